@@ -1,0 +1,93 @@
+"""The embedded mode: where a site without DATABASE_URL keeps what it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+# Settings read site.env into os.environ later; these names came from outside.
+GIVEN = frozenset(os.environ)
+SQLITE_OPTIONS = {
+    # Deferred transactions cannot wait for a lock when they turn from reading to
+    # writing; immediate ones queue for up to the timeout.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+# Linux takes 107 bytes, other systems as few as 103.
+MAX_SOCKET_PATH = 100
+
+
+def prepare(data_dir: Path) -> Path:
+    """Make the directory and its site.env, with a new key, unless they are there."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data_dir / "site.env"
+    if not path.exists():
+        draft = _draft(data_dir, f"SECRET_KEY={secrets.token_urlsafe(64)}\n")
+        # Of two first commands at once, one makes the key and both use it.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path
+
+
+def remember(path: Path, values: dict[str, str | None]) -> None:
+    """Set these names in site.env, drop those of None, keep every other line."""
+    lines = path.read_text().splitlines()
+    kept = [line for line in lines if line.partition("=")[0].strip() not in values]
+    new = [f"{name}={value}" for name, value in values.items() if value is not None]
+    _draft(path.parent, "\n".join([*kept, *new]) + "\n").replace(path)
+
+
+def _draft(directory: Path, text: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=".site.env.", dir=directory)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    return Path(name)
+
+
+def sqlite(data_dir: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": data_dir / "site.sqlite3",
+        "OPTIONS": SQLITE_OPTIONS,
+    }
+
+
+def redis_socket(data_dir: Path) -> Path:
+    path = data_dir / "redis.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    return _short_directory(data_dir) / "redis.sock"
+
+
+def _short_directory(data_dir: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    # Not tempfile's choice: every command must find the same place, whatever TMPDIR.
+    directory = Path(f"/tmp/pbxsite-{os.getuid()}-{digest}")  # noqa: S108
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    # The name can be guessed, and who owns the directory owns what the cache returns.
+    found = directory.lstat()
+    if (found.st_mode, found.st_uid) != (0o40700, os.getuid()):
+        raise PermissionError(f"{directory} is not a private directory of this user.")
+    return directory
+
+
+def redis_url(data_dir: Path) -> str:
+    return f"unix://{quote(str(redis_socket(data_dir)))}"
+
+
+def broker_url(url: str) -> str:
+    """Say the same address in the broker library's words for a Unix socket."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.path}?virtual_host={database}"
