@@ -1,0 +1,71 @@
+"""The words of the house: choices and small values that several modules share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Client(TextChoices):
+    MYAPPS = "myapps", "myApps"
+    MYPBX = "mypbx", "myPBX"
+
+
+class Method(TextChoices):
+    """A way to show who one is."""
+
+    PASSWORD = "pbx", _("PBX password")
+    NETLOGON = "netlogon", _("Windows password")
+    OAUTH2 = "oauth2", _("OAuth2")
+    RESCUE = "rescue", _("Rescue link")
+
+
+class AuthenticationType(TextChoices):
+    PBX_ONLY = "pbx_only", _("PBX only")
+    NETLOGON_ONLY = "netlogon_only", _("Netlogon only")
+    PBX_AND_NETLOGON = "pbx_and_netlogon", _("PBX and Netlogon")
+    OAUTH2_ONLY = "oauth2_only", _("OAuth2 only")
+    PBX_AND_OAUTH2 = "pbx_and_oauth2", _("PBX and OAuth2")
+
+
+class SmtpSecurity(TextChoices):
+    STARTTLS = "starttls", _("STARTTLS, required (port 587)")
+    TLS = "tls", _("TLS from the start (port 465)")
+    NONE = "none", _("None, unsafe (port 25)")
+
+
+class NetlogonSecurity(TextChoices):
+    TLS = "tls", _("TLS from the start (LDAPS)")
+    STARTTLS = "starttls", _("STARTTLS, required")
+    NONE = "none", _("None, only on this machine")
+
+
+class Event(TextChoices):
+    """What the audit log records."""
+
+    LOGIN = "login", _("Logged in")
+    LOGIN_FAILED = "login_failed", _("Login failed")
+    LOGIN_HELD = "login_held", _("Login waits for approval")
+    LOGIN_REFUSED = "login_refused", _("Login refused")
+    LOGIN_ACCEPTED = "login_accepted", _("Login accepted")
+    LOGIN_REJECTED = "login_rejected", _("Login rejected")
+    LOGIN_ENDED = "login_ended", _("Waiting login ended")
+    CODE_WRONG = "code_wrong", _("Wrong code entered")
+    LOGOUT = "logout", _("Logged out")
+    SESSION_ENDED = "session_ended", _("Session ended")
+    PASSWORD_CHANGED = "password_changed", _("Password changed")
+    SETTING_CHANGED = "setting_changed", _("Setting changed")
+    MAIL_SENT = "mail_sent", _("E-mail sent")
+    MAIL_FAILED = "mail_failed", _("E-mail failed")
+    MAIL_TESTED = "mail_tested", _("E-mail account tested")
+    RESCUED = "rescued", _("Rescue link made")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request came from, as far as the site can know."""
+
+    address: str = ""
+    user_agent: str = ""

@@ -1,0 +1,47 @@
+"""Which client a session belongs to: a session is of one kind, myApps or myPBX."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from django.core.exceptions import PermissionDenied
+
+from authconfig.choices import Client, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest, HttpResponse
+
+P = ParamSpec("P")
+SESSION_KEY = "client"
+
+
+def session_client(request: HttpRequest) -> Client | None:
+    """Return the signed-in session's client; None when nobody is signed in."""
+    if not request.user.is_authenticated:
+        return None
+    return Client(request.session.get(SESSION_KEY, Client.MYPBX))
+
+
+def is_myapps(request: HttpRequest) -> bool:
+    return session_client(request) is Client.MYAPPS
+
+
+def myapps_required(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Refuse a myPBX session: it never passed a second factor."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not is_myapps(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def origin_of(request: HttpRequest, address: str) -> Origin:
+    return Origin(address, request.headers.get("User-Agent", "")[:200])

@@ -1,0 +1,48 @@
+"""How a login name that somebody entered becomes the name of a PBX user."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+import idna
+
+
+def name_key(name: str) -> str:
+    """Return the form in which login names are compared and are unique."""
+    # NFKC once more: casefolding can undo the normal form.
+    folded = unicodedata.normalize("NFKC", name.strip()).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def domain_key(domain: str) -> str:
+    """Return a domain's A-label form, or "" if it is no valid domain.
+
+    A trailing dot is not forgiven: what is compared decides who logs in.
+    """
+    if not domain or domain.endswith("."):
+        return ""
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:
+        return ""
+
+
+def same_domain(one: str, other: str) -> bool:
+    return domain_key(one) != "" and domain_key(one) == domain_key(other)
+
+
+def pbx_name(entered: str, *, domains: Iterable[str] = (), netbios: str = "") -> str:
+    r"""Return the PBX user's name for `user`, `user@domain` or `DOMAIN\user`.
+
+    `domains` are those whose members are the PBX's own; the members of any other
+    keep their domain, as in the original's example ("No domain configured").
+    """
+    entered = entered.strip()
+    domain, backslash, user = entered.partition("\\")
+    if backslash and netbios and name_key(domain) == name_key(netbios):
+        return user
+    user, at, domain = entered.rpartition("@")
+    if at and user and any(same_domain(domain, known) for known in domains if known):
+        return user
+    return entered

@@ -1,0 +1,65 @@
+"""Who may log in where, and how: one table, asked by the page and the backend alike.
+
+Pure: no request, no database, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from authconfig.choices import AuthenticationType, Client, Method
+
+
+class Rules(Protocol):
+    """What the policy needs to know of the settings."""
+
+    @property
+    def authentication_type(self) -> str: ...
+    @property
+    def two_factor(self) -> bool: ...
+
+
+# The original offers OAuth2 to myApps alone ("myApps only").
+TABLE: dict[AuthenticationType, dict[Client, tuple[Method, ...]]] = {
+    AuthenticationType.PBX_ONLY: {
+        Client.MYAPPS: (Method.PASSWORD,),
+        Client.MYPBX: (Method.PASSWORD,),
+    },
+    AuthenticationType.NETLOGON_ONLY: {
+        Client.MYAPPS: (Method.NETLOGON,),
+        Client.MYPBX: (Method.NETLOGON,),
+    },
+    AuthenticationType.PBX_AND_NETLOGON: {
+        Client.MYAPPS: (Method.PASSWORD, Method.NETLOGON),
+        Client.MYPBX: (Method.PASSWORD, Method.NETLOGON),
+    },
+    AuthenticationType.OAUTH2_ONLY: {
+        Client.MYAPPS: (Method.OAUTH2,),
+        Client.MYPBX: (),
+    },
+    AuthenticationType.PBX_AND_OAUTH2: {
+        Client.MYAPPS: (Method.PASSWORD, Method.OAUTH2),
+        Client.MYPBX: (Method.PASSWORD,),
+    },
+}
+
+
+def methods_for(rules: Rules, client: Client) -> tuple[Method, ...]:
+    """Return the methods in the order in which they are to be tried."""
+    return TABLE[AuthenticationType(rules.authentication_type)][client]
+
+
+def password_methods_for(rules: Rules, client: Client) -> tuple[Method, ...]:
+    """Return those methods that the login form's password field serves."""
+    return tuple(m for m in methods_for(rules, client) if m is not Method.OAUTH2)
+
+
+def needs_approval(rules: Rules, client: Client) -> bool:
+    """Two-factor authentication is for myApps only."""
+    return rules.two_factor and client is Client.MYAPPS
+
+
+def uses(rules: Rules, method: Method) -> bool:
+    """Is the method in use for any client?"""
+    columns = TABLE[AuthenticationType(rules.authentication_type)].values()
+    return any(method in methods for methods in columns)

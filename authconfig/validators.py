@@ -1,0 +1,175 @@
+"""One rule of input each; a message names the fault and the remedy."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import idna
+from cryptography import x509
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.names import domain_key
+
+LDAP_PLACEHOLDER = "%(user)s"
+
+
+def is_loopback(host: str) -> bool:
+    """Is the host this machine, by its name or by its address?"""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def split_port(server: str, default: int) -> tuple[str, int]:
+    """Split `host:port`, `[IPv6]:port`, `host` or a bare IPv6 address.
+
+    Raises ValueError when the port is no number from 1 to 65535.
+    """
+    host, colon, port = server.rpartition(":")
+    if not colon or (":" in host and not host.endswith("]")):
+        return server.strip("[]"), default
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(port)
+    return host.strip("[]"), int(port)
+
+
+def validate_one_line(value: str) -> None:
+    """Refuse CR, LF, NUL and the like: they could forge headers or log lines."""
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        raise ValidationError(
+            _("Remove the line break or control character."), code="control"
+        )
+
+
+def validate_login_name(value: str) -> None:
+    validate_one_line(value)
+    if value != value.strip():
+        raise ValidationError(_("Remove the space at the start or end."), code="space")
+    if "\\" in value:
+        raise ValidationError(
+            _("Remove the backslash: DOMAIN\\user is how users may log in."),
+            code="backslash",
+        )
+
+
+def validate_domain(value: str) -> None:
+    if not domain_key(value):
+        raise ValidationError(
+            _("“%(value)s” is not a domain. Enter one like example.com."),
+            code="domain",
+            params={"value": value},
+        )
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        idna.encode(host, uts46=True)
+    except idna.IDNAError:
+        # Host names of a local network may hold what IDNA does not allow.
+        label = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+        return re.fullmatch(rf"({label}\.)*{label}", host) is not None
+    return True
+
+
+def validate_host(value: str) -> None:
+    try:
+        host, _port = split_port(value, default=1)
+    except ValueError as error:
+        raise ValidationError(
+            _("The port %(port)s is not a number from 1 to 65535."),
+            code="port",
+            params={"port": error},
+        ) from error
+    if not _is_host(host):
+        raise ValidationError(
+            _("“%(value)s” is neither an IP address nor a DNS name."),
+            code="host",
+            params={"value": value},
+        )
+
+
+def validate_servers(value: str) -> None:
+    for server in value.split(","):
+        validate_host(server.strip())
+
+
+def validate_secure_url(value: str) -> None:
+    """Require an absolute https URL; http is for this machine alone."""
+    validate_one_line(value)
+    try:
+        url = urlsplit(value)
+        host, _port = url.hostname or "", url.port
+    except ValueError:
+        host, url = "", urlsplit("")
+    if url.scheme not in ("http", "https") or not host or not _is_host(host):
+        raise ValidationError(
+            _("Enter the whole address, starting with https://"), code="absolute"
+        )
+    if url.scheme == "http" and not is_loopback(host):
+        raise ValidationError(
+            _("Begin the address with https: http is not safe."), code="https"
+        )
+    if url.username or url.password or url.fragment or " " in value:
+        raise ValidationError(
+            _("Remove the user name, the # part or the space from the address."),
+            code="extra",
+        )
+
+
+def validate_authorize_query(value: str) -> None:
+    validate_one_line(value)
+    if not value.startswith("&") or re.search(r"[\s#]", value):
+        raise ValidationError(
+            _("Begin with & and use no space: &prompt=login"), code="query"
+        )
+
+
+def validate_user_filter(value: str) -> None:
+    validate_one_line(value)
+    if LDAP_PLACEHOLDER not in value or not re.fullmatch(r"\(.+\)", value):
+        raise ValidationError(
+            _("Enter a filter in parentheses with %%(user)s for the login name."),
+            code="filter",
+        )
+
+
+def certificates_expire_at(pem: str) -> datetime:
+    """Return when the first of the certificates ends; ValueError if it is no PEM."""
+    certificates = x509.load_pem_x509_certificates(pem.encode())
+    return min(certificate.not_valid_after_utc for certificate in certificates)
+
+
+def validate_certificates(value: str) -> None:
+    if "PRIVATE KEY" in value:
+        raise ValidationError(
+            _("Remove the private key: only the certificate belongs here."),
+            code="private",
+        )
+    try:
+        expires_at = certificates_expire_at(value)
+    except ValueError as error:
+        raise ValidationError(
+            _("Paste the certificate as PEM text: -----BEGIN CERTIFICATE----- …"),
+            code="pem",
+        ) from error
+    if expires_at <= timezone.now():
+        raise ValidationError(
+            _("The certificate expired on %(date)s. Paste the present one."),
+            code="expired",
+            params={"date": f"{expires_at:%Y-%m-%d}"},
+        )

@@ -1,0 +1,84 @@
+"""The login page of each client."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from allauth.account.stages import LoginStageController
+from allauth.account.views import LoginView as AllauthLoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from authconfig.choices import Client, Method
+from authconfig.clients import session_client
+from authconfig.forms import LoginForm
+from authconfig.models import current_settings
+from authconfig.policy import methods_for, password_methods_for
+
+
+class LoginView(AllauthLoginView):  # type: ignore[misc]  # allauth is untyped
+    """allauth's login, for one client and by the methods that the policy names."""
+
+    client = Client.MYAPPS
+    form_class = LoginForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if session_client(request) is self.client:
+            return redirect(self.get_authenticated_redirect_url())
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_form_kwargs()
+        return kwargs | {"client": self.client}
+
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        if form.has_error("__all__", code="too_many_login_attempts"):
+            response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | page_facts(self.client) | session_facts(self.request)
+
+
+def page_facts(client: Client) -> dict[str, Any]:
+    """What the present settings make of this client's login page."""
+    settings = current_settings()
+    methods = methods_for(settings, client)
+    passwords = password_methods_for(settings, client)
+    oauth2 = Method.OAUTH2 in methods
+    return {
+        "client": client,
+        "password_allowed": bool(passwords),
+        "password_hint": password_hint(passwords),
+        "oauth2_label": settings.oauth2_provider_name if oauth2 else "",
+        "closed_reason": "" if methods else closed_reason(),
+    }
+
+
+def password_hint(methods: tuple[Method, ...]) -> str:
+    if len(methods) > 1:
+        return _("Your PBX password or your Windows password")
+    if Method.NETLOGON in methods:
+        return _("Your Windows password")
+    return _("Your PBX password") if methods else ""
+
+
+def closed_reason() -> str:
+    return _(
+        "Nobody can log in to myPBX at present: the administrator has set"
+        " “Authentication type” to “OAuth2 only”, which is for myApps."
+    )
+
+
+def session_facts(request: HttpRequest) -> dict[str, Any]:
+    """What else this browser has under way."""
+    stage = LoginStageController.enter(request, "approval")
+    return {
+        "pending_login": stage.login if stage and stage.login.user else None,
+        "mypbx_session": session_client(request) is Client.MYPBX,
+    }

@@ -1,0 +1,5 @@
+"""The project; importing it loads the Celery app, so that tasks know their broker."""
+
+from pbxsite.celery import app as celery_app
+
+__all__ = ["celery_app"]

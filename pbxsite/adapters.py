@@ -1,0 +1,108 @@
+"""allauth's adapter: the one place where policy and approval are plugged in."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+
+from authconfig import audit
+from authconfig.choices import Client, Event
+from authconfig.clients import SESSION_KEY, origin_of
+from authconfig.models import PbxUser, current_settings
+from authconfig.names import name_key, pbx_name
+from verification.stages import RELEASED_KEY
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
+    # One message for an unknown user, a wrong password and an inactive user.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": _(
+            "The user name or the password is not right. Please try again."
+        ),
+        "too_many_login_attempts": _(
+            "Too many failed logins for this user name. Please wait five minutes."
+        ),
+    }
+
+    def get_login_stages(self) -> list[str]:
+        return ["verification.stages.ApprovalStage"]
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """PBX users are made by administrators alone."""
+        return False
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Stay silent: where a login ends says enough."""
+
+    def is_safe_url(self, url: str) -> bool:
+        """Go on to this site alone; the Host header never counts."""
+        host = urlsplit(settings.SITE_URL).netloc
+        return url_has_allowed_host_and_scheme(url, allowed_hosts={host})
+
+    def login(self, request: HttpRequest, user: PbxUser) -> None:
+        """Begin the session, always with a new key and of one kind."""
+        released = request.session.pop(RELEASED_KEY)
+        if request.user.is_authenticated:
+            logout(request)
+        super().login(request, user)
+        request.session[SESSION_KEY] = released["client"]
+        request.session[RELEASED_KEY] = released
+
+    def post_login(
+        self, request: HttpRequest, user: PbxUser, **kwargs: Any
+    ) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        released = request.session.pop(RELEASED_KEY)
+        UserSession.objects.filter(session_key=request.session.session_key).update(
+            data=released
+        )
+        audit.record(
+            Event.LOGIN,
+            user=user,
+            origin=origin_of(request, self.get_client_ip(request)),
+            client=Client(released["client"]),
+            method=released["method"],
+            detail=released["approver"],
+        )
+        return response
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        entered = _login_name(credentials)
+        audit.record(
+            Event.LOGIN_FAILED,
+            user=PbxUser.objects.filter(name_key=entered).first(),
+            user_name=entered,
+            origin=origin_of(request, self.get_client_ip(request)),
+            client=credentials.get("client", Client.MYAPPS),
+        )
+
+    def _get_login_attempts_cache_key(
+        self, request: HttpRequest, **credentials: Any
+    ) -> str:
+        """Count apart where the user has logged in before.
+
+        Strangers' failures from elsewhere then keep the owner out of nothing.
+        """
+        name = _login_name(credentials)
+        address = self.get_client_ip(request)
+        known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
+        return f"{name}:{address if known else 'elsewhere'}"
+
+
+def _login_name(credentials: dict[str, Any]) -> str:
+    """All spellings of a user's name count as one."""
+    rules = current_settings()
+    entered = pbx_name(
+        credentials.get("username", ""),
+        domains=(rules.pbx_domain, rules.netlogon_domain),
+        netbios=rules.netbios_name,
+    )
+    return name_key(entered)

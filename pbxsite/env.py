@@ -1,0 +1,38 @@
+"""The environment, read in one place: NAME, or NAME_FILE naming a file that holds it."""
+
+from __future__ import annotations
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.FileAwareEnv()
+
+
+def required(name: str) -> str:
+    """Return the variable; raise ImproperlyConfigured with its name when missing."""
+    value = str(env.str(name, default="")).strip()
+    if not value:
+        raise ImproperlyConfigured(
+            f"Set the environment variable {name}, or {name}_FILE with a file's path."
+        )
+    return value
+
+
+def secret(name: str, default: str) -> str:
+    """Read an optional secret; the line end that editors leave in files is dropped."""
+    return str(env.str(name, default=default)).strip()
+
+
+# Without IMMEDIATE, two writers that both read first fail at once as "locked".
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's way to write a Redis address; only Unix sockets differ."""
+    if redis_url.startswith("unix://"):
+        return f"redis+socket://{redis_url.removeprefix('unix://')}"
+    return redis_url

@@ -1,0 +1,36 @@
+"""Is the process alive, and is it ready to serve?"""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+
+@login_not_required
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Ready is a database with every migration; a lost broker only delays mail."""
+    try:
+        fault = _database_fault()
+    except DatabaseError:
+        fault = "the database does not answer"
+    status = 503 if fault else 200
+    return HttpResponse(f"{fault or 'ok'}\n", content_type="text/plain", status=status)
+
+
+def _database_fault() -> str:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return "migrations are missing" if plan else ""

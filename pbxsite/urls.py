@@ -1,0 +1,32 @@
+"""The site's addresses."""
+
+from __future__ import annotations
+
+from allauth.account.views import account_inactive, logout, reauthenticate
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from authconfig.choices import Client
+from authconfig.views import LoginView
+from pbxsite import health, mailbox
+
+handler429 = "pbxsite.errors.too_many_requests"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="verification:account")),
+    path("login/", LoginView.as_view(), name="account_login"),
+    path(
+        "mypbx/login/",
+        LoginView.as_view(client=Client.MYPBX),
+        name="account_login_mypbx",
+    ),
+    path("logout/", logout, name="account_logout"),
+    path("login/inactive/", account_inactive, name="account_inactive"),
+    path("account/confirm/", reauthenticate, name="account_reauthenticate"),
+    path("", include("verification.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    *mailbox.urlpatterns,
+]

@@ -1,0 +1,11 @@
+"""The second factor: login sessions, approvals and outgoing e-mail."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class VerificationConfig(AppConfig):
+    name = "verification"
+    verbose_name = _("Login sessions and e-mail")

@@ -1,0 +1,103 @@
+"""The words of the second factor and of the outgoing queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import Client, Method, Origin
+
+
+class LoginState(TextChoices):
+    PENDING = "pending", _("Waiting for approval")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+    COMPLETED = "completed", _("Logged in")
+
+
+class Ending(TextChoices):
+    """Why a login was rejected; only the first is the user's own word."""
+
+    REJECTED = "rejected", _("Rejected by the user")
+    WRONG_CODES = "wrong_codes", _("Three wrong codes")
+    CANCELLED = "cancelled", _("Cancelled where it was started")
+    SUPERSEDED = "superseded", _("A newer login took its place")
+    ENDED = "ended", _("Ended by an administrator")
+
+
+class Approver(TextChoices):
+    EMAIL = "email", _("E-mail link")
+    SESSION = "session", _("Existing session")
+
+
+class Decision(TextChoices):
+    ACCEPT = "accept", _("Accept")
+    REJECT = "reject", _("Reject")
+
+
+class Outcome(TextChoices):
+    """What came of a decision."""
+
+    DECIDED = "decided"
+    WRONG_CODE = "wrong_code"
+    OVER = "over"
+
+
+class MailKind(TextChoices):
+    APPROVAL = "approval", _("Verification e-mail")
+
+
+class MailState(TextChoices):
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Being sent")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class TestState(TextChoices):
+    QUEUED = "queued", _("Waiting for a worker")
+    RUNNING = "running", _("Running")
+    ACCEPTED = "accepted", _("Accepted by the server")
+    FAILED = "failed", _("Failed")
+
+
+class Stage(TextChoices):
+    """A stage of delivering a mail, in the order in which they are passed."""
+
+    RESOLVE = "resolve", _("Find the server")
+    CONNECT = "connect", _("Connect")
+    TLS = "tls", _("Encrypt (TLS)")
+    EHLO = "ehlo", _("Greet (EHLO)")
+    AUTH = "auth", _("Log in (AUTH)")
+    MAIL_FROM = "mail_from", _("Name the sender (MAIL FROM)")
+    RCPT_TO = "rcpt_to", _("Name the recipient (RCPT TO)")
+    DATA = "data", _("Hand over the e-mail (DATA)")
+
+
+class StepState(TextChoices):
+    STARTED = "started", _("running")
+    DONE = "done", _("done")
+    SKIPPED = "skipped", _("not needed")
+    FAILED = "failed", _("failed")
+
+
+@dataclass(frozen=True)
+class LoginFacts:
+    """What is known of a login when its first factor was right."""
+
+    client: Client
+    method: Method
+    origin: Origin
+    language: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a login is not even held: no way to approve it, or a wait."""
+
+    wait: timedelta | None = None

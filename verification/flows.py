@@ -1,0 +1,306 @@
+"""What can happen to a login session; the only code that changes one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from allauth.usersessions.models import UserSession
+from authconfig import audit
+from authconfig.choices import Client, Event, Origin
+from authconfig.models import PbxUser
+from verification.choices import (
+    Approver,
+    Ending,
+    LoginFacts,
+    LoginState,
+    MailState,
+    Outcome,
+    Refusal,
+)
+from verification.models import LoginSession, OutgoingEmail
+from verification.notices import announce
+from verification.tasks import deliver_mail
+from verification.tokens import is_approval_code, read_link_token
+
+MAX_CODE_TRIES = 3
+MAX_LINKS = 4
+RESEND_DELAY = timedelta(seconds=30)
+
+
+def live_sessions(user: PbxUser) -> QuerySet[UserSession]:
+    """The user's sessions that a browser can still use."""
+    stored = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions: QuerySet[UserSession] = UserSession.objects.filter(
+        user=user, session_key__in=stored.values("session_key")
+    )
+    return sessions.order_by("-last_seen_at")
+
+
+def has_approving_session(user: PbxUser) -> bool:
+    """A myPBX session never passed a second factor, so it approves nothing."""
+    return live_sessions(user).filter(data__client=Client.MYAPPS).exists()
+
+
+def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
+    """Return what is left of the wait after the user rejected logins, if anything.
+
+    An address with an approved session of the user never waits, so that a stranger's
+    tries keep the owner out of nothing.
+    """
+    if live_sessions(user).filter(ip=address, data__client=Client.MYAPPS).exists():
+        return None
+    rejected = _rejections_since_success(user)
+    if not rejected:
+        return None
+    waits: list[timedelta] = settings.WAITS_AFTER_REJECTION
+    left = rejected[0] + waits[min(len(rejected), len(waits)) - 1] - timezone.now()
+    return left if left > timedelta() else None
+
+
+def _rejections_since_success(user: PbxUser) -> list[datetime]:
+    """Newest first; only the user's own rejections, not wrong codes, count."""
+    logins = LoginSession.objects.filter(user=user)
+    success = logins.filter(state=LoginState.COMPLETED).first()
+    since = success.created_at if success else timezone.now() - timedelta(days=1)
+    decided = logins.filter(ending=Ending.REJECTED, decided_at__gt=since)
+    return list(decided.order_by("-decided_at").values_list("decided_at", flat=True))
+
+
+def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
+    """Hold a login whose first factor was right: a session and a mail, or neither."""
+    wait = wait_after_rejections(user, facts.origin.address)
+    if wait:
+        return _refuse(user, facts, Refusal(wait))
+    if not user.email and not has_approving_session(user):
+        return _refuse(user, facts, Refusal())
+    with transaction.atomic():
+        # One login after the other: at most one of a user's is pending.
+        PbxUser.objects.select_for_update().get(pk=user.pk)
+        for older in LoginSession.objects.filter(user=user, state=LoginState.PENDING):
+            _reject(older, Ending.SUPERSEDED)
+        login = _insert(user, facts)
+        _queue_mail(login)
+    _record(Event.LOGIN_HELD, login, facts.origin)
+    return login
+
+
+def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
+    audit.record(
+        Event.LOGIN_REFUSED,
+        user=user,
+        origin=facts.origin,
+        client=facts.client,
+        method=facts.method,
+        detail="waits after a rejection" if refusal.wait else "no way to approve",
+    )
+    return refusal
+
+
+def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
+    now = timezone.now()
+    return LoginSession.objects.create(
+        user=user,
+        client=facts.client,
+        method=facts.method,
+        address=facts.origin.address or None,
+        user_agent=facts.origin.user_agent,
+        language=user.language or facts.language,
+        auth_hash=user.get_session_auth_hash(),
+        created_at=now,
+        expires_at=now + settings.LOGIN_SESSION_TTL,
+    )
+
+
+def _queue_mail(login: LoginSession) -> None:
+    if not login.user.email:
+        return
+    mail = OutgoingEmail.objects.create(
+        user=login.user,
+        login=login,
+        link_number=login.link_number,
+        recipient=login.user.email,
+        language=login.language,
+        expires_at=login.expires_at,
+    )
+    # Robust: a broker that is down delays the mail, it does not fail the login.
+    transaction.on_commit(partial(deliver_mail.delay, mail.pk), robust=True)
+
+
+def find_by_link(token: str) -> LoginSession | None:
+    """Return the pending login of the newest link; None if forged, used or over."""
+    found = read_link_token(token)
+    if found is None:
+        return None
+    public_id, number = found
+    pending = LoginSession.objects.pending().select_related("user")
+    return pending.filter(
+        public_id=public_id, link_number=number, user__is_active=True
+    ).first()
+
+
+def accept(
+    login: LoginSession, code: str, *, approver: Approver, origin: Origin
+) -> Outcome:
+    """Accept a pending login with the code of its waiting page.
+
+    A try is used up before it is looked at, so that guesses at the same time cannot
+    get more than three.
+    """
+    tried = (
+        LoginSession.objects.pending()
+        .filter(pk=login.pk, code_tries__lt=MAX_CODE_TRIES)
+        .update(code_tries=F("code_tries") + 1)
+    )
+    if not tried:
+        return Outcome.OVER
+    if not is_approval_code(login, code):
+        return _count_wrong_code(login, origin)
+    return _decided(login, LoginState.ACCEPTED, "", approver, origin)
+
+
+def _count_wrong_code(login: LoginSession, origin: Origin) -> Outcome:
+    _record(Event.CODE_WRONG, login, origin)
+    login.refresh_from_db(fields=["code_tries"])
+    if login.code_tries < MAX_CODE_TRIES:
+        return Outcome.WRONG_CODE
+    if _reject(login, Ending.WRONG_CODES):
+        _record(Event.LOGIN_ENDED, login, origin, detail=Ending.WRONG_CODES)
+    return Outcome.OVER
+
+
+def tries_left(login: LoginSession) -> int:
+    return MAX_CODE_TRIES - login.code_tries
+
+
+def reject(login: LoginSession, *, approver: Approver, origin: Origin) -> Outcome:
+    """Reject a pending login; the victim of a stranger's login needs no code."""
+    return _decided(login, LoginState.REJECTED, Ending.REJECTED, approver, origin)
+
+
+def _decided(
+    login: LoginSession,
+    state: LoginState,
+    ending: str,
+    approver: Approver,
+    origin: Origin,
+) -> Outcome:
+    if not _move(login, state, ending=ending, approver=approver):
+        return Outcome.OVER
+    accepted = state == LoginState.ACCEPTED
+    event = Event.LOGIN_ACCEPTED if accepted else Event.LOGIN_REJECTED
+    _record(event, login, origin, detail=approver)
+    return Outcome.DECIDED
+
+
+def cancel(login: LoginSession, *, origin: Origin) -> bool:
+    """End a login from the browser that started it."""
+    if not _reject(login, Ending.CANCELLED):
+        return False
+    _record(Event.LOGIN_ENDED, login, origin, detail=Ending.CANCELLED)
+    return True
+
+
+def end(login: LoginSession, *, actor: PbxUser) -> bool:
+    """End a waiting login as an administrator."""
+    if not _reject(login, Ending.ENDED):
+        return False
+    audit.record(Event.LOGIN_ENDED, user=login.user, actor=actor, detail=Ending.ENDED)
+    return True
+
+
+def resends_left(login: LoginSession) -> int:
+    return MAX_LINKS - login.link_number if login.user.email else 0
+
+
+def newest_mail(login: LoginSession) -> OutgoingEmail | None:
+    return OutgoingEmail.objects.filter(login=login).order_by("-link_number").first()
+
+
+def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> datetime:
+    return (newest.created_at if newest else login.created_at) + RESEND_DELAY
+
+
+def send_again(login: LoginSession) -> bool:
+    """Queue another mail; its link voids the older ones."""
+    allowed_at = resend_allowed_at(login, newest_mail(login))
+    if resends_left(login) <= 0 or allowed_at > timezone.now():
+        return False
+    with transaction.atomic():
+        moved = (
+            LoginSession.objects.pending()
+            .filter(pk=login.pk, link_number=login.link_number)
+            .update(link_number=F("link_number") + 1)
+        )
+        if not moved:
+            return False
+        login.refresh_from_db(fields=["link_number"])
+        _expire_mails(login)
+        _queue_mail(login)
+    return True
+
+
+def complete(login: LoginSession, user: PbxUser) -> bool:
+    """Use an accepted login, once; nobody else asks these questions again.
+
+    The user may have been deactivated, or his password changed, while he waited.
+    """
+    user.refresh_from_db()
+    unchanged = constant_time_compare(login.auth_hash, user.get_session_auth_hash())
+    if login.user_id != user.pk or not user.is_active or not unchanged:
+        return False
+    accepted = LoginSession.objects.live().filter(
+        pk=login.pk, state=LoginState.ACCEPTED
+    )
+    return accepted.update(state=LoginState.COMPLETED) == 1
+
+
+def _move(login: LoginSession, state: LoginState, **values: str) -> bool:
+    """Whoever changes the pending row wins; everybody else is told False."""
+    return _close(LoginSession.objects.pending(), login, state, **values)
+
+
+def _reject(login: LoginSession, ending: Ending) -> bool:
+    """End a login without its user's word; one that expired may be closed too."""
+    rows = LoginSession.objects.filter(state=LoginState.PENDING)
+    return _close(rows, login, LoginState.REJECTED, ending=ending)
+
+
+def _close(
+    rows: QuerySet[LoginSession], login: LoginSession, state: LoginState, **values: str
+) -> bool:
+    decided = rows.filter(pk=login.pk).update(
+        state=state, decided_at=timezone.now(), **values
+    )
+    if not decided:
+        return False
+    _expire_mails(login)
+    transaction.on_commit(partial(announce, login))
+    return True
+
+
+def _expire_mails(login: LoginSession) -> None:
+    """A mail that was not sent yet must not be sent any more."""
+    OutgoingEmail.objects.filter(login=login, state=MailState.QUEUED).update(
+        state=MailState.EXPIRED, ended_at=timezone.now()
+    )
+
+
+def _record(
+    event: Event, login: LoginSession, origin: Origin, detail: str = ""
+) -> None:
+    audit.record(
+        event,
+        user=login.user,
+        origin=origin,
+        client=login.client,
+        method=login.method,
+        detail=detail,
+    )

@@ -1,0 +1,300 @@
+"""Login sessions that wait for approval, and the outgoing queue."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import Client, Method, SmtpSecurity
+from authconfig.fields import SecretField
+from verification.browsers import browser_text
+from verification.choices import (
+    Approver,
+    Ending,
+    LoginState,
+    MailKind,
+    MailState,
+    Stage,
+    StepState,
+    TestState,
+)
+
+
+class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
+    def live(self) -> Self:
+        """Not expired; expiry is no state, so that no late sweeper can be a hole."""
+        return self.filter(expires_at__gt=timezone.now())
+
+    def pending(self) -> Self:
+        return self.live().filter(state=LoginState.PENDING)
+
+
+class LoginSession(models.Model):
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        related_name="login_sessions",
+    )
+    client = models.CharField(_("client"), max_length=10, choices=Client.choices)
+    method = models.CharField(_("method"), max_length=10, choices=Method.choices)
+    state = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=LoginState.choices,
+        default=LoginState.PENDING,
+    )
+    ending = models.CharField(
+        _("ending"), max_length=12, blank=True, choices=Ending.choices
+    )
+    approver = models.CharField(
+        _("decided by"), max_length=10, blank=True, choices=Approver.choices
+    )
+    address = models.GenericIPAddressField(_("address"), null=True)
+    user_agent = models.CharField(_("browser"), max_length=200, blank=True)
+    language = models.CharField(_("language"), max_length=8, default="en")
+    # Equal at the end, or the password was changed while the login waited.
+    auth_hash = models.CharField(max_length=128, editable=False)
+    code_tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
+    link_number = models.PositiveSmallIntegerField(_("links sent"), default=1)
+    created_at = models.DateTimeField(_("started"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager[LoginSession]] = (
+        LoginSessionQuerySet.as_manager()  # type: ignore[assignment]  # stubs
+    )
+
+    class Meta:
+        verbose_name = _("login session")
+        verbose_name_plural = _("login sessions")
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            CheckConstraint(
+                name="login_state_is_known", condition=Q(state__in=LoginState.values)
+            ),
+            CheckConstraint(
+                name="login_decided_unless_pending",
+                condition=Q(state=LoginState.PENDING, decided_at=None)
+                | (~Q(state=LoginState.PENDING) & Q(decided_at__isnull=False)),
+            ),
+            CheckConstraint(
+                name="login_rejected_has_an_ending",
+                condition=(Q(state=LoginState.REJECTED) & ~Q(ending=""))
+                | (~Q(state=LoginState.REJECTED) & Q(ending="")),
+            ),
+            CheckConstraint(
+                name="login_tries_at_most_three_codes", condition=Q(code_tries__lte=3)
+            ),
+            UniqueConstraint(
+                name="user_has_one_pending_login",
+                fields=["user"],
+                condition=Q(state=LoginState.PENDING),
+            ),
+        ]
+        indexes = [
+            # The waits after a rejection, and a user's history in the admin.
+            Index(name="login_by_user", fields=["user", "-created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.state}"
+
+    @property
+    def status(self) -> str:
+        """The state as people see it: an ending or "expired" instead of a state."""
+        if self.state == LoginState.REJECTED:
+            return self.ending
+        if self.state != LoginState.COMPLETED and self.expires_at <= timezone.now():
+            return "expired"
+        return self.state
+
+    @property
+    def origin_text(self) -> str:
+        return browser_text(self.user_agent)
+
+
+class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
+    def due(self) -> Self:
+        return self.filter(state=MailState.QUEUED, due_at__lte=timezone.now())
+
+    def overdue(self) -> Self:
+        """Queued for a purpose that is over."""
+        return self.filter(state=MailState.QUEUED, expires_at__lte=timezone.now())
+
+    def abandoned(self) -> Self:
+        """Claimed by a worker that did not come back in time."""
+        return self.filter(
+            state=MailState.SENDING, lease_expires_at__lte=timezone.now()
+        )
+
+
+class OutgoingEmail(models.Model):
+    """A mail's row is its place in the queue; its text is made while it is sent."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(
+        _("kind"), max_length=10, choices=MailKind.choices, default=MailKind.APPROVAL
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        related_name="outgoing_emails",
+    )
+    login = models.ForeignKey(
+        LoginSession,
+        verbose_name=_("login session"),
+        on_delete=models.CASCADE,
+        related_name="emails",
+    )
+    link_number = models.PositiveSmallIntegerField(default=1)
+    recipient = models.EmailField(_("recipient"))
+    language = models.CharField(_("language"), max_length=8, default="en")
+    state = models.CharField(
+        _("state"), max_length=10, choices=MailState.choices, default=MailState.QUEUED
+    )
+    attempts = models.PositiveSmallIntegerField(_("tries"), default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    due_at = models.DateTimeField(_("due"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    data_began_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    stage = models.CharField(
+        _("stage"), max_length=10, blank=True, choices=Stage.choices
+    )
+    code = models.PositiveSmallIntegerField(_("server's code"), null=True, blank=True)
+    words = models.CharField(_("server's words"), max_length=500, blank=True)
+
+    objects: ClassVar[models.Manager[OutgoingEmail]] = (
+        OutgoingEmailQuerySet.as_manager()  # type: ignore[assignment]  # stubs
+    )
+
+    class Meta:
+        verbose_name = _("outgoing e-mail")
+        verbose_name_plural = _("outgoing e-mails")
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            CheckConstraint(
+                name="mail_state_is_known", condition=Q(state__in=MailState.values)
+            ),
+            CheckConstraint(
+                name="mail_being_sent_has_a_lease",
+                condition=~Q(state=MailState.SENDING)
+                | Q(lease_expires_at__isnull=False),
+            ),
+            CheckConstraint(
+                name="mail_has_ended_when_its_state_says_so",
+                condition=Q(
+                    state__in=[MailState.QUEUED, MailState.SENDING], ended_at=None
+                )
+                | (
+                    ~Q(state__in=[MailState.QUEUED, MailState.SENDING])
+                    & Q(ended_at__isnull=False)
+                ),
+            ),
+            UniqueConstraint(
+                name="login_has_one_mail_for_each_link", fields=["login", "link_number"]
+            ),
+        ]
+        indexes = [
+            # The worker's and the sweep's "what is due?".
+            Index(
+                name="mail_queued_by_due",
+                fields=["due_at"],
+                condition=Q(state=MailState.QUEUED),
+            ),
+            # The sweep's "whose worker is gone?".
+            Index(
+                name="mail_sending_by_lease",
+                fields=["lease_expires_at"],
+                condition=Q(state=MailState.SENDING),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} {self.state}"
+
+
+class AccountTest(models.Model):
+    """A test of an e-mail account that need not be saved; a worker runs it."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="account_tests",
+    )
+    recipient = models.EmailField()
+    language = models.CharField(max_length=8, default="en")
+    server = models.CharField(max_length=260)
+    port = models.PositiveIntegerField()
+    security = models.CharField(max_length=10, choices=SmtpSecurity.choices)
+    client_host_name = models.CharField(max_length=253, blank=True)
+    sender_name = models.CharField(max_length=100, blank=True)
+    email_address = models.EmailField()
+    username = models.CharField(max_length=254, blank=True)
+    # Emptied as soon as the test has run.
+    password = SecretField(blank=True, default="")
+    ca_certificate = models.TextField(blank=True)
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(
+        max_length=10, choices=TestState.choices, default=TestState.QUEUED
+    )
+    remedy = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="test_state_is_known", condition=Q(state__in=TestState.values)
+            ),
+            CheckConstraint(
+                name="ended_test_keeps_no_password",
+                condition=Q(ended_at=None) | Q(password=""),
+            ),
+        ]
+        indexes = [
+            # "Was this very account accepted by its server?"
+            Index(
+                name="test_accepted_by_account",
+                fields=["fingerprint"],
+                condition=Q(state=TestState.ACCEPTED),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.server}:{self.port} {self.state}"
+
+
+class AccountTestStep(models.Model):
+    test = models.ForeignKey(
+        AccountTest, on_delete=models.CASCADE, related_name="steps"
+    )
+    stage = models.CharField(max_length=10, choices=Stage.choices)
+    state = models.CharField(max_length=10, choices=StepState.choices)
+    elapsed_ms = models.PositiveIntegerField(default=0)
+    words = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            UniqueConstraint(
+                name="test_has_one_step_for_each_stage", fields=["test", "stage"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.state}"
+
+

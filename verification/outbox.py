@@ -1,0 +1,206 @@
+"""The outgoing queue: claim, send, record; the only module that calls `send()`.
+
+A row is moved by guarded updates alone. `attempts` is the fencing number: whoever
+lost his lease finds that his number is no longer the row's, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone, translation
+
+from authconfig import audit
+from authconfig.choices import Event
+from authconfig.models import current_settings
+from verification.accounts import account_of, account_of_test
+from verification.choices import LoginState, MailState, TestState
+from verification.mails import approval_message, test_message
+from verification.models import AccountTest, AccountTestStep, OutgoingEmail
+from verification.smtp import SmtpError, Stage, Step, open_connection
+
+logger = logging.getLogger(__name__)
+FIRST_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(minutes=2)
+# A test that no worker took up in this time is not started any more.
+TEST_START_TTL = timedelta(seconds=60)
+
+
+def deliver(pk: int) -> None:
+    """Send the mail if it is due and nobody else has claimed it."""
+    mail = _claim(pk)
+    if mail is None:
+        return
+    if not _is_wanted(mail):
+        _end(mail, MailState.EXPIRED)
+        return
+    try:
+        words = _send(mail)
+    except SmtpError as error:
+        _record_failure(mail, error)
+    else:
+        _end(mail, MailState.SENT, code=250, words=words)
+
+
+def _claim(pk: int) -> OutgoingEmail | None:
+    now = timezone.now()
+    claimed = (
+        OutgoingEmail.objects.due()
+        .filter(pk=pk)
+        .update(
+            state=MailState.SENDING,
+            attempts=F("attempts") + 1,
+            lease_expires_at=now + settings.MAIL_LEASE_TTL,
+            data_began_at=None,
+        )
+    )
+    if not claimed:
+        return None
+    return OutgoingEmail.objects.select_related("login__user").get(pk=pk)
+
+
+def _is_wanted(mail: OutgoingEmail) -> bool:
+    """A mail for a login that is over, or with an older link, helps nobody."""
+    login = mail.login
+    return (
+        login.status == LoginState.PENDING
+        and mail.link_number == login.link_number
+        and mail.expires_at > timezone.now()
+    )
+
+
+def _send(mail: OutgoingEmail) -> str:
+    account = account_of(current_settings())
+    message = approval_message(mail, account)
+    with open_connection(account) as connection:
+        return connection.send(
+            message,
+            sender=account.email_address,
+            recipient=mail.recipient,
+            before_data=partial(_note_data_begins, mail),
+        )
+
+
+def _note_data_begins(mail: OutgoingEmail) -> None:
+    """From here on a lost worker leaves it unknown whether the mail went out."""
+    if not _update(mail, data_began_at=timezone.now()):
+        raise LostClaimError(mail.pk)
+
+
+class LostClaimError(RuntimeError):
+    """The lease ran out, and somebody else has the mail now."""
+
+
+def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
+    facts = {"stage": error.stage, "code": error.code, "words": error.words[:500]}
+    if error.data_begun and error.code is None:
+        _end(mail, MailState.UNKNOWN, **facts)
+    elif error.permanent or mail.attempts >= settings.MAIL_MAX_ATTEMPTS:
+        _end(mail, MailState.FAILED, **facts)
+    else:
+        _update(mail, state=MailState.QUEUED, due_at=_next_try(mail), **facts)
+
+
+def _next_try(mail: OutgoingEmail) -> datetime:
+    delay = min(FIRST_DELAY * 2 ** (mail.attempts - 1), LONGEST_DELAY)
+    # Jitter: mails that failed together do not come back together.
+    return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)
+
+
+def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> None:
+    if not _update(mail, state=state, ended_at=timezone.now(), **facts):
+        return
+    sent = state == MailState.SENT
+    audit.record(
+        Event.MAIL_SENT if sent else Event.MAIL_FAILED,
+        user=mail.login.user,
+        detail=f"{mail.kind} {mail.pk}: {state} {facts.get('words', '')}".strip(),
+    )
+
+
+def _update(mail: OutgoingEmail, **values: object) -> bool:
+    rows = OutgoingEmail.objects.filter(
+        pk=mail.pk, state=MailState.SENDING, attempts=mail.attempts
+    )
+    return rows.update(**values) == 1
+
+
+def requeue_abandoned() -> int:
+    """Take back mails of dead workers; those whose DATA had begun stay unknown."""
+    abandoned = OutgoingEmail.objects.abandoned()
+    now = timezone.now()
+    abandoned.filter(data_began_at__isnull=False).update(
+        state=MailState.UNKNOWN, ended_at=now
+    )
+    return abandoned.filter(data_began_at=None).update(
+        state=MailState.QUEUED, due_at=now
+    )
+
+
+def expire_overdue() -> int:
+    return OutgoingEmail.objects.overdue().update(
+        state=MailState.EXPIRED, ended_at=timezone.now()
+    )
+
+
+def run_test(pk: int) -> None:
+    """Run a requested test of an e-mail account, if it is not too old by now."""
+    started = AccountTest.objects.filter(
+        pk=pk,
+        state=TestState.QUEUED,
+        created_at__gt=timezone.now() - TEST_START_TTL,
+    ).update(state=TestState.RUNNING)
+    if started:
+        test = AccountTest.objects.get(pk=pk)
+        with translation.override(test.language):
+            _end_test(test, _try_account(test))
+
+
+def _try_account(test: AccountTest) -> SmtpError | None:
+    account = account_of_test(test)
+    note = partial(_note_step, test)
+    try:
+        with open_connection(account, note) as connection:
+            connection.send(
+                test_message(test, account),
+                sender=account.email_address,
+                recipient=test.recipient,
+                progress=note,
+            )
+    except SmtpError as error:
+        return error
+    return None
+
+
+def _note_step(test: AccountTest, step: Step) -> None:
+    AccountTestStep.objects.update_or_create(
+        test=test,
+        stage=step.stage,
+        defaults={
+            "state": step.state,
+            "elapsed_ms": step.elapsed_ms,
+            "words": step.words,
+        },
+    )
+
+
+def _end_test(test: AccountTest, error: SmtpError | None) -> None:
+    AccountTest.objects.filter(pk=test.pk).update(
+        state=TestState.FAILED if error else TestState.ACCEPTED,
+        remedy=error.remedy if error else "",
+        password="",
+        ended_at=timezone.now(),
+    )
+    where = f"{test.server}:{test.port}"
+    outcome = f"{Stage(error.stage).value}: {error.words}" if error else "accepted"
+    audit.record(
+        Event.MAIL_TESTED,
+        user=test.requested_by,
+        actor=test.requested_by,
+        detail=f"{where} {outcome}"[:1000],
+    )

@@ -1,0 +1,24 @@
+"""The addresses of the second factor; the site includes them at its root."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from verification import views
+
+app_name = "verification"
+urlpatterns = [
+    path("login/waiting/", views.wait, name="wait"),
+    path("login/waiting/continue/", views.proceed, name="proceed"),
+    path("login/waiting/cancel/", views.cancel, name="cancel"),
+    path("login/waiting/send-again/", views.send_again, name="send_again"),
+    path("PBX0/session.xml", views.link, name="link"),
+    path("account/", views.account, name="account"),
+    path("account/approvals/<int:pk>/", views.decide_here, name="decide_here"),
+    path("account/sessions/<int:pk>/end/", views.end_session, name="end_session"),
+    path(
+        "account/sessions/end-others/",
+        views.end_other_sessions,
+        name="end_other_sessions",
+    ),
+]

@@ -1,0 +1,219 @@
+"""The waiting page, the e-mail link's page and "Account security"."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from authconfig.choices import Client, Origin
+from authconfig.clients import is_myapps, myapps_required, origin_of, session_client
+from authconfig.models import PbxUser
+from verification import flows, sessions
+from verification.choices import Approver, Decision, LoginState, Outcome
+from verification.forms import DecisionForm
+from verification.models import LoginSession
+from verification.stages import held_login, release
+from verification.tokens import approval_code
+
+
+def _origin(request: HttpRequest) -> Origin:
+    return origin_of(request, get_adapter().get_client_ip(request))
+
+
+@login_not_required
+@never_cache
+@require_safe
+def wait(request: HttpRequest) -> HttpResponse:
+    _stage, login = held_login(request)
+    if login is None:
+        return redirect("account_login")
+    return render(request, "verification/wait.html", _waiting(login))
+
+
+def _waiting(login: LoginSession) -> dict[str, Any]:
+    pending = login.status == LoginState.PENDING
+    mail = flows.newest_mail(login)
+    delay = flows.resend_allowed_at(login, mail) - timezone.now()
+    return {
+        "login": login,
+        "state": login.status,
+        "code": approval_code(login) if pending else "",
+        "email_hint": masked(mail.recipient) if mail else "",
+        "has_other_session": pending and flows.has_approving_session(login.user),
+        "mail_state": mail.state if mail else "",
+        "mail": mail,
+        "resends_left": flows.resends_left(login),
+        "can_send_again": pending and flows.resends_left(login) > 0,
+        "resend_wait_seconds": max(0, int(delay.total_seconds()) + 1),
+        "now": timezone.now(),
+        "poll_seconds": 5,
+    }
+
+
+def masked(email: str) -> str:
+    """Return j•••@example.com: enough to know the mailbox, not to learn it."""
+    local, _at, domain = email.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
+@login_not_required
+@never_cache
+@require_POST
+def proceed(request: HttpRequest) -> HttpResponse:
+    """Turn an accepted login into a session, in the browser that asked for it."""
+    stage, login = held_login(request)
+    if login is None:
+        return redirect("account_login")
+    if not flows.complete(login, stage.login.user):
+        return redirect("verification:wait")
+    client = Client(login.client)
+    release(request, client, login.method, approver=login.approver)
+    response: HttpResponse = stage.exit()
+    return response
+
+
+@login_not_required
+@never_cache
+@require_POST
+def cancel(request: HttpRequest) -> HttpResponse:
+    stage, login = held_login(request)
+    if login is not None:
+        flows.cancel(login, origin=_origin(request))
+    if stage is not None:
+        stage.abort()
+    return redirect("account_login")
+
+
+@login_not_required
+@never_cache
+@require_POST
+def send_again(request: HttpRequest) -> HttpResponse:
+    _stage, login = held_login(request)
+    if login is not None:
+        flows.send_again(login)
+    return redirect("verification:wait")
+
+
+@login_not_required
+@never_cache
+def link(request: HttpRequest) -> HttpResponse:
+    """The page of the e-mail link: opening it changes nothing, only a POST decides."""
+    login = flows.find_by_link(request.GET.get("id", ""))
+    if login is None:
+        return _stale(request)
+    form = DecisionForm(request.POST or None)
+    if form.is_valid():
+        outcome = _decide(login, form, Approver.EMAIL, _origin(request))
+        if outcome is Outcome.DECIDED:
+            return _decided(request, form)
+        if outcome is Outcome.OVER:
+            return _stale(request)
+        form.add_error("code", _wrong_code_text(login))
+    context = {"login": login, "form": form, "tries_left": flows.tries_left(login)}
+    return render(request, "verification/decide.html", context)
+
+
+def _decide(
+    login: LoginSession, form: DecisionForm, approver: Approver, origin: Origin
+) -> Outcome:
+    if form.cleaned_data["decision"] == Decision.REJECT:
+        return flows.reject(login, approver=approver, origin=origin)
+    code = form.cleaned_data["code"]
+    return flows.accept(login, code, approver=approver, origin=origin)
+
+
+def _wrong_code_text(login: LoginSession) -> str:
+    left = flows.tries_left(login)
+    return ngettext(
+        "This is not the code of the waiting page. %(left)d try is left.",
+        "This is not the code of the waiting page. %(left)d tries are left.",
+        left,
+    ) % {"left": left}
+
+
+def _decided(request: HttpRequest, form: DecisionForm) -> HttpResponse:
+    decision = form.cleaned_data["decision"]
+    return render(request, "verification/decided.html", {"decision": decision})
+
+
+def _stale(request: HttpRequest) -> HttpResponse:
+    return render(request, "verification/stale.html", status=HTTPStatus.GONE)
+
+
+@never_cache
+@require_GET
+def account(request: HttpRequest) -> HttpResponse:
+    return _account(request)
+
+
+def _account(
+    request: HttpRequest, decided_form: tuple[int, DecisionForm] | None = None
+) -> HttpResponse:
+    assert isinstance(request.user, PbxUser)
+    listed = sessions.listed(request)
+    context = {
+        "client": session_client(request),
+        "approvals": _approvals(request.user, decided_form)
+        if is_myapps(request)
+        else [],
+        "sessions": listed,
+        "can_end_others": len(listed) > 1,
+    }
+    return render(request, "verification/account.html", context)
+
+
+def _approvals(
+    user: PbxUser, decided_form: tuple[int, DecisionForm] | None
+) -> list[dict[str, Any]]:
+    pending = LoginSession.objects.pending().filter(user=user).select_related("user")
+    forms = dict([decided_form]) if decided_form else {}
+    return [
+        {"login": login, "form": forms.get(login.pk, DecisionForm())}
+        for login in pending
+    ]
+
+
+@never_cache
+@require_POST
+@myapps_required
+def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
+    """Decide about a pending login in a session that exists already."""
+    pending = LoginSession.objects.pending().select_related("user")
+    login = pending.filter(user=request.user, pk=pk).first()
+    if login is None:
+        return _stale(request)
+    form = DecisionForm(request.POST)
+    if form.is_valid():
+        outcome = _decide(login, form, Approver.SESSION, _origin(request))
+        if outcome is Outcome.DECIDED:
+            return redirect("verification:account")
+        if outcome is Outcome.OVER:
+            return _stale(request)
+        form.add_error("code", _wrong_code_text(login))
+    return _account(request, (login.pk, form))
+
+
+@never_cache
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    session = get_object_or_404(sessions.manageable(request), pk=pk)
+    sessions.end(request, [session])
+    return redirect("verification:account")
+
+
+@never_cache
+@require_POST
+@myapps_required
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    key = request.session.session_key
+    sessions.end(request, sessions.manageable(request).exclude(session_key=key))
+    return redirect("verification:account")
