@@ -37,6 +37,16 @@ def prepare(data_dir: Path) -> Path:
     return path
 
 
+def is_given(name: str) -> bool:
+    """Whether the variable came from outside, by itself or as NAME_FILE."""
+    return name in GIVEN or f"{name}_FILE" in GIVEN
+
+
+def remembered(path: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for line in path.read_text().splitlines())
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+
+
 def remember(path: Path, values: dict[str, str | None]) -> None:
     """Set these names in site.env, drop those of None, keep every other line."""
     lines = path.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The whole site in the foreground, in embedded mode: one command, nothing to set up."""
+"""The whole site in the foreground, in embedded mode, with nothing to set up before."""
 
 from __future__ import annotations
 

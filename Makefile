@@ -1,0 +1,81 @@
+# Run it: make run. Test it: make test. Both install what they need on the way.
+
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+# Tests run beside a PostgreSQL and Redis of their own, never the machine's.
+SERVICES := $(BIN)/python -m tests.services
+PYTEST := $(BIN)/pytest -q
+PARALLEL := -n 2 --dist loadfile
+QUICK := not browser and not long
+TEMPLATES = $$(git ls-files '*.html')
+# A site as in production, for Django's own checks.
+PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-checks-0123456789 \
+	DATABASE_URL=sqlite://:memory: REDIS_URL=redis://127.0.0.1:1/0 \
+	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
+
+.PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
+	test-browser test-long lint fix check bench chaos lock
+.DEFAULT_GOAL := run
+
+install:
+	@.ci/install base
+
+install-dev:
+	@.ci/install dev
+
+run: install
+	@exec $(BIN)/python manage.py runsite --end-with-parent
+
+test: test-sqlite test-postgresql test-browser
+
+test-fast: test-sqlite
+
+test-sqlite: install-dev
+	@echo "Tests on SQLite"
+	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "$(QUICK) and not postgresql"
+
+test-postgresql: install-dev
+	@echo "Tests on PostgreSQL"
+	@$(SERVICES) --database postgresql $(PYTEST) $(PARALLEL) -m "$(QUICK)"
+
+test-browser: install-dev
+	@echo "Tests in a browser"
+	@$(SERVICES) --database postgresql $(PYTEST) -m "browser and not long"
+
+test-long: install-dev
+	@echo "Long tests"
+	@$(SERVICES) --database postgresql $(PYTEST) --timeout=1800 -m long
+
+lint: install-dev
+	@echo "Format, lint, types, arrows, templates"
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/djade --target-version 5.2 --check $(TEMPLATES)
+
+fix: install-dev
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
+	@$(BIN)/djade --target-version 5.2 $(TEMPLATES) || true
+
+check: lint
+	@echo "Django's checks"
+	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(MAKE) --no-print-directory test
+
+bench: install-dev
+	@$(SERVICES) --database postgresql $(BIN)/python -m tests.bench
+
+chaos: install-dev
+	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos
+
+# Pins are made by uv, which nothing else needs.
+lock:
+	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q --disable-pip-version-check uv
+	@cd requirements && for kind in base dev; do \
+		../.venv/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --custom-compile-command "make lock" $$kind.in -o $$kind.txt || exit 1; \
+	done
