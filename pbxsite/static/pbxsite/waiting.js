@@ -3,9 +3,10 @@
 // Follows one login: the stream says that something changed, the page itself says what.
 (() => {
   const POLL_MS = 3000;
-  const SILENT_MS = 10000;
-  const SILENT_POLL_MS = 15000;
+  const SILENT_MS = 5000;
   const STREAM_TRIES = 3;
+  const MAIL_MS = 1000;
+  const MAIL_MAX_MS = 30000;
   const ANNOUNCED_SECONDS = [300, 120, 60, 30];
 
   const announcer = document.getElementById("announcer");
@@ -13,6 +14,9 @@
   let failures = 0;
   let silence = 0;
   let poll = 0;
+  let retry = 0;
+  let mailDelay = MAIL_MS;
+  let mailTimer = 0;
   let fetching = false;
   let again = false;
   let left = false;
@@ -33,13 +37,14 @@
     if (stream) stream.close();
     stream = null;
     clearTimeout(silence);
+    clearTimeout(mailTimer);
     clearInterval(poll);
     poll = 0;
   }
 
-  function pollEvery(milliseconds) {
-    clearInterval(poll);
-    poll = setInterval(refresh, milliseconds);
+  function pollOnly() {
+    stop();
+    poll = setInterval(refresh, POLL_MS);
   }
 
   function connect() {
@@ -51,9 +56,9 @@
       clearInterval(poll);
       poll = 0;
       refresh();
-      // A proxy may hold the stream's bytes back: then nothing ever arrives.
+      // The state comes first on a stream; without it a proxy holds the bytes back.
       clearTimeout(silence);
-      silence = setTimeout(() => pollEvery(SILENT_POLL_MS), SILENT_MS);
+      silence = setTimeout(pollOnly, SILENT_MS);
     });
     stream.addEventListener("state", () => {
       clearTimeout(silence);
@@ -66,8 +71,7 @@
     failures += 1;
     const closed = stream && stream.readyState === EventSource.CLOSED;
     if (failures >= STREAM_TRIES) {
-      stop();
-      pollEvery(POLL_MS);
+      pollOnly();
     } else if (closed) {
       setTimeout(connect, POLL_MS);
     }
@@ -83,9 +87,12 @@
     try {
       await readPage();
     } catch {
-      // No network at present: the next event, poll or "online" asks again.
+      // No network, or a server in trouble.
+      clearTimeout(retry);
+      retry = setTimeout(refresh, POLL_MS);
     } finally {
       fetching = false;
+      watchMail();
       if (again) {
         again = false;
         refresh();
@@ -102,7 +109,7 @@
       leave(() => location.assign(answer.url));
       return;
     }
-    if (answer.status >= 500 || answer.status === 429) return;
+    if (answer.status >= 500 || answer.status === 429) throw new Error(answer.status);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = fresh.getElementById("wait");
     if (next) show(next, fresh.title);
@@ -136,6 +143,16 @@
     shown.replaceWith(document.adoptNode(fresh));
     announce(fresh.querySelector("p"));
     startResendWait();
+  }
+
+  // The stream tells of decisions only; the mail's fate is asked for, ever less often.
+  function watchMail() {
+    clearTimeout(mailTimer);
+    if (left || !isPending() || !/^(queued|sending) /.test(page().dataset.mail)) return;
+    mailTimer = setTimeout(() => {
+      mailDelay = Math.min(2 * mailDelay, MAIL_MAX_MS);
+      refresh();
+    }, mailDelay);
   }
 
   function announce(element) {
@@ -208,6 +225,7 @@
   tick();
   setInterval(tick, 1000);
   startResendWait();
+  watchMail();
   connect();
   goOn();
 })();
