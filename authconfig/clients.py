@@ -35,7 +35,9 @@ def myapps_required(
     """Refuse a myPBX session: it never passed a second factor."""
 
     @wraps(view)
-    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def checked(
+        request: HttpRequest, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponse:
         if not is_myapps(request):
             raise PermissionDenied
         return view(request, *args, **kwargs)

@@ -285,7 +285,9 @@ class AuthenticationSettings(models.Model):
         _("CA certificate"),
         blank=True,
         validators=[validate_certificates],
-        help_text=_("PEM. Needed where your own CA made the controllers' certificates."),
+        help_text=_(
+            "PEM. Needed where your own CA made the controllers' certificates."
+        ),
     )
     netlogon_base_dn = models.CharField(
         _("Base DN"),

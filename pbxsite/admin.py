@@ -31,5 +31,3 @@ class PbxAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
         """The theme's Alpine evaluates its attributes, and it sets styles inline."""
         relax = csp_update({"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]})
         return relax(super().admin_view(view, cacheable))
-
-

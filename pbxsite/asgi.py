@@ -9,7 +9,12 @@ from __future__ import annotations
 import os
 
 import django
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    Scope,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 django.setup()

@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "unfold.contrib.import_export",
     "import_export",
     "pbxsite.apps.PbxAdminConfig",
+    "django.forms",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"
 ASGI_APPLICATION = "pbxsite.asgi.application"
 TEMPLATES = [

@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from authconfig.choices import Client
 from authconfig.views import LoginView
 from pbxsite import health, mailbox
+from pbxsite.rescue import rescue
 
 handler429 = "pbxsite.errors.too_many_requests"
 
@@ -22,6 +23,7 @@ urlpatterns = [
         name="account_login_mypbx",
     ),
     path("logout/", logout, name="account_logout"),
+    path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", account_inactive, name="account_inactive"),
     path("account/confirm/", reauthenticate, name="account_reauthenticate"),
     path("", include("verification.urls")),

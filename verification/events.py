@@ -99,9 +99,7 @@ class Hub:
     async def _poll(self) -> None:
         while True:
             up = self._redis_is_up
-            await asyncio.sleep(
-                POLL_SECONDS_BESIDE_REDIS if up else POLL_SECONDS_ALONE
-            )
+            await asyncio.sleep(POLL_SECONDS_BESIDE_REDIS if up else POLL_SECONDS_ALONE)
             try:
                 await self._tell(set(self._queues))
             except Exception:

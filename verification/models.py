@@ -68,9 +68,7 @@ class LoginSession(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager[LoginSession]] = (
-        LoginSessionQuerySet.as_manager()  # type: ignore[assignment]  # stubs
-    )
+    objects: ClassVar[models.Manager[LoginSession]] = LoginSessionQuerySet.as_manager()  # type: ignore[assignment]  # stubs
 
     class Meta:
         verbose_name = _("login session")
@@ -296,5 +294,3 @@ class AccountTestStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stage} {self.state}"
-
-

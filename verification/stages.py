@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.stages import LoginStage, LoginStageController
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 
-from allauth.account.adapter import get_adapter
 from authconfig.choices import Client, Method
 from authconfig.clients import origin_of
 from authconfig.models import current_settings
@@ -64,9 +64,7 @@ class ApprovalStage(LoginStage):  # type: ignore[misc]  # allauth is untyped
         )
 
 
-def release(
-    request: HttpRequest, client: Client, method: str, approver: str
-) -> None:
+def release(request: HttpRequest, client: Client, method: str, approver: str) -> None:
     """Note for the adapter what the session is for that is about to begin."""
     request.session[RELEASED_KEY] = {
         "client": client,

@@ -1,0 +1,127 @@
+"""The settings page's sections: the original's fields in the original's order.
+
+What this site adds stands after them, folded away as "More".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import AuthenticationType, Client
+
+
+@dataclass(frozen=True)
+class Section:
+    key: str
+    title: str | Promise
+    fields: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+    @property
+    def all_fields(self) -> tuple[str, ...]:
+        return self.fields + self.more
+
+
+SECTIONS = (
+    Section(
+        "authentication",
+        _("Authentication"),
+        (
+            "two_factor",
+            "authentication_type",
+            "oauth2_provider_name",
+            "oauth2_domain",
+        ),
+        ("pbx_domain",),
+    ),
+    Section(
+        "email",
+        _("Email verification"),
+        (
+            "smtp_server",
+            "smtp_client_host_name",
+            "smtp_sender_name",
+            "smtp_email_address",
+            "smtp_username",
+            "smtp_password",
+            "verification_link",
+        ),
+        ("smtp_port", "smtp_security", "smtp_ca_certificate"),
+    ),
+    Section(
+        "netlogon",
+        _("Netlogon"),
+        (
+            "netlogon_domain",
+            "netlogon_servers",
+            "netlogon_security",
+            "netlogon_ca_certificate",
+            "netlogon_base_dn",
+            "netlogon_bind_dn",
+            "netlogon_bind_password",
+            "netlogon_user_filter",
+            "netlogon_group",
+        ),
+        ("netlogon_netbios_name", "netlogon_max_failures"),
+    ),
+    Section(
+        "oauth2",
+        _("OAuth2"),
+        (
+            "oauth2_well_known_url",
+            "oauth2_client_id",
+            "oauth2_client_secret",
+            "oauth2_scope",
+            "oauth2_authorize_query",
+            "oauth2_upn_claim",
+        ),
+    ),
+)
+FIELDS = tuple(field for section in SECTIONS for field in section.all_fields)
+
+# A change of any of these fields takes the secret away: it was given for the other
+# server, and must never be sent to a new one.
+SECRETS = {
+    "smtp_password": (
+        "smtp_server",
+        "smtp_port",
+        "smtp_security",
+        "smtp_ca_certificate",
+        "smtp_username",
+    ),
+    "netlogon_bind_password": (
+        "netlogon_domain",
+        "netlogon_servers",
+        "netlogon_security",
+        "netlogon_ca_certificate",
+        "netlogon_bind_dn",
+    ),
+    "oauth2_client_secret": ("oauth2_well_known_url", "oauth2_client_id"),
+}
+
+# Which fields and options the original marks "(myApps only)", and which for both.
+CLIENTS_OF_FIELD = {
+    "two_factor": (Client.MYAPPS,),
+    "authentication_type": (Client.MYAPPS, Client.MYPBX),
+    "oauth2_provider_name": (Client.MYAPPS,),
+}
+MYAPPS_ONLY_TYPES = (
+    AuthenticationType.OAUTH2_ONLY,
+    AuthenticationType.PBX_AND_OAUTH2,
+)
+HELP_OF_TYPE = {
+    AuthenticationType.PBX_ONLY: _("Users log in with their PBX password only."),
+    AuthenticationType.NETLOGON_ONLY: _(
+        "Users log in with their Windows password only."
+    ),
+    AuthenticationType.PBX_AND_NETLOGON: _(
+        "Users log in with their PBX password or with their Windows password."
+    ),
+    AuthenticationType.OAUTH2_ONLY: _("Users log in with OpenID/OAuth2 only."),
+    AuthenticationType.PBX_AND_OAUTH2: _(
+        "Users log in with their PBX password or with OpenID/OAuth2."
+    ),
+}

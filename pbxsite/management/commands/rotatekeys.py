@@ -1,0 +1,57 @@
+"""`manage.py rotatekeys`: encrypt every stored secret with the first key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection, models, transaction
+
+from authconfig.fields import SecretField
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypt every stored secret anew with the first of ENCRYPTION_KEYS;"
+        " then the older keys can be removed."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic():
+            count = sum(_rotate(model) for model in apps.get_models())
+        self.stdout.write(f"{count} secrets are encrypted with the first key.")
+
+
+def _rotate(model: type[models.Model]) -> int:
+    names = [f.name for f in model._meta.fields if isinstance(f, SecretField)]
+    count = 0
+    for row in model._default_manager.all() if names else ():
+        for name in names:
+            count += _reencrypt(row, name)
+    return count
+
+
+def _reencrypt(row: models.Model, name: str) -> int:
+    """Save one secret again; raise CommandError if no key opens it."""
+    if getattr(row, name):
+        row.save(update_fields=[name])
+        return 1
+    if _stored(row, name):
+        raise CommandError(
+            f"{row._meta.label}.{name}: no key opens it. Nothing was changed. Add the"
+            " old key to ENCRYPTION_KEYS, or enter the secret again and retry."
+        )
+    return 0
+
+
+def _stored(row: models.Model, name: str) -> str:
+    """What the column holds, still encrypted."""
+    table, column = row._meta.db_table, row._meta.get_field(name).column
+    quote = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {quote(column)} FROM {quote(table)} WHERE id = %s",  # noqa: S608
+            [row.pk],
+        )
+        return str(cursor.fetchone()[0] or "")

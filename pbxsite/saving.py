@@ -1,0 +1,48 @@
+"""The settings form as the page and the command line use it: composed of both apps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from authconfig import audit, lockout
+from authconfig.choices import Event, Origin
+from authconfig.forms import OutsideFacts, SettingsForm
+from authconfig.models import AuthenticationSettings, PbxUser
+from verification.accounts import account_of, was_accepted
+
+
+def account_was_accepted(settings: AuthenticationSettings) -> bool:
+    return was_accepted(account_of(settings))
+
+
+def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
+    """Return what the form asks of the rest of the site, for this administrator."""
+    return OutsideFacts(
+        account_was_accepted=account_was_accepted,
+        lockout_fault=lambda settings: lockout.lockout_fault(settings, administrator),
+    )
+
+
+def save(
+    form: SettingsForm, *, actor: PbxUser | None, origin: Origin = audit.NOWHERE
+) -> list[str]:
+    """Save a valid form with its audit events; return the changed keys."""
+    changes = list(form.changes())
+    with transaction.atomic():
+        form.save()
+        for key, old, new in changes:
+            audit.record(
+                Event.SETTING_CHANGED,
+                user=None,
+                actor=actor,
+                origin=origin,
+                detail=f"{key}: {_shortened(old)} → {_shortened(new)}",
+            )
+    return [key for key, _old, _new in changes]
+
+
+def _shortened(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return f"“{text[:200]}…”" if len(text) > 200 else f"“{text}”"
