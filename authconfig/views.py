@@ -7,8 +7,10 @@ from typing import Any
 
 from allauth.account.stages import LoginStageController
 from allauth.account.views import LoginView as AllauthLoginView
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Client, Method
@@ -18,6 +20,7 @@ from authconfig.models import current_settings
 from authconfig.policy import methods_for, password_methods_for
 
 
+@method_decorator(login_not_required, name="dispatch")
 class LoginView(AllauthLoginView):  # type: ignore[misc]  # allauth is untyped
     """allauth's login, for one client and by the methods that the policy names."""
 

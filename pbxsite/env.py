@@ -1,4 +1,4 @@
-"""The environment, read in one place: NAME, or NAME_FILE naming a file that holds it."""
+"""The environment, read in one place: NAME, or NAME_FILE with a file that holds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door of last resort: a one-time link, made on the server by `manage.py rescue`."""
+"""The door of last resort: a one-time link, made by `manage.py rescue`."""
 
 from __future__ import annotations
 

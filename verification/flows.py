@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -12,7 +13,6 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from allauth.usersessions.models import UserSession
 from authconfig import audit
 from authconfig.choices import Client, Event, Origin
 from authconfig.models import PbxUser

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from authconfig.choices import AuthenticationType, Client, Method
+from authconfig.policy import (
+    methods_for,
+    needs_approval,
+    password_methods_for,
+    uses,
+)
+
+PBX, WINDOWS, OAUTH2 = Method.PASSWORD, Method.NETLOGON, Method.OAUTH2
+# The original's table, cell by cell.
+CELLS = [
+    ("pbx_only", "myapps", [PBX]),
+    ("pbx_only", "mypbx", [PBX]),
+    ("netlogon_only", "myapps", [WINDOWS]),
+    ("netlogon_only", "mypbx", [WINDOWS]),
+    ("pbx_and_netlogon", "myapps", [PBX, WINDOWS]),
+    ("pbx_and_netlogon", "mypbx", [PBX, WINDOWS]),
+    ("oauth2_only", "myapps", [OAUTH2]),
+    ("oauth2_only", "mypbx", []),
+    ("pbx_and_oauth2", "myapps", [PBX, OAUTH2]),
+    ("pbx_and_oauth2", "mypbx", [PBX]),
+]
+
+
+@dataclass(frozen=True)
+class Rules:
+    authentication_type: str = AuthenticationType.PBX_ONLY
+    two_factor: bool = False
+
+
+@pytest.mark.parametrize(("authentication_type", "client", "methods"), CELLS)
+def test_each_cell_of_the_table_allows_what_the_original_says(
+    authentication_type: str, client: str, methods: list[Method]
+) -> None:
+    rules = Rules(authentication_type)
+
+    assert list(methods_for(rules, Client(client))) == methods
+    assert list(password_methods_for(rules, Client(client))) == [
+        method for method in methods if method is not OAUTH2
+    ]
+
+
+def test_the_table_has_ten_cells_and_no_other() -> None:
+    cells = {(kind, client) for kind, client, _methods in CELLS}
+
+    assert cells == {(k, c) for k in AuthenticationType.values for c in Client.values}
+
+
+@pytest.mark.parametrize("two_factor", [True, False])
+def test_two_factor_is_asked_of_myapps_only(two_factor: bool) -> None:
+    rules = Rules(two_factor=two_factor)
+
+    assert needs_approval(rules, Client.MYAPPS) is two_factor
+    assert needs_approval(rules, Client.MYPBX) is False
+
+
+def test_a_method_is_in_use_when_any_client_has_it() -> None:
+    assert uses(Rules("pbx_and_oauth2"), OAUTH2)
+    assert not uses(Rules("pbx_and_oauth2"), WINDOWS)

@@ -1,0 +1,114 @@
+"""The smallest valid things that tests begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client as Browser
+
+from authconfig.choices import AuthenticationType
+from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from verification.models import LoginSession, OutgoingEmail
+
+PASSWORD = "correct horse battery"
+LINK = "https://pbx.example/PBX0/session.xml"
+SettingsSetter = Callable[..., AuthenticationSettings]
+Starter = Callable[..., HttpResponse]
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    """Neither the process's copy of the settings nor a rate limit outlives a test."""
+    current_settings.forget()
+    cache.clear()
+    yield
+    current_settings.forget()
+
+
+@pytest.fixture
+def user(db: None) -> PbxUser:
+    return PbxUser.objects.create_user(
+        "anna", PASSWORD, long_name="Anna Berg", email="anna@example.com"
+    )
+
+
+@pytest.fixture
+def administrator(db: None) -> PbxUser:
+    return PbxUser.objects.create_superuser(
+        "admin", PASSWORD, email="admin@example.com"
+    )
+
+
+@pytest.fixture
+def configure(db: None) -> SettingsSetter:
+    """Set fields of the settings' row, past the page's rules."""
+
+    def set_fields(**values: object) -> AuthenticationSettings:
+        AuthenticationSettings.load()
+        AuthenticationSettings.objects.update(**values)
+        current_settings.forget()
+        return current_settings()
+
+    return set_fields
+
+
+@pytest.fixture
+def two_factor(configure: SettingsSetter) -> AuthenticationSettings:
+    return configure(
+        authentication_type=AuthenticationType.PBX_ONLY,
+        two_factor=True,
+        verification_link=LINK,
+        smtp_server="127.0.0.1",
+        smtp_port=1,
+        smtp_security="none",
+        smtp_email_address="pbx@example.com",
+    )
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+@pytest.fixture
+def start(user: PbxUser) -> Starter:
+    """Post a login, by default Anna's right one at myApps."""
+
+    def post(
+        browser: Browser,
+        login: str = "anna",
+        password: str = PASSWORD,
+        path: str = "/login/",
+        **extra: str,
+    ) -> HttpResponse:
+        return browser.post(path, {"login": login, "password": password}, **extra)
+
+    return post
+
+
+@pytest.fixture
+def held(
+    two_factor: AuthenticationSettings, start: Starter, browser: Browser
+) -> LoginSession:
+    """Anna's login, waiting for approval in `browser`."""
+    start(browser)
+    return LoginSession.objects.get()
+
+
+@pytest.fixture
+def mail(held: LoginSession) -> OutgoingEmail:
+    return OutgoingEmail.objects.get(login=held)
+
+
+@pytest.fixture
+def admin_client_myapps(administrator: PbxUser) -> Browser:
+    """The administrator's browser, signed in to myApps."""
+    signed_in = Browser()
+    signed_in.force_login(administrator)
+    session = signed_in.session
+    session["client"] = "myapps"
+    session.save()
+    return signed_in
