@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from authconfig.choices import Event, Origin
@@ -14,8 +15,30 @@ def record(
     event: Event, *, user: PbxUser | None, origin: Origin = NOWHERE, **facts: Any
 ) -> AuditEvent:
     """Add an event; `facts` are the fields actor, client, method, detail, user_name."""
+    made = _event(event, user=user, origin=origin, **facts)
+    made.save()
+    return made
+
+
+def record_changes(
+    details: Iterable[tuple[PbxUser, str]],
+    *,
+    actor: PbxUser | None,
+    origin: Origin = NOWHERE,
+) -> None:
+    """Add an event for each of many users that were changed at once."""
+    events = [
+        _event(Event.USER_CHANGED, user=user, origin=origin, actor=actor, detail=detail)
+        for user, detail in details
+    ]
+    AuditEvent.objects.bulk_create(events, batch_size=1000)
+
+
+def _event(
+    event: Event, *, user: PbxUser | None, origin: Origin, **facts: Any
+) -> AuditEvent:
     name = facts.pop("user_name", user.name if user else "")
-    return AuditEvent.objects.create(
+    return AuditEvent(
         event=event,
         user=user,
         user_name=name[:150],

@@ -56,6 +56,7 @@ class Event(TextChoices):
     LOGOUT = "logout", _("Logged out")
     SESSION_ENDED = "session_ended", _("Session ended")
     PASSWORD_CHANGED = "password_changed", _("Password changed")
+    USER_CHANGED = "user_changed", _("User changed")
     SETTING_CHANGED = "setting_changed", _("Setting changed")
     MAIL_SENT = "mail_sent", _("E-mail sent")
     MAIL_FAILED = "mail_failed", _("E-mail failed")
