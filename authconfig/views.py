@@ -21,7 +21,7 @@ from authconfig.policy import methods_for, password_methods_for
 
 
 @method_decorator(login_not_required, name="dispatch")
-class LoginView(AllauthLoginView):  # type: ignore[misc]  # allauth is untyped
+class LoginView(AllauthLoginView):
     """allauth's login, for one client and by the methods that the policy names."""
 
     client = Client.MYAPPS

@@ -21,7 +21,7 @@ from authconfig.names import name_key, pbx_name
 from verification.stages import RELEASED_KEY
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped
+class AccountAdapter(DefaultAccountAdapter):
     # One message for an unknown user, a wrong password and an inactive user.
     error_messages = DefaultAccountAdapter.error_messages | {
         "username_password_mismatch": _(

@@ -13,7 +13,7 @@ from unfold.sites import UnfoldAdminSite
 from authconfig.clients import is_myapps
 
 
-class PbxAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold is untyped
+class PbxAdminSite(UnfoldAdminSite):
     """The admin: for myApps sessions, whose login went through the whole policy."""
 
     def has_permission(self, request: HttpRequest) -> bool:

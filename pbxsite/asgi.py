@@ -7,9 +7,9 @@ connection until its stream ends.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import django
-from asgiref.typing import (
     ASGI3Application,
     ASGIReceiveCallable,
     ASGISendCallable,
@@ -26,9 +26,6 @@ from verification.events import EVENTS_PATH, stream  # noqa: E402
 django_application = ASGIHandler()
 
 
-async def application(
-    scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-) -> None:
+async def application(scope: Any, receive: Any, send: Any) -> None:
     is_stream = scope["type"] == "http" and scope["path"] == EVENTS_PATH
-    app: ASGI3Application = stream if is_stream else django_application
-    await app(scope, receive, send)
+    await (stream if is_stream else django_application)(scope, receive, send)

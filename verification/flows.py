@@ -71,7 +71,8 @@ def _rejections_since_success(user: PbxUser) -> list[datetime]:
     success = logins.filter(state=LoginState.COMPLETED).first()
     since = success.created_at if success else timezone.now() - timedelta(days=1)
     decided = logins.filter(ending=Ending.REJECTED, decided_at__gt=since)
-    return list(decided.order_by("-decided_at").values_list("decided_at", flat=True))
+    times = decided.order_by("-decided_at").values_list("decided_at", flat=True)
+    return [decided_at for decided_at in times if decided_at]
 
 
 def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:

@@ -19,10 +19,10 @@ from authconfig import audit
 from authconfig.choices import Event
 from authconfig.models import current_settings
 from verification.accounts import account_of, account_of_test
-from verification.choices import LoginState, MailState, TestState
+from verification.choices import LoginState, MailState, Stage, TestState
 from verification.mails import approval_message, test_message
 from verification.models import AccountTest, AccountTestStep, OutgoingEmail
-from verification.smtp import SmtpError, Stage, Step, open_connection
+from verification.smtp import SmtpError, Step, open_connection
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
@@ -107,7 +107,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
 
 
 def _next_try(mail: OutgoingEmail) -> datetime:
-    delay = min(FIRST_DELAY * 2 ** (mail.attempts - 1), LONGEST_DELAY)
+    delay = min(FIRST_DELAY * 2.0 ** (mail.attempts - 1), LONGEST_DELAY)
     # Jitter: mails that failed together do not come back together.
     return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)
 

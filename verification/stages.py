@@ -22,7 +22,7 @@ from verification.models import LoginSession
 RELEASED_KEY = "released_client"
 
 
-class ApprovalStage(LoginStage):  # type: ignore[misc]  # allauth is untyped
+class ApprovalStage(LoginStage):
     key = "approval"
     urlname = "verification:wait"
 

@@ -188,7 +188,7 @@ def _approvals(
 def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
     """Decide about a pending login in a session that exists already."""
     pending = LoginSession.objects.pending().select_related("user")
-    login = pending.filter(user=request.user, pk=pk).first()
+    login = pending.filter(user_id=request.user.pk, pk=pk).first()
     if login is None:
         return _stale(request)
     form = DecisionForm(request.POST)
