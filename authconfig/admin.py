@@ -1,0 +1,284 @@
+"""The admin's pages for PBX users, groups and the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm
+
+from authconfig import audit
+from authconfig.choices import Event, Origin
+from authconfig.clients import origin_of
+from authconfig.models import AuditEvent, PbxUser
+from authconfig.userforms import PbxUserAddForm, PbxUserForm
+from authconfig.userimport import UserFileMixin
+from authconfig.users import difference, end_sessions, follow_session
+
+NO_EMAIL = "no-email"
+MANY = ("groups", "user_permissions")
+RIGHTS = ("is_staff", "is_superuser", *MANY)
+
+
+def origin(request: HttpRequest) -> Origin:
+    return origin_of(request, get_adapter().get_client_ip(request))
+
+
+class WithoutEmailFilter(admin.SimpleListFilter):
+    """Two-factor authentication needs an address, or a session that exists."""
+
+    title = _("e-mail address")
+    parameter_name = "email_address"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [(NO_EMAIL, _("without e-mail address"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PbxUser]
+    ) -> QuerySet[PbxUser]:
+        return queryset.filter(email="") if self.value() == NO_EMAIL else queryset
+
+
+class AccessRules:
+    """Who may do what to whom: nobody rises, and nobody ends himself by mistake."""
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: PbxUser | None = None
+    ) -> bool:
+        allowed = super().has_change_permission(request, obj)  # type: ignore[misc]
+        return allowed and not _is_above(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: PbxUser | None = None
+    ) -> bool:
+        allowed = super().has_delete_permission(request, obj)  # type: ignore[misc]
+        return allowed and not _is_above(request, obj) and obj != request.user
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: PbxUser | None = None
+    ) -> tuple[str, ...]:
+        fields: tuple[str, ...] = super().get_readonly_fields(request, obj)  # type: ignore[misc]
+        assert isinstance(request.user, PbxUser)
+        return fields if request.user.is_superuser else (*fields, *RIGHTS)
+
+    def get_deleted_objects(
+        self, objs: Iterable[PbxUser], request: HttpRequest
+    ) -> tuple[Any, Any, set[Any], Any]:
+        """What goes with a user needs no right of its own: its lists are read-only."""
+        found, counts, missing, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        own = {PbxUser._meta.verbose_name} & set(missing)
+        return found, counts, own, protected
+
+
+def _is_above(request: HttpRequest, obj: PbxUser | None) -> bool:
+    """An administrator of some rights must not take over one with others."""
+    assert isinstance(request.user, PbxUser)
+    if obj is None or request.user.is_superuser or obj.pk == request.user.pk:
+        return False
+    return obj.is_staff or obj.is_superuser
+
+
+class Recorded:
+    """Every change goes to the audit log, and ends the sessions it has to end."""
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: PbxUser,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        before = PbxUser.objects.get(pk=obj.pk) if change else None
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        changes = [difference(before, obj)]
+        changes += [name for name in MANY if name in form.changed_data]
+        if told := ", ".join(filter(None, changes)):
+            record_change(request, obj, told)
+        if before and before.is_active and not obj.is_active:
+            _say_ended(request, end_sessions([obj]))
+
+    def delete_model(self, request: HttpRequest, obj: PbxUser) -> None:
+        self.delete_queryset(request, PbxUser.objects.filter(pk=obj.pk))
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: QuerySet[PbxUser]
+    ) -> None:
+        users = list(queryset)
+        end_sessions(users)
+        queryset.delete()
+        for user in users:
+            record_change(request, None, "deleted", user_name=user.name)
+
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,
+        form_url: str = "",
+    ) -> HttpResponse:
+        key = request.session.session_key or ""
+        before = PbxUser.objects.filter(pk=unquote(id)).first()
+        response: HttpResponse = super().user_change_password(request, id, form_url)  # type: ignore[misc]
+        after = PbxUser.objects.filter(pk=unquote(id)).first()
+        if before and after and before.password != after.password:
+            new_key = request.session.session_key or ""
+            follow_session(key, new_key)
+            _say_ended(request, end_sessions([after], besides=new_key))
+            has_one = after.has_usable_password()
+            record_change(request, after, f"password {'set' if has_one else 'removed'}")
+        return response
+
+
+def record_change(
+    request: HttpRequest, user: PbxUser | None, detail: str, **facts: str
+) -> None:
+    audit.record(
+        Event.USER_CHANGED,
+        user=user,
+        actor=request.user,
+        origin=origin(request),
+        detail=detail,
+        **facts,
+    )
+
+
+def _say_ended(request: HttpRequest, count: int) -> None:
+    if count:
+        text = ngettext("%(n)d session ended.", "%(n)d sessions ended.", count)
+        messages.info(request, text % {"n": count})
+
+
+@admin.register(PbxUser)
+class PbxUserAdmin(
+    AccessRules,
+    Recorded,
+    UserFileMixin,
+    BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
+    ModelAdmin,
+):
+    form = PbxUserForm
+    add_form = PbxUserAddForm
+    change_password_form = AdminPasswordChangeForm
+    change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
+    fieldsets = (
+        (None, {"fields": ("name", "long_name", "email", "number", "language")}),
+        (_("Login"), {"fields": ("is_active", "pbx_password", "last_login")}),
+        (_("Administration"), {"fields": RIGHTS[:2]}),
+        (
+            _("Groups and permissions"),
+            {"fields": MANY, "classes": ("collapse",)},
+        ),
+    )
+    add_fieldsets = (
+        fieldsets[0],
+        (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
+    )
+    readonly_fields = ("pbx_password", "last_login")
+    list_display = (
+        "name",
+        "long_name",
+        "email_or_warning",
+        "number",
+        "access",
+        "role",
+        "last_login",
+    )
+    list_filter = ("is_active", "is_staff", WithoutEmailFilter)
+    search_fields = ("name", "long_name", "email", "number")
+    search_help_text = _("Name, long name, e-mail address or number")
+    ordering = ("name_key",)
+    list_select_related = False
+    show_full_result_count = False
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
+        form: type[Any] = super().get_form(request, *args, **kwargs)
+        return type(form.__name__, (form,), {"actor": request.user})
+
+    @display(description=_("e-mail address"), ordering="email")
+    def email_or_warning(self, user: PbxUser) -> str:
+        return user.email or _label(gettext("No e-mail address"), "warning")
+
+    @display(
+        description=_("login"),
+        ordering="is_active",
+        label={"active": "success", "inactive": "danger"},
+    )
+    def access(self, user: PbxUser) -> tuple[str, str]:
+        if user.is_active:
+            return "active", gettext("Active")
+        return "inactive", gettext("Inactive")
+
+    @display(description=_("administrator"), ordering="is_staff", label="info")
+    def role(self, user: PbxUser) -> str:
+        if user.is_superuser and user.is_staff:
+            return gettext("All rights")
+        return gettext("Some rights") if user.is_staff else ""
+
+    @display(description=_("PBX password"))
+    def pbx_password(self, user: PbxUser) -> SafeString:
+        has_one = user.has_usable_password()
+        return format_html(
+            '{} <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+            gettext("Set.") if has_one else gettext("None."),
+            reverse("admin:auth_user_password_change", args=[user.pk]),
+            gettext("Change or remove it") if has_one else gettext("Set one"),
+        )
+
+
+def _label(text: str, kind: str) -> SafeString:
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+    """Groups of rights for administrators without all rights."""
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ModelAdmin):
+    list_display = (
+        "at",
+        "event",
+        "user_name",
+        "actor",
+        "client",
+        "method",
+        "address",
+        "detail",
+    )
+    list_filter = (
+        "event",
+        "client",
+        "method",
+        ("at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("user", "actor")
+    search_fields = ("user_name", "address", "detail")
+    search_help_text = _("Name, address or detail")
+    show_full_result_count = False
+    list_fullwidth = True
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission

@@ -1,0 +1,124 @@
+"""The users' CSV file: read strictly, and written so that no cell becomes a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from import_export.formats.base_formats import CSV
+from tablib import Dataset
+
+COLUMNS = ("name", "long_name", "email", "number", "active")
+# A column of our own: the line of the file on which the row begins.
+LINE = "line"
+DELIMITERS = ",;\t"
+# Spreadsheets take a cell that begins so for a formula (CWE-1236); the last four are
+# the wide forms of the first four.
+FORMULA_STARTS = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+SHOWN_LENGTH = 40
+
+
+class UsersCsv(CSV):
+    CONTENT_TYPE = "text/csv; charset=utf-8"
+
+    def create_dataset(self, in_stream: bytes | str | None) -> Dataset:
+        return parse(in_stream or b"")
+
+
+def escape(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def unescape(text: str) -> str:
+    """Take back what `escape` did, so that an export can be imported."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS) else text
+
+
+def shown(value: str) -> str:
+    """Return a value of the file as a message can hold it: one line, not too long."""
+    line = " ".join(value.split())
+    line = "".join(char for char in line if char.isprintable())
+    return f"{line[:SHOWN_LENGTH]}…" if len(line) > SHOWN_LENGTH else line
+
+
+def parse(content: bytes | str) -> Dataset:
+    """Return the rows, each with its line; raise a ValidationError with all faults."""
+    text = content if isinstance(content, str) else _decode(content)
+    records = _records(text)
+    _line, header = next(records, (1, []))
+    columns = [cell.strip().casefold() for cell in header]
+    _check_header(columns)
+    dataset = Dataset(headers=[*columns, LINE])
+    faults = []
+    for line, cells in records:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) == len(columns):
+            dataset.append([*cells, line])
+        else:
+            faults.append(_wrong_width(line, len(cells), len(columns)))
+    if not faults and not dataset.height:
+        faults.append(_("The file has no users below its first line."))
+    if faults:
+        raise ValidationError(faults)
+    return dataset
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValidationError(
+            _("Line %(line)d is not UTF-8. Save the file as “CSV UTF-8”."),
+            params={"line": line},
+        ) from error
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record with the line on which it begins: cells may hold line ends."""
+    first = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    source = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise ValidationError(
+            _(
+                "Line %(line)d cannot be read as CSV (%(error)s). Put a value that"
+                " holds a comma or a quote in quotes, and double the quote."
+            ),
+            params={"line": begins, "error": error},
+        ) from error
+
+
+def _check_header(columns: list[str]) -> None:
+    faults = [
+        _("Line 1: the column “%(column)s” is missing.") % {"column": column}
+        for column in COLUMNS
+        if column not in columns
+    ]
+    faults += [
+        _("Line 1: remove the column “%(column)s”.") % {"column": shown(column)}
+        for position, column in enumerate(columns)
+        if column not in COLUMNS or column in columns[:position]
+    ]
+    if faults:
+        remedy = _("The first line has to be: %(header)s") % {
+            "header": ",".join(COLUMNS)
+        }
+        raise ValidationError([*faults, remedy])
+
+
+def _wrong_width(line: int, found: int, expected: int) -> str:
+    return _(
+        "Line %(line)d has %(found)d values instead of %(expected)d. Put a value that"
+        " holds a comma in quotes, and leave no value out."
+    ) % {"line": line, "found": found, "expected": expected}

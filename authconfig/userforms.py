@@ -1,0 +1,77 @@
+"""The admin's forms for PBX users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import UserCreationForm
+from unfold.widgets import UnfoldAdminRadioSelectWidget
+
+from authconfig.models import PbxUser
+from authconfig.users import check_name
+
+PASSWORD_CHOICES = [
+    ("true", _("Set a PBX password")),
+    ("false", _("No PBX password: logs in by Netlogon or OAuth2 alone")),
+]
+
+
+class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs alone
+    def clean_name(self) -> str:
+        name: str = PbxUser.normalize_username(self.cleaned_data["name"])
+        check_name(name, besides=self.instance.pk)
+        return name
+
+
+class PbxUserAddForm(NameForm, UserCreationForm):
+    class Meta:
+        model = PbxUser
+        fields = ("name", "long_name", "email", "number", "language")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usable = self.fields["usable_password"]
+        assert isinstance(usable, forms.ChoiceField)
+        usable.label, usable.help_text = _("PBX password"), ""
+        usable.choices = PASSWORD_CHOICES
+        usable.widget = UnfoldAdminRadioSelectWidget(choices=PASSWORD_CHOICES)
+
+
+class PbxUserForm(NameForm):
+    """`actor`, who edits, is set by the admin for each request."""
+
+    actor: PbxUser
+
+    class Meta:
+        model = PbxUser
+        fields = "__all__"  # noqa: DJ007  # the admin names the fields
+        labels = {"is_superuser": _("all rights")}
+        help_texts = {
+            "is_superuser": _(
+                "An administrator without all rights may do what the groups and"
+                " permissions below allow."
+            )
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.pk == self.actor.pk:
+            self._refuse_own_end(cleaned)
+        if cleaned.get("is_superuser") and not cleaned.get("is_staff"):
+            self.add_error(
+                "is_superuser", _("All rights are for administrators: tick that too.")
+            )
+        return cleaned
+
+    def _refuse_own_end(self, cleaned: dict[str, Any]) -> None:
+        faults = {
+            "is_active": _("You cannot deactivate yourself."),
+            "is_staff": _("You cannot take the administration away from yourself."),
+            "is_superuser": _("You cannot take your own rights away."),
+        }
+        remedy = _("Ask another administrator to do it.")
+        for field, fault in faults.items():
+            if getattr(self.actor, field) and cleaned.get(field) is False:
+                self.add_error(field, f"{fault} {remedy}")

@@ -1,0 +1,95 @@
+"""`manage.py pbxusers import FILE.csv | export | add NAME`: the PBX users."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from authconfig import audit
+from authconfig.choices import Event
+from authconfig.models import PbxUser
+from authconfig.resources import UserResource
+from authconfig.userfile import COLUMNS, UsersCsv
+from authconfig.users import check_new
+
+
+class Command(BaseCommand):
+    help = f"Import, export or add PBX users. Columns of the file: {','.join(COLUMNS)}"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        reading = actions.add_parser(
+            "import", help="Add and change users; all or none."
+        )
+        reading.add_argument("file", type=Path)
+        actions.add_parser("export", help="Write every user to standard output.")
+        adding = actions.add_parser("add", help="Add one user.")
+        adding.add_argument("name")
+        for option in ("--email", "--long-name", "--number"):
+            adding.add_argument(option, default="")
+        adding.add_argument("--admin", action="store_true", help="With all rights.")
+        adding.add_argument(
+            "--password-stdin",
+            action="store_true",
+            help="The first line of standard input is the PBX password; else none.",
+        )
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        run: dict[str, Callable[..., None]] = {
+            "import": self._import,
+            "export": self._export,
+            "add": self._add,
+        }
+        try:
+            run[action](**options)
+        except OSError as error:
+            self._fail([f"{error.filename}: {error.strerror}"])
+        except ValidationError as error:
+            self._fail(_lines(error))
+
+    def _fail(self, faults: Iterable[object]) -> None:
+        for fault in faults:
+            self.stderr.write(str(fault))
+        raise SystemExit(1)
+
+    def _import(self, *, file: Path, **_: Any) -> None:
+        dataset = UsersCsv().create_dataset(file.read_bytes())
+        result = UserResource().import_data(dataset, rollback_on_validation_errors=True)
+        if result.faults:
+            self._fail(result.faults)
+        self.stdout.write(result.summary)
+
+    def _export(self, **_: Any) -> None:
+        dataset = UserResource().export()
+        text = UsersCsv().export_data(dataset, lineterminator="\n")
+        self.stdout.write(text, ending="")
+
+    def _add(
+        self, *, name: str, admin: bool, password_stdin: bool, **options: Any
+    ) -> None:
+        facts = {field: options[field] for field in ("email", "long_name", "number")}
+        user = PbxUser(name=name, is_staff=admin, is_superuser=admin, **facts)
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+        check_new(user, password)
+        user.set_password(password)
+        with transaction.atomic():
+            user.save()
+            audit.record(Event.USER_CHANGED, user=user, detail="added")
+        self.stdout.write(f"{user.name} added")
+
+
+def _lines(error: ValidationError) -> list[str]:
+    if not hasattr(error, "error_dict"):
+        return error.messages
+    return [
+        f"{field.replace('_', '-')}: {text}"
+        for field, texts in error.message_dict.items()
+        for text in texts
+    ]

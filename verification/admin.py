@@ -1,0 +1,218 @@
+"""The admin's read-only lists: logins that wait, outgoing e-mails and sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import allauth.usersessions.admin  # noqa: F401  # registers what ours replaces
+from allauth.account.adapter import get_adapter
+from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
+from django.contrib.sessions.models import Session
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from authconfig import audit
+from authconfig.choices import Client, Event
+from authconfig.clients import origin_of
+from authconfig.models import PbxUser
+from verification import flows
+from verification.browsers import browser_text
+from verification.choices import Ending, LoginState, MailState
+from verification.models import LoginSession, OutgoingEmail
+
+EXPIRED = "expired"
+STATUS_TEXTS = {
+    **dict(LoginState.choices),
+    **dict(Ending.choices),
+    EXPIRED: _("Expired"),
+}
+STATUS_KINDS = {
+    LoginState.PENDING: "warning",
+    LoginState.ACCEPTED: "info",
+    LoginState.COMPLETED: "success",
+    Ending.REJECTED: "danger",
+    Ending.WRONG_CODES: "danger",
+}
+MAIL_KINDS = {
+    MailState.QUEUED: "info",
+    MailState.SENDING: "info",
+    MailState.SENT: "success",
+    MailState.FAILED: "danger",
+    MailState.UNKNOWN: "warning",
+}
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """What flows own, nobody edits here; what may be done are actions."""
+
+    show_full_result_count = False
+    list_fullwidth = True
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """The right that the actions ask for: to change what the list shows."""
+        right = f"{self.opts.app_label}.change_{self.opts.model_name}"
+        return request.user.has_perm(right)
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By state as people see it: what has expired waits no more."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [*LoginState.choices, (EXPIRED, _("Expired"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoginSession]
+    ) -> QuerySet[LoginSession]:
+        state, is_over = self.value(), Q(expires_at__lte=timezone.now())
+        is_open = Q(state__in=[LoginState.PENDING, LoginState.ACCEPTED])
+        if state == EXPIRED:
+            return queryset.filter(is_open & is_over)
+        if state in (LoginState.PENDING, LoginState.ACCEPTED):
+            queryset = queryset.exclude(is_over)
+        return queryset.filter(state=state) if state else queryset
+
+
+@admin.register(LoginSession)
+class LoginSessionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "user",
+        "client",
+        "method",
+        "status_text",
+        "approver",
+        "address",
+        "browser",
+        "created_at",
+        "expires_at",
+    )
+    list_filter = (StatusFilter, "client")
+    list_select_related = ("user",)
+    search_fields = ("user__name",)
+    search_help_text = _("Name of the user")
+    fields = (*list_display, "decided_at", "code_tries")
+    actions = ["reject_selected"]
+
+    @display(description=_("state"), ordering="state", label=STATUS_KINDS)
+    def status_text(self, login: LoginSession) -> tuple[str, str]:
+        return login.status, str(STATUS_TEXTS[login.status])
+
+    @display(description=_("browser"))
+    def browser(self, login: LoginSession) -> str:
+        return login.origin_text
+
+    @action(description=_("Reject selected logins"), permissions=["end"])
+    def reject_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoginSession]
+    ) -> None:
+        assert isinstance(request.user, PbxUser)
+        waiting = queryset.filter(state=LoginState.PENDING).select_related("user")
+        count = sum(flows.end(login, actor=request.user) for login in waiting)
+        text = ngettext("%(n)d login rejected.", "%(n)d logins rejected.", count)
+        messages.success(request, text % {"n": count})
+
+
+@admin.register(OutgoingEmail)
+class OutgoingEmailAdmin(ReadOnlyAdmin):
+    list_display = (
+        "user",
+        "kind",
+        "recipient",
+        "state_text",
+        "attempts",
+        "created_at",
+        "due_at",
+        "ended_at",
+        "code",
+        "words",
+    )
+    list_filter = ("state", "kind")
+    list_select_related = ("user",)
+    search_fields = ("user__name", "recipient")
+    search_help_text = _("Name of the user or recipient")
+    fields = (*list_display, "stage", "expires_at", "language")
+
+    @display(description=_("state"), ordering="state", label=MAIL_KINDS)
+    def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
+        return mail.state, mail.get_state_display()
+
+
+class ClientFilter(admin.SimpleListFilter):
+    title = _("client")
+    parameter_name = "client"
+
+    def lookups(self, *args: Any) -> list[tuple[str, str]]:
+        return list(Client.choices)
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[UserSession]
+    ) -> QuerySet[UserSession]:
+        return queryset.filter(data__client=self.value()) if self.value() else queryset
+
+
+# Importing allauth's admin registered it; ours takes its place.
+admin.site.unregister(UserSession)
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    """Sessions that a browser can still use; their keys are shown nowhere."""
+
+    list_display = ("user", "ip", "browser", "client", "created_at", "last_seen_at")
+    list_filter = (ClientFilter,)
+    list_select_related = ("user",)
+    search_fields = ("user__name", "ip")
+    search_help_text = _("Name of the user or address")
+    ordering = ("-last_seen_at", "-pk")
+    fields = list_display
+    actions = ["end_selected"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserSession]:
+        stored = Session.objects.filter(expire_date__gt=timezone.now())
+        sessions: QuerySet[UserSession] = super().get_queryset(request)
+        return sessions.filter(session_key__in=stored.values("session_key"))
+
+    @display(description=_("browser"))
+    def browser(self, session: UserSession) -> str:
+        return browser_text(session.user_agent)
+
+    @display(description=_("client"))
+    def client(self, session: UserSession) -> str:
+        client = session.data.get("client")
+        return str(Client(client).label) if client else ""
+
+    @action(description=_("End selected sessions"), permissions=["end"])
+    def end_selected(
+        self, request: HttpRequest, queryset: QuerySet[UserSession]
+    ) -> None:
+        own = request.session.session_key
+        ended = list(queryset.exclude(session_key=own).select_related("user"))
+        origin = origin_of(request, get_adapter().get_client_ip(request))
+        for session in ended:
+            audit.record(
+                Event.SESSION_ENDED,
+                user=session.user,
+                actor=request.user,
+                origin=origin,
+                client=session.data.get("client", ""),
+            )
+        get_sessions_adapter().end_sessions(ended)
+        count = len(ended)
+        text = ngettext("%(n)d session ended.", "%(n)d sessions ended.", count)
+        messages.success(request, text % {"n": count})
+        if queryset.filter(session_key=own).exists():
+            messages.warning(request, _("Log out to end your own session."))
