@@ -10,11 +10,6 @@ import os
 from typing import Any
 
 import django
-    ASGI3Application,
-    ASGIReceiveCallable,
-    ASGISendCallable,
-    Scope,
-)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 django.setup()
