@@ -1,0 +1,147 @@
+"""A whole site as `make run` runs it, and real browsers to use it with."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+ADMIN_PASSWORD = "a long administrator's password"
+START_LIMIT_SECONDS = 60
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# What the tests' own services set, or what would make the site another one.
+NOT_FOR_SITES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "SITE_URL",
+    "ALLOWED_HOSTS",
+    "DJANGO_SETTINGS_MODULE",
+    "DATA_DIR",
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    data_dir: Path
+    environment: dict[str, str]
+
+    def manage(self, *words: str, stdin: str = "") -> str:
+        """Run a management command beside the site and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def mails(self) -> list[EmailMessage]:
+        files = sorted((self.data_dir / "mailbox").glob("*.eml"))
+        read = [email.message_from_bytes(f.read_bytes(), policy=default) for f in files]
+        return [mail for mail in read if isinstance(mail, EmailMessage)]
+
+    def new_mail(self, seen: int, limit_seconds: float = 15) -> EmailMessage:
+        """Wait for the mail after the first `seen` ones."""
+        deadline = time.monotonic() + limit_seconds
+        while time.monotonic() < deadline:
+            mails = self.mails()
+            if len(mails) > seen:
+                return mails[seen]
+            time.sleep(0.1)
+        raise TimeoutError("no e-mail came")
+
+
+def link_in(mail: EmailMessage) -> str:
+    text = mail.get_body(("plain",))
+    assert text
+    found = re.search(r"https?://\S+/PBX0/session\.xml\?id=\S+", text.get_content())
+    assert found
+    return found[0]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_site(data_dir: Path) -> Iterator[Site]:
+    """Run a site until the block ends."""
+    port = free_port()
+    kept = {k: v for k, v in os.environ.items() if k not in NOT_FOR_SITES}
+    environment = kept | {
+        "PORT": str(port),
+        "DATA_DIR": str(data_dir),
+        "ADMIN_PASSWORD": ADMIN_PASSWORD,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-u", "manage.py", "runsite"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _await_ready(process)
+        yield Site(f"http://127.0.0.1:{port}", data_dir, environment)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        if process.stdout:
+            process.stdout.close()
+
+
+def _await_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    deadline, lines = time.monotonic() + START_LIMIT_SECONDS, []
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        lines.append(line)
+        if line.startswith("Ready:"):
+            return
+        if not line:
+            break
+    raise RuntimeError("the site did not start: " + "".join(lines))
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(
+        executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS
+    )
+
+
+def log_in(page: Page, site: Site, name: str, password: str, path: str = "") -> None:
+    page.goto(f"{site.url}{path or '/login/'}")
+    page.fill('input[name="login"]', name)
+    page.fill('input[name="password"]', password)
+    page.click('button[type="submit"]:not([data-toggle-password])')
