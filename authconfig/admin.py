@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.account.admin import EmailAddress
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -27,6 +28,7 @@ from unfold.forms import AdminPasswordChangeForm
 from authconfig import audit
 from authconfig.choices import Event, Origin
 from authconfig.clients import origin_of
+from authconfig.lists import ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.userforms import PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
@@ -174,6 +176,7 @@ class PbxUserAdmin(
 ):
     form = PbxUserForm
     add_form = PbxUserAddForm
+    add_form_template = None
     change_password_form = AdminPasswordChangeForm
     change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
     fieldsets = (
@@ -197,14 +200,13 @@ class PbxUserAdmin(
         "number",
         "access",
         "role",
-        "last_login",
+        "last_seen",
     )
     list_filter = ("is_active", "is_staff", WithoutEmailFilter)
     search_fields = ("name", "long_name", "email", "number")
     search_help_text = _("Name, long name, e-mail address or number")
     ordering = ("name_key",)
     list_select_related = False
-    show_full_result_count = False
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
         form: type[Any] = super().get_form(request, *args, **kwargs)
@@ -230,6 +232,10 @@ class PbxUserAdmin(
             return gettext("All rights")
         return gettext("Some rights") if user.is_staff else ""
 
+    @display(description=_("last login"), ordering="last_login")
+    def last_seen(self, user: PbxUser) -> str:
+        return moment(user.last_login)
+
     @display(description=_("PBX password"))
     def pbx_password(self, user: PbxUser) -> SafeString:
         has_one = user.has_usable_password()
@@ -245,7 +251,8 @@ def _label(text: str, kind: str) -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
-admin.site.unregister(Group)
+# Importing their admins registered them; ours replace them, or nothing does.
+admin.site.unregister([Group, EmailAddress])
 
 
 @admin.register(Group)
@@ -254,9 +261,9 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ModelAdmin):
+class AuditEventAdmin(ReadOnlyAdmin):
     list_display = (
-        "at",
+        "time",
         "event",
         "user_name",
         "actor",
@@ -275,10 +282,8 @@ class AuditEventAdmin(ModelAdmin):
     list_select_related = ("user", "actor")
     search_fields = ("user_name", "address", "detail")
     search_help_text = _("Name, address or detail")
-    show_full_result_count = False
-    list_fullwidth = True
+    fields = (*list_display, "user_agent")
 
-    def has_add_permission(self, *args: Any) -> bool:
-        return False
-
-    has_change_permission = has_delete_permission = has_add_permission
+    @display(description=_("time"), ordering="at")
+    def time(self, event: AuditEvent) -> str:
+        return moment(event.at)

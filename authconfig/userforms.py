@@ -14,7 +14,7 @@ from authconfig.users import check_name
 
 PASSWORD_CHOICES = [
     ("true", _("Set a PBX password")),
-    ("false", _("No PBX password: logs in by Netlogon or OAuth2 alone")),
+    ("false", _("No PBX password")),
 ]
 
 
@@ -34,7 +34,8 @@ class PbxUserAddForm(NameForm, UserCreationForm):
         super().__init__(*args, **kwargs)
         usable = self.fields["usable_password"]
         assert isinstance(usable, forms.ChoiceField)
-        usable.label, usable.help_text = _("PBX password"), ""
+        usable.label = _("PBX password")
+        usable.help_text = _("Without one, the user logs in by Netlogon or OAuth2.")
         usable.choices = PASSWORD_CHOICES
         usable.widget = UnfoldAdminRadioSelectWidget(choices=PASSWORD_CHOICES)
 

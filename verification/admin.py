@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import allauth.usersessions.admin  # noqa: F401  # registers what ours replaces
 from allauth.account.adapter import get_adapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
-from allauth.usersessions.models import UserSession
+from allauth.usersessions.admin import UserSession
 from django.contrib import admin, messages
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
@@ -15,12 +14,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from authconfig import audit
 from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
+from authconfig.lists import ReadOnlyAdmin, moment
 from authconfig.models import PbxUser
 from verification import flows
 from verification.browsers import browser_text
@@ -47,23 +46,6 @@ MAIL_KINDS = {
     MailState.FAILED: "danger",
     MailState.UNKNOWN: "warning",
 }
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """What flows own, nobody edits here; what may be done are actions."""
-
-    show_full_result_count = False
-    list_fullwidth = True
-
-    def has_add_permission(self, *args: Any) -> bool:
-        return False
-
-    has_change_permission = has_delete_permission = has_add_permission
-
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        """The right that the actions ask for: to change what the list shows."""
-        right = f"{self.opts.app_label}.change_{self.opts.model_name}"
-        return request.user.has_perm(right)
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -97,19 +79,40 @@ class LoginSessionAdmin(ReadOnlyAdmin):
         "approver",
         "address",
         "browser",
-        "created_at",
-        "expires_at",
+        "started",
+        "expires",
     )
     list_filter = (StatusFilter, "client")
     list_select_related = ("user",)
     search_fields = ("user__name",)
     search_help_text = _("Name of the user")
-    fields = (*list_display, "decided_at", "code_tries")
+    fields = (
+        "user",
+        "client",
+        "method",
+        "state",
+        "ending",
+        "approver",
+        "address",
+        "browser",
+        "started",
+        "expires",
+        "decided_at",
+        "code_tries",
+    )
     actions = ["reject_selected"]
 
     @display(description=_("state"), ordering="state", label=STATUS_KINDS)
     def status_text(self, login: LoginSession) -> tuple[str, str]:
         return login.status, str(STATUS_TEXTS[login.status])
+
+    @display(description=_("started"), ordering="created_at")
+    def started(self, login: LoginSession) -> str:
+        return moment(login.created_at)
+
+    @display(description=_("expires"), ordering="expires_at")
+    def expires(self, login: LoginSession) -> str:
+        return moment(login.expires_at)
 
     @display(description=_("browser"))
     def browser(self, login: LoginSession) -> str:
@@ -134,9 +137,9 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
         "recipient",
         "state_text",
         "attempts",
-        "created_at",
-        "due_at",
-        "ended_at",
+        "created",
+        "due",
+        "ended",
         "code",
         "words",
     )
@@ -144,11 +147,37 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("user__name", "recipient")
     search_help_text = _("Name of the user or recipient")
-    fields = (*list_display, "stage", "expires_at", "language")
+    fields = (
+        "user",
+        "kind",
+        "recipient",
+        "state",
+        "attempts",
+        "created",
+        "due",
+        "ended",
+        "expires_at",
+        "stage",
+        "code",
+        "words",
+        "language",
+    )
 
     @display(description=_("state"), ordering="state", label=MAIL_KINDS)
     def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
+
+    @display(description=_("created"), ordering="created_at")
+    def created(self, mail: OutgoingEmail) -> str:
+        return moment(mail.created_at)
+
+    @display(description=_("due"), ordering="due_at")
+    def due(self, mail: OutgoingEmail) -> str:
+        return moment(mail.due_at)
+
+    @display(description=_("ended"), ordering="ended_at")
+    def ended(self, mail: OutgoingEmail) -> str:
+        return moment(mail.ended_at)
 
 
 class ClientFilter(admin.SimpleListFilter):
@@ -172,7 +201,7 @@ admin.site.unregister(UserSession)
 class UserSessionAdmin(ReadOnlyAdmin):
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
-    list_display = ("user", "ip", "browser", "client", "created_at", "last_seen_at")
+    list_display = ("user", "address", "browser", "client", "created", "last_seen")
     list_filter = (ClientFilter,)
     list_select_related = ("user",)
     search_fields = ("user__name", "ip")
@@ -189,6 +218,18 @@ class UserSessionAdmin(ReadOnlyAdmin):
     @display(description=_("browser"))
     def browser(self, session: UserSession) -> str:
         return browser_text(session.user_agent)
+
+    @display(description=_("address"), ordering="ip")
+    def address(self, session: UserSession) -> str:
+        return str(session.ip)
+
+    @display(description=_("created"), ordering="created_at")
+    def created(self, session: UserSession) -> str:
+        return moment(session.created_at)
+
+    @display(description=_("last seen"), ordering="last_seen_at")
+    def last_seen(self, session: UserSession) -> str:
+        return moment(session.last_seen_at)
 
     @display(description=_("client"))
     def client(self, session: UserSession) -> str:
