@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from allauth.account.stages import LoginStageController
 from allauth.account.views import LoginView as AllauthLoginView
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -45,7 +44,8 @@ class LoginView(AllauthLoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        return context | page_facts(self.client) | session_facts(self.request)
+        leaves_mypbx = session_client(self.request) is Client.MYPBX
+        return context | page_facts(self.client) | {"mypbx_session": leaves_mypbx}
 
 
 def page_facts(client: Client) -> dict[str, Any]:
@@ -76,12 +76,3 @@ def closed_reason() -> str:
         "Nobody can log in to myPBX at present: the administrator has set"
         " “Authentication type” to “OAuth2 only”, which is for myApps."
     )
-
-
-def session_facts(request: HttpRequest) -> dict[str, Any]:
-    """What else this browser has under way."""
-    stage = LoginStageController.enter(request, "approval")
-    return {
-        "pending_login": stage.login if stage and stage.login.user else None,
-        "mypbx_session": session_client(request) is Client.MYPBX,
-    }

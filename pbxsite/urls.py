@@ -8,18 +8,18 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from authconfig.choices import Client
-from authconfig.views import LoginView
 from pbxsite import health, mailbox
 from pbxsite.rescue import rescue
+from verification.views import HoldingLoginView
 
 handler429 = "pbxsite.errors.too_many_requests"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="verification:account")),
-    path("login/", LoginView.as_view(), name="account_login"),
+    path("login/", HoldingLoginView.as_view(), name="account_login"),
     path(
         "mypbx/login/",
-        LoginView.as_view(client=Client.MYPBX),
+        HoldingLoginView.as_view(client=Client.MYPBX),
         name="account_login_mypbx",
     ),
     path("logout/", logout, name="account_logout"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from authconfig.choices import Client, Origin
 from authconfig.clients import is_myapps, myapps_required, origin_of, session_client
 from authconfig.models import PbxUser
+from authconfig.views import LoginView
 from verification import flows, sessions
 from verification.choices import Approver, Decision, LoginState, Outcome
 from verification.forms import DecisionForm
@@ -27,6 +28,17 @@ from verification.tokens import approval_code
 
 def _origin(request: HttpRequest) -> Origin:
     return origin_of(request, get_adapter().get_client_ip(request))
+
+
+class HoldingLoginView(LoginView):
+    """The login page, which also says that a login of this browser waits already."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        _stage, login = held_login(self.request)
+        waits = login is not None and login.status == LoginState.PENDING
+        pending = {"pending_login": login if waits else None}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | pending
 
 
 @login_not_required

@@ -207,6 +207,14 @@ def test_a_second_tab_offers_to_go_on_waiting_or_another_account(
     assert 'name="password"' in page
 
 
+def test_a_login_that_is_over_is_not_said_to_wait(
+    browser: Browser, held: LoginSession
+) -> None:
+    Browser().post(link_of(held), {"decision": "reject"})
+
+    assert 'href="/login/waiting/"' not in browser.get("/login/").content.decode()
+
+
 def test_another_account_takes_the_waiting_ones_place(
     browser: Browser, held: LoginSession, administrator: PbxUser
 ) -> None:
