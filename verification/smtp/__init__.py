@@ -1,0 +1,17 @@
+"""The one place that speaks SMTP: for real e-mails and for tests of the account."""
+
+from verification.choices import Stage, StepState
+from verification.smtp.connection import Connection, open_connection
+from verification.smtp.errors import SmtpError
+from verification.smtp.values import Account, Progress, Step
+
+__all__ = [
+    "Account",
+    "Connection",
+    "Progress",
+    "SmtpError",
+    "Stage",
+    "Step",
+    "StepState",
+    "open_connection",
+]

@@ -1,0 +1,46 @@
+"""Names and addresses in the form in which they travel."""
+
+from __future__ import annotations
+
+import ipaddress
+from email.utils import parseaddr
+
+from authconfig.names import domain_key
+
+CONTROL_CHARACTERS = "\r\n\0"
+
+
+def refuse_control_characters(*values: str) -> None:
+    """CR and LF would start another SMTP command."""
+    for value in values:
+        if any(char in value for char in CONTROL_CHARACTERS):
+            raise ValueError("CR, LF or NUL in an SMTP address or name.")
+
+
+def wire_host(host: str) -> str:
+    """Return a host's A-label form; what IDNA does not know stays as it is."""
+    host = host.strip("[]")
+    return host if host.isascii() else domain_key(host) or host
+
+
+def greeting_name(host: str) -> str:
+    """Return what EHLO takes: RFC 5321 wants an IP address as a literal."""
+    name = wire_host(host) or "127.0.0.1"
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name if name.isascii() else "[127.0.0.1]"
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+
+
+def wire_address(address: str) -> str:
+    """Return the address with its domain as A-labels, or "" if that cannot be.
+
+    What smtplib would understand as another address is none: it takes `a,b@example`
+    for `a`.
+    """
+    local, at, domain = address.rpartition("@")
+    wire = f"{local}@{domain if domain.isascii() else domain_key(domain)}"
+    if not (at and local and domain) or parseaddr(wire) != ("", wire):
+        return ""
+    return "" if wire.endswith("@") else wire

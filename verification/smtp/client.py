@@ -1,0 +1,144 @@
+"""The standard library's SMTP client with a limit on every wait."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import time
+from base64 import b64encode
+
+LONGEST_REPLY = 65536  # bytes; real ones have some hundred
+CHUNK = 4096
+# CRAM-MD5 comes last: it needs passwords that the server keeps readable, and
+# nothing here is sent but over TLS or to this machine.
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
+# The server knows the mechanism not or does not want it here; another may do.
+TRY_ANOTHER = {504, 534}
+
+
+class PlaintextBeforeTlsError(smtplib.SMTPException):
+    """Somebody wrote into the connection before it was encrypted."""
+
+
+class Replies:
+    """The file that smtplib reads from; a reply has one limit, however it drips."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.unread = b""
+        self.allow(0)
+
+    def allow(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.bytes_left = LONGEST_REPLY
+
+    def readline(self, limit: int) -> bytes:
+        while b"\n" not in self.unread and len(self.unread) < limit:
+            chunk = self._receive()
+            if not chunk:
+                break
+            self.unread += chunk
+        end = self.unread.find(b"\n", 0, limit) + 1 or limit
+        line, self.unread = self.unread[:end], self.unread[end:]
+        return line
+
+    def _receive(self) -> bytes:
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        self.sock.settimeout(seconds)
+        chunk = self.sock.recv(CHUNK)
+        self.bytes_left -= len(chunk)
+        if self.bytes_left < 0:
+            raise ConnectionAbortedError("the reply does not end")
+        return chunk
+
+    def close(self) -> None:
+        self.unread = b""
+
+
+class Client(smtplib.SMTP):
+    """`limit` is that of the next command or reply; `is_idle`: one may be sent."""
+
+    file: Replies | None
+
+    def __init__(self, sock: socket.socket, greeting_name: str, limit: float) -> None:
+        super().__init__(local_hostname=greeting_name)
+        self.limit = limit
+        self.is_idle = False
+        self.attach(sock)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.is_idle and self.sock is not None
+
+    def attach(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.file = Replies(sock)
+
+    def send(self, s: str | bytes) -> None:  # type: ignore[override]
+        self.is_idle = False
+        if self.sock:
+            self.sock.settimeout(self.limit)
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            raise smtplib.SMTPServerDisconnected("The connection is closed.")
+        self.file.allow(self.limit)
+        code, words = super().getreply()
+        self.is_idle = 200 <= code < 600 and not 300 <= code < 400
+        return code, words
+
+    def encrypt(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Start TLS; what the server said before counts no more (RFC 3207)."""
+        if self.file is None or self.sock is None:
+            raise smtplib.SMTPServerDisconnected("The connection is closed.")
+        if self.file.unread:
+            raise PlaintextBeforeTlsError(self.file.unread[:100])
+        self.sock.settimeout(self.limit)
+        self.attach(context.wrap_socket(self.sock, server_hostname=server_name))
+        self.helo_resp = self.ehlo_resp = None
+        self.esmtp_features = {}
+        self.does_esmtp = False
+
+    def offered_mechanisms(self) -> list[str]:
+        return self.esmtp_features.get("auth", "").upper().split()
+
+    def authenticate(self, username: str, password: str) -> tuple[int, bytes]:
+        """Log in by one mechanism: each further try would count as a wrong password."""
+        self.user, self.password = username, password
+        last: smtplib.SMTPException = smtplib.SMTPNotSupportedError(
+            "No mechanism in common."
+        )
+        for mechanism in self._usable_mechanisms():
+            try:
+                return self._try(mechanism)
+            except smtplib.SMTPAuthenticationError as error:
+                if error.smtp_code not in TRY_ANOTHER:
+                    raise
+                last = error
+        raise last
+
+    def _usable_mechanisms(self) -> list[str]:
+        offered = self.offered_mechanisms()
+        # Only PLAIN says how other letters are written: as UTF-8 (RFC 4616).
+        known = MECHANISMS if self._credentials_are_ascii() else MECHANISMS[:1]
+        return [mechanism for mechanism in known if mechanism in offered]
+
+    def _credentials_are_ascii(self) -> bool:
+        return f"{self.user}{self.password}".isascii()
+
+    def _try(self, mechanism: str) -> tuple[int, bytes]:
+        if self._credentials_are_ascii():
+            methods = {"PLAIN": self.auth_plain, "LOGIN": self.auth_login}
+            method = methods.get(mechanism, self.auth_cram_md5)
+            code, words = self.auth(mechanism, method)
+        else:
+            # What smtplib's own method does for ASCII alone.
+            response = b64encode(f"\0{self.user}\0{self.password}".encode())
+            code, words = self.docmd("AUTH", f"PLAIN {response.decode()}")
+        if code != 235:  # smtplib takes 503, a refusal, for "logged in already"
+            raise smtplib.SMTPAuthenticationError(code, words)
+        return code, words

@@ -1,0 +1,54 @@
+"""From a message to the bytes that follow the DATA command."""
+
+from __future__ import annotations
+
+import copy
+import re
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from verification.smtp.addresses import wire_address
+
+ADDRESS_HEADERS = ("From", "Sender", "Reply-To", "To", "Cc")
+
+
+def with_wire_domains(message: EmailMessage) -> EmailMessage:
+    """Return the message with the domains in its headers as A-labels."""
+    changed = copy.copy(message)
+    for name in ADDRESS_HEADERS:
+        if not _specs_are_ascii(message, name):
+            addresses = [_wire(address) for address in message[name].addresses]
+            del changed[name]
+            changed[name] = addresses
+    return changed
+
+
+def _wire(address: Address) -> Address:
+    spec = wire_address(address.addr_spec) or address.addr_spec
+    return Address(address.display_name, addr_spec=spec)
+
+
+def _specs_are_ascii(message: EmailMessage, name: str) -> bool:
+    addresses = message[name].addresses if name in message else ()
+    return all(address.addr_spec.isascii() for address in addresses)
+
+
+def has_foreign_mailbox(message: EmailMessage) -> bool:
+    """Does a header name a mailbox that only SMTPUTF8 can carry?"""
+    return not all(_specs_are_ascii(message, name) for name in ADDRESS_HEADERS)
+
+
+def serialise(message: EmailMessage, *, smtputf8: bool, eight_bit: bool) -> bytes:
+    kind = "8bit" if eight_bit else "7bit"
+    policy = SMTP.clone(utf8=smtputf8, cte_type=kind)
+    content = message.as_bytes(policy=policy)
+    # A lone CR or LF could end the mail for one server and not for the next.
+    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+
+
+def as_data(content: bytes) -> bytes:
+    """Double the leading dots and add the one that ends the mail (RFC 5321 4.5.2)."""
+    stuffed = re.sub(rb"(?m)^\.", b"..", content)
+    end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
+    return stuffed + end
