@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.forms import LoginForm as AllauthLoginForm
 from django import forms
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
@@ -18,16 +19,34 @@ from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
 from authconfig.validators import is_loopback, split_port
 
+if TYPE_CHECKING:
+    SettingsModelForm = forms.ModelForm[AuthenticationSettings]
+else:
+    SettingsModelForm = forms.ModelForm
+
 DEFAULT_PORTS = {
     SmtpSecurity.STARTTLS: 587,
     SmtpSecurity.TLS: 465,
     SmtpSecurity.NONE: 25,
 }
 EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
-ACCOUNT_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
+PEM_START = "-----BEGIN CERTIFICATE-----"
+# What a test e-mail depends on; of these the server never sees the sender's name.
+MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
+ACCOUNT_FIELDS = tuple(name for name in MAIL_FIELDS if name != "smtp_sender_name")
+# Left empty, these have the value of a fresh site.
+DEFAULTED_FIELDS = (
+    "smtp_client_host_name",
+    "netlogon_user_filter",
+    "netlogon_max_failures",
+    "oauth2_scope",
+    "oauth2_upn_claim",
+)
+PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
+CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
-class LoginForm(AllauthLoginForm):  # type: ignore[misc]  # allauth is untyped
+class LoginForm(AllauthLoginForm):
     """allauth's form, told which client the login is for."""
 
     def __init__(self, *args: Any, client: Client, **kwargs: Any) -> None:
@@ -72,8 +91,14 @@ class SecretInput(forms.PasswordInput):
         context = super().get_context(name, None, attrs)
         context["widget"] |= {
             "is_stored": self.is_stored,
+            "was_entered": bool(value),
+            "is_removed": value is None,
             "removal_name": self.removal_name(name),
         }
+        described = context["widget"]["attrs"]
+        described["aria-describedby"] = " ".join(
+            filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
+        )
         return context
 
     is_stored = False
@@ -99,7 +124,7 @@ class OutsideFacts:
     lockout_fault: Callable[[AuthenticationSettings], str]
 
 
-class SettingsForm(forms.ModelForm[AuthenticationSettings]):
+class SettingsForm(SettingsModelForm):
     """All settings at once; the page and the command line share its rules."""
 
     smtp_password = SecretFormField(
@@ -118,7 +143,11 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
     class Meta:
         model = AuthenticationSettings
         fields = FIELDS
-        widgets = {"authentication_type": forms.RadioSelect}
+        widgets = {
+            "authentication_type": forms.RadioSelect,
+            "two_factor": forms.CheckboxInput({"role": "switch"}),
+            **{name: forms.Textarea(PEM_ATTRIBUTES) for name in CERTIFICATE_FIELDS},
+        }
 
     def __init__(self, *args: Any, outside: OutsideFacts, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -126,31 +155,35 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
         # The secrets that a change of their server took away.
         self.lost_secrets: list[str] = []
         self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField):
+                field.widget.attrs.setdefault("autocomplete", "off")
+        for name in (*DEFAULTED_FIELDS, "smtp_port"):
+            self.fields[name].required = False
+        for name in CERTIFICATE_FIELDS:
+            setattr(self.stored, name, _plain_lines(getattr(self.stored, name)))
         for name in SECRETS:
+            self.fields[name].widget.attrs["autocomplete"] = "new-password"
             self.fields[name].widget.is_stored = bool(getattr(self.stored, name))
             self.initial[name] = ""
             model_field = AuthenticationSettings._meta.get_field(name)
             self.fields[name].help_text = model_field.help_text
 
-    def clean_smtp_client_host_name(self) -> str:
-        return self.cleaned_data["smtp_client_host_name"] or "127.0.0.1"
-
     def clean_oauth2_scope(self) -> str:
         scope: str = self.cleaned_data["oauth2_scope"]
-        if "openid" not in scope.split():
+        if scope and "openid" not in scope.split():
             raise forms.ValidationError(_("Add openid: without it nobody is named."))
         return scope
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        self._fill_defaults(cleaned)
         self._split_port(cleaned)
-        self._follow_security(cleaned)
         self._settle_secrets(cleaned)
         self._check_clear_text(cleaned)
-        self._check_methods(cleaned)
         candidate = self.candidate()
-        if not self.errors:
-            self._check_two_factor(candidate)
+        self._check_methods(candidate)
+        self._check_two_factor(candidate)
         if not self.errors and self._login_changes(candidate):
             fault = self.outside.lockout_fault(candidate)
             if fault:
@@ -167,6 +200,15 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
         current_settings.forget()
         return saved
 
+    def changed_keys(self) -> list[str]:
+        """Return what the values on the screen would change, faulty ones left out."""
+        candidate = self.candidate()
+        return [
+            name
+            for name in FIELDS
+            if getattr(self.stored, name) != getattr(candidate, name)
+        ]
+
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Yield (key, from, to) of each changed setting; secrets as words."""
         for name in FIELDS:
@@ -178,6 +220,17 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
             else:
                 yield name, str(old), str(new)
 
+    def _fill_defaults(self, cleaned: dict[str, Any]) -> None:
+        for name in DEFAULTED_FIELDS:
+            if cleaned.get(name, name) in ("", None):
+                cleaned[name] = AuthenticationSettings._meta.get_field(name).default
+        if cleaned.get("smtp_port", 0) is None and "smtp_security" in cleaned:
+            cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(cleaned["smtp_security"])]
+        for name in CERTIFICATE_FIELDS:
+            if name in cleaned:
+                # Browsers send CR LF; what changes takes a password away.
+                cleaned[name] = _plain_lines(cleaned[name])
+
     def _split_port(self, cleaned: dict[str, Any]) -> None:
         """`host:port` in the server's field sets the port as well."""
         server = cleaned.get("smtp_server")
@@ -185,14 +238,6 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
             cleaned["smtp_server"], cleaned["smtp_port"] = split_port(
                 server, default=cleaned["smtp_port"]
             )
-
-    def _follow_security(self, cleaned: dict[str, Any]) -> None:
-        """Another security takes its usual port along, unless one was chosen."""
-        security = cleaned.get("smtp_security")
-        usual = DEFAULT_PORTS[SmtpSecurity(self.stored.smtp_security)]
-        untouched = cleaned.get("smtp_port") == self.stored.smtp_port == usual
-        if security and security != self.stored.smtp_security and untouched:
-            cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(security)]
 
     def _settle_secrets(self, cleaned: dict[str, Any]) -> None:
         for name, bound_to in SECRETS.items():
@@ -203,7 +248,7 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
             )
             keep = not moved and cleaned.get(name) is not None
             stored = getattr(self.stored, name)
-            if moved and stored:
+            if moved and stored and cleaned.get(name) is not None:
                 self.lost_secrets.append(name)
             cleaned[name] = stored if keep else ""
 
@@ -219,9 +264,8 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
                 ),
             )
         plain_ldap = cleaned.get("netlogon_security") == NetlogonSecurity.NONE
-        servers = cleaned.get("netlogon_servers", "").split(",")
-        local = all(is_loopback(split_port(s.strip(), 389)[0]) for s in servers)
-        if plain_ldap and not local:
+        servers = cleaned.get("netlogon_servers")
+        if plain_ldap and servers is not None and not _are_loopback(servers):
             self.add_error(
                 "netlogon_security",
                 _(
@@ -230,41 +274,47 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
                 ),
             )
 
-    def _check_methods(self, cleaned: dict[str, Any]) -> None:
-        if "authentication_type" not in cleaned:
-            return
-        candidate = self.candidate()
+    def _check_methods(self, candidate: AuthenticationSettings) -> None:
+        fault = _("Needed by the authentication type that you chose.")
         if uses(candidate, Method.OAUTH2):
             self._require(
-                "oauth2_provider_name", "oauth2_well_known_url", "oauth2_client_id"
+                "oauth2_provider_name",
+                "oauth2_well_known_url",
+                "oauth2_client_id",
+                fault=fault,
             )
         if uses(candidate, Method.NETLOGON):
-            self._require("netlogon_domain")
+            self._require("netlogon_domain", fault=fault)
 
-    def _require(self, *names: str) -> None:
+    def _require(self, *names: str, fault: str | Promise) -> None:
         for name in names:
             if name in self.cleaned_data and not self.cleaned_data[name]:
-                self.add_error(
-                    name, _("Needed by the authentication type that you chose.")
-                )
+                self.add_error(name, str(fault))
 
     def _check_two_factor(self, candidate: AuthenticationSettings) -> None:
         if not candidate.two_factor:
             return
-        for name in ("smtp_server", "smtp_email_address", "verification_link"):
-            if not getattr(candidate, name):
-                self.add_error(name, _("Needed by two-factor authentication."))
-        unchanged = self.stored.two_factor and not any(
-            getattr(candidate, n) != getattr(self.stored, n) for n in ACCOUNT_FIELDS
+        self._require(
+            "smtp_server",
+            "smtp_email_address",
+            "verification_link",
+            fault=_("Needed by two-factor authentication."),
         )
-        if self.errors or unchanged or self.outside.account_was_accepted(candidate):
+        if self.errors or self._account_is_in_use(candidate):
             return
-        self.add_error(
-            "two_factor",
-            _(
-                "The server has not yet accepted a test e-mail with this account."
-                " Press “Send test” first: without e-mail nobody could log in."
-            ),
+        if not self.outside.account_was_accepted(candidate):
+            self.add_error(
+                "two_factor",
+                _(
+                    "The server has not yet accepted a test e-mail with this account."
+                    " Press “Send test” first: without e-mail nobody could log in."
+                ),
+            )
+
+    def _account_is_in_use(self, candidate: AuthenticationSettings) -> bool:
+        return self.stored.two_factor and not any(
+            getattr(candidate, name) != getattr(self.stored, name)
+            for name in ACCOUNT_FIELDS
         )
 
     def _login_changes(self, candidate: AuthenticationSettings) -> bool:
@@ -272,6 +322,15 @@ class SettingsForm(forms.ModelForm[AuthenticationSettings]):
             getattr(candidate, name) != getattr(self.stored, name)
             for name in ("authentication_type", "two_factor")
         )
+
+
+def _plain_lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _are_loopback(servers: str) -> bool:
+    hosts = (split_port(server.strip(), 389)[0] for server in servers.split(","))
+    return all(is_loopback(host) for host in hosts)
 
 
 def _stored_word(secret: str) -> str:

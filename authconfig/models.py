@@ -240,7 +240,9 @@ class AuthenticationSettings(models.Model):
         _("Port"),
         default=587,
         validators=[MinValueValidator(1), MaxValueValidator(65535)],
-        help_text=_("Usually 587 with STARTTLS, 465 with TLS, 25 without."),
+        help_text=_(
+            "Empty: the usual one (587 with STARTTLS, 465 with TLS, 25 without)."
+        ),
     )
     smtp_security = models.CharField(
         _("Security"),

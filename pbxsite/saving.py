@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from authconfig import audit, lockout
@@ -13,16 +14,21 @@ from authconfig.models import AuthenticationSettings, PbxUser
 from verification.accounts import account_of, was_accepted
 
 
-def account_was_accepted(settings: AuthenticationSettings) -> bool:
-    return was_accepted(account_of(settings))
+def account_was_accepted(row: AuthenticationSettings) -> bool:
+    return was_accepted(account_of(row))
 
 
 def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
     """Return what the form asks of the rest of the site, for this administrator."""
     return OutsideFacts(
         account_was_accepted=account_was_accepted,
-        lockout_fault=lambda settings: lockout.lockout_fault(settings, administrator),
+        lockout_fault=lambda rules: lockout.lockout_fault(rules, administrator),
     )
+
+
+def oauth2_redirect_uri() -> str:
+    """Where the provider sends users back to; it has to know this address."""
+    return f"{settings.SITE_URL}/login/oauth2/callback/"
 
 
 def save(

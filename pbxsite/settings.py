@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from pbxsite import embedded
+from pbxsite import embedded, theme
 from pbxsite.env import SQLITE_OPTIONS, broker_url, env, required, secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -222,6 +222,7 @@ LANGUAGES = [("en", _("English")), ("de", _("German"))]
 LOCALE_PATHS = [BASE_DIR / "pbxsite" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+UNFOLD = theme.theme(SITE_NAME)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 WHITENOISE_USE_FINDERS = EMBEDDED

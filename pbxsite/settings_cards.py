@@ -1,0 +1,237 @@
+"""The settings page's cards: which field stands where, folded or open, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from django.forms import BoundField
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import AuthenticationType, Client, Method
+from authconfig.forms import CERTIFICATE_FIELDS, SettingsForm
+from authconfig.models import AuthenticationSettings
+from authconfig.policy import TABLE, uses
+from authconfig.sections import (
+    CLIENTS_OF_FIELD,
+    HELP_OF_TYPE,
+    MYAPPS_ONLY_TYPES,
+    SECRETS,
+    SECTIONS,
+    Section,
+)
+from pbxsite import summary
+
+MYAPPS_ONLY = _("(myApps only)")
+MYAPPS_AND_MYPBX = _("(myApps and myPBX)")
+# Sections and fields that only one method needs.
+METHOD_OF_SECTION = {"netlogon": Method.NETLOGON, "oauth2": Method.OAUTH2}
+METHOD_OF_FIELD = {
+    "oauth2_provider_name": Method.OAUTH2,
+    "oauth2_domain": Method.OAUTH2,
+}
+# Templates of fields that are more than a label and an input.
+OWN_TEMPLATES = {"two_factor": "two_factor", "authentication_type": "types"}
+FOLDER = "admin/authconfig/authenticationsettings"
+INTRODUCTIONS = {
+    "email": _(
+        "The e-mail account that the PBX sends with: verification e-mails for"
+        " two-factor authentication, and e-mails from the voicemail object."
+    ),
+    "netlogon": _("Where Windows passwords are checked."),
+    "oauth2": _("Where users log in with OpenID/OAuth2."),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    field: BoundField
+    mark: str | Promise = ""
+    certificates: list[str] = field(default_factory=list)
+
+    @property
+    def is_secret(self) -> bool:
+        return self.field.name in SECRETS
+
+    @property
+    def template(self) -> str:
+        return f"{FOLDER}/{OWN_TEMPLATES.get(self.field.name, 'row')}.html"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Fields that are folded away while they hold nothing that matters."""
+
+    rows: list[Row]
+    is_open: bool
+    method: str = ""
+    is_used: bool = True
+
+    @property
+    def contents(self) -> str:
+        return ", ".join(str(row.field.label) for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Card:
+    section: Section
+    summary: str
+    introduction: str | Promise
+    rows: list[Row]
+    of_method: Fold | None
+    more: Fold | None
+    method: str
+    is_used: bool
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class TypeOption:
+    value: str
+    label: str
+    help: str | Promise
+    mark: str | Promise
+    is_chosen: bool
+    methods: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What has to be so before two-factor authentication can be switched on."""
+
+    text: str | Promise
+    link: str
+    is_met: bool
+
+
+def conditions(form: SettingsForm, row: AuthenticationSettings) -> list[Condition]:
+    return [
+        Condition(
+            _("The SMTP server has accepted a test e-mail with this account."),
+            "#send-test",
+            bool(row.smtp_server) and form.outside.account_was_accepted(row),
+        ),
+        Condition(
+            _("The verification link is entered."),
+            f"#{form['verification_link'].id_for_label}",
+            bool(row.verification_link),
+        ),
+    ]
+
+
+def cards(form: SettingsForm) -> list[Card]:
+    return [_card(form, section) for section in SECTIONS]
+
+
+def type_options(form: SettingsForm) -> list[TypeOption]:
+    chosen = form["authentication_type"].value()
+    return [
+        TypeOption(
+            value=kind.value,
+            label=kind.label,
+            help=HELP_OF_TYPE[kind],
+            mark=MYAPPS_ONLY if kind in MYAPPS_ONLY_TYPES else "",
+            is_chosen=chosen == kind,
+            methods=" ".join(_methods_of(kind)),
+        )
+        for kind in AuthenticationType
+    ]
+
+
+def _methods_of(kind: AuthenticationType) -> list[str]:
+    used = {method for methods in TABLE[kind].values() for method in methods}
+    return sorted(used)
+
+
+def _card(form: SettingsForm, section: Section) -> Card:
+    method = METHOD_OF_SECTION.get(section.key)
+    is_used = method is None or _is_used(form, method)
+    own = [name for name in section.fields if name not in METHOD_OF_FIELD]
+    of_method = [name for name in section.fields if name in METHOD_OF_FIELD]
+    return Card(
+        section=section,
+        summary=summary.SENTENCES[section.key](form.stored),
+        introduction=INTRODUCTIONS.get(section.key, ""),
+        rows=_rows(form, own),
+        of_method=_method_fold(form, of_method),
+        more=_more(form, section.more),
+        method=method or "",
+        is_used=is_used,
+        is_open=is_used or _has_errors(form, section.all_fields),
+    )
+
+
+def _method_fold(form: SettingsForm, names: list[str]) -> Fold | None:
+    if not names:
+        return None
+    method = METHOD_OF_FIELD[names[0]]
+    is_used = _is_used(form, method)
+    is_open = is_used or _has_errors(form, names)
+    return Fold(_rows(form, names), is_open, method, is_used)
+
+
+def _more(form: SettingsForm, names: tuple[str, ...]) -> Fold | None:
+    if not names:
+        return None
+    is_open = _has_errors(form, names) or not _are_default(form, names)
+    return Fold(_rows(form, names), is_open)
+
+
+def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
+    return [
+        Row(
+            form[name],
+            _mark(name),
+            _certificates_in(getattr(form.stored, name))
+            if name in CERTIFICATE_FIELDS
+            else [],
+        )
+        for name in names
+    ]
+
+
+def _mark(name: str) -> str | Promise:
+    clients = CLIENTS_OF_FIELD.get(name)
+    if clients is None:
+        return ""
+    return MYAPPS_ONLY if clients == (Client.MYAPPS,) else MYAPPS_AND_MYPBX
+
+
+def _is_used(form: SettingsForm, method: Method) -> bool:
+    """By what is chosen on the screen, which a refused form shows again."""
+    chosen = form["authentication_type"].value()
+    known = chosen in AuthenticationType.values
+    rules = AuthenticationSettings(authentication_type=chosen) if known else form.stored
+    return uses(rules, method)
+
+
+def _has_errors(form: SettingsForm, names: Iterable[str]) -> bool:
+    return form.is_bound and any(name in form.errors for name in names)
+
+
+def _are_default(form: SettingsForm, names: Iterable[str]) -> bool:
+    return all(
+        getattr(form.stored, name)
+        == AuthenticationSettings._meta.get_field(name).get_default()
+        for name in names
+    )
+
+
+def _certificates_in(pem: str) -> list[str]:
+    """Say whose the stored certificates are and when they end."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return []
+    return [
+        gettext("%(subject)s, valid until %(date)s")
+        % {
+            "subject": certificate.subject.rfc4514_string(),
+            "date": date_format(certificate.not_valid_after_utc),
+        }
+        for certificate in certificates
+    ]

@@ -1,0 +1,235 @@
+"""The admin's one page "Authentication", which decides who may log in and how."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from allauth.account.adapter import get_adapter
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+from unfold.admin import ModelAdmin
+
+from authconfig.clients import origin_of
+from authconfig.forms import SettingsForm
+from authconfig.models import AuthenticationSettings, PbxUser
+from pbxsite import account_tests, saving, settings_cards, summary
+from pbxsite.account_tests import RECIPIENT
+from verification.models import AccountTest
+
+PAGE = "admin:authconfig_authenticationsettings_changelist"
+TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
+STATUS = "admin:authconfig_authenticationsettings_test_status"
+VERSION = "version"
+
+
+@admin.register(AuthenticationSettings)
+class SettingsPage(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+    """One row, so one page: where the list would be, and with no add or delete."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(self.has_change_permission(request, obj))
+
+    def get_urls(self) -> list[URLPattern]:
+        name = "authconfig_authenticationsettings"
+        own = [
+            ("preview/", self.preview_view, f"{name}_preview"),
+            ("send-test/", self.send_test_view, f"{name}_send_test"),
+            (
+                "send-test/<uuid:public_id>/",
+                self.test_status_view,
+                f"{name}_test_status",
+            ),
+        ]
+        urls = [
+            path(route, self.admin_site.admin_view(view), name=url_name)
+            for route, view, url_name in own
+        ]
+        return [*urls, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return redirect(PAGE)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._check_permission(request)
+        if request.method != "POST":
+            return self._render(request, _form(request))
+        form = self._saved(request)
+        if form.errors:
+            return self._render(request, form)
+        return redirect(PAGE)
+
+    def _saved(self, request: HttpRequest) -> SettingsForm:
+        """Save all or nothing, with the row locked from reading to writing."""
+        try:
+            with transaction.atomic():
+                form = _form(request, _locked_row())
+                if form.is_valid() and _is_present(request, form):
+                    self._save(request, form)
+        except IntegrityError:
+            form = _form(request)
+            form.is_valid()
+            form.add_error(None, _changed_meanwhile())
+        return form
+
+    def _save(self, request: HttpRequest, form: SettingsForm) -> None:
+        actor = _user(request)
+        origin = origin_of(request, get_adapter().get_client_ip(request))
+        keys = saving.save(form, actor=actor, origin=origin)
+        labels = ", ".join(str(form.fields[key].label) for key in keys)
+        if not keys:
+            messages.info(request, _("Nothing was changed."))
+            return
+        self.log_change(request, form.instance, [{"changed": {"fields": keys}}])
+        messages.success(request, _("Saved: %(labels)s") % {"labels": labels})
+        for name in form.lost_secrets:
+            messages.warning(request, str(summary.LOST_SECRET[name]))
+
+    def _render(self, request: HttpRequest, form: SettingsForm) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": _("Authentication"),
+            "opts": self.opts,
+            "form": form,
+            "cards": settings_cards.cards(form),
+            "types": settings_cards.type_options(form),
+            "conditions": settings_cards.conditions(form, form.stored),
+            "field_faults": _field_faults(form),
+            "version": _version(),
+            "redirect_uri": saving.oauth2_redirect_uri(),
+            "recipient": request.POST.get(RECIPIENT, _user(request).email),
+            "without_email": _without_email(),
+        }
+        return TemplateResponse(request, TEMPLATE, context)
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Say what saving the form would change, without saving it."""
+        self._check_permission(request)
+        return _preview(request)
+
+    def send_test_view(self, request: HttpRequest) -> HttpResponse:
+        self._check_permission(request)
+        return _send_test(request)
+
+    def test_status_view(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
+        self._check_permission(request)
+        return _test_status(request, public_id)
+
+    def _check_permission(self, request: HttpRequest) -> None:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+
+
+@require_POST
+def _preview(request: HttpRequest) -> JsonResponse:
+    form = _form(request)
+    form.is_valid()
+    candidate = form.candidate()
+    facts = summary.Facts(_count_without_email())
+    return JsonResponse(
+        {
+            "sections": summary.consequences(form.stored, candidate, facts),
+            "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
+            "changed": [str(form.fields[n].label) for n in form.changed_keys()],
+            "conditions": [
+                condition.is_met
+                for condition in settings_cards.conditions(form, candidate)
+            ],
+        }
+    )
+
+
+@require_POST
+def _send_test(request: HttpRequest) -> JsonResponse:
+    if account_tests.is_too_often():
+        wait = _("10 tests a minute are enough. Please wait a minute, then try again.")
+        return JsonResponse({"message": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    form, recipient = _form(request), request.POST.get(RECIPIENT, "").strip()
+    if faults := account_tests.faults_of(form, recipient):
+        return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
+    test = account_tests.request(form, recipient, _user(request))
+    url = reverse(STATUS, args=[test.public_id])
+    return JsonResponse({"url": url, **account_tests.status(test)})
+
+
+@require_safe
+def _test_status(request: HttpRequest, public_id: UUID) -> JsonResponse:
+    mine = AccountTest.objects.filter(requested_by=_user(request))
+    return JsonResponse(
+        account_tests.status(get_object_or_404(mine, public_id=public_id))
+    )
+
+
+def _form(
+    request: HttpRequest, row: AuthenticationSettings | None = None
+) -> SettingsForm:
+    return SettingsForm(
+        request.POST if request.method == "POST" else None,
+        instance=row or AuthenticationSettings.load(),
+        outside=saving.outside_facts(_user(request)),
+    )
+
+
+def _user(request: HttpRequest) -> PbxUser:
+    assert isinstance(request.user, PbxUser)
+    return request.user
+
+
+def _locked_row() -> AuthenticationSettings:
+    AuthenticationSettings.load()
+    return AuthenticationSettings.objects.select_for_update().get(pk=1)
+
+
+def _version() -> str:
+    """What tells a page that somebody else has saved since it was opened."""
+    return AuthenticationSettings.load().changed_at.isoformat()
+
+
+def _is_present(request: HttpRequest, form: SettingsForm) -> bool:
+    present = form.instance.changed_at.isoformat()
+    if request.POST.get(VERSION, present) == present:
+        return True
+    form.add_error(None, _changed_meanwhile())
+    return False
+
+
+def _changed_meanwhile() -> str:
+    return _(
+        "Somebody else has saved these settings since you opened this page. Nothing of"
+        " yours was saved. Compare below what would change, then save again."
+    )
+
+
+def _count_without_email() -> int:
+    return PbxUser.objects.filter(is_active=True, email="").count()
+
+
+def _without_email() -> str:
+    count = _count_without_email()
+    return summary.without_email(count) if count else ""
+
+
+def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
+    """Return every fault with its field's id and label, in the page's order."""
+    return [
+        {"id": bound.auto_id, "label": str(bound.label), "text": fault}
+        for bound in form
+        for fault in bound.errors
+    ]

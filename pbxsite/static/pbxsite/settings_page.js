@@ -1,0 +1,292 @@
+"use strict";
+
+// The page works without this script: it only tells before saving what will change,
+// folds what the chosen authentication type does not need, and sends test e-mails.
+
+(() => {
+  const form = document.getElementById("settings-form");
+  const fields = form.elements;
+  const POLL_MS = 400;
+  const PATIENCE_MS = 300;
+  const REQUEST_LIMIT_MS = 10000;
+
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  function post(url) {
+    return fetch(url, {
+      method: "POST",
+      body: new FormData(form),
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
+    });
+  }
+
+  // Folding
+
+  function chosenMethods() {
+    const chosen = form.querySelector("[data-methods]:checked");
+    return chosen ? chosen.dataset.methods.split(" ") : [];
+  }
+
+  function foldByType() {
+    const used = chosenMethods();
+    for (const fold of form.querySelectorAll("details[data-method]")) {
+      const isUsed = used.includes(fold.dataset.method);
+      fold.open = isUsed || fold.querySelector(".row-faulty") !== null;
+      fold.querySelector(":scope > summary .unused").hidden = isUsed;
+    }
+  }
+
+  for (const radio of form.querySelectorAll("[data-methods]")) {
+    radio.addEventListener("change", foldByType);
+  }
+
+  function reveal(target) {
+    for (let fold = target?.closest("details"); fold; ) {
+      fold.open = true;
+      fold = fold.parentElement.closest("details");
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('.settings a[href^="#"]');
+    const target = link && document.getElementById(link.hash.slice(1));
+    if (!target) return;
+    event.preventDefault();
+    reveal(target);
+    const focused = target.matches("input, select, textarea, fieldset")
+      ? target
+      : target.querySelector("input, button");
+    target.scrollIntoView({ block: "center" });
+    focused.focus({ preventScroll: true });
+  });
+
+  // Another security takes its usual port along, unless another one was entered.
+
+  const usualPorts = { starttls: "587", tls: "465", none: "25" };
+  let security = fields.smtp_security.value;
+  fields.smtp_security.addEventListener("change", () => {
+    if (fields.smtp_port.value === usualPorts[security]) {
+      fields.smtp_port.value = usualPorts[fields.smtp_security.value];
+    }
+    security = fields.smtp_security.value;
+  });
+
+  for (const warning of form.querySelectorAll("[data-warn-unless]")) {
+    const field = document.getElementById(warning.dataset.of);
+    field.addEventListener("input", () => {
+      const value = field.value.trim();
+      warning.hidden = value === "" || value === warning.dataset.warnUnless;
+    });
+  }
+
+  // What saving would change
+
+  const unsaved = document.getElementById("unsaved");
+  const isOwn = ([name]) => !/^(csrfmiddlewaretoken|version|test_recipient)$/.test(name);
+  const snapshot = () =>
+    JSON.stringify([...new FormData(form)].filter(isOwn));
+  const opened = snapshot();
+  const wasRefused = form.dataset.refused === "yes";
+  const isDirty = () => wasRefused || snapshot() !== opened;
+  let isSaving = false;
+  let waiting = 0;
+  let asked = 0;
+
+  function list(box, sentences) {
+    box.hidden = sentences.length === 0;
+    box.querySelector("ul").replaceChildren(
+      ...sentences.map((sentence) => {
+        const item = document.createElement("li");
+        item.textContent = sentence;
+        return item;
+      }),
+    );
+  }
+
+  function show(preview) {
+    for (const box of form.querySelectorAll("[data-changes]")) {
+      list(box, preview.sections[box.dataset.changes]);
+    }
+    for (const hint of form.querySelectorAll("[data-lost]")) {
+      const sentence = preview.lost[hint.dataset.lost];
+      hint.hidden = !sentence;
+      hint.querySelector("span").textContent = sentence ?? "";
+    }
+    form.querySelectorAll("[data-condition]").forEach((condition, index) => {
+      condition.classList.toggle("condition-met", preview.conditions[index]);
+    });
+    document.getElementById("unsaved-labels").textContent = preview.changed.join(", ");
+    unsaved.hidden = preview.changed.length === 0;
+  }
+
+  async function preview() {
+    const mine = ++asked;
+    try {
+      const response = await post(form.dataset.previewUrl);
+      // Only the newest question's answer is about what stands on the screen.
+      if (response.ok && mine === asked) show(await response.json());
+    } catch {
+      // A site that is away for a moment says so when the form is saved.
+    }
+  }
+
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(preview, PATIENCE_MS);
+  });
+  form.addEventListener("submit", () => {
+    isSaving = true;
+  });
+  window.addEventListener("pageshow", () => {
+    isSaving = false;
+    foldByType();
+    if (isDirty()) preview();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!isSaving && isDirty()) event.preventDefault();
+  });
+
+  document.getElementById("faults")?.focus();
+
+  // Copying
+
+  for (const button of form.querySelectorAll("[data-copy]")) {
+    const words = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      try {
+        await navigator.clipboard.writeText(field.value);
+      } catch {
+        return; // The address is selected, ready for Ctrl-C.
+      }
+      button.textContent = button.dataset.done;
+      await pause(2000);
+      button.textContent = words;
+    });
+  }
+
+  // The test e-mail
+
+  const button = document.getElementById("send-test-button");
+  const test = document.getElementById("test");
+  const stepTemplate = document.getElementById("step-template");
+  const faultTemplate = document.getElementById("fault-template");
+  let shownFaults = [];
+
+  function clearFaults() {
+    for (const box of shownFaults) {
+      box.replaceChildren();
+      box.hidden = true;
+      box.closest(".row").classList.remove("row-faulty");
+    }
+    shownFaults = [];
+  }
+
+  function showFault(name, sentences) {
+    const row = form.querySelector(`[data-field="${name}"]`);
+    const box = row.querySelector(".faults");
+    box.replaceChildren(
+      ...sentences.map((sentence) => {
+        const fault = faultTemplate.content.cloneNode(true);
+        fault.querySelector("span").textContent = sentence;
+        return fault;
+      }),
+    );
+    box.hidden = false;
+    row.classList.add("row-faulty");
+    reveal(row);
+    shownFaults.push(box);
+    return row;
+  }
+
+  function showFaults(faults) {
+    test.hidden = true;
+    const rows = Object.entries(faults).map(([name, sentences]) =>
+      showFault(name, sentences),
+    );
+    rows[0].scrollIntoView({ block: "center" });
+    rows[0].querySelector("input, select, textarea").focus({ preventScroll: true });
+  }
+
+  function showStep(step, index) {
+    const steps = test.querySelector(".steps");
+    let item = steps.children[index];
+    if (!item) {
+      item = stepTemplate.content.cloneNode(true).firstElementChild;
+      steps.append(item);
+    }
+    if (item.dataset.state === step.state) return;
+    item.dataset.state = step.state;
+    item.querySelector(".step-stage").textContent = step.stage;
+    item.querySelector(".step-state").textContent = step.state_words;
+    item.querySelector(".step-words").textContent = step.words;
+    const isTimed = step.state === "done" || step.state === "failed";
+    item.querySelector(".step-time").textContent = isTimed ? `${step.elapsed_ms} ms` : "";
+  }
+
+  function say(selector, words) {
+    const line = test.querySelector(selector);
+    line.hidden = !words;
+    // Screen readers read a live region again whenever it is written to.
+    if (line.textContent !== words) line.textContent = words;
+  }
+
+  function showTest(status) {
+    test.hidden = false;
+    test.dataset.state = status.state;
+    say("[data-test-heading]", status.heading);
+    say("[data-test-text]", status.text);
+    status.steps.forEach(showStep);
+  }
+
+  function giveUp(words) {
+    showTest({ state: "failed", heading: words, text: "", steps: [] });
+  }
+
+  async function follow(status) {
+    const { url } = status;
+    while (!status.is_over) {
+      await pause(POLL_MS);
+      const response = await fetch(url, {
+        signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
+      });
+      if (!response.ok) throw new Error(response.status);
+      status = await response.json();
+      showTest(status);
+    }
+  }
+
+  async function sendTest() {
+    clearFaults();
+    test.querySelector(".steps").replaceChildren();
+    const response = await post(form.dataset.testUrl);
+    const answer = await response.json();
+    if (answer.faults) showFaults(answer.faults);
+    else if (answer.message) giveUp(answer.message);
+    else {
+      showTest(answer);
+      test.scrollIntoView({ block: "nearest" });
+      await follow(answer);
+    }
+  }
+
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await sendTest();
+    } catch {
+      giveUp(test.dataset.lost);
+    }
+    button.disabled = false;
+    preview();
+  });
+  fields.test_recipient.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    if (!button.disabled) button.click();
+  });
+})();
