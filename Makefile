@@ -25,7 +25,7 @@ install-dev:
 	@.ci/install dev
 
 run: install
-	@exec $(BIN)/python manage.py runsite --end-with-parent
+	@exec $(BIN)/python manage.py runsite --parent $$PPID
 
 test: test-sqlite test-postgresql test-browser
 

@@ -8,18 +8,10 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 # Settings read site.env into os.environ later; these names came from outside.
 GIVEN = frozenset(os.environ)
-SQLITE_OPTIONS = {
-    # Deferred transactions cannot wait for a lock when they turn from reading to
-    # writing; immediate ones queue for up to the timeout.
-    "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-}
 # Linux takes 107 bytes, other systems as few as 103.
 MAX_SOCKET_PATH = 100
 
@@ -27,6 +19,8 @@ MAX_SOCKET_PATH = 100
 def prepare(data_dir: Path) -> Path:
     """Make the directory and its site.env, with a new key, unless they are there."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # WhiteNoise serves the packages' own files here, yet wants its directory.
+    (data_dir / "static").mkdir(exist_ok=True)
     path = data_dir / "site.env"
     if not path.exists():
         draft = _draft(data_dir, f"SECRET_KEY={secrets.token_urlsafe(64)}\n")
@@ -47,11 +41,11 @@ def remembered(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
-def remember(path: Path, values: dict[str, str | None]) -> None:
-    """Set these names in site.env, drop those of None, keep every other line."""
+def remember(path: Path, values: dict[str, str]) -> None:
+    """Set these names in site.env and keep every other line."""
     lines = path.read_text().splitlines()
     kept = [line for line in lines if line.partition("=")[0].strip() not in values]
-    new = [f"{name}={value}" for name, value in values.items() if value is not None]
+    new = [f"{name}={value}" for name, value in values.items()]
     _draft(path.parent, "\n".join([*kept, *new]) + "\n").replace(path)
 
 
@@ -62,17 +56,11 @@ def _draft(directory: Path, text: str) -> Path:
     return Path(name)
 
 
-def sqlite(data_dir: Path) -> dict[str, Any]:
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": data_dir / "site.sqlite3",
-        "OPTIONS": SQLITE_OPTIONS,
-    }
-
-
 def redis_socket(data_dir: Path) -> Path:
     path = data_dir / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+    # Celery unquotes the path of a URL twice: one that needs no quoting is safe.
+    is_plain = quote(str(path)) == str(path)
+    if is_plain and len(str(path)) <= MAX_SOCKET_PATH:
         return path
     return _short_directory(data_dir) / "redis.sock"
 
@@ -91,13 +79,4 @@ def _short_directory(data_dir: Path) -> Path:
 
 
 def redis_url(data_dir: Path) -> str:
-    return f"unix://{quote(str(redis_socket(data_dir)))}"
-
-
-def broker_url(url: str) -> str:
-    """Say the same address in the broker library's words for a Unix socket."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.path}?virtual_host={database}"
+    return f"unix://{redis_socket(data_dir)}"

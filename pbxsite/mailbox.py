@@ -73,6 +73,8 @@ class KeepEveryMail:
 
 async def serve(into: Path, port: int) -> None:
     """Receive mails on the loopback address until SIGTERM or SIGINT."""
+    # At INFO it tells of each command, recipients included.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     into.mkdir(mode=0o700, parents=True, exist_ok=True)
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()

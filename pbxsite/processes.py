@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 from pbxsite import embedded, redis_server
 from pbxsite.celery import app as celery_app
+from pbxsite.env import broker_url
 from pbxsite.supervisor import Family
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
@@ -69,7 +70,7 @@ def _web(plan: Plan) -> list[str]:
 
 def _worker(plan: Plan) -> list[str]:
     return [
-        *(sys.executable, "-m", "celery", "-A", "pbxsite", "worker", "-B"),
+        *(sys.executable, "-m", "celery", "-q", "-A", "pbxsite", "worker", "-B"),
         *("--pool", "threads", "-c", "4", "-n", plan.worker_name, "-l", "WARNING"),
         *("-s", str(plan.data_dir / "beat-schedule")),
         *("--without-gossip", "--without-mingle"),
@@ -83,6 +84,8 @@ def _mailbox(plan: Plan) -> list[str]:
 def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
     """Ask each process, as its users would, whether it answers."""
     host = ANY_ADDRESS.get(plan.bind, plan.bind)
+    # This process read its settings before the plan was made.
+    celery_app.conf.broker_url = broker_url(plan.redis_url)
     return {
         "web server": partial(_web_answers, host, plan.port),
         "mailbox": partial(_mailbox_answers, plan.mailbox_port),
@@ -111,10 +114,8 @@ def _mailbox_answers(port: int) -> bool:
 
 def _worker_answers(plan: Plan) -> bool:
     """Ask through the broker, so that the broker has answered as well."""
-    names = [plan.worker_name]
     try:
-        with celery_app.connection_for_write(embedded.broker_url(plan.redis_url)) as to:
-            replies = celery_app.control.ping(names, timeout=1, connection=to, limit=1)
+        replies = celery_app.control.ping([plan.worker_name], timeout=1, limit=1)
     except OperationalError:
         return False
     return bool(replies)

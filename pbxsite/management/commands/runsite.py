@@ -37,16 +37,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--end-with-parent",
-            action="store_true",
-            help="End the site when the process that started it is gone.",
+            "--parent",
+            type=int,
+            metavar="PID",
+            help="End the site when this process, which started it, is gone.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
             raise CommandError("The embedded mode is for a site without DATABASE_URL.")
         os.umask(0o077)
-        self.parent = os.getppid() if options["end_with_parent"] else None
+        self.parent = options["parent"]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         with _only_one(settings.DATA_DIR):
@@ -165,12 +166,12 @@ def _plan() -> Plan:
     )
 
 
-def _lasting(plan: Plan) -> dict[str, str | None]:
+def _lasting(plan: Plan) -> dict[str, str]:
     """What other commands have to know to speak to this site."""
     own_url = f"http://127.0.0.1:{plan.port}"
     return {
         "SITE_URL": settings.SITE_URL if embedded.is_given("SITE_URL") else own_url,
-        "REDIS_URL": None if plan.own_redis else plan.redis_url,
+        "REDIS_URL": plan.redis_url,
         "MAILBOX_PORT": str(plan.mailbox_port),
     }
 

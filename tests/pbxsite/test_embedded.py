@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from pbxsite import embedded
+
+
+def test_key_is_made_once_and_private(tmp_path: Path) -> None:
+    data_dir = tmp_path / "new" / "data"
+
+    first = embedded.prepare(data_dir).read_text()
+    second = embedded.prepare(data_dir).read_text()
+
+    assert first == second
+    assert len(embedded.remembered(data_dir / "site.env")["SECRET_KEY"]) >= 64
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    assert (data_dir / "site.env").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in data_dir.iterdir()) == ["site.env", "static"]
+
+
+def test_remembering_changes_its_own_lines_alone(tmp_path: Path) -> None:
+    path = tmp_path / "site.env"
+    path.write_text("# mine\nTIME_ZONE=Europe/Berlin\nSITE_URL=old\n")
+
+    embedded.remember(path, {"SITE_URL": "new", "PORT": "1"})
+
+    assert path.read_text() == "# mine\nTIME_ZONE=Europe/Berlin\nSITE_URL=new\nPORT=1\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_long_directory_gets_a_short_private_socket(tmp_path: Path) -> None:
+    socket = embedded.redis_socket(tmp_path / ("x" * 120))
+
+    assert len(str(socket)) < embedded.MAX_SOCKET_PATH
+    assert socket == embedded.redis_socket(tmp_path / ("x" * 120))
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+    socket.parent.rmdir()
+
+
+def test_directory_that_a_url_would_quote_gets_a_plain_socket(tmp_path: Path) -> None:
+    socket = embedded.redis_socket(tmp_path / "ä b#%20")
+
+    assert embedded.redis_url(tmp_path / "ä b#%20") == f"unix://{socket}"
+    assert quote(str(socket)) == str(socket)
+    socket.parent.rmdir()
+
+
+def test_short_directory_that_others_can_enter_is_refused(tmp_path: Path) -> None:
+    directory = embedded.redis_socket(tmp_path / ("y" * 120)).parent
+    directory.chmod(0o755)
+
+    with pytest.raises(PermissionError, match="not a private directory"):
+        embedded.redis_socket(tmp_path / ("y" * 120))
+
+    directory.rmdir()

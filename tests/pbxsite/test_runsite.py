@@ -1,0 +1,265 @@
+"""The embedded mode as its owner knows it: a process, its output, its directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from django.conf import settings
+
+from pbxsite import embedded
+
+pytestmark = [
+    pytest.mark.skipif(
+        not settings.EMBEDDED, reason="the embedded mode brings its own database"
+    ),
+    pytest.mark.timeout(180),
+]
+
+PATIENCE_SECONDS = 90
+PASSWORD_LINE = re.compile(r"^Password: (\S+) \(shown this once\)$", re.MULTILINE)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@dataclass
+class Site:
+    """A `manage.py runsite` on a directory; it can be started again and again."""
+
+    data_dir: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def _output(self) -> Path:
+        return self.data_dir.with_name(f"output-{self.starts}.txt")
+
+    @property
+    def env(self) -> dict[str, str]:
+        place = {"DATA_DIR": str(self.data_dir), "PORT": str(self.port)}
+        return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | place
+
+    def begin(self, **env: str) -> subprocess.Popen[bytes]:
+        self.starts += 1
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "runsite"],
+                cwd=settings.BASE_DIR,
+                env=self.env | env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return self.process
+
+    def start(self, **env: str) -> subprocess.Popen[bytes]:
+        process = self.begin(**env)
+        until(lambda: "Ready: " in self.output or process.poll() is not None)
+        assert f"Ready: {self.url}\n" in self.output, self.output
+        return process
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urlopen(self.url + path, timeout=10) as reply:  # noqa: S310
+                return reply.status, reply.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+    def remembered(self) -> dict[str, str]:
+        lines = (self.data_dir / "site.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.data_dir / "db.sqlite3")) as connection:
+            return connection.execute(sql).fetchall()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < limit, "this took too long"
+        time.sleep(0.1)
+
+
+def family_of(pid: int) -> dict[int, str]:
+    """The living descendants of a process, with their command lines."""
+    table = subprocess.check_output(["ps", "-eo", "pid=,ppid=,args="], text=True)
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    family: dict[int, str] = {}
+    for process, parent, command in sorted(rows, key=lambda row: int(row[0])):
+        if int(parent) == pid or int(parent) in family:
+            family[int(process)] = command
+    return family
+
+
+def living(pids: dict[int, str]) -> list[str]:
+    """Those that still run; one that nobody has buried yet does not."""
+    table = subprocess.check_output(["ps", "-eo", "pid=,stat="], text=True)
+    states = dict(line.split() for line in table.splitlines())
+    return [name for pid, name in pids.items() if states.get(str(pid), "Z")[0] != "Z"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path / "data")
+    yield site
+    if site.process:
+        site.process.kill()
+        site.process.wait()
+
+
+def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
+    process = site.start()
+    password = PASSWORD_LINE.search(site.output)
+    remembered = site.remembered()
+    family = family_of(process.pid)
+    accounts = site.query(
+        "SELECT smtp_server, smtp_port FROM authconfig_authenticationsettings"
+    )
+
+    assert password
+    assert site.get("livez")[0] == 200
+    assert site.data_dir.stat().st_mode & 0o777 == 0o700
+    assert len(family) >= 5
+    assert accounts == [("127.0.0.1", int(remembered["MAILBOX_PORT"]))]
+
+    process.terminate()
+
+    assert process.wait(15) == 0
+    assert living(family) == []
+
+    process = site.start(ADMIN_USERNAME="another", ADMIN_PASSWORD="ignored")
+
+    assert "Password: " not in site.output
+    assert site.remembered() == remembered
+    assert site.query("SELECT name, is_superuser FROM authconfig_pbxuser") == [
+        ("admin", 1)
+    ]
+
+    worker = next(
+        pid for pid, line in family_of(process.pid).items() if "celery" in line
+    )
+    family = family_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
+
+    assert process.wait(20) == 1
+    assert "The worker ended unexpectedly, exit code -9." in site.output
+    assert living(family) == []
+
+
+def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
+    site: Site,
+) -> None:
+    process = site.start()
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "pbx@pbx.example", "anybody@example.com"
+    mail["Subject"] = "Is it you?"
+    mail.set_content(f"Please open {site.url}PBX0/session.xml?id=abc123secret\n")
+    port = int(site.remembered()["MAILBOX_PORT"])
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
+        smtp.send_message(mail)
+
+    status, page = site.get("mailbox/")
+    assert status == 200
+    assert "Is it you?" in page
+
+    site.get("PBX0/session.xml?id=abc123secret")
+    assert site.get("livez")[0] == 200
+    logs = [file.read_text() for file in (site.data_dir / "log").iterdir()]
+    assert "abc123secret" not in site.output + "".join(logs)
+    assert process.poll() is None
+
+
+def test_other_commands_speak_to_the_running_site(site: Site) -> None:
+    site.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
+    words = "from django.conf import settings; print(settings.SITE_URL)"
+    env = {name: value for name, value in site.env.items() if name != "PORT"}
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", words]
+
+    answer = subprocess.check_output(command, cwd=settings.BASE_DIR, env=env, text=True)
+
+    assert answer.strip() + "/" == site.url
+    assert "Administrator: operator" in site.output
+    assert "Password: " not in site.output
+
+
+def test_second_start_on_a_directory_in_use_is_refused(site: Site) -> None:
+    process = site.start()
+    second = Site(site.data_dir)
+    second.starts = 10
+
+    assert second.begin().wait(30) == 1
+    assert "A site is running on" in second.output
+    assert process.poll() is None
+    assert site.get("livez")[0] == 200
+
+
+def test_taken_port_is_one_clear_line_and_nothing_starts(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", site.port)):
+        assert site.begin().wait(30) == 1
+
+    assert f"Port {site.port} on 127.0.0.1 cannot be used" in site.output
+    assert site.output.count("\n") == 1
+    assert not (site.data_dir / "db.sqlite3").exists()
+
+
+def test_nobody_outlives_a_killed_site_even_in_a_long_odd_directory(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path / f"ä b#%20{'x' * 100}")
+    process = site.start()
+    family = family_of(process.pid)
+
+    process.kill()
+    process.wait()
+
+    assert family
+    until(lambda: living(family) == [])
+    shutil.rmtree(embedded.redis_socket(site.data_dir).parent)
+
+
+def test_site_whose_parent_is_gone_ends_when_asked_to(site: Site) -> None:
+    command = f"{sys.executable} manage.py runsite --parent $$ & echo $!; wait"
+    shell = subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=settings.BASE_DIR,
+        env=site.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert shell.stdout
+    with shell.stdout as output:
+        child = {int(output.readline()): "runsite"}
+
+    shell.kill()
+    shell.wait()
+
+    until(lambda: living(child) == [])
