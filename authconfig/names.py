@@ -9,10 +9,13 @@ import idna
 
 
 def name_key(name: str) -> str:
-    """Return the form in which login names are compared and are unique."""
-    # NFKC once more: casefolding can undo the normal form.
-    folded = unicodedata.normalize("NFKC", name.strip()).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    """Return the form in which login names are compared and are unique.
+
+    Folded until nothing changes any more: casefolding can undo the normal form, and
+    the normal form can bring up another capital or space.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold().strip()
+    return folded if folded == name else name_key(folded)
 
 
 def domain_key(domain: str) -> str:
