@@ -54,6 +54,15 @@ class UserRow(RowResult):
     line = 0
     difference = ""
 
+    @property
+    def preview(self) -> str:
+        if not self.is_new():
+            return self.difference
+        user: PbxUser = self.instance
+        facts = [user.long_name, user.email, user.number]
+        facts.append("" if user.is_active else _("inactive"))
+        return _("is added: %(facts)s") % {"facts": ", ".join(filter(None, facts))}
+
 
 class UserResult(Result):
     def __init__(self) -> None:

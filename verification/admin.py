@@ -12,6 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
@@ -27,6 +28,8 @@ from verification.choices import Ending, LoginState, MailState
 from verification.models import LoginSession, OutgoingEmail
 
 EXPIRED = "expired"
+# The whole of the server's words stands on the mail's own page.
+REPLY_LENGTH = 60
 STATUS_TEXTS = {
     **dict(LoginState.choices),
     **dict(Ending.choices),
@@ -140,8 +143,8 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
         "created",
         "due",
         "ended",
-        "code",
-        "words",
+        "reply_code",
+        "reply",
     )
     list_filter = ("state", "kind")
     list_select_related = ("user",)
@@ -166,6 +169,14 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     @display(description=_("state"), ordering="state", label=MAIL_KINDS)
     def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
+
+    @display(description=_("code"), ordering="code")
+    def reply_code(self, mail: OutgoingEmail) -> str:
+        return str(mail.code or "")
+
+    @display(description=_("server's words"))
+    def reply(self, mail: OutgoingEmail) -> str:
+        return Truncator(mail.words).chars(REPLY_LENGTH)
 
     @display(description=_("created"), ordering="created_at")
     def created(self, mail: OutgoingEmail) -> str:
