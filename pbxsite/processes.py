@@ -85,7 +85,7 @@ def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
     """Ask each process, as its users would, whether it answers."""
     host = ANY_ADDRESS.get(plan.bind, plan.bind)
     # This process read its settings before the plan was made.
-    celery_app.conf.broker_url = broker_url(plan.redis_url)
+    celery_app.conf.update(broker_url=broker_url(plan.redis_url))
     return {
         "web server": partial(_web_answers, host, plan.port),
         "mailbox": partial(_mailbox_answers, plan.mailbox_port),
