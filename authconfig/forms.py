@@ -43,6 +43,7 @@ DEFAULTED_FIELDS = (
     "oauth2_upn_claim",
 )
 PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
+MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
@@ -86,6 +87,10 @@ class SecretInput(forms.PasswordInput):
         value: str = super().value_from_datadict(data, files, name) or ""
         removed = self.removal_name(name) in data
         return None if removed and not value else value
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Never: Django would keep a secret that a changed server takes away."""
+        return False
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, None, attrs)
@@ -166,8 +171,7 @@ class SettingsForm(SettingsModelForm):
             self.fields[name].widget.attrs["autocomplete"] = "new-password"
             self.fields[name].widget.is_stored = bool(getattr(self.stored, name))
             self.initial[name] = ""
-            model_field = AuthenticationSettings._meta.get_field(name)
-            self.fields[name].help_text = model_field.help_text
+            self.fields[name].help_text = MODEL_FIELDS[name].help_text
 
     def clean_oauth2_scope(self) -> str:
         scope: str = self.cleaned_data["oauth2_scope"]
@@ -184,7 +188,7 @@ class SettingsForm(SettingsModelForm):
         candidate = self.candidate()
         self._check_methods(candidate)
         self._check_two_factor(candidate)
-        if not self.errors and self._login_changes(candidate):
+        if not self.errors and self.login_changes(candidate):
             fault = self.outside.lockout_fault(candidate)
             if fault:
                 self.add_error("authentication_type", fault)
@@ -194,6 +198,11 @@ class SettingsForm(SettingsModelForm):
         """Return the values on the screen as an unsaved row; faulty ones as stored."""
         values = {n: self.cleaned_data.get(n, getattr(self.stored, n)) for n in FIELDS}
         return AuthenticationSettings(pk=1, **values)
+
+    @property
+    def faults(self) -> dict[str, list[str]]:
+        """The errors as plain sentences."""
+        return {name: [str(e) for e in errors] for name, errors in self.errors.items()}
 
     def save(self, commit: bool = True) -> AuthenticationSettings:  # noqa: FBT001, FBT002
         saved = super().save(commit)
@@ -223,7 +232,7 @@ class SettingsForm(SettingsModelForm):
     def _fill_defaults(self, cleaned: dict[str, Any]) -> None:
         for name in DEFAULTED_FIELDS:
             if cleaned.get(name, name) in ("", None):
-                cleaned[name] = AuthenticationSettings._meta.get_field(name).default
+                cleaned[name] = MODEL_FIELDS[name].default
         if cleaned.get("smtp_port", 0) is None and "smtp_security" in cleaned:
             cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(cleaned["smtp_security"])]
         for name in CERTIFICATE_FIELDS:
@@ -317,7 +326,7 @@ class SettingsForm(SettingsModelForm):
             for name in ACCOUNT_FIELDS
         )
 
-    def _login_changes(self, candidate: AuthenticationSettings) -> bool:
+    def login_changes(self, candidate: AuthenticationSettings) -> bool:
         return any(
             getattr(candidate, name) != getattr(self.stored, name)
             for name in ("authentication_type", "two_factor")

@@ -172,8 +172,6 @@ class AuthenticationSettings(models.Model):
         help_text=_(
             "Needed if the users' domain at the provider is not the PBX's domain:"
             " users of this domain count as members of the PBX's."
-            " Empty: user@example.com is the PBX user user@example.com."
-            " example.com: user@example.com is the PBX user user."
         ),
     )
     pbx_domain = models.CharField(
@@ -181,7 +179,7 @@ class AuthenticationSettings(models.Model):
         max_length=253,
         blank=True,
         validators=[validate_domain],
-        help_text=_("The PBX's own domain: user@domain is always the PBX user user."),
+        help_text=_("The PBX's own domain: its members log in with or without it."),
     )
 
     # Email verification
@@ -221,10 +219,15 @@ class AuthenticationSettings(models.Model):
         max_length=254,
         blank=True,
         validators=[validate_one_line],
-        help_text=_("Of the e-mail account. Empty: the server asks for no login."),
+        help_text=_(
+            "The user name of the e-mail account. Empty: the server asks for no login."
+        ),
     )
     smtp_password = SecretField(
-        _("Password"), blank=True, default="", help_text=_("Of the e-mail account.")
+        _("Password"),
+        blank=True,
+        default="",
+        help_text=_("The password of the e-mail account."),
     )
     verification_link = models.CharField(
         _("Verification link"),

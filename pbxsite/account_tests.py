@@ -34,7 +34,7 @@ Faults = dict[str, list[str]]
 def faults_of(form: SettingsForm, recipient: str) -> Faults:
     """Return what is wrong with the e-mail fields; other fields do not matter here."""
     form.is_valid()
-    faults = {n: list(form.errors[n]) for n in MAIL_FIELDS if n in form.errors}
+    faults = {n: form.faults[n] for n in MAIL_FIELDS if n in form.faults}
     account = form.candidate()
     if not account.smtp_server:
         faults.setdefault("smtp_server", [_("Enter the SMTP server first.")])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from cryptography import x509
+from django.conf import settings
 from django.forms import BoundField
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import AuthenticationType, Client, Method
-from authconfig.forms import CERTIFICATE_FIELDS, SettingsForm
+from authconfig.forms import CERTIFICATE_FIELDS, MODEL_FIELDS, SettingsForm
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import TABLE, uses
 from authconfig.sections import (
@@ -48,10 +50,28 @@ INTRODUCTIONS = {
 
 
 @dataclass(frozen=True)
+class Example:
+    entered: str | Promise
+    before: str
+    after: str
+
+
+EXAMPLES = {
+    "oauth2_domain": (
+        Example(_("Nothing entered"), "user@example.com", "user@example.com"),
+        Example("example.com", "user@example.com", "user"),
+    ),
+    "pbx_domain": (Example("example.com", "user@example.com", "user"),),
+}
+
+
+@dataclass(frozen=True)
 class Row:
     field: BoundField
     mark: str | Promise = ""
-    certificates: list[str] = field(default_factory=list)
+    suggestion: str = ""
+    examples: tuple[Example, ...] = ()
+    certificates: tuple[str, ...] = ()
 
     @property
     def is_secret(self) -> bool:
@@ -92,7 +112,7 @@ class Card:
 @dataclass(frozen=True)
 class TypeOption:
     value: str
-    label: str
+    label: str | Promise
     help: str | Promise
     mark: str | Promise
     is_chosen: bool
@@ -186,9 +206,9 @@ def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
         Row(
             form[name],
             _mark(name),
-            _certificates_in(getattr(form.stored, name))
-            if name in CERTIFICATE_FIELDS
-            else [],
+            _own_link() if name == "verification_link" else "",
+            EXAMPLES.get(name, ()),
+            tuple(_certificates_in(form, name)),
         )
         for name in names
     ]
@@ -199,6 +219,11 @@ def _mark(name: str) -> str | Promise:
     if clients is None:
         return ""
     return MYAPPS_ONLY if clients == (Client.MYAPPS,) else MYAPPS_AND_MYPBX
+
+
+def _own_link() -> str:
+    """The site's own address serves the links, unless a proxy gives it another."""
+    return f"{settings.SITE_URL}{reverse('verification:link')}"
 
 
 def _is_used(form: SettingsForm, method: Method) -> bool:
@@ -215,23 +240,17 @@ def _has_errors(form: SettingsForm, names: Iterable[str]) -> bool:
 
 def _are_default(form: SettingsForm, names: Iterable[str]) -> bool:
     return all(
-        getattr(form.stored, name)
-        == AuthenticationSettings._meta.get_field(name).get_default()
-        for name in names
+        getattr(form.stored, name) == MODEL_FIELDS[name].get_default() for name in names
     )
 
 
-def _certificates_in(pem: str) -> list[str]:
+def _certificates_in(form: SettingsForm, name: str) -> Iterator[str]:
     """Say whose the stored certificates are and when they end."""
-    try:
-        certificates = x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
-        return []
-    return [
-        gettext("%(subject)s, valid until %(date)s")
-        % {
+    pem = getattr(form.stored, name)
+    if name not in CERTIFICATE_FIELDS or not pem:
+        return
+    for certificate in x509.load_pem_x509_certificates(pem.encode()):
+        yield gettext("%(subject)s, valid until %(date)s") % {
             "subject": certificate.subject.rfc4514_string(),
             "date": date_format(certificate.not_valid_after_utc),
         }
-        for certificate in certificates
-    ]

@@ -32,7 +32,7 @@ VERSION = "version"
 
 
 @admin.register(AuthenticationSettings)
-class SettingsPage(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class SettingsPage(ModelAdmin):
     """One row, so one page: where the list would be, and with no add or delete."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -106,7 +106,6 @@ class SettingsPage(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
     def _render(self, request: HttpRequest, form: SettingsForm) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
             "title": _("Authentication"),
-            "opts": self.opts,
             "form": form,
             "cards": settings_cards.cards(form),
             "types": settings_cards.type_options(form),
@@ -231,5 +230,5 @@ def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
     return [
         {"id": bound.auto_id, "label": str(bound.label), "text": fault}
         for bound in form
-        for fault in bound.errors
+        for fault in form.faults.get(bound.name, [])
     ]

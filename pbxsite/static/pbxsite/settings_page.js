@@ -149,7 +149,21 @@
 
   document.getElementById("faults")?.focus();
 
-  // Copying
+  // Filling and copying
+
+  for (const button of form.querySelectorAll("[data-fill]")) {
+    const field = document.getElementById(button.dataset.fill);
+    const follow = () => {
+      button.hidden = field.value === button.dataset.value;
+    };
+    follow();
+    field.addEventListener("input", follow);
+    button.addEventListener("click", () => {
+      field.value = button.dataset.value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      field.focus();
+    });
+  }
 
   for (const button of form.querySelectorAll("[data-copy]")) {
     const words = button.textContent;
@@ -279,7 +293,7 @@
     try {
       await sendTest();
     } catch {
-      giveUp(test.dataset.lost);
+      giveUp(test.dataset.silent);
     }
     button.disabled = false;
     preview();

@@ -1,0 +1,221 @@
+"""The page "Authentication" for scripts: show, set and test the settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.db.models import BooleanField
+
+from authconfig import lockout
+from authconfig.forms import (
+    DEFAULT_PORTS,
+    MODEL_FIELDS,
+    OutsideFacts,
+    SecretInput,
+    SettingsForm,
+)
+from authconfig.models import AuthenticationSettings
+from authconfig.sections import FIELDS, SECRETS
+from pbxsite import account_tests, saving, summary
+from verification import outbox
+from verification.accounts import account_of
+from verification.choices import TestState
+
+BOOLEANS = {"on": "on", "off": ""}
+Faults = dict[str, list[str]]
+
+
+class Command(BaseCommand):
+    help = "Show, set and test who may log in and how."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        show = actions.add_parser("show", help="Print every setting; no secret.")
+        show.add_argument("--json", action="store_true")
+        change = actions.add_parser("set", help="Change settings; all or none of them.")
+        change.add_argument(
+            "assignments",
+            nargs="+",
+            metavar="KEY=VALUE",
+            help="KEY=@FILE reads a file, KEY=@- the first line of standard input.",
+        )
+        change.add_argument(
+            "--test", metavar="ADDRESS", help="Send a test with the new values first."
+        )
+        test = actions.add_parser("test", help="Test the saved settings.")
+        kinds = test.add_subparsers(dest="kind", required=True)
+        smtp = kinds.add_parser("smtp", help="Send a test e-mail.")
+        smtp.add_argument("address")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        if action == "show":
+            self._show(as_json=options["json"])
+        elif action == "set":
+            self._set(options["assignments"], options["test"])
+        else:
+            self._test(_form(AuthenticationSettings.load(), {}), options["address"])
+
+    def _show(self, *, as_json: bool) -> None:
+        values = _values(AuthenticationSettings.load())
+        if as_json:
+            self.stdout.write(json.dumps(values, indent=2, ensure_ascii=False))
+            return
+        for key, value in values.items():
+            # One line for each, certificates too.
+            self.stdout.write(f"{key}={value}".replace("\n", "\\n"))
+
+    def _set(self, words: list[str], address: str | None) -> None:
+        values, faults = _read(words)
+        self._end_with(faults)
+        if address is not None:
+            self._test_new(values, address)
+        with transaction.atomic():
+            row = AuthenticationSettings.load()
+            row = AuthenticationSettings.objects.select_for_update().get(pk=row.pk)
+            form = _form(row, values)
+            self._end_with(form.faults)
+            self._warn(form)
+            keys = saving.save(form, actor=None)
+        changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
+        self.stdout.write(changed)
+
+    def _test_new(self, values: dict[str, str], address: str) -> None:
+        form = _form(AuthenticationSettings.load(), values)
+        faults = form.faults
+        # The test is what switching it on waits for.
+        faults.pop("two_factor", None)
+        self._end_with(faults)
+        self._test(form, address)
+
+    def _test(self, form: SettingsForm, address: str) -> None:
+        """Send a test as a worker would; print each stage, and end if it failed."""
+        faults = account_tests.faults_of(form, address)
+        if account_tests.RECIPIENT in faults:
+            faults[address] = faults.pop(account_tests.RECIPIENT)
+        self._end_with(faults)
+        test = account_tests.create(account_of(form.candidate()), address, None)
+        outbox.run_test(test.pk)
+        for step in test.steps.all():
+            time = f"{step.elapsed_ms} ms"
+            self.stdout.write(
+                f"{step.stage}: {step.state}, {time} {step.words}".strip()
+            )
+        test.refresh_from_db()
+        if test.state != TestState.ACCEPTED:
+            self.stderr.write(test.remedy)
+            sys.exit(1)
+        self.stdout.write(f"accepted: {address}")
+
+    def _warn(self, form: SettingsForm) -> None:
+        """The command line is the owner's: it warns where the page refuses."""
+        candidate = form.candidate()
+        if form.login_changes(candidate):
+            fault = lockout.lockout_fault(candidate, None)
+            if fault:
+                self.stderr.write(f"Warning: {fault}")
+        for name in form.lost_secrets:
+            self.stderr.write(f"Warning: {name}: {summary.LOST_SECRET[name]}")
+
+    def _end_with(self, faults: Faults) -> None:
+        for key, sentences in faults.items():
+            for sentence in sentences:
+                self.stderr.write(f"{key.strip('_')}: {' '.join(sentence.split())}")
+        if faults:
+            sys.exit(1)
+
+
+def _values(row: AuthenticationSettings) -> dict[str, Any]:
+    values = {key: _shown(key, getattr(row, key)) for key in FIELDS}
+    return values | {"oauth2_redirect_uri": saving.oauth2_redirect_uri()}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key in SECRETS:
+        return "set" if value else "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value
+
+
+def _read(words: list[str]) -> tuple[dict[str, str], Faults]:
+    values: dict[str, str] = {}
+    faults: Faults = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        try:
+            _check_key(key, equals)
+            values[key] = _read_value(key, value)
+        except (OSError, ValueError) as error:
+            faults.setdefault(key, []).append(str(error))
+    return values, faults
+
+
+def _check_key(key: str, equals: str) -> None:
+    if key not in FIELDS:
+        near = get_close_matches(key, FIELDS, n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"There is no such setting.{hint}")
+    if not equals:
+        raise ValueError(f"Write {key}=VALUE.")
+
+
+def _read_value(key: str, word: str) -> str:
+    value = _resolved(word)
+    field = MODEL_FIELDS[key]
+    if isinstance(field, BooleanField) and value not in BOOLEANS:
+        raise ValueError("Enter on or off.")
+    known = [str(choice) for choice, _label in field.flatchoices]
+    if known and value not in known:
+        raise ValueError(f"Enter one of {', '.join(known)}.")
+    return value
+
+
+def _resolved(word: str) -> str:
+    if word == "@-":
+        return sys.stdin.readline().rstrip("\r\n")
+    if word.startswith("@"):
+        return Path(word[1:]).read_text().rstrip("\r\n")
+    return word
+
+
+def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
+    """Fill the page's form: what is stored, and what was given on top."""
+    outside = OutsideFacts(
+        account_was_accepted=saving.account_was_accepted,
+        lockout_fault=lambda _settings: "",
+    )
+    data = dict(_filled(row)) | _follow_security(row, values)
+    for name, value in values.items():
+        if name in SECRETS and not value:
+            data[SecretInput.removal_name(name)] = "on"
+        elif isinstance(getattr(row, name), bool):
+            data[name] = BOOLEANS[value]
+        else:
+            data[name] = value
+    return SettingsForm(data, instance=row, outside=outside)
+
+
+def _filled(row: AuthenticationSettings) -> Iterator[tuple[str, str]]:
+    for name in FIELDS:
+        value = getattr(row, name)
+        if isinstance(value, bool):
+            yield name, "on" if value else ""
+        elif name not in SECRETS:
+            yield name, str(value)
+
+
+def _follow_security(
+    row: AuthenticationSettings, values: dict[str, str]
+) -> dict[str, str]:
+    """Another security takes its usual port along, unless another one was in use."""
+    usual = {kind.value: port for kind, port in DEFAULT_PORTS.items()}
+    is_usual = row.smtp_port == usual[row.smtp_security]
+    return {"smtp_port": ""} if "smtp_security" in values and is_usual else {}
