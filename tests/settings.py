@@ -1,5 +1,9 @@
-"""The site's settings with a fast hasher."""
+"""The site's settings with a fast hasher, and static files where they lie."""
 
 from pbxsite.settings import *
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
