@@ -109,17 +109,14 @@ class Client(smtplib.SMTP):
     def authenticate(self, username: str, password: str) -> tuple[int, bytes]:
         """Log in by one mechanism: each further try would count as a wrong password."""
         self.user, self.password = username, password
-        last: smtplib.SMTPException = smtplib.SMTPNotSupportedError(
-            "No mechanism in common."
-        )
+        reply = None
         for mechanism in self._usable_mechanisms():
-            try:
-                return self._try(mechanism)
-            except smtplib.SMTPAuthenticationError as error:
-                if error.smtp_code not in TRY_ANOTHER:
-                    raise
-                last = error
-        raise last
+            reply = self._try(mechanism)
+            if reply[0] not in TRY_ANOTHER:
+                break
+        if reply is None:
+            raise smtplib.SMTPNotSupportedError("No mechanism in common.")
+        return reply
 
     def _usable_mechanisms(self) -> list[str]:
         offered = self.offered_mechanisms()
@@ -131,14 +128,13 @@ class Client(smtplib.SMTP):
         return f"{self.user}{self.password}".isascii()
 
     def _try(self, mechanism: str) -> tuple[int, bytes]:
-        if self._credentials_are_ascii():
-            methods = {"PLAIN": self.auth_plain, "LOGIN": self.auth_login}
-            method = methods.get(mechanism, self.auth_cram_md5)
-            code, words = self.auth(mechanism, method)
-        else:
+        if not self._credentials_are_ascii():
             # What smtplib's own method does for ASCII alone.
             response = b64encode(f"\0{self.user}\0{self.password}".encode())
-            code, words = self.docmd("AUTH", f"PLAIN {response.decode()}")
-        if code != 235:  # smtplib takes 503, a refusal, for "logged in already"
-            raise smtplib.SMTPAuthenticationError(code, words)
-        return code, words
+            return self.docmd("AUTH", f"PLAIN {response.decode()}")
+        methods = {"PLAIN": self.auth_plain, "LOGIN": self.auth_login}
+        try:
+            return self.auth(mechanism, methods.get(mechanism, self.auth_cram_md5))
+        except smtplib.SMTPAuthenticationError as error:
+            words = error.smtp_error
+            return error.smtp_code, words.encode() if isinstance(words, str) else words

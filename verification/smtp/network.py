@@ -16,9 +16,7 @@ from django.utils.translation import gettext as _
 
 from verification.smtp.faults import Fault, fault_of
 
-# An address for connect(): host and port, for IPv6 flow and scope as well.
-SocketAddress = tuple[str, int] | tuple[str, int, int, int]
-FAMILIES = (socket.AF_INET, socket.AF_INET6)
+SocketAddress = tuple[str, int]
 Naming = Callable[[str], None]
 
 
@@ -47,7 +45,7 @@ def _look_up(host: str, port: int, answer: Future[list[SocketAddress]]) -> None:
     except (OSError, ValueError) as error:
         answer.set_exception(error)
     else:
-        addresses = [info[4] for info in found if info[0] in FAMILIES]
+        addresses = [(str(info[4][0]), port) for info in found]
         answer.set_result(list(dict.fromkeys(addresses)))
 
 
@@ -58,12 +56,12 @@ def connect(
     end = time.monotonic() + limit
     tried = []
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        naming(str(address[0]))
+        naming(address[0])
         share = max((end - time.monotonic()) / left, 0.001)
         try:
-            return socket.create_connection(address[:2], share)
+            return socket.create_connection(address, share)
         except OSError as error:
-            tried.append((str(address[0]), error))
+            tried.append((address[0], error))
     raise UnreachableError(tried)
 
 

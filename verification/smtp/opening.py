@@ -45,7 +45,7 @@ def _resolve(talk: Conversation) -> list[network.SocketAddress]:
         except (socket.gaierror, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error)
             raise talk.error(Stage.RESOLVE, words, Fault.NAME_UNKNOWN) from error
-        found.append(", ".join(str(address[0]) for address in addresses))
+        found.append(", ".join(host for host, _port in addresses))
     return addresses
 
 
@@ -107,8 +107,8 @@ def _offers(what: str) -> str:
 
 def _peer(client: Client) -> network.SocketAddress:
     assert client.sock is not None
-    peer: network.SocketAddress = client.sock.getpeername()
-    return peer
+    host, port = client.sock.getpeername()[:2]
+    return str(host), int(port)
 
 
 def _certificate_name(talk: Conversation) -> str:
@@ -155,7 +155,7 @@ def _look_at_certificate(
     """Connect anew for a look: a failed handshake does not show the certificate."""
     account = talk.account
     with suppress(OSError, ValueError):
-        sock = socket.create_connection(address[:2], account.connect_timeout)
+        sock = socket.create_connection(address, account.connect_timeout)
         name = greeting_name(account.client_host_name)
         with closing(Client(sock, name, account.reply_timeout)) as client:
             if account.security == SmtpSecurity.STARTTLS:
@@ -185,9 +185,6 @@ def _authenticate(talk: Conversation) -> str:
     client, account = talk.client, talk.account
     try:
         reply = client.authenticate(account.username, account.password)
-    except smtplib.SMTPAuthenticationError as error:
-        assert isinstance(error.smtp_error, bytes)
-        reply = error.smtp_code, error.smtp_error
     except smtplib.SMTPNotSupportedError as error:
         words = _offers(" ".join(client.offered_mechanisms()))
         raise talk.error(Stage.AUTH, words, Fault.NO_MECHANISM) from error
