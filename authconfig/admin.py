@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -18,12 +19,14 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import make_aware
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm
+from unfold.utils import parse_date_str
 
 from authconfig import audit
 from authconfig.choices import Event, Origin
@@ -260,6 +263,24 @@ class GroupAdmin(BaseGroupAdmin, ModelAdmin):
     """Groups of rights for administrators without all rights."""
 
 
+class DaysFilter(RangeDateFilter):
+    """From one day to another, both included, by the site's clock."""
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent]
+    ) -> QuerySet[AuditEvent]:
+        first = self._midnight("_from")
+        last = self._midnight("_to")
+        if first:
+            queryset = queryset.filter(at__gte=first)
+        return queryset.filter(at__lt=last + timedelta(days=1)) if last else queryset
+
+    def _midnight(self, end: str) -> datetime | None:
+        entered = self.used_parameters.get(f"{self.parameter_name}{end}") or ""
+        day = parse_date_str(entered)
+        return make_aware(datetime.combine(day, time.min)) if day else None
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = (
@@ -276,7 +297,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "event",
         "client",
         "method",
-        ("at", RangeDateTimeFilter),
+        ("at", DaysFilter),
     )
     list_filter_submit = True
     list_select_related = ("user", "actor")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
@@ -89,7 +89,7 @@ def _lines(error: ValidationError) -> list[str]:
     if not hasattr(error, "error_dict"):
         return error.messages
     return [
-        f"{field.replace('_', '-')}: {text}"
+        text if field == NON_FIELD_ERRORS else f"{field.replace('_', '-')}: {text}"
         for field, texts in error.message_dict.items()
         for text in texts
     ]

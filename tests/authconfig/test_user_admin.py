@@ -1,0 +1,484 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client as Browser
+from django.urls import reverse
+
+from authconfig import userimport
+from authconfig.choices import Client, Event, Method
+from authconfig.models import AuditEvent, PbxUser
+from tests.conftest import PASSWORD, Starter
+
+HEADER = "name,long_name,email,number,active\n"
+LIST = "/admin/authconfig/pbxuser/"
+IMPORT = f"{LIST}import/"
+AUDIT = "/admin/authconfig/auditevent/"
+FACTS = {"long_name": "Anna Berg", "email": "anna@example.com", "number": ""}
+
+
+@pytest.fixture
+def helper(db: None) -> PbxUser:
+    """An administrator of some rights: those over users."""
+    helper = PbxUser.objects.create_user("helper", PASSWORD, is_staff=True)
+    rights = Permission.objects.filter(content_type__model="pbxuser")
+    helper.user_permissions.set(rights)
+    return helper
+
+
+def signed_in(user: PbxUser) -> Browser:
+    browser = Browser()
+    browser.force_login(user)
+    session = browser.session
+    session["client"] = "myapps"
+    session.save()
+    return browser
+
+
+def page(user: PbxUser) -> str:
+    return f"{LIST}{user.pk}/change/"
+
+
+def change(browser: Browser, user: PbxUser, **values: str) -> HttpResponse:
+    """Post the form as it is shown, with these values instead."""
+    shown = {
+        "name": user.name,
+        "long_name": user.long_name,
+        "email": user.email,
+        "number": user.number,
+        "language": user.language,
+        "is_active": "on" if user.is_active else "",
+        "is_staff": "on" if user.is_staff else "",
+        "is_superuser": "on" if user.is_superuser else "",
+    }
+    posted = {name: value for name, value in (shown | values).items() if value}
+    return browser.post(page(user), posted)
+
+
+def upload(browser: Browser, rows: str) -> HttpResponse:
+    file = SimpleUploadedFile("users.csv", (HEADER + rows).encode())
+    return browser.post(IMPORT, {"format": "0", "resource": "0", "import_file": file})
+
+
+def confirm(browser: Browser, preview: HttpResponse) -> HttpResponse:
+    form = preview.context["confirm_form"]
+    return browser.post(f"{LIST}process_import/", form.initial, follow=True)
+
+
+def told(event: Event = Event.USER_CHANGED) -> list[tuple[str, str]]:
+    events = AuditEvent.objects.filter(event=event).order_by("pk")
+    return list(events.values_list("user_name", "detail"))
+
+
+def test_a_user_is_added_with_a_password(admin_client_myapps: Browser) -> None:
+    passwords = dict.fromkeys(("password1", "password2"), PASSWORD)
+
+    admin_client_myapps.post(
+        f"{LIST}add/", {"name": "fritz", "usable_password": "true"} | passwords
+    )
+
+    assert PbxUser.objects.get(name="fritz").check_password(PASSWORD)
+    assert told() == [("fritz", "added")]
+
+
+def test_a_user_may_be_added_without_a_password(admin_client_myapps: Browser) -> None:
+    admin_client_myapps.post(
+        f"{LIST}add/", {"name": "fritz", "usable_password": "false"}
+    )
+
+    assert not PbxUser.objects.get(name="fritz").has_usable_password()
+
+
+def test_a_weak_password_is_refused(admin_client_myapps: Browser) -> None:
+    answer = admin_client_myapps.post(
+        f"{LIST}add/",
+        {"name": "fritz", "usable_password": "true"}
+        | dict.fromkeys(("password1", "password2"), "short"),
+    )
+
+    assert "too short" in answer.content.decode()
+    assert not PbxUser.objects.filter(name="fritz").exists()
+
+
+@pytest.mark.parametrize("name", ["ANNA", "\uff21nna"])
+def test_a_name_that_differs_in_spelling_alone_is_refused(
+    admin_client_myapps: Browser, user: PbxUser, name: str
+) -> None:
+    answer = admin_client_myapps.post(
+        f"{LIST}add/", {"name": name, "usable_password": "false"}
+    )
+
+    assert "exists already" in answer.content.decode()
+
+
+def test_a_change_is_in_the_audit_log_with_both_values(
+    admin_client_myapps: Browser, administrator: PbxUser, user: PbxUser
+) -> None:
+    change(admin_client_myapps, user, email="new@example.com", is_staff="on")
+
+    event = AuditEvent.objects.get(event=Event.USER_CHANGED)
+    assert event.detail == (
+        "email: anna@example.com → new@example.com, is_staff: off → on"
+    )
+    assert (event.actor, event.address) == (administrator, "127.0.0.1")
+
+
+def test_saving_without_a_change_records_nothing(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    change(admin_client_myapps, user)
+
+    assert not told()
+
+
+def test_deactivating_ends_the_sessions_for_good(
+    admin_client_myapps: Browser, user: PbxUser, start: Starter, browser: Browser
+) -> None:
+    start(browser)
+    assert browser.get("/account/").status_code == 200
+
+    change(admin_client_myapps, user, is_active="")
+    PbxUser.objects.update(is_active=True)
+
+    assert browser.get("/account/").status_code == 302
+    assert not UserSession.objects.filter(user=user).exists()
+
+
+def test_the_form_says_that_deactivating_ends_sessions(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    html = admin_client_myapps.get(page(user)).content.decode()
+
+    assert "their sessions end at once" in html
+
+
+@pytest.mark.parametrize("field", ["is_active", "is_staff", "is_superuser"])
+def test_nobody_ends_or_demotes_himself(
+    admin_client_myapps: Browser, administrator: PbxUser, field: str
+) -> None:
+    answer = change(admin_client_myapps, administrator, **{field: ""})
+
+    assert "Ask another administrator" in answer.content.decode()
+    administrator.refresh_from_db()
+    assert getattr(administrator, field)
+
+
+def test_another_administrator_may_be_demoted(
+    admin_client_myapps: Browser, helper: PbxUser
+) -> None:
+    change(admin_client_myapps, helper, is_staff="")
+
+    helper.refresh_from_db()
+    assert not helper.is_staff
+
+
+def test_nobody_deletes_himself(
+    admin_client_myapps: Browser, administrator: PbxUser
+) -> None:
+    url = f"{LIST}{administrator.pk}/delete/"
+
+    assert admin_client_myapps.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_a_user_with_logins_and_mails_is_deleted_after_confirmation(
+    admin_client_myapps: Browser, user: PbxUser, mail: Any
+) -> None:
+    url = f"{LIST}{user.pk}/delete/"
+    assert "Are you sure" in admin_client_myapps.get(url).content.decode()
+
+    admin_client_myapps.post(url, {"post": "yes"})
+
+    assert not PbxUser.objects.filter(pk=user.pk).exists()
+    assert told() == [("anna", "deleted")]
+
+
+def test_selected_users_are_deleted_and_recorded(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    admin_client_myapps.post(
+        LIST, {"action": "delete_selected", "_selected_action": user.pk, "post": "yes"}
+    )
+
+    assert told() == [("anna", "deleted")]
+
+
+def test_a_password_that_is_set_ends_the_users_sessions(
+    admin_client_myapps: Browser, user: PbxUser, start: Starter, browser: Browser
+) -> None:
+    start(browser)
+
+    admin_client_myapps.post(
+        reverse("admin:auth_user_password_change", args=[user.pk]),
+        dict.fromkeys(("password1", "password2"), "another battery"),
+    )
+
+    assert not UserSession.objects.filter(user=user).exists()
+    assert told() == [("anna", "password set")]
+    user.refresh_from_db()
+    assert user.check_password("another battery")
+
+
+def test_a_password_is_removed(admin_client_myapps: Browser, user: PbxUser) -> None:
+    url = reverse("admin:auth_user_password_change", args=[user.pk])
+    assert "Remove the PBX password" in admin_client_myapps.get(url).content.decode()
+
+    admin_client_myapps.post(url, {"usable_password": "false", "unset-password": ""})
+
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    assert told() == [("anna", "password removed")]
+
+
+def test_setting_a_password_keeps_the_own_session_and_its_listing(
+    administrator: PbxUser, user: PbxUser, start: Starter, browser: Browser
+) -> None:
+    start(browser, login="admin")
+
+    browser.post(
+        reverse("admin:auth_user_password_change", args=[administrator.pk]),
+        dict.fromkeys(("password1", "password2"), "another battery"),
+    )
+
+    assert browser.get(LIST).status_code == 200
+    listed = UserSession.objects.get(user=administrator)
+    assert listed.session_key == browser.session.session_key
+
+
+def test_no_page_of_a_user_shows_a_hash(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    html = admin_client_myapps.get(page(user)).content.decode()
+
+    assert user.password not in html
+    assert "salt" not in html
+
+
+def test_some_rights_give_no_way_to_all_of_them(
+    helper: PbxUser, administrator: PbxUser, user: PbxUser
+) -> None:
+    browser = signed_in(helper)
+
+    change(browser, helper, is_superuser="on")
+    change(browser, user, is_staff="on", is_superuser="on")
+    stolen = change(browser, administrator, email="mine@example.com")
+    password = browser.get(
+        reverse("admin:auth_user_password_change", args=[administrator.pk])
+    )
+
+    assert stolen.status_code == password.status_code == 403
+    admins = PbxUser.objects.filter(is_superuser=True)
+    assert [admin.email for admin in admins] == ["admin@example.com"]
+    assert not PbxUser.objects.get(pk=user.pk).is_staff
+
+
+def test_users_without_an_address_are_told_in_words_and_filtered(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    PbxUser.objects.create_user("bernd")
+
+    listed = admin_client_myapps.get(LIST).content.decode()
+    found = admin_client_myapps.get(LIST, {"email_address": "no-email"})
+
+    assert listed.count("No e-mail address") == 1
+    assert [each.name for each in found.context["cl"].result_list] == ["bernd"]
+
+
+@pytest.mark.parametrize("words", ["ANN", "berg", "anna@ex", "4711"])
+def test_users_are_found_by_name_address_and_number(
+    admin_client_myapps: Browser, user: PbxUser, words: str
+) -> None:
+    PbxUser.objects.filter(pk=user.pk).update(number="4711")
+
+    found = admin_client_myapps.get(LIST, {"q": words}).context["cl"].result_list
+
+    assert [each.name for each in found] == ["anna"]
+
+
+def test_a_thousand_users_cost_no_more_queries(
+    admin_client_myapps: Browser, django_assert_max_num_queries: Any
+) -> None:
+    PbxUser.objects.bulk_create(PbxUser(name=f"u{i}") for i in range(1000))
+
+    with django_assert_max_num_queries(6):
+        assert admin_client_myapps.get(LIST).status_code == 200
+
+
+def test_a_thousand_events_cost_no_more_queries(
+    admin_client_myapps: Browser,
+    administrator: PbxUser,
+    user: PbxUser,
+    django_assert_max_num_queries: Any,
+) -> None:
+    AuditEvent.objects.bulk_create(
+        AuditEvent(event=Event.LOGIN, user=user, actor=administrator)
+        for _ in range(1000)
+    )
+
+    with django_assert_max_num_queries(6):
+        assert admin_client_myapps.get(AUDIT).status_code == 200
+
+
+def test_the_audit_log_is_read_filtered_and_never_written(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    event = AuditEvent.objects.create(
+        event=Event.LOGIN,
+        user_name="anna",
+        client=Client.MYPBX,
+        method=Method.NETLOGON,
+        address="192.0.2.7",
+        detail="by session",
+    )
+    AuditEvent.objects.create(event=Event.LOGOUT, user_name="bernd")
+    queries = [
+        {"q": "ann"},
+        {"q": "192.0.2.7"},
+        {"q": "by session"},
+        {"event__exact": "login"},
+        {"client__exact": "mypbx"},
+        {"method__exact": "netlogon"},
+    ]
+
+    for query in queries:
+        shown = admin_client_myapps.get(AUDIT, query).context["cl"].result_list
+        assert [each.pk for each in shown] == [event.pk], query
+    assert admin_client_myapps.get(f"{AUDIT}{event.pk}/change/").status_code == 200
+    for path in ("add/", f"{event.pk}/delete/"):
+        assert admin_client_myapps.get(AUDIT + path).status_code == 403
+    assert admin_client_myapps.post(f"{AUDIT}{event.pk}/change/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"),
+    [
+        ("2026-03-02", "2026-03-02", 1),
+        ("2026-03-01", "", 1),
+        ("", "2026-03-01", 0),
+        ("2026-03-03", "", 0),
+        ("nonsense", "", 1),
+    ],
+)
+def test_the_audit_log_is_filtered_by_whole_days(
+    admin_client_myapps: Browser, first: str, last: str, found: int
+) -> None:
+    at = datetime(2026, 3, 2, 23, 59, tzinfo=UTC)
+    AuditEvent.objects.create(event=Event.LOGIN, at=at)
+
+    answer = admin_client_myapps.get(AUDIT, {"at_from": first, "at_to": last})
+
+    assert len(answer.context["cl"].result_list) == found
+
+
+def test_a_preview_shows_what_happens_and_saves_nothing(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    rows = "anna,Anna <b>Berg,anna@example.com,,0\nfritz,Fritz,f@example.com,5,1\n"
+
+    html = upload(admin_client_myapps, rows).content.decode()
+
+    assert "1 user added, 1 changed, 0 unchanged" in html
+    assert "Anna Berg → Anna &lt;b&gt;Berg, is_active: on → off" in html
+    assert "is added: Fritz, f@example.com, 5" in html
+    assert PbxUser.objects.count() == 2
+    assert PbxUser.objects.get(pk=user.pk).is_active
+
+
+def test_a_confirmed_file_is_imported(
+    admin_client_myapps: Browser, administrator: PbxUser
+) -> None:
+    preview = upload(admin_client_myapps, "fritz,,,,1\n")
+
+    done = confirm(admin_client_myapps, preview)
+
+    assert "1 user added, 0 changed, 0 unchanged." in done.content.decode()
+    assert told() == [("fritz", "import: added")]
+    assert AuditEvent.objects.get(event=Event.USER_CHANGED).actor == administrator
+
+
+def test_faults_are_shown_and_cannot_be_confirmed(
+    admin_client_myapps: Browser,
+) -> None:
+    answer = upload(admin_client_myapps, "b,,nonsense,,1\nc,,,,perhaps\n")
+
+    html = answer.content.decode()
+    assert "Line 2, email “nonsense”: Enter a valid email address." in html
+    assert "Line 3, active “perhaps”" in html
+    assert "confirm_form" not in answer.context
+
+
+def test_a_file_of_another_shape_is_explained(admin_client_myapps: Browser) -> None:
+    html = upload(admin_client_myapps, "b,too,few\n").content.decode()
+
+    assert "Line 2 has 3 values instead of 5." in html
+
+
+def test_what_changed_since_the_preview_is_checked_again(
+    admin_client_myapps: Browser,
+) -> None:
+    preview = upload(admin_client_myapps, "fritz,,,5,1\ngerd,,,6,1\n")
+    PbxUser.objects.create_user("other", number="6")
+
+    html = confirm(admin_client_myapps, preview).content.decode()
+
+    assert "Nothing was imported. Line 3, number “6”: other has this number." in html
+    assert not PbxUser.objects.filter(name="fritz").exists()
+
+
+def test_an_upload_is_confirmed_once(admin_client_myapps: Browser) -> None:
+    preview = upload(admin_client_myapps, "fritz,,,,1\n")
+    confirm(admin_client_myapps, preview)
+
+    html = confirm(admin_client_myapps, preview).content.decode()
+
+    assert "The file is no longer here." in html
+
+
+def test_a_large_file_is_refused(
+    admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(userimport, "MAX_BYTES", 40)
+
+    html = upload(admin_client_myapps, "fritz,,,,1\n").content.decode()
+
+    assert "can be imported here" in html
+
+
+def test_an_export_opens_in_a_spreadsheet_and_comes_back(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    PbxUser.objects.filter(pk=user.pk).update(long_name="=HYPERLINK()")
+
+    answer = admin_client_myapps.get(f"{LIST}export/?q=anna")
+    text = answer.content.decode("utf-8-sig")
+
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert text.splitlines()[1:] == ["anna,'=HYPERLINK(),anna@example.com,,1"]
+    again = upload(admin_client_myapps, text.partition("\n")[2])
+    assert "0 changed, 1 unchanged" in again.content.decode()
+
+
+def test_import_and_export_need_rights(helper: PbxUser) -> None:
+    helper.user_permissions.set(Permission.objects.filter(codename="view_pbxuser"))
+    browser = signed_in(helper)
+
+    assert browser.get(f"{LIST}export/").status_code == 200
+    assert browser.get(IMPORT).status_code == 403
+    helper.user_permissions.clear()
+    assert browser.get(f"{LIST}export/").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["add/", "import/"])
+def test_the_pages_of_users_open(admin_client_myapps: Browser, path: str) -> None:
+    assert admin_client_myapps.get(LIST + path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["auth/group/", "auth/group/add/"])
+def test_the_pages_of_groups_open(admin_client_myapps: Browser, path: str) -> None:
+    assert admin_client_myapps.get(f"/admin/{path}").status_code == 200

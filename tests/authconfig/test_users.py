@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+
+from authconfig.models import PbxUser
+from authconfig.users import check_name, check_new, difference, end_sessions
+from tests.conftest import Starter
+
+
+@pytest.mark.parametrize("name", ["anna", "ANNA", " Anna ", "\uff21nna"])
+def test_a_name_in_use_is_refused_in_any_spelling(user: PbxUser, name: str) -> None:
+    with pytest.raises(ValidationError, match="exists already"):
+        check_name(name)
+
+
+def test_a_user_keeps_the_own_name(user: PbxUser) -> None:
+    check_name("ANNA", besides=user.pk)
+
+
+@pytest.mark.django_db
+def test_a_name_whose_key_is_too_long_for_the_column_is_refused() -> None:
+    with pytest.raises(ValidationError, match="shorter"):
+        check_name("\ufb03" * 101)
+
+
+def test_every_fault_of_a_new_user_is_told_at_once(user: PbxUser) -> None:
+    new = PbxUser(name="ANNA", email="nonsense", number="1\n2")
+
+    with pytest.raises(ValidationError) as caught:
+        check_new(new, "short")
+
+    assert set(caught.value.message_dict) == {"name", "email", "number", "password"}
+    assert len(caught.value.messages) == 4
+
+
+def test_a_difference_names_both_values_and_no_password(user: PbxUser) -> None:
+    after = PbxUser.objects.get(pk=user.pk)
+    after.email, after.is_active = "", False
+    after.set_password("another password")
+
+    told = difference(user, after)
+
+    assert told == "email: anna@example.com → empty, is_active: on → off"
+
+
+def test_ended_sessions_are_gone_from_the_store(
+    user: PbxUser, start: Starter, browser: object
+) -> None:
+    start(browser)
+    assert Session.objects.count() == UserSession.objects.count() == 1
+
+    assert end_sessions([user]) == 1
+
+    assert Session.objects.count() == UserSession.objects.count() == 0
