@@ -30,7 +30,7 @@ MAX_KEY_LENGTH = PbxUser._meta.get_field("name_key").max_length or 0
 
 
 def check_key_length(name: str) -> None:
-    """A name may grow when its capitals are folded, "İ" for one."""
+    """A name may grow when its case is folded: "ῷ" becomes three characters."""
     if len(name_key(name)) > MAX_KEY_LENGTH:
         raise ValidationError(_("Enter a shorter name."), code="max_length")
 

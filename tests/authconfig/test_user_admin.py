@@ -169,6 +169,14 @@ def test_nobody_ends_or_demotes_himself(
     assert getattr(administrator, field)
 
 
+def test_all_rights_are_for_administrators(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    answer = change(admin_client_myapps, user, is_superuser="on")
+
+    assert "All rights are for administrators" in answer.content.decode()
+
+
 def test_another_administrator_may_be_demoted(
     admin_client_myapps: Browser, helper: PbxUser
 ) -> None:

@@ -151,7 +151,9 @@ def test_only_living_sessions_are_listed_and_no_key_is_shown(
     admin_client_myapps: Browser, start: Starter, browser: Browser, user: PbxUser
 ) -> None:
     start(browser)
-    UserSession.objects.create(user=user, ip="192.0.2.9", session_key="dead")
+    UserSession.objects.create(
+        user=user, ip="192.0.2.9", session_key="dead", data={"client": "myapps"}
+    )
     session = UserSession.objects.get(session_key=browser.session.session_key)
 
     listed = rows(admin_client_myapps, SESSIONS, q="anna", client="myapps")
