@@ -6,19 +6,15 @@ from typing import Any
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Permission
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
-from authconfig import userimport
 from authconfig.choices import Client, Event, Method
 from authconfig.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
 
-HEADER = "name,long_name,email,number,active\n"
 LIST = "/admin/authconfig/pbxuser/"
-IMPORT = f"{LIST}import/"
 AUDIT = "/admin/authconfig/auditevent/"
 FACTS = {"long_name": "Anna Berg", "email": "anna@example.com", "number": ""}
 
@@ -59,16 +55,6 @@ def change(browser: Browser, user: PbxUser, **values: str) -> HttpResponse:
     }
     posted = {name: value for name, value in (shown | values).items() if value}
     return browser.post(page(user), posted)
-
-
-def upload(browser: Browser, rows: str) -> HttpResponse:
-    file = SimpleUploadedFile("users.csv", (HEADER + rows).encode())
-    return browser.post(IMPORT, {"format": "0", "resource": "0", "import_file": file})
-
-
-def confirm(browser: Browser, preview: HttpResponse) -> HttpResponse:
-    form = preview.context["confirm_form"]
-    return browser.post(f"{LIST}process_import/", form.initial, follow=True)
 
 
 def told(event: Event = Event.USER_CHANGED) -> list[tuple[str, str]]:
@@ -381,105 +367,6 @@ def test_the_audit_log_is_filtered_by_whole_days(
     answer = admin_client_myapps.get(AUDIT, {"at_from": first, "at_to": last})
 
     assert len(answer.context["cl"].result_list) == found
-
-
-def test_a_preview_shows_what_happens_and_saves_nothing(
-    admin_client_myapps: Browser, user: PbxUser
-) -> None:
-    rows = "anna,Anna <b>Berg,anna@example.com,,0\nfritz,Fritz,f@example.com,5,1\n"
-
-    html = upload(admin_client_myapps, rows).content.decode()
-
-    assert "1 user added, 1 changed, 0 unchanged" in html
-    assert "Anna Berg → Anna &lt;b&gt;Berg, is_active: on → off" in html
-    assert "is added: Fritz, f@example.com, 5" in html
-    assert PbxUser.objects.count() == 2
-    assert PbxUser.objects.get(pk=user.pk).is_active
-
-
-def test_a_confirmed_file_is_imported(
-    admin_client_myapps: Browser, administrator: PbxUser
-) -> None:
-    preview = upload(admin_client_myapps, "fritz,,,,1\n")
-
-    done = confirm(admin_client_myapps, preview)
-
-    assert "1 user added, 0 changed, 0 unchanged." in done.content.decode()
-    assert told() == [("fritz", "import: added")]
-    assert AuditEvent.objects.get(event=Event.USER_CHANGED).actor == administrator
-
-
-def test_faults_are_shown_and_cannot_be_confirmed(
-    admin_client_myapps: Browser,
-) -> None:
-    answer = upload(admin_client_myapps, "b,,nonsense,,1\nc,,,,perhaps\n")
-
-    html = answer.content.decode()
-    assert "Line 2, email “nonsense”: Enter a valid email address." in html
-    assert "Line 3, active “perhaps”" in html
-    assert "confirm_form" not in answer.context
-
-
-def test_a_file_of_another_shape_is_explained(admin_client_myapps: Browser) -> None:
-    html = upload(admin_client_myapps, "b,too,few\n").content.decode()
-
-    assert "Line 2 has 3 values instead of 5." in html
-
-
-def test_what_changed_since_the_preview_is_checked_again(
-    admin_client_myapps: Browser,
-) -> None:
-    preview = upload(admin_client_myapps, "fritz,,,5,1\ngerd,,,6,1\n")
-    PbxUser.objects.create_user("other", number="6")
-
-    html = confirm(admin_client_myapps, preview).content.decode()
-
-    assert "Nothing was imported. Line 3, number “6”: other has this number." in html
-    assert not PbxUser.objects.filter(name="fritz").exists()
-
-
-def test_an_upload_is_confirmed_once(admin_client_myapps: Browser) -> None:
-    preview = upload(admin_client_myapps, "fritz,,,,1\n")
-    confirm(admin_client_myapps, preview)
-
-    html = confirm(admin_client_myapps, preview).content.decode()
-
-    assert "The file is no longer here." in html
-
-
-def test_a_large_file_is_refused(
-    admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(userimport, "MAX_BYTES", 40)
-
-    html = upload(admin_client_myapps, "fritz,,,,1\n").content.decode()
-
-    assert "can be imported here" in html
-
-
-def test_an_export_opens_in_a_spreadsheet_and_comes_back(
-    admin_client_myapps: Browser, user: PbxUser
-) -> None:
-    PbxUser.objects.filter(pk=user.pk).update(long_name="=HYPERLINK()")
-
-    answer = admin_client_myapps.get(f"{LIST}export/?q=anna")
-    text = answer.content.decode("utf-8-sig")
-
-    assert answer.content.startswith(b"\xef\xbb\xbf")
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert text.splitlines()[1:] == ["anna,'=HYPERLINK(),anna@example.com,,1"]
-    again = upload(admin_client_myapps, text.partition("\n")[2])
-    assert "0 changed, 1 unchanged" in again.content.decode()
-
-
-def test_import_and_export_need_rights(helper: PbxUser) -> None:
-    helper.user_permissions.set(Permission.objects.filter(codename="view_pbxuser"))
-    browser = signed_in(helper)
-
-    assert browser.get(f"{LIST}export/").status_code == 200
-    assert browser.get(IMPORT).status_code == 403
-    helper.user_permissions.clear()
-    assert browser.get(f"{LIST}export/").status_code == 403
 
 
 @pytest.mark.parametrize("path", ["add/", "import/"])
