@@ -160,7 +160,10 @@ class SettingsForm(SettingsModelForm):
         # The secrets that a change of their server took away.
         self.lost_secrets: list[str] = []
         self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
-        for field in self.fields.values():
+        for name, field in self.fields.items():
+            # Django asks the model's validators after clean(), which is too late.
+            known = field.validators
+            known += [v for v in MODEL_FIELDS[name].validators if v not in known]
             if isinstance(field, forms.CharField):
                 field.widget.attrs.setdefault("autocomplete", "off")
         for name in (*DEFAULTED_FIELDS, "smtp_port"):
