@@ -41,7 +41,7 @@ test-postgresql: install-dev
 
 test-browser: install-dev
 	@echo "Tests in a browser"
-	@$(SERVICES) --database postgresql $(PYTEST) -m "browser and not long"
+	@$(SERVICES) --database sqlite $(PYTEST) -m "browser and not long"
 
 test-long: install-dev
 	@echo "Long tests"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -136,7 +137,7 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
 
 def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(
-        executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS
+        executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
     )
 
 

@@ -95,9 +95,9 @@ class Command(BaseCommand):
         except ValidationError as error:
             faults = " ".join(error.messages)
             raise CommandError(f"No administrator could be made: {faults}") from error
-        self._say(f"Administrator: {administrator.name}")
-        if not given:
-            self._say(f"Password: {administrator.password} (shown this once)")
+        made_up = f"{administrator.password} (made up, shown this once)"
+        password = "as given" if given else made_up
+        self._say(f"Administrator: {administrator.name}, password: {password}")
 
     def _run(self, plan: Plan) -> None:
         env = processes.environment(plan)
