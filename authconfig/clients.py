@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 
 from authconfig.choices import Client, Origin
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.http import HttpRequest, HttpResponse
-
-P = ParamSpec("P")
+View = Callable[..., HttpResponse]
 SESSION_KEY = "client"
 
 
@@ -29,15 +26,11 @@ def is_myapps(request: HttpRequest) -> bool:
     return session_client(request) is Client.MYAPPS
 
 
-def myapps_required(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def myapps_required(view: View) -> View:
     """Refuse a myPBX session: it never passed a second factor."""
 
     @wraps(view)
-    def checked(
-        request: HttpRequest, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not is_myapps(request):
             raise PermissionDenied
         return view(request, *args, **kwargs)

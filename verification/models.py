@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -68,7 +68,7 @@ class LoginSession(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager[LoginSession]] = LoginSessionQuerySet.as_manager()  # type: ignore[assignment]  # stubs
+    objects = LoginSessionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("login session")
@@ -172,9 +172,7 @@ class OutgoingEmail(models.Model):
     code = models.PositiveSmallIntegerField(_("server's code"), null=True, blank=True)
     words = models.CharField(_("server's words"), max_length=500, blank=True)
 
-    objects: ClassVar[models.Manager[OutgoingEmail]] = (
-        OutgoingEmailQuerySet.as_manager()  # type: ignore[assignment]  # stubs
-    )
+    objects = OutgoingEmailQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("outgoing e-mail")

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, models, transaction
+from django.db import models, transaction
+from django.db.models.functions import Cast
 
 from authconfig.fields import SecretField
 
@@ -47,11 +48,6 @@ def _reencrypt(row: models.Model, name: str) -> int:
 
 def _stored(row: models.Model, name: str) -> str:
     """What the column holds, still encrypted."""
-    table, column = row._meta.db_table, row._meta.get_field(name).column
-    quote = connection.ops.quote_name
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {quote(column)} FROM {quote(table)} WHERE id = %s",  # noqa: S608
-            [row.pk],
-        )
-        return str(cursor.fetchone()[0] or "")
+    encrypted = Cast(name, models.TextField())
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    return str(rows.annotate(held=encrypted).values_list("held", flat=True)[0] or "")
