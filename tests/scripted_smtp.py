@@ -114,20 +114,21 @@ class ScriptedServer:
         while line := reader.readline():
             self.lines.append(line.decode(errors="replace").rstrip("\r\n"))
             verb = self.verbs[-1]
-            self._answer(connection, verb)
+            answer = self._answer(connection, verb)
             if verb == "STARTTLS" and self.context:
                 return True
-            if verb == "DATA":
+            if answer.startswith(b"354"):
                 self.bodies.append(_read_body(reader))
                 self._answer(connection, ".")
         return False
 
-    def _answer(self, connection: socket.socket, verb: str) -> None:
+    def _answer(self, connection: socket.socket, verb: str) -> bytes:
         answer = self.script.get(verb, b"500 5.5.1 Unknown command\r\n")
-        if isinstance(answer, bytes):
-            connection.sendall(answer)
-        else:
+        if not isinstance(answer, bytes):
             answer(connection)
+            return b""
+        connection.sendall(answer)
+        return answer
 
 
 def _read_body(reader: BinaryIO) -> bytes:
@@ -149,10 +150,12 @@ def scripted_server(
         server.port = listener.getsockname()[1]
         thread = threading.Thread(target=_accept, args=(server, listener), daemon=True)
         thread.start()
-        yield server
-        # Closing alone does not wake the thread up.
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(LIMIT)
+        try:
+            yield server
+        finally:
+            # Closing alone does not wake the thread up.
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(LIMIT)
 
 
 def _accept(server: ScriptedServer, listener: socket.socket) -> None:

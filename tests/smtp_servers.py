@@ -239,11 +239,11 @@ def _served(
         protocols.append(factory())
         return protocols[-1]
 
+    server = run(loop.create_server(remember, address, 0, ssl=tls))
     try:
-        server = run(loop.create_server(remember, address, 0, ssl=tls))
         yield server.sockets[0].getsockname()[1]
-        run(_end(server, protocols))
     finally:
+        run(_end(server, protocols))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(LIMIT)
         loop.close()

@@ -41,6 +41,6 @@ def wire_address(address: str) -> str:
     """
     local, at, domain = address.rpartition("@")
     wire = f"{local}@{domain if domain.isascii() else domain_key(domain)}"
-    if not (at and local and domain) or parseaddr(wire) != ("", wire):
-        return ""
-    return "" if wire.endswith("@") else wire
+    has_space = any(char.isspace() for char in wire) and not local.startswith('"')
+    is_understood = parseaddr(wire) == ("", wire) and not wire.endswith("@")
+    return wire if at and local and is_understood and not has_space else ""

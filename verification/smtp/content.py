@@ -8,7 +8,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from verification.smtp.addresses import wire_address
+from authconfig.names import domain_key
 
 ADDRESS_HEADERS = ("From", "Sender", "Reply-To", "To", "Cc")
 
@@ -25,8 +25,11 @@ def with_wire_domains(message: EmailMessage) -> EmailMessage:
 
 
 def _wire(address: Address) -> Address:
-    spec = wire_address(address.addr_spec) or address.addr_spec
-    return Address(address.display_name, addr_spec=spec)
+    domain = address.domain
+    if not domain.isascii():
+        domain = domain_key(domain) or domain
+    # Not by `addr_spec`: it takes no letters beyond ASCII before the @.
+    return Address(address.display_name, address.username, domain)
 
 
 def _specs_are_ascii(message: EmailMessage, name: str) -> bool:
