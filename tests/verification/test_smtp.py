@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from authconfig.choices import SmtpSecurity
 from tests.certificates import Authority, make_authority
+from tests.deliveries import failed_opening
 from tests.scripted_smtp import (
     Action,
     closed_port,
@@ -24,7 +25,6 @@ from tests.scripted_smtp import (
 from tests.smtp_servers import CREDENTIALS, smtp_server
 from verification.smtp import (
     Account,
-    SmtpError,
     Stage,
     Step,
     StepState,
@@ -40,20 +40,6 @@ OFFER_PLAIN = b"250-scripted\r\n250 AUTH PLAIN\r\n"
 @pytest.fixture(scope="module")
 def authority() -> Authority:
     return make_authority()
-
-
-def failure(account: Account) -> SmtpError:
-    """Return the error by which the account does not open, and see it reported."""
-    steps: list[Step] = []
-    with pytest.raises(SmtpError) as caught:
-        open_connection(account, steps.append)
-    error = caught.value
-    last = steps[-1]
-    assert (last.stage, last.state) == (error.stage, StepState.FAILED)
-    assert last.words == error.words
-    assert error.remedy
-    assert not error.data_begun
-    return error
 
 
 def stages(steps: list[Step], state: StepState) -> list[Stage]:
@@ -163,15 +149,28 @@ def test_next_address_is_tried_when_one_is_closed() -> None:
 
 @pytest.mark.parametrize("name", ["no-such.invalid", "a" * 80 + ".example", "ä ö", ""])
 def test_name_that_does_not_resolve_is_said(name: str) -> None:
-    error = failure(Account(name, 587, STARTTLS))
+    error = failed_opening(Account(name, 587, STARTTLS))
 
     assert (error.stage, error.code, error.permanent) == (Stage.RESOLVE, None, False)
     assert f"“{name}”" in error.remedy
 
 
+def test_finding_the_server_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer_too_late(*arguments: object, **options: object) -> list[Any]:
+        time.sleep(1)
+        return []
+
+    # No DNS can be told to stay silent without changing the whole machine's.
+    monkeypatch.setattr(socket, "getaddrinfo", answer_too_late)
+    error = failed_opening(Account("localhost", 587, STARTTLS, connect_timeout=0.2))
+
+    assert (error.stage, error.permanent) == (Stage.RESOLVE, False)
+    assert "DNS did not answer in time" in error.remedy
+
+
 def test_closed_port_is_said() -> None:
     port = closed_port()
-    error = failure(Account("127.0.0.1", port, STARTTLS))
+    error = failed_opening(Account("127.0.0.1", port, STARTTLS))
 
     assert (error.stage, error.permanent) == (Stage.CONNECT, False)
     assert error.words == "127.0.0.1: Connection refused"
@@ -192,7 +191,7 @@ def full_server() -> Iterator[int]:
 
 def test_connecting_has_a_limit() -> None:
     with full_server() as port:
-        error = failure(Account("127.0.0.1", port, NONE, connect_timeout=0.3))
+        error = failed_opening(Account("127.0.0.1", port, NONE, connect_timeout=0.3))
 
     assert (error.stage, error.words) == (Stage.CONNECT, "127.0.0.1: timed out")
     assert "firewall" in error.remedy
@@ -224,7 +223,7 @@ def test_silent_server_is_given_up(silence: str) -> None:
     credentials = {"username": "a", "password": "b"}
     with scripted_server(script) as server:
         began_at = time.monotonic()
-        error = failure(
+        error = failed_opening(
             server.account(security=security, reply_timeout=0.3, **credentials)
         )
 
@@ -247,150 +246,10 @@ def test_what_is_no_mail_server_is_said(
     script: dict[str, bytes | Action], word: str
 ) -> None:
     with scripted_server(script) as server:
-        error = failure(server.account())
+        error = failed_opening(server.account())
 
     assert (error.stage, error.permanent, error.code) == (Stage.EHLO, False, None)
     assert word in error.remedy
-
-
-# Encryption
-
-
-@pytest.mark.parametrize("security", [STARTTLS, TLS])
-def test_untrusted_certificate_names_its_issuer(
-    security: SmtpSecurity, authority: Authority
-) -> None:
-    with smtp_server(security, authority=authority) as server:
-        error = failure(server.account(ca_certificate=""))
-
-    assert (error.stage, error.permanent) == (Stage.TLS, False)
-    assert "issued by “Test Authority”" in error.remedy
-    assert server.logins == []
-
-
-@pytest.mark.parametrize("security", [STARTTLS, TLS])
-def test_expired_certificate_is_refused(
-    security: SmtpSecurity, authority: Authority
-) -> None:
-    context = authority.server_context(days=-3)
-    with smtp_server(security, authority=authority, context=context) as server:
-        error = failure(server.account())
-
-    assert error.stage == Stage.TLS
-    assert "has expired" in error.remedy
-    assert "valid until" in error.words
-
-
-@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
-def test_certificate_of_another_name_is_refused(
-    name: str, authority: Authority
-) -> None:
-    context = authority.server_context("mail.example.com", "192.0.2.1")
-    with smtp_server(TLS, authority=authority, context=context) as server:
-        error = failure(server.account(server=name))
-
-    assert error.stage == Stage.TLS
-    assert f"another name than “{name}”" in error.remedy
-    assert "mail.example.com" in error.words
-
-
-def test_tls_older_than_1_2_is_refused(authority: Authority) -> None:
-    with pytest.warns(DeprecationWarning, match=r"TLSv1"):
-        context = authority.server_context(newest=ssl.TLSVersion.TLSv1_1)
-    with scripted_server({"EHLO": OFFER_STARTTLS}, context=context) as server:
-        error = failure(server.account(security=STARTTLS))
-
-    assert "older than 1.2" in error.remedy
-
-
-def test_plain_server_on_the_port_of_tls_is_said() -> None:
-    with smtp_server(NONE, credentials=None) as server:
-        error = failure(server.account(security=TLS))
-
-    assert error.stage == Stage.TLS
-    assert "does not begin with TLS" in error.remedy
-
-
-def test_server_of_tls_stays_silent_without_it(authority: Authority) -> None:
-    with smtp_server(TLS, authority=authority) as server:
-        error = failure(server.account(security=STARTTLS, reply_timeout=0.3))
-
-    assert error.stage == Stage.EHLO
-    assert "expects TLS from the start" in error.remedy
-
-
-def test_system_authorities_stay_trusted_beside_the_own_one(
-    authority: Authority,
-) -> None:
-    own = network.verifying_context(authority.ca_pem).cert_store_stats()["x509_ca"]
-
-    assert own == network.verifying_context("").cert_store_stats()["x509_ca"] + 1
-
-
-def test_remarks_around_a_ca_certificate_do_not_matter(authority: Authority) -> None:
-    pem = f"# Für Müller\n{authority.ca_pem}"
-    with smtp_server(TLS, authority=authority) as server:
-        open_connection(server.account(ca_certificate=pem)).close()
-
-
-def test_unreadable_ca_certificate_is_said() -> None:
-    with scripted_server({"EHLO": OFFER_STARTTLS}) as server:
-        error = failure(server.account(security=STARTTLS, ca_certificate="rubbish"))
-
-    assert (error.stage, error.permanent) == (Stage.TLS, True)
-    assert "PEM" in error.remedy
-
-
-@pytest.mark.parametrize("offer", [b"250 scripted\r\n", b"250-a\r\n250 XXXXXXXA\r\n"])
-def test_no_starttls_means_no_delivery_and_never_clear_text(offer: bytes) -> None:
-    script = {"EHLO": offer, "AUTH": b"235 Thank you\r\n"}
-    with scripted_server(script) as server:
-        account = server.account(security=STARTTLS, username="a", password="b")
-        error = failure(account)
-
-        assert server.verbs in (["EHLO"], ["EHLO", "QUIT"])
-    assert (error.stage, error.permanent) == (Stage.TLS, False)
-    assert "does not offer STARTTLS" in error.remedy
-
-
-def test_starttls_removed_on_the_way_is_noticed(authority: Authority) -> None:
-    hidden = ["STARTTLS"]
-    with smtp_server(authority=authority, hidden_extensions=hidden) as server:
-        error = failure(server.account())
-
-    assert error.stage == Stage.TLS
-    assert error.words == "The server offers: 8BITMIME SMTPUTF8 HELP"
-
-
-def test_refused_starttls_ends_the_connection() -> None:
-    script = {"EHLO": OFFER_STARTTLS, "STARTTLS": b"454 4.7.0 Not now\r\n"}
-    with scripted_server(script) as server:
-        error = failure(server.account(security=STARTTLS))
-
-    assert (error.stage, error.code, error.enhanced) == (Stage.TLS, 454, "4.7.0")
-    assert not error.permanent
-
-
-def test_answers_injected_before_tls_are_refused(authority: Authority) -> None:
-    injected = b"220 Go ahead\r\n250-scripted\r\n250 AUTH PLAIN\r\n"
-    script = {"EHLO": OFFER_STARTTLS, "STARTTLS": injected}
-    with scripted_server(script, context=authority.server_context()) as server:
-        account = server.account(security=STARTTLS, ca_certificate=authority.ca_pem)
-        error = failure(account)
-
-    assert error.stage == Stage.TLS
-    assert "unencrypted data" in error.remedy
-
-
-def test_what_was_offered_before_tls_counts_no_more(authority: Authority) -> None:
-    offers = iter([b"250-a\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n", b"250 a\r\n"])
-    script = {"EHLO": lambda connection: connection.sendall(next(offers))}
-    with scripted_server(script, context=authority.server_context()) as server:
-        account = server.account(security=STARTTLS, ca_certificate=authority.ca_pem)
-        with pytest.raises(SmtpError) as caught:
-            open_connection(Account(**vars(account) | {"username": "a"}))
-
-    assert (caught.value.stage, caught.value.code) == (Stage.AUTH, None)
 
 
 # Logging in
@@ -398,7 +257,7 @@ def test_what_was_offered_before_tls_counts_no_more(authority: Authority) -> Non
 
 def test_wrong_password_is_said_once_and_counted_once(authority: Authority) -> None:
     with smtp_server(authority=authority) as server:
-        error = failure(server.account(password="wrong"))
+        error = failed_opening(server.account(password="wrong"))
 
         assert len(server.logins) == 1
     assert (error.stage, error.code, error.enhanced) == (Stage.AUTH, 535, "5.7.8")
@@ -424,7 +283,7 @@ def test_refused_login_says_what_to_do(
 ) -> None:
     script = {"EHLO": OFFER_PLAIN, "AUTH": f"{reply}\r\n".encode()}
     with scripted_server(script) as server:
-        error = failure(server.account(username="a", password="b"))
+        error = failed_opening(server.account(username="a", password="b"))
 
     assert (error.stage, error.words) == (Stage.AUTH, reply)
     assert error.code == int(reply[:3])
@@ -435,7 +294,7 @@ def test_refused_login_says_what_to_do(
 @pytest.mark.parametrize("offer", [b"250 scripted\r\n", b"250-a\r\n250 AUTH NTLM\r\n"])
 def test_server_without_a_known_login_is_said(offer: bytes) -> None:
     with scripted_server({"EHLO": offer}) as server:
-        error = failure(server.account(username="a", password="b"))
+        error = failed_opening(server.account(username="a", password="b"))
 
         assert "AUTH" not in server.verbs
     assert (error.stage, error.code, error.permanent) == (Stage.AUTH, None, False)
@@ -445,7 +304,7 @@ def test_server_without_a_known_login_is_said(offer: bytes) -> None:
 def test_malformed_challenge_is_said() -> None:
     script = {"EHLO": b"250-a\r\n250 AUTH CRAM-MD5\r\n", "AUTH": b"334 x\r\n"}
     with scripted_server(script) as server:
-        error = failure(server.account(username="a", password="b"))
+        error = failed_opening(server.account(username="a", password="b"))
 
     assert (error.stage, error.code) == (Stage.AUTH, None)
 
@@ -464,7 +323,7 @@ def own_address() -> str:
 def test_password_never_leaves_this_machine_unencrypted() -> None:
     address = own_address()
     with smtp_server(NONE, address=address) as server:
-        error = failure(server.account(server=address))
+        error = failed_opening(server.account(server=address))
 
         assert server.logins == []
     assert (error.stage, error.permanent) == (Stage.AUTH, True)
@@ -476,7 +335,7 @@ def test_password_that_a_server_repeats_is_not_passed_on(secret: str) -> None:
     reply = f"501 5.5.2 Cannot decode AUTH PLAIN {secret}\r\n".encode()
     with scripted_server({"EHLO": OFFER_PLAIN, "AUTH": reply}) as server:
         account = server.account(username="a", password="hunter22")
-        error = failure(account)
+        error = failed_opening(account)
 
     assert error.words == "501 5.5.2 Cannot decode AUTH PLAIN ***"
     assert "hunter22" not in repr(account)
@@ -488,7 +347,7 @@ def test_password_that_a_server_repeats_is_not_passed_on(secret: str) -> None:
 def test_words_of_many_lines_become_one_short_readable_one() -> None:
     greeting = b"554-5.7.1 Gr\xfc\xdfe\x1b[31m\r\n554 " + b"x" * 900 + b"\r\n"
     with scripted_server({"GREETING": greeting}) as server:
-        error = failure(server.account())
+        error = failed_opening(server.account())
 
     assert error.words.startswith("554 5.7.1 Gr\ufffd\ufffde?[31m xxx")
     assert len(error.words) == 500

@@ -1,0 +1,229 @@
+"""What a server refuses, what gets lost on the way, and what stays unknown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.deliveries import (
+    connected,
+    failed_sending,
+    mail,
+    scripted,
+    send,
+)
+from tests.scripted_smtp import (
+    drip,
+    hang_up,
+    stay_silent,
+)
+from verification.smtp import (
+    Stage,
+    Step,
+    StepState,
+)
+
+# Refusals
+
+REFUSALS = [
+    ("MAIL", "550 5.7.60 Not allowed to send as this", True, "sender"),
+    ("MAIL", "553 5.1.8 Sender rejected", True, "sender"),
+    ("MAIL", "530 5.7.0 Authentication required", True, "login first"),
+    ("MAIL", "552 5.3.4 Too large", True, "too large"),
+    ("MAIL", "421 4.3.2 Closing", False, "some minutes"),
+    ("MAIL", "451 4.3.0 Try later", False, "some minutes"),
+    ("RCPT", "550 5.1.1 No such user", True, "recipient"),
+    ("RCPT", "553 5.1.3 Bad address", True, "recipient"),
+    ("RCPT", "551 5.1.6 Moved", True, "recipient"),
+    ("RCPT", "450 4.7.1 Greylisted", False, "some minutes"),
+    ("RCPT", "454 4.7.1 Not now", False, "some minutes"),
+    ("RCPT", "552 5.2.2 Mailbox full", False, "full"),
+    ("RCPT", "550 4.7.1 Contradicts itself", False, "some minutes"),
+    ("DATA", "554 5.5.1 No valid recipients", True, "refused the e-mail"),
+    ("DOT", "554 5.7.1 Spam", True, "as spam"),
+    ("DOT", "552 5.3.4 Too large", True, "too large"),
+    ("DOT", "452 4.3.1 No space", False, "some minutes"),
+]
+STAGES = {"MAIL": Stage.MAIL_FROM, "RCPT": Stage.RCPT_TO}
+
+
+@pytest.mark.parametrize(("verb", "reply", "is_permanent", "word"), REFUSALS)
+def test_refusal_says_what_to_do(
+    verb: str, reply: str, is_permanent: bool, word: str
+) -> None:
+    steps: list[Step] = []
+    with scripted(**{verb: f"{reply}\r\n".encode()}) as (_server, connection):
+        error = failed_sending(connection, progress=steps.append)
+
+    assert error.stage == STAGES.get(verb, Stage.DATA)
+    assert (error.words, error.permanent) == (reply, is_permanent)
+    assert [str(error.code), error.enhanced] == reply.split()[:2]
+    assert (error.data_begun, error.outcome_unknown) == (verb == "DOT", False)
+    assert word in error.remedy
+    assert (steps[-1].state, steps[-1].words) == (StepState.FAILED, reply)
+
+
+@pytest.mark.parametrize("what", ["sender", "recipient", "content"])
+def test_connection_is_usable_after_a_refusal(what: str) -> None:
+    with connected(**{f"refuse_{what}": "550 5.0.0 No"}) as (server, connection):
+        failed_sending(connection)
+        setattr(server, f"refuse_{what}", None)
+        send(connection)
+
+        assert (len(server.mails), server.connections) == (1, 1)
+
+
+def test_mail_beyond_the_size_limit_is_refused_before_it_is_sent() -> None:
+    with connected(size_limit=2000) as (_server, connection):
+        error = failed_sending(connection, message=mail("x" * 70 + "\n" * 3000))
+
+    assert (error.stage, error.code, error.permanent) == (Stage.MAIL_FROM, 552, True)
+    assert not error.data_begun
+
+
+# The moment before DATA
+
+
+def test_before_data_runs_when_the_recipient_is_accepted() -> None:
+    seen: list[list[str]] = []
+    with scripted() as (server, connection):
+        send(connection, before_data=lambda: seen.append(list(server.verbs)))
+
+    assert seen == [["EHLO", "MAIL", "RCPT"]]
+
+
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
+def test_before_data_does_not_run_after_a_refusal(verb: str) -> None:
+    called: list[str] = []
+    with scripted(**{verb: b"550 No\r\n"}) as (_server, connection):
+        failed_sending(connection, before_data=lambda: called.append("called"))
+
+    assert called == []
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyboardInterrupt])
+def test_what_before_data_raises_ends_the_delivery_unchanged(
+    kind: type[BaseException],
+) -> None:
+    def lose_the_claim() -> None:
+        raise kind("lost")
+
+    with scripted() as (server, connection):
+        with pytest.raises(kind, match="lost"):
+            send(connection, before_data=lose_the_claim)
+        assert server.verbs[-2:] == ["RCPT", "RSET"]
+        send(connection)
+
+        assert len(server.bodies) == 1
+
+
+# Lost connections
+
+
+@pytest.mark.parametrize("end", [hang_up, stay_silent])
+@pytest.mark.parametrize(
+    ("verb", "data_begun", "outcome_unknown"),
+    [("MAIL", False, False), ("DATA", False, False), ("DOT", True, True)],
+)
+def test_connection_lost_says_whether_the_outcome_is_known(
+    verb: str, end: Any, data_begun: bool, outcome_unknown: bool
+) -> None:
+    with scripted(**{verb: end}) as (_server, connection):
+        error = failed_sending(connection)
+
+        assert not connection.is_alive()
+    assert (error.code, error.permanent) == (None, False)
+    assert (error.data_begun, error.outcome_unknown) == (data_begun, outcome_unknown)
+
+
+def test_mail_cut_off_before_its_end_was_surely_not_accepted() -> None:
+    def read_a_little(connection: socket.socket) -> None:
+        connection.sendall(b"354 Go ahead\r\n")
+        connection.recv(1000)
+        hang_up(connection)
+
+    with scripted(DATA=read_a_little) as (_server, connection):
+        error = failed_sending(connection, message=mail(f"{'x' * 70}\n" * 200_000))
+
+    assert (error.data_begun, error.outcome_unknown) == (True, False)
+
+
+def test_garbage_instead_of_the_last_reply_leaves_the_outcome_unknown() -> None:
+    with scripted(DOT=b"whatever\r\n") as (_server, connection):
+        error = failed_sending(connection)
+
+    assert (error.code, error.permanent, error.outcome_unknown) == (None, False, True)
+
+
+def test_last_reply_that_drips_has_a_limit() -> None:
+    with scripted(DOT=drip(b"250-" * 99, 0.1)) as (_server, connection):
+        began_at = time.monotonic()
+        error = failed_sending(connection)
+
+    assert time.monotonic() - began_at < 2
+    assert error.outcome_unknown
+
+
+def test_connection_lost_after_the_last_reply_is_no_fault() -> None:
+    with scripted(QUIT=hang_up) as (server, connection):
+        assert send(connection) == "250 2.0.0 Taken over"
+        connection.close()
+
+        assert server.verbs[-1] == "QUIT"
+
+
+def test_closing_has_a_limit_and_may_be_repeated() -> None:
+    with scripted(QUIT=stay_silent) as (_server, connection):
+        began_at = time.monotonic()
+        connection.close()
+        connection.close()
+
+    assert time.monotonic() - began_at < 4
+
+
+def test_server_that_says_goodbye_by_itself_is_not_alive() -> None:
+    with scripted(NOOP=b"421 4.4.2 Idle too long\r\n") as (_server, connection):
+        assert not connection.is_alive()
+
+
+def test_delivery_interrupted_between_commands_is_taken_back() -> None:
+    def interrupt(step: Step) -> None:
+        if step.stage == Stage.DATA:
+            raise KeyboardInterrupt
+
+    with scripted() as (server, connection):
+        with pytest.raises(KeyboardInterrupt):
+            send(connection, progress=interrupt)
+
+        assert server.verbs[-1] == "RSET"
+        assert connection.is_alive()
+
+
+class StoppedError(Exception):
+    """Raised by a signal, as when a worker is told to stop."""
+
+
+def test_delivery_interrupted_in_the_body_closes_the_connection() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise StoppedError
+
+    def send_signal(connection: socket.socket) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        stay_silent(connection)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with scripted(DATA=send_signal) as (server, connection):
+            with pytest.raises(StoppedError):
+                send(connection)
+
+            assert not connection.is_alive()
+        assert server.verbs[-1] == "DATA"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
