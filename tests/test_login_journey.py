@@ -103,13 +103,13 @@ def test_an_administrator_switches_it_on_and_a_user_logs_in_with_it(
     admin.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
     admin.fill('input[name="verification_link"]', f"{site.url}/PBX0/session.xml")
     seen = len(site.mails())
-    admin.get_by_label("Send a test e-mail to").fill("admin@example.com")
+    admin.get_by_label("Test", exact=True).fill("admin@example.com")
     admin.get_by_role("button", name="Send test").click()
     expect(admin.get_by_text("The server accepted the test e-mail")).to_be_visible()
-    assert "works" in str(site.new_mail(seen)["Subject"]).lower() or site.mails()
+    assert site.new_mail(seen)["To"] == "admin@example.com"
     admin.get_by_label("Two-factor authentication").check()
     admin.get_by_role("button", name="Save", exact=True).click()
-    expect(admin.get_by_text("Saved")).to_be_visible()
+    expect(admin.get_by_text("Saved:")).to_be_visible()
 
     waiting = new_page()
     seen = len(site.mails())
