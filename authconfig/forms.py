@@ -159,6 +159,7 @@ class SettingsForm(SettingsModelForm):
         self.outside = outside
         # The secrets that a change of their server took away.
         self.lost_secrets: list[str] = []
+        self._entered: dict[str, Any] = {}
         self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
         for name, field in self.fields.items():
             # Django asks the model's validators after clean(), which is too late.
@@ -187,6 +188,8 @@ class SettingsForm(SettingsModelForm):
         self._fill_defaults(cleaned)
         self._split_port(cleaned)
         self._settle_secrets(cleaned)
+        # A fault found from here on takes its value out of what Django calls cleaned.
+        self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
         candidate = self.candidate()
         self._check_methods(candidate)
@@ -198,8 +201,11 @@ class SettingsForm(SettingsModelForm):
         return cleaned
 
     def candidate(self) -> AuthenticationSettings:
-        """Return the values on the screen as an unsaved row; faulty ones as stored."""
-        values = {n: self.cleaned_data.get(n, getattr(self.stored, n)) for n in FIELDS}
+        """Return the values on the screen as an unsaved row.
+
+        Values that are no such thing at all stay as they are stored.
+        """
+        values = {n: self._entered.get(n, getattr(self.stored, n)) for n in FIELDS}
         return AuthenticationSettings(pk=1, **values)
 
     @property

@@ -19,6 +19,7 @@ from authconfig.models import PbxUser
 from verification.accounts import account_of, fingerprint
 from verification.choices import TestState
 from verification.models import AccountTest
+from verification.outbox import TEST_START_TTL
 from verification.smtp import Account
 from verification.tasks import run_account_test
 
@@ -92,20 +93,20 @@ def request(form: SettingsForm, recipient: str, requested_by: PbxUser) -> Accoun
         run_account_test.delay(test.pk)
     except OperationalError as error:
         logger.error("account test %s: not queued (%s)", test.pk, error)
-        _give_up(test)
+        _give_up(
+            test,
+            _(
+                "The queue (Redis) cannot be reached, so no worker could be asked."
+                " Start Redis or correct REDIS_URL, then send the test again."
+            ),
+        )
     return test
 
 
-def _give_up(test: AccountTest) -> None:
+def _give_up(test: AccountTest, remedy: str) -> None:
     """Unless a worker has it all the same: a publish that timed out may arrive."""
     AccountTest.objects.filter(pk=test.pk, state=TestState.QUEUED).update(
-        state=TestState.FAILED,
-        remedy=_(
-            "The queue (Redis) cannot be reached, so no worker could be asked. Start"
-            " Redis or correct REDIS_URL, then send the test again."
-        ),
-        password="",
-        ended_at=timezone.now(),
+        state=TestState.FAILED, remedy=remedy, password="", ended_at=timezone.now()
     )
     test.refresh_from_db()
 
@@ -120,6 +121,8 @@ def _end_abandoned() -> None:
 
 def status(test: AccountTest) -> dict[str, Any]:
     """Return what the page shows of a test, as it stands now."""
+    if timezone.now() - test.created_at > TEST_START_TTL:
+        _give_up(test, _no_worker())
     return {
         "state": test.state,
         "is_over": test.ended_at is not None,
@@ -157,13 +160,17 @@ def _text(test: AccountTest) -> str:
             " switched on. Look into the mailbox whether the e-mail arrives."
         )
     if _is_left_alone(test):
-        return _(
-            "Nobody has taken the test up for 5 seconds, so verification e-mails wait"
-            " as well. Start the Celery worker on the server, then send the test again."
-        )
+        return _no_worker()
     return test.remedy
 
 
 def _is_left_alone(test: AccountTest) -> bool:
     waited = timezone.now() - test.created_at
     return test.state == TestState.QUEUED and waited > PATIENCE
+
+
+def _no_worker() -> str:
+    return _(
+        "Nobody has taken the test up, so verification e-mails wait as well. Start the"
+        " Celery worker on the server, then send the test again."
+    )

@@ -29,6 +29,8 @@ PAGE = "admin:authconfig_authenticationsettings_changelist"
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
 STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
+# Where it is worth knowing before saving that saving will be refused.
+REFUSED = ("authentication_type",)
 
 
 @admin.register(AuthenticationSettings)
@@ -147,6 +149,7 @@ def _preview(request: HttpRequest) -> JsonResponse:
             "sections": summary.consequences(form.stored, candidate, facts),
             "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
             "changed": [str(form.fields[n].label) for n in form.changed_keys()],
+            "refusals": {n: form.faults[n] for n in REFUSED if n in form.faults},
             "conditions": [
                 condition.is_met
                 for condition in settings_cards.conditions(form, candidate)

@@ -138,7 +138,8 @@ def oauth2(provider: AuthenticationSettings) -> str:
     if not provider.oauth2_well_known_url:
         return _("No provider is entered yet.")
     return _(
-        "Users log in as “%(name)s” at %(host)s; its claim %(claim)s says who they are."
+        "Users log in with “%(name)s” at %(host)s; its claim %(claim)s says who they"
+        " are."
     ) % {
         "name": provider.oauth2_provider_name,
         "host": host_of(provider.oauth2_well_known_url),

@@ -104,14 +104,22 @@
     );
   }
 
+  function warn(hint, sentence) {
+    hint.hidden = !sentence;
+    hint.querySelector("span").textContent = sentence ?? "";
+  }
+
   function show(preview) {
     for (const box of form.querySelectorAll("[data-changes]")) {
       list(box, preview.sections[box.dataset.changes]);
     }
     for (const hint of form.querySelectorAll("[data-lost]")) {
-      const sentence = preview.lost[hint.dataset.lost];
-      hint.hidden = !sentence;
-      hint.querySelector("span").textContent = sentence ?? "";
+      warn(hint, preview.lost[hint.dataset.lost]);
+    }
+    for (const hint of form.querySelectorAll("[data-refusal]")) {
+      // A refused form says the same already.
+      const isSaid = hint.closest(".row").querySelector(".fault") !== null;
+      warn(hint, isSaid ? "" : preview.refusals[hint.dataset.refusal]?.join(" "));
     }
     form.querySelectorAll("[data-condition]").forEach((condition, index) => {
       condition.classList.toggle("condition-met", preview.conditions[index]);

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from authconfig.choices import AuthenticationType
+from authconfig.models import AuthenticationSettings
+from pbxsite import summary
+from tests.settings_data import NETLOGON, OAUTH2
+
+NOBODY_WITHOUT = summary.Facts()
+TYPES = AuthenticationType.values
+PAIRS = list(itertools.permutations(TYPES, 2))
+PRESENT = {
+    ("pbx_only", False): (
+        "Users log in to myApps with their PBX password only;"
+        " myPBX users with their PBX password only."
+    ),
+    ("pbx_only", True): (
+        "Users log in to myApps with their PBX password and confirm by e-mail;"
+        " myPBX users with their PBX password only."
+    ),
+    ("netlogon_only", False): (
+        "Users log in to myApps with their Windows password only;"
+        " myPBX users with their Windows password only."
+    ),
+    ("netlogon_only", True): (
+        "Users log in to myApps with their Windows password and confirm by e-mail;"
+        " myPBX users with their Windows password only."
+    ),
+    ("pbx_and_netlogon", False): (
+        "Users log in to myApps with their PBX or Windows password;"
+        " myPBX users with their PBX or Windows password."
+    ),
+    ("pbx_and_netlogon", True): (
+        "Users log in to myApps with their PBX or Windows password and confirm by"
+        " e-mail; myPBX users with their PBX or Windows password."
+    ),
+    ("oauth2_only", False): (
+        "Users log in to myApps with OAuth2 only; nobody can log in to myPBX."
+    ),
+    ("oauth2_only", True): (
+        "Users log in to myApps with OAuth2 and confirm by e-mail;"
+        " nobody can log in to myPBX."
+    ),
+    ("pbx_and_oauth2", False): (
+        "Users log in to myApps with their PBX password or with OAuth2;"
+        " myPBX users with their PBX password only."
+    ),
+    ("pbx_and_oauth2", True): (
+        "Users log in to myApps with their PBX password or with OAuth2 and confirm by"
+        " e-mail; myPBX users with their PBX password only."
+    ),
+}
+
+
+def rules(kind: str = "pbx_only", **values: object) -> AuthenticationSettings:
+    return AuthenticationSettings(authentication_type=kind, **values)
+
+
+def changes(
+    old: AuthenticationSettings,
+    new: AuthenticationSettings,
+    section: str = "authentication",
+    users_without_email: int = 0,
+) -> list[str]:
+    facts = summary.Facts(users_without_email)
+    return summary.consequences(old, new, facts)[section]
+
+
+@pytest.mark.parametrize(("kind", "two_factor"), PRESENT)
+def test_present_values_are_one_sentence(kind: str, two_factor: bool) -> None:
+    sentence = summary.authentication(rules(kind, two_factor=two_factor))
+
+    assert sentence == PRESENT[kind, two_factor]
+
+
+def test_oauth2_only_ends_every_login_to_mypbx() -> None:
+    assert changes(rules("pbx_only"), rules("oauth2_only")) == [
+        "myPBX users can no longer log in.",
+        "myApps users can no longer log in with their PBX password.",
+        "myApps users can log in with OAuth2.",
+    ]
+
+
+def test_same_change_for_both_clients_is_said_once() -> None:
+    assert changes(rules("pbx_only"), rules("pbx_and_netlogon")) == [
+        "myApps and myPBX users can log in with their Windows password."
+    ]
+
+
+def test_mypbx_is_opened_again() -> None:
+    assert changes(rules("oauth2_only"), rules("pbx_and_oauth2")) == [
+        "myApps and myPBX users can log in with their PBX password."
+    ]
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_every_change_of_type_is_said_as_its_reverse_would_be(
+    old: str, new: str
+) -> None:
+    there = changes(rules(old), rules(new))
+    back = changes(rules(new), rules(old))
+
+    assert there
+    assert back
+    assert there != back
+
+
+def test_unchanged_values_change_nothing() -> None:
+    said = summary.consequences(rules(), rules(), NOBODY_WITHOUT)
+
+    assert not any(said.values())
+
+
+def test_two_factor_names_users_without_an_address() -> None:
+    said = changes(rules(), rules(two_factor=True), users_without_email=3)
+
+    assert said[0].startswith("Each login to myApps has to be approved")
+    assert said[1] == "3 users have no e-mail address and could not log in."
+
+
+def test_one_user_without_an_address_is_singular() -> None:
+    assert summary.without_email(1) == (
+        "1 user has no e-mail address and could not log in."
+    )
+
+
+def test_two_factor_off_needs_no_approval() -> None:
+    said = changes(rules(two_factor=True), rules(), users_without_email=3)
+
+    assert said == ["Logins to myApps no longer have to be approved."]
+
+
+def test_missing_account_is_said() -> None:
+    assert "no e-mail can be sent" in summary.email(rules())
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("mail.example.com", "mail.example.com:587"),
+        ("2001:db8::1", "[2001:db8::1]:587"),
+    ],
+)
+def test_account_is_one_sentence(server: str, place: str) -> None:
+    account = rules(smtp_server=server, smtp_email_address="pbx@example.com")
+
+    assert summary.email(account) == (
+        f"E-mails go out through {place}, encrypted with STARTTLS, from"
+        " pbx@example.com."
+    )
+
+
+def test_changed_account_and_link_are_said() -> None:
+    new = rules(
+        smtp_server="mail.example.com",
+        smtp_email_address="pbx@example.com",
+        smtp_security="none",
+        verification_link="https://pbx.example/PBX0/session.xml",
+    )
+
+    assert changes(rules(), new, "email") == [
+        "E-mails go out through mail.example.com:587, not encrypted, from"
+        " pbx@example.com.",
+        "Links in new e-mails lead to pbx.example.",
+    ]
+
+
+@pytest.mark.parametrize("section", ["netlogon", "oauth2"])
+def test_section_that_no_method_needs_says_so(section: str) -> None:
+    sentence = summary.SENTENCES[section](rules())
+
+    assert sentence == "Not used by the present authentication type."
+
+
+def test_directory_is_one_sentence() -> None:
+    directory = rules("netlogon_only", **NETLOGON)
+
+    assert summary.netlogon(directory) == (
+        "Windows passwords are checked by the controllers of ad.example.com,"
+        " encrypted with TLS."
+    )
+
+
+def test_provider_is_one_sentence() -> None:
+    assert summary.oauth2(rules("oauth2_only", **OAUTH2)) == (
+        "Users log in with “Windows” at login.example.com; its claim upn says who they"
+        " are."
+    )
+
+
+def test_change_of_an_unused_section_is_not_said() -> None:
+    assert changes(rules(), rules(**NETLOGON), "netlogon") == []
+
+
+def test_every_lost_secret_has_its_sentence() -> None:
+    assert set(summary.LOST_SECRET) == {
+        "smtp_password",
+        "netlogon_bind_password",
+        "oauth2_client_secret",
+    }
