@@ -252,7 +252,8 @@ def _served(
 async def _end(server: asyncio.Server, protocols: list[SMTP]) -> None:
     server.close()
     for protocol in protocols:
-        if protocol.transport:
+        # Early 3.11 fails to abort a TLS transport that has closed by itself.
+        if protocol.transport and not protocol.transport.is_closing():
             protocol.transport.abort()
     others = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
     for task in others:
