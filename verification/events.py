@@ -11,12 +11,18 @@ import asyncio
 import contextlib
 import io
 import logging
+import signal
+import threading
+import time
 from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from importlib import import_module
+from types import FrameType
+from typing import Any
 from uuid import UUID
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import sync_to_async
 from asgiref.typing import (
     ASGIReceiveCallable,
     ASGISendCallable,
@@ -27,7 +33,8 @@ from asgiref.typing import (
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -51,17 +58,16 @@ class Hub:
     def __init__(self) -> None:
         self._queues: defaultdict[UUID, set[asyncio.Queue[str]]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
-        self._redis_is_up = False
+        self._writers: set[asyncio.Task[None]] = set()
+        self._knows_of_the_end = False
 
     def join(self, public_id: UUID) -> asyncio.Queue[str]:
         """Return a queue that gets the login's status whenever it may have changed."""
-        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=4)
+        # Only the newest status counts: a slow reader misses none that matters.
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
         self._queues[public_id].add(queue)
         if not self._tasks:
-            self._tasks = [
-                asyncio.create_task(self._listen()),
-                asyncio.create_task(self._poll()),
-            ]
+            self._begin()
         return queue
 
     def leave(self, public_id: UUID, queue: asyncio.Queue[str]) -> None:
@@ -73,11 +79,37 @@ class Hub:
                 task.cancel()
             self._tasks = []
 
+    def write(self, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run what writes a stream, until it ends or the server does."""
+        task = asyncio.create_task(writing)
+        self._writers.add(task)
+        task.add_done_callback(self._writers.discard)
+        return task
+
+    def end(self) -> None:
+        for task in self._writers:
+            task.cancel()
+
+    def _begin(self) -> None:
+        self._alone = asyncio.Event()
+        self._alone.set()
+        self._tasks = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._poll()),
+        ]
+        if not self._knows_of_the_end:
+            self._knows_of_the_end = True
+            _chain_sigterm(asyncio.get_running_loop(), self.end)
+
     async def _listen(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            try:
                 await self._hear()
-            self._redis_is_up = False
+            except (RedisError, OSError, AnyDatabaseError) as error:
+                logger.warning("events: not listening (%s)", type(error).__name__)
+            if _is_cancelled():
+                return
+            self._alone.set()
             await asyncio.sleep(1)
 
     async def _hear(self) -> None:
@@ -86,33 +118,65 @@ class Hub:
         )
         async with redis, redis.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
-            self._redis_is_up = True
+            self._alone.clear()
             await self._tell(set(self._queues))
-            while True:
+            while not _is_cancelled():
                 message = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=5
                 )
                 if message:
-                    public_id = UUID(message["data"].decode())
-                    await self._tell({public_id} & self._queues.keys())
+                    await self._tell(_named(message["data"]) & self._queues.keys())
 
     async def _poll(self) -> None:
         while True:
-            up = self._redis_is_up
-            await asyncio.sleep(POLL_SECONDS_BESIDE_REDIS if up else POLL_SECONDS_ALONE)
+            # Not wait_for: until Python 3.12 it may swallow a cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS_BESIDE_REDIS):
+                    await self._alone.wait()
+                    await asyncio.sleep(POLL_SECONDS_ALONE)
             try:
                 await self._tell(set(self._queues))
-            except Exception:
-                # The database is away: the streams live on and hear of it later.
-                logger.exception("waiting logins could not be read")
+            except AnyDatabaseError as error:
+                # The streams live on and hear of it later.
+                logger.warning("events: not read (%s)", type(error).__name__)
 
     async def _tell(self, public_ids: set[UUID]) -> None:
         if not public_ids:
             return
         for public_id, status in (await _statuses(public_ids)).items():
             for queue in self._queues.get(public_id, ()):
-                with contextlib.suppress(asyncio.QueueFull):
-                    queue.put_nowait(status)
+                if queue.full():
+                    queue.get_nowait()
+                queue.put_nowait(status)
+
+
+def _is_cancelled() -> bool:
+    """The client of Redis may swallow a cancellation that comes while it connects."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _named(data: bytes) -> set[UUID]:
+    """Read a word from the channel; what is none is nobody's."""
+    try:
+        return {UUID(data.decode())}
+    except ValueError:
+        return set()
+
+
+def _chain_sigterm(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+    """End the streams when the server is told to: it would wait for them for ever."""
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if not callable(before):
+        return
+
+    def chained(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(end)
+        before(number, frame)
+
+    signal.signal(signal.SIGTERM, chained)
 
 
 hub = Hub()
@@ -127,8 +191,8 @@ def _statuses(public_ids: set[UUID]) -> Statuses:
         connection.close()
 
 
+@sync_to_async(thread_sensitive=False)
 def _find_login(scope: Scope) -> LoginSession | None:
-    close_old_connections()
     try:
         request = ASGIRequest(scope, io.BytesIO())
         store = import_module(settings.SESSION_ENGINE).SessionStore
@@ -144,44 +208,58 @@ async def stream(
     scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
     """Stream the status of this browser's waiting login until it is decided."""
-    async with ThreadSensitiveContext():
-        login = await sync_to_async(_find_login)(scope)
+    if scope["type"] != "http" or scope["method"] != "GET":
+        await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, (b"allow", b"GET"))
+        return
+    try:
+        login = await _find_login(scope)
+    except AnyDatabaseError as error:
+        logger.warning("events: no stream (%s)", type(error).__name__)
+        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", b"5"))
+        return
     if login is None:
         # 204 tells an EventSource to stop asking.
-        await _start(send, HTTPStatus.NO_CONTENT)
-        await _write(send, b"", more=False)
+        await _answer(send, HTTPStatus.NO_CONTENT)
         return
     await _start(send, HTTPStatus.OK)
-    queue = hub.join(login.public_id)
-    # Read after joining, so that no decision falls between.
-    found = await _statuses({login.public_id})
-    status = found.get(login.public_id, "expired")
-    writing = asyncio.create_task(_write_statuses(queue, status, send))
+    await _follow(login.public_id, receive, send)
+    await _write(send, b"", more=False)
+
+
+async def _follow(
+    public_id: UUID, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    queue = hub.join(public_id)
+    writing = hub.write(_write_statuses(public_id, queue, send))
     leaving = asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        hub.leave(login.public_id, queue)
+        hub.leave(public_id, queue)
         for task in (writing, leaving):
             task.cancel()
         await asyncio.gather(writing, leaving, return_exceptions=True)
 
 
 async def _write_statuses(
-    queue: asyncio.Queue[str], status: str, send: ASGISendCallable
+    public_id: UUID, queue: asyncio.Queue[str], send: ASGISendCallable
 ) -> None:
-    written = ""
+    # Read after joining, so that no decision falls between.
+    found = await _statuses({public_id})
+    status, written, written_at = found.get(public_id, "expired"), "", 0.0
     while True:
         if status != written:
             await _write(send, f"event: state\ndata: {status}\n\n".encode())
-            written = status
-        if status != LoginState.PENDING:
-            await _write(send, b"", more=False)
-            return
-        try:
-            status = await asyncio.wait_for(queue.get(), KEEP_ALIVE_SECONDS)
-        except TimeoutError:
+            written, written_at = status, time.monotonic()
+        elif time.monotonic() - written_at >= KEEP_ALIVE_SECONDS:
             await _write(send, b": waiting\n\n")
+            written_at = time.monotonic()
+        if status != LoginState.PENDING:
+            return
+        left = written_at + KEEP_ALIVE_SECONDS - time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                status = await queue.get()
 
 
 async def _disconnected(receive: ASGIReceiveCallable) -> None:
@@ -189,12 +267,22 @@ async def _disconnected(receive: ASGIReceiveCallable) -> None:
         pass
 
 
-async def _start(send: ASGISendCallable, status: HTTPStatus) -> None:
+async def _answer(
+    send: ASGISendCallable, status: HTTPStatus, *headers: tuple[bytes, bytes]
+) -> None:
+    await _start(send, status, *headers)
+    await _write(send, b"", more=False)
+
+
+async def _start(
+    send: ASGISendCallable, status: HTTPStatus, *more: tuple[bytes, bytes]
+) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
         (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
         (b"x-content-type-options", b"nosniff"),
+        *more,
     ]
     await send(
         HTTPResponseStartEvent(

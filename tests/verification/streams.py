@@ -1,0 +1,66 @@
+"""A browser's event stream, as the ASGI server would hand it to the site."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from asgiref.testing import ApplicationCommunicator
+from django.db import connection
+from django.test import Client as Browser
+
+from pbxsite.asgi import application
+from verification.events import EVENTS_PATH
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run what uses the database beside the streams, as another process would."""
+
+    def run() -> T:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(run)
+
+
+class Stream:
+    def __init__(self, browser: Browser, method: str = "GET") -> None:
+        cookies = "; ".join(f"{m.key}={m.value}" for m in browser.cookies.values())
+        self.headers: dict[bytes, bytes] = {}
+        self.communicator = ApplicationCommunicator(
+            application,
+            {
+                "type": "http",
+                "method": method,
+                "path": EVENTS_PATH,
+                "query_string": b"",
+                "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())],
+            },
+        )
+
+    async def open(self) -> int:
+        await self.communicator.send_input({"type": "http.request"})
+        start = await self.communicator.receive_output(timeout=5)
+        self.headers = dict(start["headers"])
+        status: int = start["status"]
+        return status
+
+    async def read(self, limit_seconds: float = 2) -> str:
+        """Return the next piece of the body; empty when the stream is at its end."""
+        piece = await self.communicator.receive_output(timeout=limit_seconds)
+        text: str = piece["body"].decode()
+        assert bool(text) == piece["more_body"]
+        return text
+
+    async def is_silent(self, seconds: float) -> bool:
+        silent: bool = await self.communicator.receive_nothing(timeout=seconds)
+        return silent
+
+    async def leave(self) -> None:
+        await self.communicator.send_input({"type": "http.disconnect"})
+        await self.communicator.wait(timeout=5)

@@ -1,0 +1,572 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import OperationalError, connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from authconfig.choices import Origin
+from authconfig.models import AuthenticationSettings, PbxUser
+from pbxsite.supervisor import Family
+from tests.conftest import Starter
+from tests.services import ROOT, SITE, start_redis
+from tests.site import free_port
+from tests.verification.streams import Stream, in_thread
+from verification import events, flows
+from verification.choices import Approver, Decision
+from verification.models import LoginSession
+from verification.notices import CHANNEL, _redis
+from verification.tokens import approval_code
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PENDING = "event: state\ndata: pending\n\n"
+ACCEPTED = "event: state\ndata: accepted\n\n"
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> events.Hub:
+    """A hub for each test, as a process has one for its loop."""
+    fresh = events.Hub()
+    monkeypatch.setattr(events, "hub", fresh)
+    return fresh
+
+
+@pytest.fixture
+def start(user: PbxUser) -> Starter:
+    """Start a login of the user's, without the task that would send its mail."""
+
+    def post(browser: Browser, login: str = "anna", **extra: Any) -> Any:
+        data = {"login": login, "password": "correct horse battery"}
+        return browser.post("/login/", data)
+
+    return post
+
+
+def told(story: Coroutine[Any, Any, None]) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(30):
+            await story
+
+    asyncio.run(within_limits())
+
+
+def decide(login: LoginSession, decision: Decision = Decision.ACCEPT) -> None:
+    approver, origin = Approver.EMAIL, Origin("127.0.0.1", "")
+    if decision is Decision.ACCEPT:
+        code = approval_code(login)
+        flows.accept(login, code, approver=approver, origin=origin)
+    else:
+        flows.reject(login, approver=approver, origin=origin)
+
+
+async def until(condition: Callable[[], bool], limit_seconds: float = 5) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def listening(hub: events.Hub) -> None:
+    await until(lambda: not hub._alone.is_set())
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_a_decision_is_told_within_a_second_and_ends_the_stream(
+    browser: Browser, held: LoginSession, hub: events.Hub, decision: Decision
+) -> None:
+    async def story() -> None:
+        stream = Stream(browser)
+        assert await stream.open() == 200
+        assert await stream.read() == PENDING
+        await listening(hub)
+
+        await in_thread(lambda: decide(held, decision))
+
+        assert await stream.read(1) == f"event: state\ndata: {decision}ed\n\n"
+        assert await stream.read(1) == ""
+        await stream.communicator.wait(timeout=1)
+
+    told(story())
+
+
+def test_the_stream_forbids_storing_and_sniffing(
+    browser: Browser, held: LoginSession
+) -> None:
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        await stream.leave()
+
+        assert stream.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
+        assert stream.headers[b"cache-control"] == b"no-store"
+        assert stream.headers[b"x-content-type-options"] == b"nosniff"
+        assert stream.headers[b"x-accel-buffering"] == b"no"
+
+    told(story())
+
+
+def test_a_browser_without_a_held_login_is_told_to_stop(
+    held: LoginSession, admin_client_myapps: Browser
+) -> None:
+    forged = Browser()
+    forged.cookies["pbx_session"] = "x" * 32
+
+    async def story() -> None:
+        for other in (Browser(), forged, admin_client_myapps):
+            stream = Stream(other)
+            assert await stream.open() == 204
+            assert await stream.read() == ""
+
+    told(story())
+
+
+def test_the_owners_own_other_browser_follows_nothing(
+    start: Starter, held: LoginSession, two_factor: AuthenticationSettings
+) -> None:
+    mypbx = Browser()
+    mypbx.post("/mypbx/login/", {"login": "anna", "password": "correct horse battery"})
+    assert mypbx.get("/account/").status_code == 200
+
+    async def story() -> None:
+        assert await Stream(mypbx).open() == 204
+
+    told(story())
+
+
+def test_each_browser_follows_its_own_login(
+    browser: Browser, held: LoginSession, administrator: PbxUser, hub: events.Hub
+) -> None:
+    other = Browser()
+    other.post("/login/", {"login": "admin", "password": "correct horse battery"})
+
+    async def story() -> None:
+        streams = Stream(browser), Stream(other)
+        for stream in streams:
+            await stream.open()
+            assert await stream.read() == PENDING
+        await listening(hub)
+
+        await in_thread(lambda: decide(held))
+
+        assert await streams[0].read(1) == ACCEPTED
+        assert await streams[1].is_silent(0.3)
+        await streams[1].leave()
+
+    told(story())
+
+
+def test_a_stream_opened_again_after_the_decision_tells_it_and_ends(
+    browser: Browser, held: LoginSession
+) -> None:
+    decide(held)
+
+    async def story() -> None:
+        for _ in range(2):
+            stream = Stream(browser)
+            assert await stream.open() == 200
+            assert [await stream.read(), await stream.read()] == [ACCEPTED, ""]
+
+    told(story())
+
+
+def test_after_the_login_the_old_and_the_new_session_follow_nothing(
+    browser: Browser, held: LoginSession
+) -> None:
+    old = Browser()
+    old.cookies = browser.cookies.copy()
+    decide(held)
+    assert browser.post("/login/waiting/continue/").url == "/account/"
+
+    async def story() -> None:
+        assert await Stream(old).open() == 204
+        assert await Stream(browser).open() == 204
+
+    told(story())
+
+
+def test_expiry_is_told_and_ends_the_stream(
+    browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "POLL_SECONDS_BESIDE_REDIS", 0.2)
+    soon = timezone.now() + timedelta(seconds=1)
+    LoginSession.objects.update(expires_at=soon)
+
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        assert await stream.read() == PENDING
+        assert await stream.read(3) == "event: state\ndata: expired\n\n"
+        assert await stream.read(1) == ""
+
+    told(story())
+
+
+def test_a_quiet_stream_is_kept_alive(
+    browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.3)
+    monkeypatch.setattr(events, "POLL_SECONDS_BESIDE_REDIS", 0.1)
+    monkeypatch.setattr(events, "POLL_SECONDS_ALONE", 0.1)
+
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        assert await stream.read() == PENDING
+        assert [await stream.read(1) for _ in range(3)] == [": waiting\n\n"] * 3
+        await stream.leave()
+
+    told(story())
+
+
+def test_without_redis_a_decision_is_still_told_within_a_second(
+    browser: Browser, held: LoginSession, settings: Settings
+) -> None:
+    settings.REDIS_URL = "unix:///tmp/there-is-no-redis.sock"
+
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        assert await stream.read() == PENDING
+        await asyncio.sleep(1)
+
+        await in_thread(lambda: decide(held))
+
+        assert await stream.read(1) == ACCEPTED
+
+    told(story())
+
+
+def test_a_redis_that_goes_away_is_replaced_by_asking_at_once(
+    browser: Browser, held: LoginSession, hub: events.Hub, settings: Settings
+) -> None:
+    with own_redis() as (url, end):
+        settings.REDIS_URL = url
+
+        async def story() -> None:
+            stream = Stream(browser)
+            await stream.open()
+            assert await stream.read() == PENDING
+            await listening(hub)
+            end()
+            await until(hub._alone.is_set)
+
+            await in_thread(lambda: decide(held))
+
+            assert await stream.read(1) == ACCEPTED
+
+        told(story())
+
+
+def test_readers_that_leave_at_once_leave_no_listener(
+    browser: Browser, held: LoginSession, hub: events.Hub
+) -> None:
+    async def story() -> None:
+        alone = asyncio.all_tasks()
+        for number in range(40):
+            queue = hub.join(held.public_id)
+            await asyncio.sleep(number * 0.0002)
+            hub.leave(held.public_id, queue)
+        await asyncio.sleep(2)
+        assert asyncio.all_tasks() == alone
+
+    told(story())
+
+
+@contextmanager
+def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
+    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as name:
+        family = Family(ROOT, Path(name) / "log", os.environ)
+        try:
+            yield start_redis(family, Path(name)), family.children[0].end
+        finally:
+            family.end()
+            if family.guard.stdin:
+                family.guard.stdin.close()
+
+
+def test_nonsense_on_the_channel_deafens_nobody(
+    browser: Browser, held: LoginSession, hub: events.Hub
+) -> None:
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        assert await stream.read() == PENDING
+        await listening(hub)
+
+        for nonsense in (b"", b"\xff\xfe", b"4711", b"0" * 32):
+            await asyncio.to_thread(_redis().publish, CHANNEL, nonsense)
+        await in_thread(lambda: decide(held))
+
+        assert await stream.read(1) == ACCEPTED
+        assert not hub._alone.is_set()
+
+    told(story())
+
+
+def test_a_database_that_is_away_ends_no_stream(
+    browser: Browser,
+    held: LoginSession,
+    hub: events.Hub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: object) -> None:
+        raise OperationalError("away")
+
+    async def story() -> None:
+        stream = Stream(browser)
+        await stream.open()
+        assert await stream.read() == PENDING
+        await listening(hub)
+        with monkeypatch.context() as patch:
+            patch.setattr(events, "_statuses", away)
+            await in_thread(lambda: decide(held))
+            await until(hub._alone.is_set)
+            assert await stream.is_silent(0.7)
+
+        assert await stream.read(2) == ACCEPTED
+
+    told(story())
+
+
+def test_no_stream_begins_while_the_database_is_away(
+    browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(events, "_find_login", away)
+
+    async def story() -> None:
+        stream = Stream(browser)
+        assert await stream.open() == 503
+        assert stream.headers[b"retry-after"] == b"5"
+
+    told(story())
+
+
+def test_leaving_frees_the_queue_and_ends_the_reader(
+    browser: Browser, held: LoginSession, hub: events.Hub
+) -> None:
+    async def story() -> None:
+        streams = Stream(browser), Stream(browser)
+        for stream in streams:
+            await stream.open()
+            await stream.read()
+        assert [len(queues) for queues in hub._queues.values()] == [2]
+
+        for stream in streams:
+            await stream.leave()
+
+        assert (dict(hub._queues), hub._tasks, hub._writers) == ({}, [], set())
+
+    told(story())
+
+
+def test_a_stream_that_fails_hurts_no_other(
+    browser: Browser, held: LoginSession, hub: events.Hub
+) -> None:
+    async def broken(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("gone")
+
+    async def story() -> None:
+        good = Stream(browser)
+        await good.open()
+        assert await good.read() == PENDING
+        await listening(hub)
+        receive = asyncio.Queue[Any]()
+        failing = events.stream(good.communicator.scope, receive.get, broken)  # type: ignore[arg-type]
+        with pytest.raises(OSError, match="gone"):
+            await failing
+        assert [len(queues) for queues in hub._queues.values()] == [1]
+
+        await in_thread(lambda: decide(held))
+
+        assert await good.read(1) == ACCEPTED
+
+    told(story())
+
+
+def test_a_reader_who_is_slow_gets_the_newest_status(
+    browser: Browser, held: LoginSession, hub: events.Hub
+) -> None:
+    async def story() -> None:
+        queue = hub.join(held.public_id)
+        await listening(hub)
+        for _ in range(5):
+            await hub._tell({held.public_id})
+
+        await in_thread(lambda: decide(held))
+        await hub._tell({held.public_id})
+
+        assert queue.get_nowait() == "accepted"
+        hub.leave(held.public_id, queue)
+
+    told(story())
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "DELETE"])
+def test_a_stream_is_only_for_get(
+    browser: Browser, held: LoginSession, method: str
+) -> None:
+    async def story() -> None:
+        stream = Stream(browser, method)
+        assert await stream.open() == 405
+        assert stream.headers[b"allow"] == b"GET"
+        assert stream.headers[b"cache-control"] == b"no-store"
+
+    told(story())
+
+
+def test_opening_a_stream_costs_four_queries_at_most(
+    browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "close", lambda: None)
+    stream = Stream(browser)
+
+    with CaptureQueriesContext(connection) as queries:
+        login = events._find_login.__wrapped__(stream.communicator.scope)
+        events._statuses.__wrapped__({login.public_id})
+
+    assert len(queries) <= 4
+
+
+def database_url() -> str:
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
+
+
+@contextmanager
+def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run the web server as the site does, on the test's own database."""
+    port = free_port()
+    environment = (
+        os.environ
+        | SITE
+        | {
+            "DJANGO_SETTINGS_MODULE": "pbxsite.settings",
+            "DATABASE_URL": database_url(),
+            "SECRET_KEY": django_settings.SECRET_KEY,
+            "REDIS_URL": django_settings.REDIS_URL,
+        }
+    )
+    command = [sys.executable, "-m", "uvicorn", "pbxsite.asgi:application"]
+    options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+    process = subprocess.Popen(
+        [*command, *options, "--timeout-graceful-shutdown", "10"],
+        cwd=ROOT,
+        env=environment,
+    )
+    try:
+        await_answer(port)
+        yield port, process
+    finally:
+        process.kill()
+        process.wait(5)
+
+
+def await_answer(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError):
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            asked.request("GET", "/livez")
+            asked.getresponse().read()
+            asked.close()
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+class Follower:
+    """A browser's open stream at a real server."""
+
+    def __init__(self, port: int, browser: Browser) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        cookie = f"pbx_session={browser.cookies['pbx_session'].value}"
+        headers = {"Cookie": cookie, "Accept": "text/event-stream"}
+        self.connection.request("GET", events.EVENTS_PATH, headers=headers)
+
+    def begin(self) -> None:
+        self.response = self.connection.getresponse()
+        assert self.response.status == 200
+        assert self.event() == PENDING
+
+    def event(self) -> str:
+        lines = [self.response.readline() for _ in range(3)]
+        return b"".join(lines).decode()
+
+
+@contextmanager
+def followers(port: int, browser: Browser, count: int) -> Iterator[list[Follower]]:
+    opened = [Follower(port, browser) for _ in range(count)]
+    try:
+        for follower in opened:
+            follower.begin()
+        yield opened
+    finally:
+        for follower in opened:
+            follower.response.close()
+            follower.connection.close()
+
+
+def open_database_handles(process: subprocess.Popen[bytes]) -> int:
+    if connection.vendor == "sqlite":
+        handles = Path(f"/proc/{process.pid}/fd").iterdir()
+        return sum("sqlite3" in str(handle.readlink()) for handle in handles)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        found: int = cursor.fetchone()[0]
+        return found
+
+
+def test_200_streams_at_once_hold_no_thread_and_no_connection_each(
+    browser: Browser, held: LoginSession
+) -> None:
+    with running_server() as (port, process), followers(port, browser, 200) as opened:
+        threads = len(list(Path(f"/proc/{process.pid}/task").iterdir()))
+        assert threads <= min(32, (os.cpu_count() or 1) + 4) + 4
+        time.sleep(0.3)
+        assert open_database_handles(process) <= 2
+
+        began = time.monotonic()
+        decide(held)
+        assert {follower.event() for follower in opened} == {ACCEPTED}
+        assert time.monotonic() - began < 1
+        assert {follower.response.read() for follower in opened} == {b""}
+
+
+def test_a_server_that_is_told_to_end_does_not_wait_for_its_streams(
+    browser: Browser, held: LoginSession
+) -> None:
+    with running_server() as (port, process), followers(port, browser, 20) as opened:
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+
+        # Ended, not cut off: the last chunk came.
+        assert {follower.response.read() for follower in opened} == {b""}
+        process.wait(10)
+        assert time.monotonic() - began < 3
