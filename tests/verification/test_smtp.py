@@ -73,6 +73,14 @@ def test_letters_beyond_ascii_in_a_password_log_in(authority: Authority) -> None
         assert server.logins == [("PLAIN", "jörg")]
 
 
+def test_letters_beyond_ascii_need_a_mechanism_that_knows_them() -> None:
+    with scripted_server({"EHLO": b"250-a\r\n250 AUTH LOGIN\r\n"}) as server:
+        error = failed_opening(server.account(username="jörg", password="größer"))
+
+        assert "AUTH" not in server.verbs
+    assert (error.stage, error.words) == (Stage.AUTH, "The server offers: LOGIN")
+
+
 def test_another_mechanism_is_tried_when_one_is_too_weak() -> None:
     answers = iter([b"534 5.7.9 Too weak\r\n", b"235 2.7.0 Welcome\r\n"])
     script = {
@@ -306,6 +314,8 @@ def test_malformed_challenge_is_said() -> None:
     with scripted_server(script) as server:
         error = failed_opening(server.account(username="a", password="b"))
 
+        # No QUIT: the server would take it for the answer.
+        assert server.verbs[-1] == "AUTH"
     assert (error.stage, error.code) == (Stage.AUTH, None)
 
 

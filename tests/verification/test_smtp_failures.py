@@ -142,6 +142,14 @@ def test_connection_lost_says_whether_the_outcome_is_known(
     assert (error.data_begun, error.outcome_unknown) == (data_begun, outcome_unknown)
 
 
+def test_each_delivery_has_its_own_outcome() -> None:
+    with scripted(DOT=b"451 4.3.0 Later\r\n") as (server, connection):
+        assert failed_sending(connection).data_begun
+        server.script["MAIL"] = b"451 4.3.0 Later\r\n"
+
+        assert not failed_sending(connection).data_begun
+
+
 def test_mail_cut_off_before_its_end_was_surely_not_accepted() -> None:
     def read_a_little(connection: socket.socket) -> None:
         connection.sendall(b"354 Go ahead\r\n")
@@ -209,7 +217,8 @@ class StoppedError(Exception):
     """Raised by a signal, as when a worker is told to stop."""
 
 
-def test_delivery_interrupted_in_the_body_closes_the_connection() -> None:
+@pytest.mark.parametrize("verb", ["DATA", "DOT"])
+def test_delivery_interrupted_in_the_body_closes_the_connection(verb: str) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         raise StoppedError
 
@@ -219,11 +228,15 @@ def test_delivery_interrupted_in_the_body_closes_the_connection() -> None:
 
     before = signal.signal(signal.SIGUSR1, stop)
     try:
-        with scripted(DATA=send_signal) as (server, connection):
+        with scripted(**{verb: send_signal}) as (server, connection):
+            began_at = time.monotonic()
             with pytest.raises(StoppedError):
                 send(connection)
 
+            assert time.monotonic() - began_at < 1
             assert not connection.is_alive()
-        assert server.verbs[-1] == "DATA"
+            # The next mail must not end up in the body of this one.
+            assert failed_sending(connection).stage == Stage.MAIL_FROM
+        assert server.verbs == ["EHLO", "MAIL", "RCPT", "DATA"]
     finally:
         signal.signal(signal.SIGUSR1, before)

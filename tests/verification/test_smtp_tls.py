@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -149,6 +150,20 @@ def test_answers_injected_before_tls_are_refused(authority: Authority) -> None:
 
     assert error.stage == Stage.TLS
     assert "unencrypted data" in error.remedy
+
+
+def test_plain_answer_instead_of_a_handshake_is_refused() -> None:
+    def answer_in_plain(connection: socket.socket) -> None:
+        connection.sendall(b"220 Go ahead\r\n")
+        connection.recv(4096)
+        connection.sendall(b"250 Let us go on without\r\n")
+
+    script = {"EHLO": OFFER_STARTTLS, "STARTTLS": answer_in_plain}
+    with scripted_server(script) as server:
+        error = failed_opening(server.account(security=STARTTLS))
+
+    assert error.stage == Stage.TLS
+    assert "could not be established" in error.remedy
 
 
 def test_what_was_offered_before_tls_counts_no_more(authority: Authority) -> None:

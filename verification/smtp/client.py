@@ -92,16 +92,13 @@ class Client(smtplib.SMTP):
         return code, words
 
     def encrypt(self, context: ssl.SSLContext, server_name: str) -> None:
-        """Start TLS; what the server said before counts no more (RFC 3207)."""
+        """Start TLS; ehlo() then forgets what was offered before (RFC 3207)."""
         if self.file is None or self.sock is None:
             raise smtplib.SMTPServerDisconnected("The connection is closed.")
         if self.file.unread:
             raise PlaintextBeforeTlsError(self.file.unread[:100])
         self.sock.settimeout(self.limit)
         self.attach(context.wrap_socket(self.sock, server_hostname=server_name))
-        self.helo_resp = self.ehlo_resp = None
-        self.esmtp_features = {}
-        self.does_esmtp = False
 
     def offered_mechanisms(self) -> list[str]:
         return self.esmtp_features.get("auth", "").upper().split()

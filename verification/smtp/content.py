@@ -45,9 +45,7 @@ def has_foreign_mailbox(message: EmailMessage) -> bool:
 def serialise(message: EmailMessage, *, smtputf8: bool, eight_bit: bool) -> bytes:
     kind = "8bit" if eight_bit else "7bit"
     policy = SMTP.clone(utf8=smtputf8, cte_type=kind)
-    content = message.as_bytes(policy=policy)
-    # A lone CR or LF could end the mail for one server and not for the next.
-    return re.sub(rb"\r\n|\r|\n", b"\r\n", content)
+    return message.as_bytes(policy=policy)
 
 
 def as_data(content: bytes) -> bytes:
