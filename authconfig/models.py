@@ -242,7 +242,10 @@ class AuthenticationSettings(models.Model):
     smtp_port = models.PositiveIntegerField(
         _("Port"),
         default=587,
-        validators=[MinValueValidator(1), MaxValueValidator(65535)],
+        validators=[
+            MinValueValidator(1, _("Enter a number from 1 to 65535.")),
+            MaxValueValidator(65535, _("Enter a number from 1 to 65535.")),
+        ],
         help_text=_(
             "Empty: the usual one (587 with STARTTLS, 465 with TLS, 25 without)."
         ),
@@ -343,7 +346,10 @@ class AuthenticationSettings(models.Model):
     netlogon_max_failures = models.PositiveSmallIntegerField(
         _("Wrong passwords before the directory is left alone"),
         default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        validators=[
+            MinValueValidator(1, _("Enter a number from 1 to 100.")),
+            MaxValueValidator(100, _("Enter a number from 1 to 100.")),
+        ],
         help_text=_(
             "In 10 minutes and for one user; keep it below the lock-out of the domain."
         ),

@@ -20,6 +20,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import TABLE, uses
 from authconfig.sections import (
     CLIENTS_OF_FIELD,
+    FIELDS,
     HELP_OF_TYPE,
     MYAPPS_ONLY_TYPES,
     SECRETS,
@@ -126,6 +127,16 @@ class Condition:
     text: str | Promise
     link: str
     is_met: bool
+
+
+def name_of(key: str) -> str:
+    """The label, with its section where two fields have the same one."""
+    labels = [str(MODEL_FIELDS[name].verbose_name) for name in FIELDS]
+    label = str(MODEL_FIELDS[key].verbose_name)
+    if labels.count(label) == 1:
+        return label
+    section = next(section for section in SECTIONS if key in section.all_fields)
+    return f"{label} ({section.title})"
 
 
 def conditions(form: SettingsForm, row: AuthenticationSettings) -> list[Condition]:

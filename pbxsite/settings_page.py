@@ -96,7 +96,7 @@ class SettingsPage(ModelAdmin):
         actor = _user(request)
         origin = origin_of(request, get_adapter().get_client_ip(request))
         keys = saving.save(form, actor=actor, origin=origin)
-        labels = ", ".join(str(form.fields[key].label) for key in keys)
+        labels = ", ".join(settings_cards.name_of(key) for key in keys)
         if not keys:
             messages.info(request, _("Nothing was changed."))
             return
@@ -148,7 +148,7 @@ def _preview(request: HttpRequest) -> JsonResponse:
         {
             "sections": summary.consequences(form.stored, candidate, facts),
             "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
-            "changed": [str(form.fields[n].label) for n in form.changed_keys()],
+            "changed": [settings_cards.name_of(key) for key in form.changed_keys()],
             "refusals": {n: form.faults[n] for n in REFUSED if n in form.faults},
             "conditions": [
                 condition.is_met
@@ -231,7 +231,11 @@ def _without_email() -> str:
 def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
     """Return every fault with its field's id and label, in the page's order."""
     return [
-        {"id": bound.auto_id, "label": str(bound.label), "text": fault}
+        {
+            "id": bound.auto_id,
+            "label": settings_cards.name_of(bound.name),
+            "text": fault,
+        }
         for bound in form
         for fault in form.faults.get(bound.name, [])
     ]

@@ -105,7 +105,9 @@
   }
 
   function warn(hint, sentence) {
-    hint.hidden = !sentence;
+    // A fault at the field says as much already.
+    const isSaid = hint.closest(".row").querySelector(".fault") !== null;
+    hint.hidden = isSaid || !sentence;
     hint.querySelector("span").textContent = sentence ?? "";
   }
 
@@ -117,9 +119,7 @@
       warn(hint, preview.lost[hint.dataset.lost]);
     }
     for (const hint of form.querySelectorAll("[data-refusal]")) {
-      // A refused form says the same already.
-      const isSaid = hint.closest(".row").querySelector(".fault") !== null;
-      warn(hint, isSaid ? "" : preview.refusals[hint.dataset.refusal]?.join(" "));
+      warn(hint, preview.refusals[hint.dataset.refusal]?.join(" "));
     }
     form.querySelectorAll("[data-condition]").forEach((condition, index) => {
       condition.classList.toggle("condition-met", preview.conditions[index]);
