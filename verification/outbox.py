@@ -14,6 +14,7 @@ from functools import partial
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from authconfig import audit
 from authconfig.choices import Event
@@ -23,12 +24,15 @@ from verification.choices import LoginState, MailState, Stage, TestState
 from verification.mails import approval_message, test_message
 from verification.models import AccountTest, AccountTestStep, OutgoingEmail
 from verification.smtp import SmtpError, Step, open_connection
+from verification.smtp.faults import Fault
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=2)
 # A test that no worker took up in this time is not started any more.
 TEST_START_TTL = timedelta(seconds=60)
+# What one sweep ends at most; the next one comes in a minute.
+SWEEP_SIZE = 1000
 
 
 def deliver(pk: int) -> None:
@@ -43,6 +47,8 @@ def deliver(pk: int) -> None:
         words = _send(mail)
     except SmtpError as error:
         _record_failure(mail, error)
+    except LostClaimError:
+        logger.warning("mail %s: not sent, the claim was lost", mail.pk)
     else:
         _end(mail, MailState.SENT, code=250, words=words)
 
@@ -61,7 +67,7 @@ def _claim(pk: int) -> OutgoingEmail | None:
     )
     if not claimed:
         return None
-    return OutgoingEmail.objects.select_related("login__user").get(pk=pk)
+    return OutgoingEmail.objects.select_related("user", "login__user").get(pk=pk)
 
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
@@ -76,6 +82,9 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
 
 def _send(mail: OutgoingEmail) -> str:
     account = account_of(current_settings())
+    if not (account.server and account.email_address):
+        words = _("No SMTP server and e-mail address are set.")
+        raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
     message = approval_message(mail, account)
     with open_connection(account) as connection:
         return connection.send(
@@ -98,12 +107,14 @@ class LostClaimError(RuntimeError):
 
 def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     facts = {"stage": error.stage, "code": error.code, "words": error.words[:500]}
+    due_at = _next_try(mail)
+    used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
     if error.data_begun and error.code is None:
         _end(mail, MailState.UNKNOWN, **facts)
-    elif error.permanent or mail.attempts >= settings.MAIL_MAX_ATTEMPTS:
+    elif error.permanent or used_up:
         _end(mail, MailState.FAILED, **facts)
     else:
-        _update(mail, state=MailState.QUEUED, due_at=_next_try(mail), **facts)
+        _update(mail, state=MailState.QUEUED, due_at=due_at, **facts)
 
 
 def _next_try(mail: OutgoingEmail) -> datetime:
@@ -112,40 +123,39 @@ def _next_try(mail: OutgoingEmail) -> datetime:
     return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)
 
 
-def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> None:
+def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> bool:
     if not _update(mail, state=state, ended_at=timezone.now(), **facts):
-        return
+        return False
     sent = state == MailState.SENT
     audit.record(
         Event.MAIL_SENT if sent else Event.MAIL_FAILED,
-        user=mail.login.user,
+        user=mail.user,
         detail=f"{mail.kind} {mail.pk}: {state} {facts.get('words', '')}".strip(),
     )
+    return True
 
 
 def _update(mail: OutgoingEmail, **values: object) -> bool:
+    """Change the row if it is still as it was read."""
     rows = OutgoingEmail.objects.filter(
-        pk=mail.pk, state=MailState.SENDING, attempts=mail.attempts
+        pk=mail.pk, state=mail.state, attempts=mail.attempts
     )
     return rows.update(**values) == 1
 
 
 def requeue_abandoned() -> int:
     """Take back mails of dead workers; those whose DATA had begun stay unknown."""
-    abandoned = OutgoingEmail.objects.abandoned()
-    now = timezone.now()
-    abandoned.filter(data_began_at__isnull=False).update(
-        state=MailState.UNKNOWN, ended_at=now
-    )
+    abandoned = OutgoingEmail.objects.abandoned().select_related("user")
+    for mail in abandoned.filter(data_began_at__isnull=False)[:SWEEP_SIZE]:
+        _end(mail, MailState.UNKNOWN)
     return abandoned.filter(data_began_at=None).update(
-        state=MailState.QUEUED, due_at=now
+        state=MailState.QUEUED, due_at=timezone.now()
     )
 
 
 def expire_overdue() -> int:
-    return OutgoingEmail.objects.overdue().update(
-        state=MailState.EXPIRED, ended_at=timezone.now()
-    )
+    overdue = OutgoingEmail.objects.overdue().select_related("user")[:SWEEP_SIZE]
+    return sum(_end(mail, MailState.EXPIRED) for mail in overdue)
 
 
 def run_test(pk: int) -> None:
