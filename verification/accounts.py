@@ -51,7 +51,8 @@ def fingerprint(account: Account) -> str:
         account.password,
         account.ca_certificate,
     )
-    return salted_hmac("verification.accounts", repr(values)).hexdigest()
+    keyed = salted_hmac("verification.accounts", repr(values), algorithm="sha256")
+    return keyed.hexdigest()
 
 
 def was_accepted(account: Account) -> bool:

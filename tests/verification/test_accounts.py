@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from authconfig.choices import Event, SmtpSecurity
+from authconfig.models import AuditEvent, PbxUser
+from pbxsite import account_tests
+from tests.conftest import SettingsSetter
+from tests.smtp_servers import CREDENTIALS, Server, smtp_server
+from verification import choices, outbox
+from verification.accounts import account_of, fingerprint, was_accepted
+from verification.choices import Stage, StepState
+from verification.models import AccountTest
+from verification.smtp import Account
+
+ACCOUNT = Account(
+    server="smtp.example.com",
+    port=587,
+    security=SmtpSecurity.STARTTLS,
+    client_host_name="pbx.example.com",
+    sender_name="PBX",
+    email_address="pbx@example.com",
+    username="pbx",
+    password="correct horse",
+    ca_certificate="-----BEGIN CERTIFICATE-----",
+)
+CHANGES: list[dict[str, Any]] = [
+    {"server": "smtp2.example.com"},
+    {"port": 25},
+    {"security": SmtpSecurity.TLS},
+    {"client_host_name": "other.example.com"},
+    {"email_address": "other@example.com"},
+    {"username": "other"},
+    {"password": "wrong horse"},
+    {"ca_certificate": ""},
+]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with smtp_server() as running:
+        yield running
+
+
+def run(
+    account: Account, administrator: PbxUser, recipient: str = "a@b.example"
+) -> Any:
+    """Ask for a test and run it as a worker does."""
+    test = account_tests.create(account, recipient, administrator)
+    outbox.run_test(test.pk)
+    test.refresh_from_db()
+    return test
+
+
+def steps_of(test: AccountTest) -> list[tuple[str, str]]:
+    return [(step.stage, step.state) for step in test.steps.all()]
+
+
+def test_a_right_account_passes_every_stage_in_order(
+    administrator: PbxUser, server: Server
+) -> None:
+    test = run(server.account(), administrator)
+
+    order = ["resolve", "connect", "ehlo", "tls", "auth"]
+    order += ["mail_from", "rcpt_to", "data"]
+    assert steps_of(test) == [(stage, StepState.DONE) for stage in order]
+    assert (test.state, test.remedy) == (choices.TestState.ACCEPTED, "")
+    assert test.ended_at
+    (mail,) = server.mails
+    assert (mail.sender, mail.recipient) == ("site@example.com", "a@b.example")
+
+
+def test_a_server_without_encryption_and_login_skips_these_stages(
+    administrator: PbxUser,
+) -> None:
+    with smtp_server(SmtpSecurity.NONE, credentials=None) as server:
+        test = run(server.account(), administrator)
+
+    skipped = [stage for stage, state in steps_of(test) if state == StepState.SKIPPED]
+    assert sorted(skipped) == [Stage.AUTH, Stage.TLS]
+    assert test.state == choices.TestState.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("account_changes", "behaviour", "stage"),
+    [
+        ({"server": "nowhere.invalid"}, {}, Stage.RESOLVE),
+        ({"port": 1}, {}, Stage.CONNECT),
+        ({"ca_certificate": ""}, {}, Stage.TLS),
+        ({"password": "wrong horse"}, {}, Stage.AUTH),
+        ({}, {"refuse_sender": "553 5.7.1 Not yours"}, Stage.MAIL_FROM),
+        ({}, {"refuse_recipient": "550 5.1.1 Unknown"}, Stage.RCPT_TO),
+        ({}, {"refuse_content": "554 5.7.1 Spam"}, Stage.DATA),
+        ({}, {"refuse_content": "451 4.3.0 Later"}, Stage.DATA),
+    ],
+)
+def test_a_test_fails_at_its_stage_with_a_remedy(
+    administrator: PbxUser,
+    server: Server,
+    account_changes: dict[str, Any],
+    behaviour: dict[str, str],
+    stage: Stage,
+) -> None:
+    vars(server).update(behaviour)
+
+    test = run(server.account(**account_changes), administrator)
+
+    *passed, last = steps_of(test)
+    assert last == (stage, StepState.FAILED)
+    assert {state for _stage, state in passed} <= {StepState.DONE}
+    assert test.steps.get(stage=stage).words
+    assert test.state == choices.TestState.FAILED
+    assert test.remedy
+    assert not server.mails
+
+
+@pytest.mark.parametrize("password", [CREDENTIALS[1], "wrong horse"])
+def test_the_password_is_emptied_and_recorded_nowhere(
+    administrator: PbxUser, server: Server, password: str
+) -> None:
+    test = run(server.account(password=password), administrator)
+
+    assert AccountTest.objects.values_list("password", flat=True).get() == ""
+    told = [step.words for step in test.steps.all()]
+    recorded = AuditEvent.objects.values_list("detail", flat=True)
+    assert not [text for text in [*told, *recorded] if password in text]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "outcome"),
+    [(None, "accepted"), ("554 5.7.1 Spam", "data: 554 5.7.1 Spam")],
+)
+def test_the_outcome_is_recorded(
+    administrator: PbxUser, server: Server, refusal: str | None, outcome: str
+) -> None:
+    server.refuse_content = refusal
+
+    run(server.account(), administrator)
+
+    event = AuditEvent.objects.get(event=Event.MAIL_TESTED)
+    assert event.detail == f"localhost:{server.port} {outcome}"
+    assert (event.user, event.actor) == (administrator, administrator)
+
+
+def test_a_test_runs_once(administrator: PbxUser, server: Server) -> None:
+    test = run(server.account(), administrator)
+
+    outbox.run_test(test.pk)
+
+    assert len(server.mails) == 1
+
+
+def test_a_test_that_waited_too_long_is_not_started(
+    administrator: PbxUser, server: Server
+) -> None:
+    test = account_tests.create(server.account(), "a@b.example", administrator)
+    AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+
+    outbox.run_test(test.pk)
+
+    test.refresh_from_db()
+    assert test.state == choices.TestState.QUEUED
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_each_field_of_the_account_changes_its_fingerprint(
+    changes: dict[str, Any],
+) -> None:
+    assert fingerprint(replace(ACCOUNT, **changes)) != fingerprint(ACCOUNT)
+
+
+def test_the_senders_name_is_no_matter_of_the_server() -> None:
+    assert fingerprint(replace(ACCOUNT, sender_name="")) == fingerprint(ACCOUNT)
+
+
+def test_the_fingerprint_does_not_show_the_password() -> None:
+    assert ACCOUNT.password not in fingerprint(ACCOUNT)
+    assert len(fingerprint(ACCOUNT)) == 64
+
+
+def test_exactly_the_account_that_was_tested_counts_as_accepted(
+    administrator: PbxUser, server: Server
+) -> None:
+    account = server.account()
+    assert not was_accepted(account)
+
+    run(account, administrator)
+
+    assert was_accepted(account)
+    assert not [c for c in CHANGES if was_accepted(replace(account, **c))]
+
+
+def test_an_account_that_was_refused_does_not_count(
+    administrator: PbxUser, server: Server
+) -> None:
+    server.refuse_content = "554 5.7.1 Spam"
+
+    run(server.account(), administrator)
+
+    assert not was_accepted(server.account())
+
+
+def test_the_settings_account_is_the_one_that_was_tested(
+    administrator: PbxUser, server: Server, configure: SettingsSetter
+) -> None:
+    username, password = CREDENTIALS
+    settings = configure(
+        smtp_server="localhost",
+        smtp_port=server.port,
+        smtp_security=SmtpSecurity.STARTTLS,
+        smtp_client_host_name="",
+        smtp_email_address="site@example.com",
+        smtp_username=username,
+        smtp_password=password,
+        smtp_ca_certificate=server.ca_pem,
+    )
+
+    run(account_of(settings), administrator)
+
+    assert was_accepted(account_of(configure()))
+    assert was_accepted(server.account())
