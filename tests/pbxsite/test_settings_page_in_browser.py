@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PATH = "/admin/authconfig/authenticationsettings/"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def state(site: Site, chromium: Browser) -> Iterator[object]:
+    """The administrator's cookies, so that he logs in once."""
+    context = chromium.new_context()
+    log_in(context.new_page(), site, "admin", ADMIN_PASSWORD, f"/login/?next={PATH}")
+    yield context.storage_state()
+    context.close()
+
+
+@pytest.fixture
+def page(site: Site, chromium: Browser, state: object) -> Iterator[Page]:
+    context = chromium.new_context(storage_state=state)  # type: ignore[arg-type]
+    context.set_default_timeout(15_000)
+    faults: list[str] = []
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.goto(f"{site.url}{PATH}")
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def choose(page: Page, kind: str) -> None:
+    page.get_by_role("radio", name=kind).check()
+
+
+def test_choice_of_a_type_unfolds_what_it_uses_and_says_what_changes(
+    page: Page,
+) -> None:
+    client_id = page.get_by_label("Client ID")
+    expect(client_id).to_be_hidden()
+
+    choose(page, "PBX and OAuth2")
+
+    expect(client_id).to_be_visible()
+    expect(page.get_by_label("OAuth2 provider name")).to_be_visible()
+    expect(page.locator('[data-changes="authentication"]')).to_contain_text(
+        "myApps users can log in with OAuth2."
+    )
+    expect(page.locator("#unsaved")).to_contain_text("Authentication type")
+
+    choose(page, "PBX only")
+    expect(client_id).to_be_hidden()
+    expect(page.locator("#unsaved")).to_be_hidden()
+
+
+def test_type_that_would_lock_out_is_told_before_saving(page: Page) -> None:
+    choose(page, "OAuth2 only")
+    page.get_by_label("OAuth2 provider name").fill("Windows")
+    page.get_by_label("OpenID well-known").fill("https://idp.example/.well-known/x")
+    page.get_by_label("Client ID").fill("pbx")
+
+    hint = page.locator('[data-refusal="authentication_type"]')
+    expect(hint).to_contain_text("You have not logged in with")
+
+
+def test_accepted_test_shows_each_stage_and_fulfils_the_condition(
+    page: Page, site: Site
+) -> None:
+    seen = len(site.mails())
+    page.get_by_role("textbox", name="Test").fill("somebody@example.com")
+    page.get_by_role("textbox", name="Test").press("Enter")
+
+    expect(page.locator("#test")).to_contain_text(
+        "The server accepted the test e-mail to somebody@example.com."
+    )
+    expect(page.locator(".step")).to_have_count(8)
+    expect(page.locator(".step").last).to_contain_text("250")
+    expect(page.locator("[data-condition]").first).to_have_class(
+        "condition condition-met"
+    )
+    assert site.new_mail(seen)["To"] == "somebody@example.com"
+
+
+def test_failed_test_shows_the_stage_and_a_remedy(page: Page) -> None:
+    page.get_by_label("SMTP server").fill("nobody.invalid")
+    page.get_by_role("button", name="Send test").click()
+
+    expect(page.locator("#test")).to_contain_text("The test e-mail was not sent.")
+    expect(page.locator('.step[data-state="failed"]')).to_have_count(1)
+    expect(page.locator("[data-test-text]")).to_contain_text("nobody.invalid")
+
+
+def test_faults_of_the_account_are_shown_at_their_fields(page: Page) -> None:
+    page.get_by_label("SMTP server").fill("")
+    page.get_by_role("button", name="Send test").click()
+
+    fault = page.locator('[data-field="smtp_server"] .fault')
+    expect(fault).to_have_text("Enter the SMTP server first.")
+    expect(page.get_by_label("SMTP server")).to_be_focused()
+
+
+def test_refused_form_has_its_faults_in_focus(page: Page) -> None:
+    page.get_by_label("SMTP server").fill("no host")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#faults")).to_be_focused()
+    page.locator("#faults a").click()
+    expect(page.get_by_label("SMTP server")).to_be_focused()
+
+
+def test_unsaved_changes_are_not_lost_by_leaving(page: Page) -> None:
+    page.get_by_label("Sender name").fill("Telephone")
+    asked: list[str] = []
+
+    def stay(dialog: object) -> None:
+        asked.append(dialog.type)  # type: ignore[attr-defined]
+        dialog.dismiss()  # type: ignore[attr-defined]
+
+    page.on("dialog", stay)
+    page.get_by_role("link", name="PBX users").first.click(no_wait_after=True)
+
+    page.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    expect(page.get_by_label("Sender name")).to_have_value("Telephone")
+
+
+def test_switch_says_what_it_changes(page: Page) -> None:
+    page.get_by_role("switch", name="Two-factor authentication").check()
+
+    expect(page.locator('[data-changes="authentication"]')).to_contain_text(
+        "Each login to myApps has to be approved"
+    )
+
+
+def test_saving_asks_nothing_and_says_what_was_saved(page: Page) -> None:
+    page.get_by_label("Sender name").fill("Telephone system")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("Saved: Sender name")).to_be_visible()
+
+
+def test_page_works_without_scripts(
+    site: Site, chromium: Browser, state: object
+) -> None:
+    context = chromium.new_context(
+        storage_state=state,  # type: ignore[arg-type]
+        java_script_enabled=False,
+    )
+    page = context.new_page()
+    page.goto(f"{site.url}{PATH}")
+    page.get_by_label("Sender name").fill("No scripts")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("Saved: Sender name")).to_be_visible()
+    context.close()
