@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection
+from django.db.models import CheckConstraint, UniqueConstraint
+from django.utils import timezone
+
+from authconfig.choices import AuthenticationType
+from authconfig.models import AuthenticationSettings, PbxUser
+from verification.choices import LoginState, MailState, Stage
+from verification.models import (
+    AccountTest,
+    AccountTestStep,
+    LoginSession,
+    OutgoingEmail,
+)
+
+NOW = timezone.now()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One valid row of each table, and a second user."""
+
+    user: PbxUser
+    administrator: PbxUser
+    login: LoginSession
+    mail: OutgoingEmail
+    test: AccountTest
+
+
+@pytest.fixture
+def rows(held: LoginSession, mail: OutgoingEmail, administrator: PbxUser) -> Rows:
+    test = AccountTest.objects.create(
+        recipient="a@b.example",
+        server="localhost",
+        port=25,
+        security="none",
+        email_address="pbx@example.com",
+        password="secret",
+        fingerprint="0" * 64,
+    )
+    AccountTestStep.objects.create(test=test, stage=Stage.CONNECT, state="done")
+    return Rows(held.user, administrator, held, mail, test)
+
+
+def settings(**values: object) -> Callable[[Rows], object]:
+    return lambda _rows: AuthenticationSettings.objects.update(**values)
+
+
+def login(**values: object) -> Callable[[Rows], object]:
+    return lambda _rows: LoginSession.objects.update(**values)
+
+
+def mail(**values: object) -> Callable[[Rows], object]:
+    return lambda _rows: OutgoingEmail.objects.update(**values)
+
+
+def account_test(**values: object) -> Callable[[Rows], object]:
+    return lambda _rows: AccountTest.objects.update(**values)
+
+
+def second_login(rows: Rows) -> None:
+    LoginSession.objects.create(user=rows.user, expires_at=NOW + timedelta(minutes=9))
+
+
+def second_mail(rows: Rows) -> None:
+    OutgoingEmail.objects.create(
+        user=rows.user,
+        login=rows.login,
+        recipient="anna@example.com",
+        expires_at=NOW + timedelta(minutes=9),
+    )
+
+
+def second_step(rows: Rows) -> None:
+    AccountTestStep.objects.create(test=rows.test, stage=Stage.CONNECT, state="done")
+
+
+# How each is broken, once in every way that its condition names.
+BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
+    ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
+    ("number_belongs_to_one_user", lambda _rows: PbxUser.objects.update(number="17")),
+    ("settings_are_one_row", lambda _rows: AuthenticationSettings(pk=2).save()),
+    ("authentication_type_is_known", settings(authentication_type="anybody")),
+    ("two_factor_needs_mail_and_link", settings(smtp_server="")),
+    ("two_factor_needs_mail_and_link", settings(verification_link="")),
+    ("smtp_security_is_known", settings(smtp_security="a little")),
+    ("netlogon_security_is_known", settings(netlogon_security="a little")),
+    (
+        "oauth2_in_use_has_a_provider",
+        settings(authentication_type=AuthenticationType.OAUTH2_ONLY),
+    ),
+    (
+        "oauth2_in_use_has_a_provider",
+        settings(
+            authentication_type=AuthenticationType.PBX_AND_OAUTH2,
+            oauth2_provider_name="Windows",
+            oauth2_well_known_url="https://idp.example/",
+        ),
+    ),
+    (
+        "netlogon_in_use_has_a_domain",
+        settings(authentication_type=AuthenticationType.NETLOGON_ONLY),
+    ),
+    (
+        "netlogon_in_use_has_a_domain",
+        settings(authentication_type=AuthenticationType.PBX_AND_NETLOGON),
+    ),
+    ("login_state_is_known", login(state="perhaps", decided_at=NOW)),
+    ("login_decided_unless_pending", login(decided_at=NOW)),
+    ("login_decided_unless_pending", login(state=LoginState.ACCEPTED)),
+    (
+        "login_rejected_has_an_ending",
+        login(state=LoginState.REJECTED, decided_at=NOW),
+    ),
+    (
+        "login_rejected_has_an_ending",
+        login(state=LoginState.ACCEPTED, decided_at=NOW, ending="rejected"),
+    ),
+    ("login_tries_at_most_three_codes", login(code_tries=4)),
+    ("user_has_one_pending_login", second_login),
+    ("mail_state_is_known", mail(state="lost", ended_at=NOW)),
+    ("mail_being_sent_has_a_lease", mail(state=MailState.SENDING)),
+    ("mail_has_ended_when_its_state_says_so", mail(state=MailState.SENT)),
+    ("mail_has_ended_when_its_state_says_so", mail(ended_at=NOW)),
+    ("login_has_one_mail_for_each_link", second_mail),
+    ("test_state_is_known", account_test(state="perhaps")),
+    ("ended_test_keeps_no_password", account_test(ended_at=NOW)),
+    ("test_has_one_step_for_each_stage", second_step),
+]
+
+
+def own_constraints() -> dict[str, str]:
+    """Return each constraint with what the database calls it."""
+    named = {}
+    for app in ("authconfig", "verification"):
+        for model in apps.get_app_config(app).get_models():
+            for constraint in model._meta.constraints:
+                assert isinstance(constraint, CheckConstraint | UniqueConstraint)
+                named[constraint.name] = _words(model._meta.db_table, constraint)
+    return named
+
+
+def _words(table: str, constraint: CheckConstraint | UniqueConstraint) -> str:
+    """SQLite names the columns of what has to be unique, not the constraint."""
+    if connection.vendor == "sqlite" and isinstance(constraint, UniqueConstraint):
+        return rf"{table}\.{constraint.fields[0]}"
+    return rf"\b{constraint.name}\b"
+
+
+@pytest.mark.parametrize(("name", "break_it"), BREAKS)
+def test_the_database_keeps_each_constraint(
+    rows: Rows, name: str, break_it: Callable[[Rows], object]
+) -> None:
+    with pytest.raises(IntegrityError, match=own_constraints()[name]):
+        break_it(rows)
+
+
+def test_every_constraint_is_tried() -> None:
+    assert {name for name, _break in BREAKS} == set(own_constraints())
