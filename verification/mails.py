@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from email.headerregistry import Address
+from email.headerregistry import Address, AddressHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from authconfig.models import current_settings
 from verification.models import AccountTest, OutgoingEmail
 from verification.smtp import Account
+from verification.smtp.addresses import wire_host
 from verification.tokens import link_token
 
 
@@ -62,14 +63,23 @@ def _message(
         )
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
-    message["From"] = Address(account.sender_name, addr_spec=account.email_address)
+    message["From"] = _sender(account)
     message["To"] = recipient
     message["Date"] = format_datetime(timezone.now())
     # Stable for the row, so that a second try is known as the same mail.
     domain = account.email_address.rpartition("@")[2]
-    message["Message-ID"] = f"<{public_id}@{domain}>"
+    message["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    message["Content-Language"] = language
     message.set_content(text.strip() + "\n")
     message.add_alternative(html, subtype="html")
+    # Last, or the library would make it a header of the first part alone.
+    message["Content-Language"] = language
     return message
+
+
+def _sender(account: Account) -> Address:
+    # Not by `addr_spec`: it takes no letters beyond ASCII before the @.
+    header = HeaderRegistry()("From", account.email_address)
+    assert isinstance(header, AddressHeader)
+    [address] = header.addresses
+    return Address(account.sender_name, address.username, address.domain)
