@@ -106,7 +106,7 @@ def running_site(data_dir: Path) -> Iterator[Site]:
         "ADMIN_PASSWORD": ADMIN_PASSWORD,
     }
     process = subprocess.Popen(
-        [sys.executable, "-u", "manage.py", "runsite"],
+        [sys.executable, "-u", "manage.py", "runsite", f"--parent={os.getpid()}"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
