@@ -72,10 +72,12 @@ bench: install-dev
 chaos: install-dev
 	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos
 
-# Pins are made by uv, which nothing else needs.
+# Pins are made by uv, which nothing else needs; dev.txt holds every pin of base.txt.
+UV = cd requirements && ../.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
 lock:
-	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install -q --disable-pip-version-check uv
-	@cd requirements && for kind in base dev; do \
-		../.venv/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-			--no-emit-index-url --custom-compile-command "make lock" $$kind.in -o $$kind.txt || exit 1; \
-	done
+	@$(PYTHON) -m venv .venv/lock
+	@.venv/lock/bin/pip install -qq --disable-pip-version-check uv
+	@$(UV) base.in -o base.txt
+	@$(UV) dev.in -c base.txt -o dev.txt
