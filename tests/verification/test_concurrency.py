@@ -319,8 +319,9 @@ def test_two_pages_saved_at_once_do_not_mix(admin_client_myapps: Browser) -> Non
 
 
 def test_two_commands_at_once_both_set_their_key(transactional_db: None) -> None:
-    for _ in range(5):
-        AuthenticationSettings.objects.all().delete()
+    AuthenticationSettings.load()
+    for _ in range(10):
+        AuthenticationSettings.objects.update(oauth2_domain="", smtp_sender_name="")
 
         at_once(
             partial(call_command, "authconfig", "set", "oauth2_domain=b.example"),
