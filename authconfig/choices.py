@@ -42,6 +42,27 @@ class NetlogonSecurity(TextChoices):
     NONE = "none", _("None, only on this machine")
 
 
+class NetlogonStage(TextChoices):
+    """A stage of checking a Windows password."""
+
+    FIND = "find", _("Find the domain controllers")
+    CONNECT = "connect", _("Connect")
+    TLS = "tls", _("Encrypt (TLS)")
+    SERVICE = "service", _("Log in with the service account")
+    SEARCH = "search", _("Search for the user")
+    PASSWORD = "password", _("Check the user's password")
+    GROUP = "group", _("Check the required group")
+
+
+class StepState(TextChoices):
+    """How a stage of a test stands."""
+
+    STARTED = "started", _("running")
+    DONE = "done", _("done")
+    SKIPPED = "skipped", _("not needed")
+    FAILED = "failed", _("failed")
+
+
 class Event(TextChoices):
     """What the audit log records."""
 
@@ -61,6 +82,7 @@ class Event(TextChoices):
     MAIL_SENT = "mail_sent", _("E-mail sent")
     MAIL_FAILED = "mail_failed", _("E-mail failed")
     MAIL_TESTED = "mail_tested", _("E-mail account tested")
+    NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     RESCUED = "rescued", _("Rescue link made")
 
 

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
+from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
@@ -65,6 +66,13 @@ class LoginForm(AllauthLoginForm):
     def user_credentials(self) -> dict[str, Any]:
         credentials: dict[str, Any] = super().user_credentials()
         return credentials | {"client": self.client}
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            cleaned: dict[str, Any] = super().clean()
+        except LoginRefusedError as refusal:
+            raise forms.ValidationError(refusal.sentence) from refusal
+        return cleaned
 
     def login(
         self, request: HttpRequest, redirect_url: str | None = None

@@ -9,6 +9,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from authconfig import audit
 from authconfig.choices import Client, Event
 from authconfig.clients import SESSION_KEY, origin_of
+from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
 from verification.stages import RELEASED_KEY
@@ -74,7 +76,32 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         return response
 
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> PbxUser | None:
+        """Record why, and raise only what the visitor should hear of."""
+        try:
+            user: PbxUser | None = super().authenticate(request, **credentials)
+        except LoginRefusedError as refusal:
+            self._record_failure(request, credentials, refusal)
+            if refusal.sentence:
+                raise
+            return None
+        return user
+
+    def reauthenticate(self, user: PbxUser, password: str) -> bool:
+        try:
+            return bool(super().reauthenticate(user, password))
+        except LoginRefusedError as refusal:
+            raise ValidationError(refusal.sentence) from refusal
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        self._record_failure(request, credentials, None)
+
+    def _record_failure(
+        self,
+        request: HttpRequest,
+        credentials: dict[str, Any],
+        refusal: LoginRefusedError | None,
+    ) -> None:
         entered = _login_name(credentials)
         audit.record(
             Event.LOGIN_FAILED,
@@ -82,6 +109,8 @@ class AccountAdapter(DefaultAccountAdapter):
             user_name=entered,
             origin=origin_of(request, self.get_client_ip(request)),
             client=credentials.get("client", Client.MYAPPS),
+            method=refusal.method if refusal else "",
+            detail=refusal.detail if refusal else "",
         )
 
     def _get_login_attempts_cache_key(

@@ -175,6 +175,12 @@ ACCOUNT_RATE_LIMITS = {
 # How many proxies of ours stand in front and append to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
+# How long a domain controller may take, in seconds: to be reached with its TLS, and
+# for each answer after that.
+NETLOGON_CONNECT_TIMEOUT = env.float("NETLOGON_CONNECT_TIMEOUT", default=3.0)
+NETLOGON_OPERATION_TIMEOUT = env.float("NETLOGON_OPERATION_TIMEOUT", default=5.0)
+NETLOGON_RECHECK_MINUTES = env.int("NETLOGON_RECHECK_MINUTES", default=15)
+
 # The second factor
 
 # NIST SP 800-63B-4, 3.1.3: an approval is complete within ten minutes.
@@ -243,5 +249,7 @@ LOGGING = {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # It warns of every wrong password, with the user's name; the audit log has both.
+    "loggers": {"django_auth_ldap": {"level": "ERROR"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -9,6 +9,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, Origin
+from authconfig.choices import StepState as StepState
 
 
 class LoginState(TextChoices):
@@ -77,13 +78,6 @@ class Stage(TextChoices):
     MAIL_FROM = "mail_from", _("Name the sender (MAIL FROM)")
     RCPT_TO = "rcpt_to", _("Name the recipient (RCPT TO)")
     DATA = "data", _("Hand over the e-mail (DATA)")
-
-
-class StepState(TextChoices):
-    STARTED = "started", _("running")
-    DONE = "done", _("done")
-    SKIPPED = "skipped", _("not needed")
-    FAILED = "failed", _("failed")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from authconfig.choices import Method
-from authconfig.methods import password
+from authconfig.methods import netlogon, password
 from authconfig.models import PbxUser
 
 Check = Callable[[str, str], PbxUser | None]
 
-CHECKS: dict[Method, Check] = {Method.PASSWORD: password.check}
+CHECKS: dict[Method, Check] = {
+    Method.PASSWORD: password.check,
+    Method.NETLOGON: netlogon.check,
+}

@@ -1,0 +1,55 @@
+"""What a directory's entry says of its account: disabled, expired, locked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from authconfig.methods.faults import Fault
+
+Attributes = Mapping[str, Sequence[str]]
+
+ATTRIBUTES = ("userAccountControl", "accountExpires", "pwdAccountLockedTime")
+ACCOUNT_DISABLED = 2
+# Windows counts tenths of microseconds since 1601.
+WINDOWS_EPOCH_SECONDS = 11_644_473_600
+TICKS_PER_SECOND = 10_000_000
+NEVER = (0, 0x7FFF_FFFF_FFFF_FFFF)
+# OpenLDAP's word for "locked by an administrator, until he unlocks it".
+LOCKED_FOR_GOOD = "000001010000Z"
+
+
+def account_fault(attributes: Attributes) -> Fault | None:
+    """Say why this account may not log in, whatever its password.
+
+    A lock after wrong passwords is no such reason: a stranger can cause it.
+    """
+    if _number(attributes, "userAccountControl") & ACCOUNT_DISABLED:
+        return Fault.DISABLED
+    ends = _number(attributes, "accountExpires")
+    if ends not in NEVER and _seconds(ends) <= time.time():
+        return Fault.ACCOUNT_EXPIRED
+    if _value(attributes, "pwdAccountLockedTime") == LOCKED_FOR_GOOD:
+        return Fault.DISABLED
+    return None
+
+
+def is_locked(attributes: Attributes) -> bool:
+    return _value(attributes, "pwdAccountLockedTime") != ""
+
+
+def _seconds(ticks: int) -> float:
+    return ticks / TICKS_PER_SECOND - WINDOWS_EPOCH_SECONDS
+
+
+def _number(attributes: Attributes, name: str) -> int:
+    value = _value(attributes, name)
+    return int(value) if value.lstrip("-").isdecimal() else 0
+
+
+def _value(attributes: Attributes, name: str) -> str:
+    """Directories answer with their own spelling of the name."""
+    for spelling, values in attributes.items():
+        if spelling.lower() == name.lower() and values:
+            return values[0]
+    return ""

@@ -1,0 +1,127 @@
+"""Putting a question to the first domain controller that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+from django.core.cache import cache
+from django.utils.crypto import salted_hmac
+
+from authconfig.choices import NetlogonStage
+from authconfig.methods.channel import open_channel
+from authconfig.methods.controllers import (
+    REST_SECONDS,
+    Controller,
+    controllers_of,
+    resting,
+)
+from authconfig.methods.directory import Connection, connection
+from authconfig.methods.faults import DirectoryError, Fault, Kind
+from authconfig.methods.remedies import summary
+from authconfig.methods.talk import Talk
+from authconfig.models import AuthenticationSettings
+from authconfig.network import Deadline
+
+T = TypeVar("T")
+# So many silent controllers may take their whole time in one login.
+MOST_SILENT = 3
+SERVICE_REST_SECONDS = 600
+
+
+def ask(
+    row: AuthenticationSettings, talk: Talk, question: Callable[[Connection], T]
+) -> T:
+    """Return the answer of the first controller that has one.
+
+    A controller that was down is not asked again for 30 seconds, and a service
+    account that was refused not for ten minutes: directories lock accounts.
+    """
+    if row.netlogon_bind_dn:
+        _spare_service_account(row, talk)
+    deadline = Deadline(talk.connect_limit * MOST_SILENT)
+    tried: list[tuple[Controller, DirectoryError]] = []
+    for controller in _awake(row, talk):
+        if tried and deadline.is_over():
+            break
+        try:
+            answer = _ask_one(controller, row, talk, question)
+        except DirectoryError as error:
+            tried.append((controller, error))
+            _note(controller, row, error)
+            if not talk.may_go_on(error):
+                raise
+        else:
+            resting.forget(_rest_key(controller, row))
+            cache.delete(_service_key(row))
+            return answer
+    raise _nobody(tried)
+
+
+def _ask_one(
+    controller: Controller,
+    row: AuthenticationSettings,
+    talk: Talk,
+    question: Callable[[Connection], T],
+) -> T:
+    channel = open_channel(controller, row, talk)
+    with connection(channel, row, talk) as connected:
+        return question(connected)
+
+
+def _awake(row: AuthenticationSettings, talk: Talk) -> list[Controller]:
+    with talk.stage(NetlogonStage.FIND) as found:
+        every = controllers_of(row, talk.connect_limit)
+        asleep = {c: words for c in every if (words := resting.get(_rest_key(c, row)))}
+        if talk.is_test:
+            asleep = {}
+        if len(asleep) == len(every):
+            words = "; ".join(str(words) for words in asleep.values())
+            raise DirectoryError(NetlogonStage.FIND, Fault.RESTING, words)
+        awake = [controller for controller in every if controller not in asleep]
+        found.append(", ".join(map(str, awake)))
+    return awake
+
+
+def _note(
+    controller: Controller, row: AuthenticationSettings, error: DirectoryError
+) -> None:
+    silent = error.fault.kind is Kind.UNREACHABLE
+    if silent or error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS):
+        words = f"{controller}: {summary(error)}"
+        resting.keep(_rest_key(controller, row), words, REST_SECONDS)
+    elif error.fault is Fault.SERVICE_REJECTED:
+        cache.set(_service_key(row), error.words, SERVICE_REST_SECONDS)
+
+
+def _rest_key(controller: Controller, row: AuthenticationSettings) -> Hashable:
+    """With other settings a controller may well answer."""
+    return controller, row.netlogon_security, row.netlogon_ca_certificate
+
+
+def _spare_service_account(row: AuthenticationSettings, talk: Talk) -> None:
+    fault = None
+    if not row.netlogon_bind_password:
+        # With an empty one a bind is anonymous and succeeds (RFC 4513, 5.1.2).
+        fault = Fault.NO_SERVICE_PASSWORD
+    elif not talk.is_test and cache.get(_service_key(row)) is not None:
+        fault = Fault.SERVICE_RESTING
+    if fault:
+        raise DirectoryError(NetlogonStage.SERVICE, fault)
+
+
+def _service_key(row: AuthenticationSettings) -> str:
+    values = (row.netlogon_domain, row.netlogon_servers, row.netlogon_bind_dn)
+    digest = salted_hmac(
+        "authconfig.methods.asking", repr((*values, row.netlogon_bind_password))
+    )
+    return f"netlogon-service:{digest.hexdigest()}"
+
+
+def _nobody(tried: list[tuple[Controller, DirectoryError]]) -> DirectoryError:
+    """Make one error of all; the first controller's says what to do."""
+    first = tried[0][1]
+    if len(tried) == 1:
+        return first
+    words = "; ".join(f"{controller}: {summary(error)}" for controller, error in tried)
+    return DirectoryError(first.stage, first.fault, words)

@@ -1,0 +1,195 @@
+"""django-auth-ldap's backend, with its settings from our row and our connection."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import Any
+
+import ldap
+from django_auth_ldap.backend import LDAPBackend
+from django_auth_ldap.config import LDAPSearch, LDAPSettings
+from ldap.ldapobject import SimpleLDAPObject
+
+from authconfig.choices import NetlogonStage
+from authconfig.methods.accounts import (
+    ATTRIBUTES,
+    Attributes,
+    account_fault,
+    is_locked,
+)
+from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.methods.groups import RequiredGroup
+from authconfig.methods.talk import Talk
+from authconfig.models import AuthenticationSettings, PbxUser
+
+# A DN and what its entry says.
+Account = tuple[str, Attributes]
+
+# No setting of Django's begins so; ours come from the row alone.
+PREFIX = "NETLOGON_ROW_"
+# Were libldap to connect anew by itself, it would find nobody here.
+NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
+DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
+
+
+def base_dn(settings: AuthenticationSettings) -> str:
+    if settings.netlogon_base_dn:
+        return settings.netlogon_base_dn
+    labels = settings.netlogon_domain.split(".")
+    return ",".join(f"DC={ldap.dn.escape_dn_chars(label)}" for label in labels)
+
+
+class Connection(SimpleLDAPObject):
+    """libldap over a channel; reports each bind to the talk."""
+
+    def __init__(
+        self, channel: socket.socket, settings: AuthenticationSettings, talk: Talk
+    ) -> None:
+        super().__init__(NOWHERE, fileno=channel.detach())
+        self.set_option(ldap.OPT_REFERRALS, 0)
+        self.set_option(ldap.OPT_TIMEOUT, talk.operation_limit)
+        self.set_option(ldap.OPT_NETWORK_TIMEOUT, talk.operation_limit)
+        self._service = (settings.netlogon_bind_dn, settings.netlogon_bind_password)
+        self._talk = talk
+
+    def simple_bind_s(self, who: str = "", cred: str = "", **kwargs: Any) -> Any:
+        if who and (who, cred) == self._service:
+            with self._talk.stage(NetlogonStage.SERVICE) as found:
+                found.append(who)
+                return super().simple_bind_s(who, cred, **kwargs)
+        with self._talk.stage(NetlogonStage.PASSWORD) as found:
+            found.append(who)
+            self._talk.password_was_sent = True
+            return super().simple_bind_s(who, cred, **kwargs)
+
+
+@contextmanager
+def connection(
+    channel: socket.socket, settings: AuthenticationSettings, talk: Talk
+) -> Iterator[Connection]:
+    connected = Connection(channel, settings, talk)
+    try:
+        yield connected
+    finally:
+        with suppress(ldap.LDAPError):
+            connected.unbind_s()
+
+
+class UserSearch(LDAPSearch):
+    """Finds exactly one account, or says why not."""
+
+    def __init__(self, settings: AuthenticationSettings, talk: Talk) -> None:
+        super().__init__(
+            base_dn(settings),
+            ldap.SCOPE_SUBTREE,
+            settings.netlogon_user_filter or DEFAULT_FILTER,
+            list(ATTRIBUTES),
+        )
+        self._talk = talk
+
+    def execute(
+        self,
+        connection: Any,
+        filterargs: Any = (),
+        escape: bool = True,  # noqa: FBT001, FBT002
+    ) -> list[Account]:
+        with self._talk.stage(NetlogonStage.SEARCH) as found:
+            accounts: list[Account] = super().execute(connection, filterargs, escape)
+            if len(accounts) != 1:
+                fault = Fault.SEVERAL_USERS if accounts else Fault.NO_USER
+                raise DirectoryError(NetlogonStage.SEARCH, fault)
+            found.append(accounts[0][0])
+        return accounts
+
+
+class DirectoryBackend(LDAPBackend):
+    """Made for one name and one connection; a login that fails is a DirectoryError."""
+
+    def __init__(
+        self,
+        name: str,
+        row: AuthenticationSettings,
+        connection: Connection,
+        talk: Talk,
+    ) -> None:
+        self._name, self._row, self._talk = name, row, talk
+        self.settings = LDAPSettings(PREFIX, self._ldap_settings())
+        # What asks the library for a connection is given ours.
+        self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
+
+    def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
+        if self._row.netlogon_bind_dn:
+            refuse_ended(ldap_user.attrs)
+        try:
+            user = ldap_user.authenticate(password)
+        except DirectoryError as error:
+            if error.fault is Fault.WRONG_PASSWORD and self._is_locked(ldap_user):
+                raise DirectoryError(error.stage, Fault.LOCKED, error.words) from error
+            raise
+        if user is None:
+            raise DirectoryError(NetlogonStage.PASSWORD, Fault.REFUSED_LOGIN)
+        assert isinstance(user, PbxUser)
+        return user
+
+    def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[PbxUser, bool]:
+        """Neither make nor change a PBX user: a name is all that is asked about."""
+        return PbxUser(name=self._name), False
+
+    def _is_locked(self, ldap_user: Any) -> bool:
+        return bool(self._row.netlogon_bind_dn) and is_locked(ldap_user.attrs)
+
+    def _ldap_settings(self) -> dict[str, Any]:
+        row = self._row
+        values = {
+            "USER_SEARCH": UserSearch(row, self._talk),
+            "ALWAYS_UPDATE_USER": False,
+            "NO_NEW_USERS": True,
+        }
+        if row.netlogon_group:
+            values |= {
+                "REQUIRE_GROUP": row.netlogon_group,
+                "GROUP_SEARCH": LDAPSearch(base_dn(row), ldap.SCOPE_SUBTREE),
+                "GROUP_TYPE": RequiredGroup(base_dn(row), self._talk),
+            }
+        return values | (self._service() if row.netlogon_bind_dn else self._direct())
+
+    def _service(self) -> dict[str, Any]:
+        return {
+            "BIND_DN": self._row.netlogon_bind_dn,
+            "BIND_PASSWORD": self._row.netlogon_bind_password,
+        }
+
+    def _direct(self) -> dict[str, Any]:
+        row = self._row
+        own_filter = row.netlogon_user_filter not in ("", DEFAULT_FILTER)
+        return {
+            # Not a DN, so nothing is to be escaped; "%" is for the template alone.
+            "USER_DN_TEMPLATE": principal(self._name, row).replace("%", "%%"),
+            "BIND_AS_AUTHENTICATING_USER": True,
+            "REFRESH_DN_ON_BIND": bool(row.netlogon_group) or own_filter,
+        }
+
+
+def principal(name: str, row: AuthenticationSettings) -> str:
+    """Return how Active Directory knows the user; other domains' names are whole."""
+    return name if "@" in name else f"{name}@{row.netlogon_domain}"
+
+
+def refuse_ended(attributes: Attributes) -> None:
+    fault = account_fault(attributes)
+    if fault:
+        raise DirectoryError(NetlogonStage.SEARCH, fault)
+
+
+def look_up(
+    name: str, row: AuthenticationSettings, connection: Connection, talk: Talk
+) -> Account:
+    """Find the account with the service account's rights; no user's password."""
+    return UserSearch(row, talk).execute(connection, {"user": name})[0]
+
+
+def bind_service(row: AuthenticationSettings, connection: Connection) -> None:
+    connection.simple_bind_s(row.netlogon_bind_dn, row.netlogon_bind_password)

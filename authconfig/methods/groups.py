@@ -1,0 +1,104 @@
+"""Is a user in the required group, be it through other groups?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import ldap
+from django_auth_ldap.config import LDAPGroupType
+from ldap.filter import escape_filter_chars
+
+from authconfig.choices import NetlogonStage
+from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.methods.talk import Talk
+
+ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
+# Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
+MEMBER_IN_CHAIN = "member:1.2.840.113556.1.4.1941:"
+MEMBER_ATTRIBUTES = ("member", "uniqueMember")
+MOST_LEVELS = 10
+MOST_GROUPS = 500
+
+
+class RequiredGroup(LDAPGroupType):
+    """Members of the group, and of groups that are members of it."""
+
+    def __init__(self, base_dn: str, talk: Talk) -> None:
+        super().__init__()
+        self._base_dn, self._talk = base_dn, talk
+
+    def is_member(self, ldap_user: Any, group_dn: str) -> bool:
+        connection = ldap_user.connection
+        with self._talk.stage(NetlogonStage.GROUP) as found:
+            found.append(group_dn)
+            if _is_active_directory(connection):
+                member = _holds(connection, group_dn, MEMBER_IN_CHAIN, ldap_user.dn)
+            else:
+                base = _common_base(self._base_dn, group_dn)
+                member = _climb(connection, base, group_dn, ldap_user.dn)
+            if not member:
+                raise DirectoryError(NetlogonStage.GROUP, Fault.NOT_IN_GROUP, group_dn)
+        return True
+
+
+def _is_active_directory(connection: Any) -> bool:
+    found = connection.search_s(
+        "", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedCapabilities"]
+    )
+    return any(
+        ACTIVE_DIRECTORY in values for _dn, facts in found for values in facts.values()
+    )
+
+
+def _holds(connection: Any, group_dn: str, attribute: str, dn: str) -> bool:
+    filter_ = f"({attribute}={escape_filter_chars(dn)})"
+    return bool(_dns(connection, group_dn, ldap.SCOPE_BASE, filter_))
+
+
+def _climb(connection: Any, base: str, group_dn: str, user_dn: str) -> bool:
+    """Go up from the user, level by level, until the group holds one of them."""
+    level, seen = {user_dn}, {user_dn}
+    for _ in range(MOST_LEVELS):
+        filter_ = _any_of(level)
+        if _dns(connection, group_dn, ldap.SCOPE_BASE, filter_):
+            return True
+        above = {
+            dn.lower() for dn in _dns(connection, base, ldap.SCOPE_SUBTREE, filter_)
+        }
+        level = above - seen
+        seen |= level
+        if not level or len(seen) > MOST_GROUPS:
+            return False
+    return False
+
+
+def _any_of(dns: Iterable[str]) -> str:
+    terms = (
+        f"({attribute}={escape_filter_chars(dn)})"
+        for dn in sorted(dns)
+        for attribute in MEMBER_ATTRIBUTES
+    )
+    return f"(|{''.join(terms)})"
+
+
+def _dns(connection: Any, base: str, scope: int, filter_: str) -> list[str]:
+    found = connection.search_s(base, scope, filter_, [ldap.NO_ATTRS])
+    # References to other servers come without a DN.
+    return [dn for dn, _attributes in found if dn]
+
+
+def _common_base(one: str, other: str) -> str:
+    """Return the branch that holds both, so that groups are found beside users."""
+    common: list[str] = []
+    pairs = zip(reversed(_parts(one)), reversed(_parts(other)), strict=False)
+    for part, other_part in pairs:
+        if part.lower() != other_part.lower():
+            break
+        common.insert(0, part)
+    return ",".join(common) or one
+
+
+def _parts(dn: str) -> list[str]:
+    parts: list[str] = ldap.dn.explode_dn(dn)
+    return parts

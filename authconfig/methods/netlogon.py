@@ -1,0 +1,151 @@
+"""The Windows password, checked by the directory and stored nowhere."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from django.core.cache import cache
+from django.utils.crypto import salted_hmac
+
+from authconfig.choices import Method, NetlogonStage, StepState
+from authconfig.methods.asking import ask
+from authconfig.methods.directory import (
+    Connection,
+    DirectoryBackend,
+    bind_service,
+    look_up,
+)
+from authconfig.methods.faults import DirectoryError, Kind
+from authconfig.methods.refusal import LoginRefusedError
+from authconfig.methods.remedies import NO_ANSWER, SENTENCES, audit_detail
+from authconfig.methods.talk import Step, Talk
+from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.names import name_key
+
+FAILURES_PERIOD_SECONDS = 600
+
+
+class Pace:
+    """How long the directory takes to say no; others are told no as slowly."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def note(self, step: Step) -> None:
+        if step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED:
+            self.seconds = step.elapsed_ms / 1000
+
+    def keep(self, talk: Talk) -> None:
+        time.sleep(min(self.seconds, talk.operation_limit))
+
+
+pace = Pace()
+
+
+def check(name: str, password: str) -> PbxUser | None:
+    """Return the active PBX user whose Windows password this is.
+
+    The directory is asked by the PBX user's own spelling of his name, at most once
+    with this password, and only about PBX users: nobody shall lock other accounts.
+    """
+    if not password.strip() or "\0" in password:
+        return None
+    row = current_settings()
+    key = name_key(name)
+    user = PbxUser.objects.filter(name_key=key, is_active=True).first()
+    failures = Failures(key)
+    if failures.use_up() > row.netlogon_max_failures:
+        raise _refusal(f"{row.netlogon_max_failures} failures in 10 minutes, not asked")
+    try:
+        if user is None:
+            _pretend(name, row)
+            raise _refusal("no active PBX user of this name, no password sent")
+        check_password(user.name, password, row, Talk(pace.note))
+    except DirectoryError as error:
+        if _is_no_failure(error):
+            failures.give_back()
+        raise _refusal_of(error) from error
+    failures.forget()
+    return user
+
+
+def _is_no_failure(error: DirectoryError) -> bool:
+    """Nothing of the user's was judged; an unheard answer may have been a no."""
+    judged = error.stage is NetlogonStage.PASSWORD
+    return error.fault.kind is not Kind.REJECTED and not judged
+
+
+def check_password(
+    name: str, password: str, row: AuthenticationSettings, talk: Talk
+) -> None:
+    """Return if the directory accepts the password; else raise DirectoryError."""
+    ask(row, talk, partial(_bind, name, password, row, talk))
+
+
+def _bind(
+    name: str,
+    password: str,
+    row: AuthenticationSettings,
+    talk: Talk,
+    connection: Connection,
+) -> None:
+    backend = DirectoryBackend(name, row, connection, talk)
+    backend.authenticate(None, username=name, password=password)
+
+
+def _pretend(name: str, row: AuthenticationSettings) -> None:
+    """Go the same way for a name that is no PBX user's, but send no password."""
+    talk = Talk()
+    try:
+        ask(row, talk, partial(_find, name, row, talk))
+    except DirectoryError as error:
+        if error.fault.kind is not Kind.REJECTED:
+            raise
+    pace.keep(talk)
+
+
+def _find(
+    name: str, row: AuthenticationSettings, talk: Talk, connection: Connection
+) -> None:
+    if row.netlogon_bind_dn:
+        bind_service(row, connection)
+        look_up(name, row, connection, talk)
+
+
+def _refusal(detail: str) -> LoginRefusedError:
+    return LoginRefusedError(Method.NETLOGON, detail)
+
+
+def _refusal_of(error: DirectoryError) -> LoginRefusedError:
+    sentence = "" if error.fault.kind is Kind.REJECTED else NO_ANSWER
+    return LoginRefusedError(
+        Method.NETLOGON,
+        audit_detail(error),
+        str(SENTENCES.get(error.fault, sentence)),
+    )
+
+
+class Failures:
+    """A name's wrong passwords of late; each is counted before it is tried."""
+
+    def __init__(self, key: str) -> None:
+        digest = salted_hmac("authconfig.methods.netlogon", key).hexdigest()
+        self._key = f"netlogon-failures:{digest}"
+
+    def use_up(self) -> int:
+        cache.add(self._key, 0, FAILURES_PERIOD_SECONDS)
+        return self._add(1)
+
+    def give_back(self) -> None:
+        self._add(-1)
+
+    def forget(self) -> None:
+        cache.delete(self._key)
+
+    def _add(self, number: int) -> int:
+        try:
+            return cache.incr(self._key, number)
+        except ValueError:  # its ten minutes ended this moment
+            cache.set(self._key, max(number, 0), FAILURES_PERIOD_SECONDS)
+            return max(number, 0)

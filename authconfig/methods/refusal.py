@@ -1,0 +1,13 @@
+"""A refused login whose reason somebody should hear of."""
+
+from __future__ import annotations
+
+from authconfig.choices import Method
+
+
+class LoginRefusedError(Exception):
+    """`detail` is for the audit log; `sentence`, if any, is for the visitor."""
+
+    def __init__(self, method: Method, detail: str, sentence: str = "") -> None:
+        super().__init__(detail)
+        self.method, self.detail, self.sentence = method, detail, sentence
