@@ -29,10 +29,8 @@ class Authority:
     def ca_pem(self) -> str:
         return _pem(self.certificate)
 
-    def server_context(
-        self, *names: str, days: int = 30, newest: ssl.TLSVersion | None = None
-    ) -> ssl.SSLContext:
-        """Return a server's TLS context; with negative days it expired long ago."""
+    def server_pem(self, *names: str, days: int = 30) -> str:
+        """Return a server's key and certificate; negative days: expired long ago."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = names or LOCAL_NAMES
         alternatives = x509.SubjectAlternativeName([_general_name(n) for n in names])
@@ -41,8 +39,16 @@ class Authority:
             .add_extension(alternatives, critical=False)
             .sign(self.key, hashes.SHA256())
         )
+        return _key_pem(key) + _pem(certificate)
+
+    def server_context(
+        self, *names: str, days: int = 30, newest: ssl.TLSVersion | None = None
+    ) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        _load(context, certificate, key)
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "server.pem"
+            path.write_text(self.server_pem(*names, days=days))
+            context.load_cert_chain(path)
         if newest:
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -91,17 +97,10 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _load(
-    context: ssl.SSLContext,
-    certificate: x509.Certificate,
-    key: ec.EllipticCurvePrivateKey,
-) -> None:
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "server.pem"
-        path.write_bytes(private + _pem(certificate).encode())
-        context.load_cert_chain(path)
+    return private.decode()

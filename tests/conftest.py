@@ -10,7 +10,10 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from authconfig.choices import AuthenticationType
+from authconfig.methods import controllers
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from tests.certificates import make_authority
+from tests.directory import Directory, running_directory
 from verification.models import LoginSession, OutgoingEmail
 
 PASSWORD = "correct horse battery"
@@ -24,6 +27,8 @@ def _no_leftovers() -> Iterator[None]:
     """Neither the process's copy of the settings nor a rate limit outlives a test."""
     current_settings.forget()
     cache.clear()
+    controllers.answers.clear()
+    controllers.resting.clear()
     yield
     current_settings.forget()
 
@@ -112,3 +117,22 @@ def admin_client_myapps(administrator: PbxUser) -> Browser:
     session["client"] = "myapps"
     session.save()
     return signed_in
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Directory]:
+    """The users' directory; a test that changes a user adds one of its own."""
+    with running_directory(make_authority("Example AD CA")) as running:
+        yield running
+
+
+@pytest.fixture
+def netlogon(configure: SettingsSetter, directory: Directory) -> SettingsSetter:
+    """Let users log in with their Windows passwords alone, unless told else."""
+
+    def set_fields(**values: object) -> AuthenticationSettings:
+        chosen = {"authentication_type": AuthenticationType.NETLOGON_ONLY} | values
+        return configure(**directory.settings(**chosen))
+
+    set_fields()
+    return set_fields

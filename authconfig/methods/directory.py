@@ -121,7 +121,8 @@ class DirectoryBackend(LDAPBackend):
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
 
     def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
-        if self._row.netlogon_bind_dn:
+        # Asked for its DN first, the library searches once and keeps what it read.
+        if self._row.netlogon_bind_dn and ldap_user.dn:
             refuse_ended(ldap_user.attrs)
         try:
             user = ldap_user.authenticate(password)

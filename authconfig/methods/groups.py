@@ -17,6 +17,7 @@ ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
 MEMBER_IN_CHAIN = "member:1.2.840.113556.1.4.1941:"
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
+NO_ATTRIBUTES = "1.1"
 MOST_LEVELS = 10
 MOST_GROUPS = 500
 
@@ -83,7 +84,7 @@ def _any_of(dns: Iterable[str]) -> str:
 
 
 def _dns(connection: Any, base: str, scope: int, filter_: str) -> list[str]:
-    found = connection.search_s(base, scope, filter_, [ldap.NO_ATTRS])
+    found = connection.search_s(base, scope, filter_, [NO_ATTRIBUTES])
     # References to other servers come without a DN.
     return [dn for dn, _attributes in found if dn]
 
