@@ -10,6 +10,8 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
+from verification.outages import redis_outage
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -23,11 +25,13 @@ class RedisOrLocalCache(RedisCache):
 
     def _either(self, name: str, *args: Any, **kwargs: Any) -> Any:
         shared: Callable[..., Any] = getattr(super(), name)
-        try:
-            return shared(*args, **kwargs)
-        except RedisError as error:
-            logger.warning("cache: Redis is away (%s)", type(error).__name__)
-            return getattr(self._local, name)(*args, **kwargs)
+        if not redis_outage.is_on():
+            try:
+                return shared(*args, **kwargs)
+            except RedisError as error:
+                redis_outage.begin()
+                logger.warning("cache: Redis is away (%s)", type(error).__name__)
+        return getattr(self._local, name)(*args, **kwargs)
 
     def add(self, *args: Any, **kwargs: Any) -> Any:
         return self._either("add", *args, **kwargs)

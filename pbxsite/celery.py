@@ -13,11 +13,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 app = Celery("pbxsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# A sweep that no worker took up before the next one is needed no more.
 app.conf.beat_schedule = {
-    "wake-due-mails": {"task": "verification.tasks.wake_due_mails", "schedule": 5.0},
+    "wake-due-mails": {
+        "task": "verification.tasks.wake_due_mails",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "end-overdue-mails": {
         "task": "verification.tasks.end_overdue_mails",
         "schedule": 60.0,
+        "options": {"expires": 60.0},
     },
 }
 
@@ -26,3 +32,4 @@ app.conf.beat_schedule = {
 def be_patient(conf: Any, **kwargs: Any) -> None:
     """A worker waits for a broker that restarts; only publishers must be quick."""
     conf.broker_transport_options = {"visibility_timeout": 600}
+    conf.broker_connection_max_retries = None

@@ -27,7 +27,7 @@ from verification.choices import (
 )
 from verification.models import LoginSession, OutgoingEmail
 from verification.notices import announce
-from verification.tasks import deliver_mail
+from verification.tasks import wake_worker
 from verification.tokens import is_approval_code, read_link_token
 
 MAX_CODE_TRIES = 3
@@ -131,8 +131,7 @@ def _queue_mail(login: LoginSession) -> None:
         language=login.language,
         expires_at=login.expires_at,
     )
-    # Robust: a broker that is down delays the mail, it does not fail the login.
-    transaction.on_commit(partial(deliver_mail.delay, mail.pk), robust=True)
+    transaction.on_commit(partial(wake_worker, mail.pk))
 
 
 def find_by_link(token: str) -> LoginSession | None:

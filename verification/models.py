@@ -15,6 +15,7 @@ from authconfig.choices import Client, Method, SmtpSecurity
 from authconfig.fields import SecretField
 from verification.browsers import browser_text
 from verification.choices import (
+    AccountTestState,
     Approver,
     Ending,
     LoginState,
@@ -22,7 +23,6 @@ from verification.choices import (
     MailState,
     Stage,
     StepState,
-    TestState,
 )
 
 
@@ -33,6 +33,10 @@ class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
 
     def pending(self) -> Self:
         return self.live().filter(state=LoginState.PENDING)
+
+    def over(self) -> Self:
+        """No longer pending, by a decision or by time."""
+        return self.exclude(state=LoginState.PENDING, expires_at__gt=timezone.now())
 
 
 class LoginSession(models.Model):
@@ -244,7 +248,7 @@ class AccountTest(models.Model):
     ca_certificate = models.TextField(blank=True)
     fingerprint = models.CharField(max_length=64)
     state = models.CharField(
-        max_length=10, choices=TestState.choices, default=TestState.QUEUED
+        max_length=10, choices=AccountTestState.choices, default=AccountTestState.QUEUED
     )
     remedy = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -253,7 +257,7 @@ class AccountTest(models.Model):
     class Meta:
         constraints = [
             CheckConstraint(
-                name="test_state_is_known", condition=Q(state__in=TestState.values)
+                name="test_state_is_known", condition=Q(state__in=AccountTestState.values)
             ),
             CheckConstraint(
                 name="ended_test_keeps_no_password",
@@ -265,7 +269,7 @@ class AccountTest(models.Model):
             Index(
                 name="test_accepted_by_account",
                 fields=["fingerprint"],
-                condition=Q(state=TestState.ACCEPTED),
+                condition=Q(state=AccountTestState.ACCEPTED),
             )
         ]
 

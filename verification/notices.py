@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from verification.models import LoginSession
+from verification.outages import redis_outage
 
 logger = logging.getLogger(__name__)
 CHANNEL = "verification:logins"
@@ -24,7 +25,10 @@ def _redis() -> Redis:
 
 def announce(login: LoginSession) -> None:
     """Publish "something changed"; never raises, since the streams also ask."""
+    if redis_outage.is_on():
+        return
     try:
         _redis().publish(CHANNEL, login.public_id.hex)
     except RedisError as error:
+        redis_outage.begin()
         logger.warning("login %s: not announced (%s)", login.pk, type(error).__name__)

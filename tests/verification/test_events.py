@@ -322,7 +322,7 @@ def test_a_database_that_is_away_ends_no_stream(
     hub: events.Hub,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def away(_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
     async def story() -> None:
@@ -344,7 +344,7 @@ def test_a_database_that_is_away_ends_no_stream(
 def test_no_stream_begins_while_the_database_is_away(
     browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
     monkeypatch.setattr(events, "_find_login", away)
