@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyasn1.codec.ber import decoder, encoder
-from pyasn1.error import SubstrateUnderrunError
+from pyasn1.error import PyAsn1Error, SubstrateUnderrunError
 from pyasn1_modules import rfc2251
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
@@ -45,6 +45,7 @@ class ScriptedDirectory:
     port: int = 0
     on_bind: Callable[[str, str], Answer] = accept
     on_search: Callable[[str, bytes], Entries] = lambda _base, _request: []
+    starttls_code: int | None = None
     binds: list[tuple[str, str]] = field(default_factory=list)
     searches: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -75,8 +76,14 @@ class ScriptedDirectory:
             for dn, attributes in self.on_search(base, raw):
                 connection.sendall(_entry(number, dn, attributes))
             connection.sendall(_result(number, "searchResDone", (SUCCESS, "")))
+        elif self.starttls_code is not None:
+            connection.sendall(_refused_starttls(number, self.starttls_code))
         else:
             raise HangUpError
+
+
+def _refused_starttls(number: int, code: int) -> bytes:
+    return bytes([0x30, 12, 2, 1, number, 0x78, 7, 10, 1, code, 4, 0, 4, 0])
 
 
 def _result(number: int, kind: str, answer: Answer) -> bytes:
@@ -149,5 +156,5 @@ def _serve(
     connection: socket.socket, converse: Callable[[socket.socket], None]
 ) -> None:
     connection.settimeout(LIMIT)
-    with connection, suppress(OSError, HangUpError):
+    with connection, suppress(OSError, HangUpError, PyAsn1Error):
         converse(connection)
