@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from authconfig.forms import MAIL_FIELDS, SettingsForm
 from authconfig.models import PbxUser
 from verification.accounts import account_of, fingerprint
-from verification.choices import TestState
+from verification.choices import AccountTestState
 from verification.models import AccountTest
 from verification.outbox import TEST_START_TTL
 from verification.smtp import Account
@@ -105,8 +105,11 @@ def request(form: SettingsForm, recipient: str, requested_by: PbxUser) -> Accoun
 
 def _give_up(test: AccountTest, remedy: str) -> None:
     """Unless a worker has it all the same: a publish that timed out may arrive."""
-    AccountTest.objects.filter(pk=test.pk, state=TestState.QUEUED).update(
-        state=TestState.FAILED, remedy=remedy, password="", ended_at=timezone.now()
+    AccountTest.objects.filter(pk=test.pk, state=AccountTestState.QUEUED).update(
+        state=AccountTestState.FAILED,
+        remedy=remedy,
+        password="",
+        ended_at=timezone.now(),
     )
     test.refresh_from_db()
 
@@ -115,7 +118,7 @@ def _end_abandoned() -> None:
     """A test that no worker ran must not keep its password for ever."""
     since = timezone.now() - ABANDONED_AFTER
     AccountTest.objects.filter(ended_at=None, created_at__lte=since).update(
-        state=TestState.FAILED, password="", ended_at=timezone.now()
+        state=AccountTestState.FAILED, password="", ended_at=timezone.now()
     )
 
 
@@ -142,11 +145,11 @@ def status(test: AccountTest) -> dict[str, Any]:
 
 
 def _heading(test: AccountTest) -> str:
-    if test.state == TestState.ACCEPTED:
+    if test.state == AccountTestState.ACCEPTED:
         return _("The server accepted the test e-mail to %(recipient)s.") % {
             "recipient": test.recipient
         }
-    if test.state == TestState.FAILED:
+    if test.state == AccountTestState.FAILED:
         return _("The test e-mail was not sent.")
     if _is_left_alone(test):
         return _("No worker is running.")
@@ -154,7 +157,7 @@ def _heading(test: AccountTest) -> str:
 
 
 def _text(test: AccountTest) -> str:
-    if test.state == TestState.ACCEPTED:
+    if test.state == AccountTestState.ACCEPTED:
         return _(
             "With exactly this e-mail account, two-factor authentication can be"
             " switched on. Look into the mailbox whether the e-mail arrives."
@@ -166,7 +169,7 @@ def _text(test: AccountTest) -> str:
 
 def _is_left_alone(test: AccountTest) -> bool:
     waited = timezone.now() - test.created_at
-    return test.state == TestState.QUEUED and waited > PATIENCE
+    return test.state == AccountTestState.QUEUED and waited > PATIENCE
 
 
 def _no_worker() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
@@ -33,6 +35,8 @@ SQLITE_OPTIONS = {
 
 def broker_url(redis_url: str) -> str:
     """Celery's way to write a Redis address; only Unix sockets differ."""
-    if redis_url.startswith("unix://"):
-        return f"redis+socket://{redis_url.removeprefix('unix://')}"
-    return redis_url
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    path, _, query = redis_url.removeprefix("unix://").partition("?")
+    number = parse_qs(query).get("db", ["0"])[0]
+    return f"redis+socket://{path}?virtual_host={number}"

@@ -37,7 +37,7 @@ SITE_NAME = env.str("SITE_NAME", default="PBX")
 if EMBEDDED:
     SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
-    REDIS_URL = secret("REDIS_URL", default=f"unix://{DATA_DIR}/redis.sock")
+    REDIS_URL = secret("REDIS_URL", default=embedded.redis_url(DATA_DIR))
 else:
     SITE_URL = required("SITE_URL").rstrip("/")
     ALLOWED_HOSTS = required("ALLOWED_HOSTS").split(",")

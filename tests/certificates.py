@@ -14,6 +14,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# Python 3.13 and newer ask for these and for the key identifiers (RFC 5280, 4.2.1).
+CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -37,6 +49,7 @@ class Authority:
         certificate = (
             _builder(names[0], self.name, key, days)
             .add_extension(alternatives, critical=False)
+            .add_extension(_key_of(self.key), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         return _key_pem(key) + _pem(certificate)
@@ -62,6 +75,10 @@ def make_authority(name: str = "Test Authority") -> Authority:
     certificate = (
         _builder(name, name, key, 30)
         .add_extension(basic, critical=True)
+        .add_extension(CA_USAGE, critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     return Authority(name, key, certificate)
@@ -80,6 +97,10 @@ def _builder(
         .not_valid_before(min(datetime.now(UTC), end) - timedelta(days=1))
         .not_valid_after(end)
     )
+
+
+def _key_of(issuer: ec.EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
 
 
 def _name(name: str) -> x509.Name:

@@ -17,7 +17,7 @@ NewPage = Callable[..., Page]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi"):
+        for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"):
             running.manage(
                 "pbxusers",
                 "add",
@@ -200,3 +200,23 @@ def test_a_browser_that_runs_scripts_on_the_link_changes_nothing(
     expect(login.page.locator("#approval-code")).to_have_text(login.code)
     decide(new_page(), login.link, "accept", login.code)
     expect(login.page.get_by_role("heading", name="Account security")).to_be_visible()
+
+
+def test_an_expired_login_says_so_on_both_sides(
+    held: Callable[[str], Held], new_page: NewPage, site: Site
+) -> None:
+    login = held("hans")
+    site.manage(
+        "shell",
+        "--command",
+        "from django.utils import timezone;"
+        "LoginSession.objects.filter(user__name='hans')"
+        ".update(expires_at=timezone.now())",
+    )
+
+    response = new_page().goto(login.link)
+
+    assert response
+    assert response.status == 410
+    expect(login.page.get_by_role("heading", name="expired")).to_be_visible()
+    assert login.page.locator("#continue").count() == 0

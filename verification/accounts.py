@@ -6,7 +6,7 @@ from django.utils.crypto import salted_hmac
 
 from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
-from verification.choices import TestState
+from verification.choices import AccountTestState
 from verification.models import AccountTest
 from verification.smtp import Account
 
@@ -58,5 +58,5 @@ def fingerprint(account: Account) -> str:
 def was_accepted(account: Account) -> bool:
     """Has the server accepted a test e-mail with exactly this account?"""
     return AccountTest.objects.filter(
-        fingerprint=fingerprint(account), state=TestState.ACCEPTED
+        fingerprint=fingerprint(account), state=AccountTestState.ACCEPTED
     ).exists()

@@ -60,7 +60,7 @@ class MailState(TextChoices):
     UNKNOWN = "unknown", _("Unknown")
 
 
-class TestState(TextChoices):
+class AccountTestState(TextChoices):
     QUEUED = "queued", _("Waiting for a worker")
     RUNNING = "running", _("Running")
     ACCEPTED = "accepted", _("Accepted by the server")

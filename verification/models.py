@@ -257,7 +257,8 @@ class AccountTest(models.Model):
     class Meta:
         constraints = [
             CheckConstraint(
-                name="test_state_is_known", condition=Q(state__in=AccountTestState.values)
+                name="test_state_is_known",
+                condition=Q(state__in=AccountTestState.values),
             ),
             CheckConstraint(
                 name="ended_test_keeps_no_password",

@@ -20,7 +20,7 @@ from authconfig import audit
 from authconfig.choices import Event
 from authconfig.models import current_settings
 from verification.accounts import account_of, account_of_test
-from verification.choices import LoginState, MailState, Stage, TestState
+from verification.choices import AccountTestState, LoginState, MailState, Stage
 from verification.mails import approval_message, test_message
 from verification.models import AccountTest, AccountTestStep, OutgoingEmail
 from verification.smtp import SmtpError, Step, open_connection
@@ -162,9 +162,9 @@ def run_test(pk: int) -> None:
     """Run a requested test of an e-mail account, if it is not too old by now."""
     started = AccountTest.objects.filter(
         pk=pk,
-        state=TestState.QUEUED,
+        state=AccountTestState.QUEUED,
         created_at__gt=timezone.now() - TEST_START_TTL,
-    ).update(state=TestState.RUNNING)
+    ).update(state=AccountTestState.RUNNING)
     if started:
         test = AccountTest.objects.get(pk=pk)
         with translation.override(test.language):
@@ -201,7 +201,7 @@ def _note_step(test: AccountTest, step: Step) -> None:
 
 def _end_test(test: AccountTest, error: SmtpError | None) -> None:
     AccountTest.objects.filter(pk=test.pk).update(
-        state=TestState.FAILED if error else TestState.ACCEPTED,
+        state=AccountTestState.FAILED if error else AccountTestState.ACCEPTED,
         remedy=error.remedy if error else "",
         password="",
         ended_at=timezone.now(),

@@ -78,7 +78,7 @@ def test_show_as_json_has_the_same_values(configure: Configure) -> None:
     values = json.loads(Ran("show", "--json").out)
 
     assert list(values) == [*FIELDS, "oauth2_redirect_uri"]
-    assert values["two_factor"] == "off"
+    assert values["two_factor"] is False
     assert values["smtp_port"] == 587
     assert values["smtp_ca_certificate"] == PEM
     assert values["smtp_password"] == "set"

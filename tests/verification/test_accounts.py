@@ -70,7 +70,7 @@ def test_a_right_account_passes_every_stage_in_order(
     order = ["resolve", "connect", "ehlo", "tls", "auth"]
     order += ["mail_from", "rcpt_to", "data"]
     assert steps_of(test) == [(stage, StepState.DONE) for stage in order]
-    assert (test.state, test.remedy) == (choices.TestState.ACCEPTED, "")
+    assert (test.state, test.remedy) == (choices.AccountTestState.ACCEPTED, "")
     assert test.ended_at
     (mail,) = server.mails
     assert (mail.sender, mail.recipient) == ("site@example.com", "a@b.example")
@@ -84,7 +84,7 @@ def test_a_server_without_encryption_and_login_skips_these_stages(
 
     skipped = [stage for stage, state in steps_of(test) if state == StepState.SKIPPED]
     assert sorted(skipped) == [Stage.AUTH, Stage.TLS]
-    assert test.state == choices.TestState.ACCEPTED
+    assert test.state == choices.AccountTestState.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_test_fails_at_its_stage_with_a_remedy(
     assert last == (stage, StepState.FAILED)
     assert {state for _stage, state in passed} <= {StepState.DONE}
     assert test.steps.get(stage=stage).words
-    assert test.state == choices.TestState.FAILED
+    assert test.state == choices.AccountTestState.FAILED
     assert test.remedy
     assert not server.mails
 
@@ -165,7 +165,7 @@ def test_a_test_that_waited_too_long_is_not_started(
     outbox.run_test(test.pk)
 
     test.refresh_from_db()
-    assert test.state == choices.TestState.QUEUED
+    assert test.state == choices.AccountTestState.QUEUED
     assert server.connections == 0
 
 

@@ -27,7 +27,7 @@ from authconfig.sections import FIELDS, SECRETS
 from pbxsite import account_tests, saving, summary
 from verification import outbox
 from verification.accounts import account_of
-from verification.choices import TestState
+from verification.choices import AccountTestState
 
 BOOLEANS = {"on": "on", "off": ""}
 Faults = dict[str, list[str]]
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             return
         for key, value in values.items():
             # One line for each, certificates too.
-            self.stdout.write(f"{key}={value}".replace("\n", "\\n"))
+            self.stdout.write(f"{key}={_word(value)}".replace("\n", "\\n"))
 
     def _set(self, words: list[str], address: str | None) -> None:
         values, faults = _read(words)
@@ -109,7 +109,7 @@ class Command(BaseCommand):
                 f"{step.stage}: {step.state}, {time} {step.words}".strip()
             )
         test.refresh_from_db()
-        if test.state != TestState.ACCEPTED:
+        if test.state != AccountTestState.ACCEPTED:
             self.stderr.write(test.remedy)
             sys.exit(1)
         self.stdout.write(f"accepted: {address}")
@@ -140,6 +140,11 @@ def _values(row: AuthenticationSettings) -> dict[str, Any]:
 def _shown(key: str, value: Any) -> Any:
     if key in SECRETS:
         return "set" if value else "not set"
+    return value
+
+
+def _word(value: Any) -> Any:
+    """The words that `set` takes back."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return value
