@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 
@@ -26,6 +27,15 @@ app.conf.beat_schedule = {
         "options": {"expires": 60.0},
     },
 }
+
+
+@app.on_after_finalize.connect
+def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
+    """The settings cannot be read before: they import this module first."""
+    seconds = settings.NETLOGON_RECHECK_MINUTES * 60.0
+    if seconds:
+        task = sender.tasks["verification.tasks.recheck_windows_accounts"]
+        sender.add_periodic_task(seconds, task.s(), expires=seconds)
 
 
 @celeryd_init.connect

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,11 @@ class Directory:
     def remove(self, dn: str) -> None:
         with self.as_root() as root:
             root.delete_s(dn)
+
+    def forget(self, dn: str) -> None:
+        """Remove what a test may have removed itself."""
+        with suppress(ldap.NO_SUCH_OBJECT):
+            self.remove(dn)
 
     def binds_failed(self, dn: str) -> int:
         """Return how many wrong passwords slapd has counted for the user."""

@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from verification import outbox
+from verification import outbox, rechecks
 from verification.models import OutgoingEmail
 from verification.outages import redis_outage
 
@@ -50,3 +50,8 @@ def wake_due_mails() -> None:
 @shared_task
 def end_overdue_mails() -> None:
     outbox.expire_overdue()
+
+
+@shared_task
+def recheck_windows_accounts() -> None:
+    rechecks.end_sessions_of_closed_accounts()

@@ -10,6 +10,8 @@ from authconfig.methods.faults import Fault
 Attributes = Mapping[str, Sequence[str]]
 
 ATTRIBUTES = ("userAccountControl", "accountExpires", "pwdAccountLockedTime")
+# What to ask for when only the DN matters (RFC 4511, 4.5.1.8).
+NO_ATTRIBUTES = "1.1"
 ACCOUNT_DISABLED = 2
 # Windows counts tenths of microseconds since 1601.
 WINDOWS_EPOCH_SECONDS = 11_644_473_600

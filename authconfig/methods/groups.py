@@ -10,6 +10,7 @@ from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
 from authconfig.choices import NetlogonStage
+from authconfig.methods.accounts import NO_ATTRIBUTES
 from authconfig.methods.faults import DirectoryError, Fault
 from authconfig.methods.talk import Talk
 
@@ -17,7 +18,6 @@ ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
 MEMBER_IN_CHAIN = "member:1.2.840.113556.1.4.1941:"
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
-NO_ATTRIBUTES = "1.1"
 MOST_LEVELS = 10
 MOST_GROUPS = 500
 

@@ -1,0 +1,68 @@
+"""Which accounts were disabled or removed in the directory since their login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import ldap
+
+from authconfig.choices import NetlogonStage
+from authconfig.methods.accounts import NO_ATTRIBUTES
+from authconfig.methods.asking import ask
+from authconfig.methods.directory import (
+    Connection,
+    base_dn,
+    bind_service,
+    look_up,
+    refuse_ended,
+)
+from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.methods.talk import Talk
+from authconfig.models import AuthenticationSettings
+
+CLOSED = {Fault.NO_USER, Fault.DISABLED, Fault.ACCOUNT_EXPIRED}
+# Says nothing about any one of them.
+UNCLEAR = {Fault.SEVERAL_USERS}
+
+
+def closed_accounts(
+    row: AuthenticationSettings, names: Iterable[str]
+) -> dict[str, DirectoryError]:
+    """Return those who may not log in any more, and why; DirectoryError: unknown."""
+    names = list(names)
+    if not names:
+        return {}
+    talk = Talk()
+    return ask(row, talk, partial(_closed, names, row, talk))
+
+
+def _closed(
+    names: Iterable[str],
+    row: AuthenticationSettings,
+    talk: Talk,
+    connection: Connection,
+) -> dict[str, DirectoryError]:
+    bind_service(row, connection)
+    _require_sight(row, talk, connection)
+    closed = {}
+    for name in names:
+        try:
+            _dn, attributes = look_up(name, row, connection, talk)
+            refuse_ended(attributes)
+        except DirectoryError as error:
+            if error.fault in CLOSED:
+                closed[name] = error
+            elif error.fault not in UNCLEAR:
+                raise
+    return closed
+
+
+def _require_sight(
+    row: AuthenticationSettings, talk: Talk, connection: Connection
+) -> None:
+    """To an account without rights everybody seems to be gone."""
+    with talk.stage(NetlogonStage.SEARCH):
+        base = base_dn(row)
+        if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):
+            raise DirectoryError(NetlogonStage.SEARCH, Fault.NO_RIGHTS)
