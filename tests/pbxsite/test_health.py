@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client as Browser
+
+from authconfig.models import PbxUser
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser(raise_request_exception=False)
+
+
+def test_a_living_process_says_so_without_its_database(browser: Browser) -> None:
+    """No database is allowed in this test: a query would fail it."""
+    response = browser.get("/livez")
+
+    assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.mark.django_db
+def test_a_site_with_its_database_is_ready(browser: Browser) -> None:
+    response = browser.get("/readyz")
+
+    assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", ["authconfig", "verification", "sessions"])
+def test_a_site_with_missing_migrations_is_not_ready(
+    browser: Browser, app: str
+) -> None:
+    MigrationRecorder.Migration.objects.filter(app=app).delete()
+
+    response = browser.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.content == b"migrations are missing\n"
+
+
+@pytest.mark.django_db
+def test_a_site_without_its_database_is_not_ready(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise OperationalError("server 192.0.2.1 closed the connection")
+
+    monkeypatch.setattr(connection, "cursor", away)
+
+    response = browser.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.content == b"the database does not answer\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_health_is_open_read_only_and_never_stored(
+    browser: Browser, user: PbxUser, path: str
+) -> None:
+    response = browser.get(path)
+
+    assert response["Content-Type"] == "text/plain"
+    assert "no-store" in response["Cache-Control"]
+    assert "Set-Cookie" not in response
+    assert browser.head(path).status_code == 200
+    assert browser.post(path).status_code == 405
