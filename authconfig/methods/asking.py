@@ -71,6 +71,8 @@ def _ask_one(
 
 def _awake(row: AuthenticationSettings, talk: Talk) -> list[Controller]:
     with talk.stage(NetlogonStage.FIND) as found:
+        if not row.netlogon_domain:
+            raise DirectoryError(NetlogonStage.FIND, Fault.NO_DOMAIN)
         every = controllers_of(row, talk.connect_limit)
         asleep = {c: words for c in every if (words := resting.get(_rest_key(c, row)))}
         if talk.is_test:

@@ -24,6 +24,7 @@ from authconfig.methods.faults import DirectoryError, Fault
 from authconfig.methods.groups import RequiredGroup
 from authconfig.methods.talk import Talk
 from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.validators import LDAP_PLACEHOLDER
 
 # A DN and what its entry says.
 Account = tuple[str, Attributes]
@@ -85,7 +86,7 @@ class UserSearch(LDAPSearch):
         super().__init__(
             base_dn(settings),
             ldap.SCOPE_SUBTREE,
-            settings.netlogon_user_filter or DEFAULT_FILTER,
+            _template(settings.netlogon_user_filter or DEFAULT_FILTER),
             list(ATTRIBUTES),
         )
         self._talk = talk
@@ -103,6 +104,12 @@ class UserSearch(LDAPSearch):
                 raise DirectoryError(NetlogonStage.SEARCH, fault)
             found.append(accounts[0][0])
         return accounts
+
+
+def _template(user_filter: str) -> str:
+    """Let a percent sign be one, unless it stands for the user."""
+    doubled = user_filter.replace("%", "%%")
+    return doubled.replace(f"%{LDAP_PLACEHOLDER}", LDAP_PLACEHOLDER)
 
 
 class DirectoryBackend(LDAPBackend):

@@ -137,6 +137,7 @@ NETWORK_FAULTS: tuple[tuple[type[Exception], Fault], ...] = (
     (ConnectionRefusedError, Fault.REFUSED),
     (ConnectionError, Fault.CLOSED),
     (UnicodeError, Fault.NAME_UNKNOWN),
+    (ValueError, Fault.OTHER),
 )
 NO_ANSWER: tuple[tuple[type[ldap.LDAPError], Fault], ...] = (
     (ldap.TIMEOUT, Fault.TIMEOUT),
@@ -214,7 +215,10 @@ def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
 
 
 def server_words(error: ldap.LDAPError) -> str:
+    """Return the number, its meaning and the text, as "49 Invalid credentials: …"."""
     facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    # "info" is Active Directory's own text; "desc" is what the number means.
-    words = [facts.get("desc", ""), facts.get("info", "")]
-    return ": ".join(str(word) for word in words if word) or type(error).__name__
+    number = facts.get("result", 0)
+    meaning = facts.get("desc") or type(error).__name__
+    # libldap's own numbers, for what it did not hear, are negative.
+    said = f"{number} {meaning}" if number > 0 else str(meaning)
+    return f"{said}: {facts['info']}" if facts.get("info") else said

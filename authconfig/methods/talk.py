@@ -59,7 +59,7 @@ class Talk:
         except DirectoryError as error:
             self._report(stage, StepState.FAILED, began, summary(error))
             raise
-        except (ldap.LDAPError, OSError, UnicodeError) as raised:
+        except (ldap.LDAPError, OSError, ValueError) as raised:
             meant = _meaning(stage, raised)
             self._report(stage, StepState.FAILED, began, summary(meant))
             raise meant from raised

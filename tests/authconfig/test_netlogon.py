@@ -95,7 +95,7 @@ def test_a_wrong_password_is_refused_and_recorded(
 
     assert VAGUE in failure_words(response)
     assert failure().method == Method.NETLOGON
-    assert failure().detail == "password: wrong password (Invalid credentials)"
+    assert failure().detail == "password: wrong password (49 Invalid credentials)"
 
 
 def test_the_pbx_password_is_no_windows_password(
@@ -219,6 +219,14 @@ def test_a_name_full_of_signs_finds_its_own_account(
     PbxUser.objects.bulk_create([PbxUser(name="a,b+c (d) *")])
 
     assert start(browser, "a,b+c (d) *", WINDOWS_PASSWORD).status_code == 302
+
+
+def test_a_percent_sign_in_the_filter_is_one(
+    netlogon: SettingsSetter, start: Starter, browser: Browser
+) -> None:
+    netlogon(netlogon_user_filter="(&(sAMAccountName=%(user)s)(!(sn=100% %s)))")
+
+    assert start(browser, password=WINDOWS_PASSWORD).status_code == 302
 
 
 @pytest.mark.parametrize("group", [STAFF, STAFF.upper(), EVERYBODY])

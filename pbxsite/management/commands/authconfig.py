@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import BooleanField
 
 from authconfig import lockout
+from authconfig.choices import StepState
 from authconfig.forms import (
     DEFAULT_PORTS,
     MODEL_FIELDS,
@@ -22,6 +23,8 @@ from authconfig.forms import (
     SecretInput,
     SettingsForm,
 )
+from authconfig.methods.diagnosis import test_netlogon
+from authconfig.methods.talk import Step
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
 from pbxsite import account_tests, saving, summary
@@ -54,14 +57,22 @@ class Command(BaseCommand):
         kinds = test.add_subparsers(dest="kind", required=True)
         smtp = kinds.add_parser("smtp", help="Send a test e-mail.")
         smtp.add_argument("address")
+        windows = kinds.add_parser(
+            "netlogon",
+            help="Log in at the directory; the password comes as the first line of"
+            " standard input, an empty one checks none.",
+        )
+        windows.add_argument("user")
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "show":
             self._show(as_json=options["json"])
         elif action == "set":
             self._set(options["assignments"], options["test"])
-        else:
+        elif options["kind"] == "smtp":
             self._test(_form(AuthenticationSettings.load(), {}), options["address"])
+        else:
+            self._test_netlogon(options["user"])
 
     def _show(self, *, as_json: bool) -> None:
         values = _values(AuthenticationSettings.load())
@@ -113,6 +124,21 @@ class Command(BaseCommand):
             self.stderr.write(test.remedy)
             sys.exit(1)
         self.stdout.write(f"accepted: {address}")
+
+    def _test_netlogon(self, user: str) -> None:
+        password = sys.stdin.readline().rstrip("\r\n")
+        settings = AuthenticationSettings.load()
+        report = test_netlogon(settings, user, password, self._print_step, actor=None)
+        if report.remedy:
+            (self.stdout if report.accepted else self.stderr).write(report.remedy)
+        if not report.accepted:
+            sys.exit(1)
+        self.stdout.write(f"accepted: {user}")
+
+    def _print_step(self, step: Step) -> None:
+        if step.state != StepState.STARTED:
+            line = f"{step.stage}: {step.state}, {step.elapsed_ms} ms {step.words}"
+            self.stdout.write(line.strip())
 
     def _warn(self, form: SettingsForm) -> None:
         """The command line is the owner's: it warns where the page refuses."""

@@ -1,0 +1,145 @@
+"""A test of Netlogon, stage by stage, also with settings that are not saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from types import SimpleNamespace
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from authconfig import audit
+from authconfig.choices import Event, NetlogonStage, StepState
+from authconfig.methods import controllers
+from authconfig.methods.asking import ask
+from authconfig.methods.directory import (
+    Connection,
+    base_dn,
+    bind_service,
+    look_up,
+    refuse_ended,
+)
+from authconfig.methods.faults import DirectoryError
+from authconfig.methods.groups import RequiredGroup
+from authconfig.methods.netlogon import check_password
+from authconfig.methods.remedies import audit_detail, remedy
+from authconfig.methods.talk import Progress, Step, Talk
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.names import name_key, pbx_name
+
+# The page's limit: directories lock accounts that are tried too often.
+LIMIT, LIMIT_PERIOD = 3, timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Report:
+    """`remedy` says what to do, or what a test that succeeded did not show."""
+
+    steps: tuple[Step, ...]
+    remedy: str
+    accepted: bool
+
+
+@dataclass
+class _Steps:
+    """Passes each step on and keeps those that have ended."""
+
+    progress: Progress
+    ended: list[Step] = field(default_factory=list)
+
+    def note(self, step: Step) -> None:
+        if step.state is not StepState.STARTED:
+            self.ended.append(step)
+        self.progress(step)
+
+    def skip_the_rest(self, talk: Talk) -> None:
+        seen = {step.stage for step in self.ended}
+        for stage in NetlogonStage:
+            if stage not in seen:
+                talk.skip(stage)
+
+
+def test_netlogon(
+    settings: AuthenticationSettings,
+    user: str,
+    password: str,
+    progress: Progress,
+    *,
+    actor: PbxUser | None,
+) -> Report:
+    """Go the way of a login as `user`; without a password as far as that leads.
+
+    The page names the administrator who asked as the actor, the command line nobody.
+    """
+    steps = _Steps(progress)
+    talk = Talk(steps.note, is_test=True)
+    name = _name(user, settings)
+    controllers.answers.forget(settings.netlogon_domain)
+    try:
+        if name and password:
+            check_password(name, password, settings, talk)
+        else:
+            ask(settings, talk, partial(_look, name, settings, talk))
+    except DirectoryError as error:
+        _record(name, audit_detail(error), actor)
+        return Report(tuple(steps.ended), remedy(error), accepted=False)
+    steps.skip_the_rest(talk)
+    _record(name, "accepted", actor)
+    return Report(tuple(steps.ended), _note(name, password), accepted=True)
+
+
+def is_too_often() -> bool:
+    """The page's limit, for all administrators together."""
+    since = timezone.now() - LIMIT_PERIOD
+    recent = AuditEvent.objects.filter(
+        event=Event.NETLOGON_TESTED, actor__isnull=False, at__gt=since
+    )
+    return recent.count() >= LIMIT
+
+
+def _name(entered: str, settings: AuthenticationSettings) -> str:
+    """Return the name that a login would ask the directory about."""
+    name = pbx_name(
+        entered,
+        domains=(settings.pbx_domain, settings.netlogon_domain),
+        netbios=settings.netbios_name,
+    )
+    user = PbxUser.objects.filter(name_key=name_key(name)).first()
+    return user.name if user else name
+
+
+def _look(
+    name: str, row: AuthenticationSettings, talk: Talk, connection: Connection
+) -> None:
+    if not row.netlogon_bind_dn:
+        return
+    bind_service(row, connection)
+    if not name:
+        return
+    dn, attributes = look_up(name, row, connection, talk)
+    refuse_ended(attributes)
+    if row.netlogon_group:
+        found = SimpleNamespace(dn=dn, connection=connection)
+        RequiredGroup(base_dn(row), talk).is_member(found, row.netlogon_group)
+
+
+def _record(name: str, detail: str, actor: PbxUser | None) -> None:
+    audit.record(
+        Event.NETLOGON_TESTED,
+        user=actor,
+        actor=actor,
+        detail=f"{name}: {detail}" if name else detail,
+    )
+
+
+def _note(name: str, password: str) -> str:
+    if not password:
+        return _("No password was given, so none was checked.")
+    if PbxUser.objects.filter(name_key=name_key(name), is_active=True).exists():
+        return ""
+    return _(
+        "The directory accepts this user, but there is no active PBX user “%(name)s”:"
+        " add one before he can log in."
+    ) % {"name": name}
