@@ -109,7 +109,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     facts = {"stage": error.stage, "code": error.code, "words": error.words[:500]}
     due_at = _next_try(mail)
     used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
-    if error.data_begun and error.code is None:
+    if error.outcome_unknown:
         _end(mail, MailState.UNKNOWN, **facts)
     elif error.permanent or used_up:
         _end(mail, MailState.FAILED, **facts)
