@@ -5,16 +5,15 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 env = environ.FileAwareEnv()
 
 
 def required(name: str) -> str:
-    """Return the variable; raise ImproperlyConfigured with its name when missing."""
+    """Return the variable; a process that misses it ends with its name alone."""
     value = str(env.str(name, default="")).strip()
     if not value:
-        raise ImproperlyConfigured(
+        raise SystemExit(
             f"Set the environment variable {name}, or {name}_FILE with a file's path."
         )
     return value
@@ -23,6 +22,11 @@ def required(name: str) -> str:
 def secret(name: str, default: str) -> str:
     """Read an optional secret; the line end that editors leave in files is dropped."""
     return str(env.str(name, default=default)).strip()
+
+
+def words(text: str) -> list[str]:
+    """Split at commas; the spaces and line ends that people leave are dropped."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 # Without IMMEDIATE, two writers that both read first fail at once as "locked".

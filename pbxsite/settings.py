@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from pbxsite import embedded, theme
-from pbxsite.env import SQLITE_OPTIONS, broker_url, env, required, secret
+from pbxsite.env import SQLITE_OPTIONS, broker_url, env, required, secret, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -26,21 +26,22 @@ if EMBEDDED:
     env.read_env(embedded.prepare(DATA_DIR), overwrite=False)
 
 SECRET_KEY = required("SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SECRET_KEY_FALLBACKS = words(secret("SECRET_KEY_FALLBACKS", default=""))
 # The first key encrypts, every key decrypts; `manage.py rotatekeys` re-encrypts.
-ENCRYPTION_KEYS = env.list(
-    "ENCRYPTION_KEYS", default=[SECRET_KEY, *SECRET_KEY_FALLBACKS]
-)
+ENCRYPTION_KEYS = words(secret("ENCRYPTION_KEYS", default="")) or [
+    SECRET_KEY,
+    *SECRET_KEY_FALLBACKS,
+]
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", default=8000)
 SITE_NAME = env.str("SITE_NAME", default="PBX")
 if EMBEDDED:
     SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+    ALLOWED_HOSTS = words(env.str("ALLOWED_HOSTS", default="127.0.0.1,localhost"))
     REDIS_URL = secret("REDIS_URL", default=embedded.redis_url(DATA_DIR))
 else:
     SITE_URL = required("SITE_URL").rstrip("/")
-    ALLOWED_HOSTS = required("ALLOWED_HOSTS").split(",")
+    ALLOWED_HOSTS = words(required("ALLOWED_HOSTS"))
     REDIS_URL = required("REDIS_URL")
 HTTPS = urlsplit(SITE_URL).scheme == "https"
 

@@ -1,0 +1,252 @@
+"""The settings as other environments make them: each case is a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import ROOT
+
+PRODUCTION = {
+    "DATABASE_URL": "postgres://pbx:p%40ss@db.example:6543/site",
+    "REDIS_URL": "rediss://:word@redis.example:6380/2",
+    "SECRET_KEY": "a-key-for-tests-that-is-long-and-varied-enough-0123456789-abcdef",
+    "SITE_URL": "https://pbx.example",
+    "ALLOWED_HOSTS": "pbx.example,10.0.0.5",
+}
+REQUIRED = [name for name in PRODUCTION if name != "DATABASE_URL"]
+ASK = """
+import json
+import sys
+
+from django.conf import settings
+
+print(json.dumps({name: getattr(settings, name) for name in sys.argv[1:]}, default=str))
+"""
+
+
+def run(
+    environment: Mapping[str, str], *command: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "pbxsite.settings"}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=kept | dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def settings_in(environment: Mapping[str, str], *names: str) -> dict[str, Any]:
+    done = run(environment, "-c", ASK, *names)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_variable_ends_the_start_with_its_name_alone(name: str) -> None:
+    environment = {k: v for k, v in PRODUCTION.items() if k != name}
+
+    done = run(environment, "manage.py", "check")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"Set the environment variable {name}, or {name}_FILE with a file's path.\n"
+    )
+
+
+def test_a_blank_variable_counts_as_missing() -> None:
+    done = run(PRODUCTION | {"SECRET_KEY": " "}, "manage.py", "check")
+
+    assert done.stderr.startswith("Set the environment variable SECRET_KEY,")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("uvicorn", "pbxsite.asgi:application"),
+        ("celery", "-A", "pbxsite", "worker"),
+    ],
+)
+def test_servers_end_with_the_missing_name_as_well(command: tuple[str, ...]) -> None:
+    environment = {k: v for k, v in PRODUCTION.items() if k != "REDIS_URL"}
+
+    done = run(environment, "-m", *command)
+
+    assert done.returncode == 1
+    assert "REDIS_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_variable_can_stand_in_a_file(tmp_path: Path) -> None:
+    environment = {}
+    for name, value in PRODUCTION.items():
+        path = tmp_path / name
+        path.write_text(f"{value}\n")
+        environment[f"{name}_FILE"] = str(path)
+
+    found = settings_in(environment, *REQUIRED, "DATABASES", "EMBEDDED")
+
+    assert found["EMBEDDED"] is False
+    assert found["SECRET_KEY"] == PRODUCTION["SECRET_KEY"]
+    assert found["REDIS_URL"] == PRODUCTION["REDIS_URL"]
+    assert found["SITE_URL"] == PRODUCTION["SITE_URL"]
+    assert found["ALLOWED_HOSTS"] == ["pbx.example", "10.0.0.5"]
+    assert found["DATABASES"]["default"]["NAME"] == "site"
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL"])
+def test_a_file_that_is_not_there_ends_the_start(tmp_path: Path, name: str) -> None:
+    environment = {k: v for k, v in PRODUCTION.items() if k != name}
+    environment[f"{name}_FILE"] = str(tmp_path / "nothing")
+
+    done = run(environment, "manage.py", "check")
+
+    assert done.returncode != 0
+    assert f"{tmp_path}/nothing" in done.stderr
+    # Above all not a site on a SQLite file that nobody asked for.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_address_of_the_database_is_understood() -> None:
+    database = settings_in(PRODUCTION, "DATABASES")["DATABASES"]["default"]
+
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["PORT"]) == ("db.example", 6543)
+    assert (database["USER"], database["PASSWORD"]) == ("pbx", "p@ss")
+
+
+def test_a_site_behind_https_guards_its_cookies() -> None:
+    switches = (
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SESSION_COOKIE_HTTPONLY",
+        "CSRF_COOKIE_HTTPONLY",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+        "SECURE_CONTENT_TYPE_NOSNIFF",
+    )
+
+    found = settings_in(
+        PRODUCTION,
+        *switches,
+        "SECURE_HSTS_SECONDS",
+        "DEBUG",
+        "CSRF_TRUSTED_ORIGINS",
+        "SESSION_COOKIE_SAMESITE",
+    )
+
+    assert {found[name] for name in switches} == {True}
+    assert found["SECURE_HSTS_SECONDS"] >= 31536000
+    assert found["DEBUG"] is False
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://pbx.example"]
+    assert found["SESSION_COOKIE_SAMESITE"] == "Lax"
+
+
+def test_the_production_site_passes_djangos_checks() -> None:
+    done = run(PRODUCTION, "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+def test_production_replies_are_guarded_by_headers(tmp_path: Path) -> None:
+    """In one process, as no test server speaks https."""
+    code = """
+import django
+django.setup()
+from django.test import Client
+plain = Client(SERVER_NAME="pbx.example").get("/livez")
+moved = Client(SERVER_NAME="pbx.example").get("/login/")
+reply = Client(SERVER_NAME="pbx.example").get("/livez", secure=True)
+print(plain.status_code, moved.status_code, moved.url)
+print(reply["Strict-Transport-Security"])
+"""
+    done = run(PRODUCTION | {"DATABASE_URL": "sqlite://:memory:"}, "-c", code)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "200 301 https://pbx.example/login/",
+        "max-age=31536000; includeSubDomains; preload",
+    ]
+
+
+def test_the_embedded_mode_makes_its_key_once(tmp_path: Path) -> None:
+    environment = {"DATA_DIR": str(tmp_path / "data")}
+    names = ("EMBEDDED", "SECRET_KEY", "ENCRYPTION_KEYS", "ALLOWED_HOSTS", "SITE_URL")
+
+    first, second = (settings_in(environment, *names) for _ in range(2))
+
+    assert first == second
+    assert first["EMBEDDED"] is True
+    assert len(first["SECRET_KEY"]) >= 64
+    assert first["ENCRYPTION_KEYS"] == [first["SECRET_KEY"]]
+    assert first["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost"]
+    assert first["SITE_URL"] == "http://127.0.0.1:8000"
+
+
+def test_the_embedded_mode_is_sqlite_without_secure_cookies(tmp_path: Path) -> None:
+    found = settings_in(
+        {"DATA_DIR": str(tmp_path), "PORT": "8123"},
+        "DATABASES",
+        "SITE_URL",
+        "SESSION_COOKIE_SECURE",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "DEBUG",
+    )
+
+    database = found["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.sqlite3"
+    assert database["NAME"] == str(tmp_path / "db.sqlite3")
+    assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
+    assert found["SITE_URL"] == "http://127.0.0.1:8123"
+    assert found["SESSION_COOKIE_SECURE"] is False
+    assert found["SECURE_SSL_REDIRECT"] is False
+    assert found["SECURE_HSTS_SECONDS"] == 0
+    assert found["DEBUG"] is False
+
+
+def test_an_older_key_still_opens_secrets() -> None:
+    environment = PRODUCTION | {
+        "SECRET_KEY_FALLBACKS": "older, oldest",
+        "ALLOWED_HOSTS": "pbx.example, 10.0.0.5,",
+    }
+
+    found = settings_in(environment, "ENCRYPTION_KEYS", "ALLOWED_HOSTS")
+
+    key = PRODUCTION["SECRET_KEY"]
+    assert found["ENCRYPTION_KEYS"] == [key, "older", "oldest"]
+    assert found["ALLOWED_HOSTS"] == ["pbx.example", "10.0.0.5"]
+
+
+def test_keys_of_secrets_can_be_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("new,old\n")
+
+    found = settings_in(
+        PRODUCTION | {"ENCRYPTION_KEYS_FILE": str(path)}, "ENCRYPTION_KEYS"
+    )
+
+    assert found["ENCRYPTION_KEYS"] == ["new", "old"]
+
+
+def test_proxies_are_believed_only_when_they_are_named() -> None:
+    names = ("ALLAUTH_TRUSTED_PROXY_COUNT", "SECURE_PROXY_SSL_HEADER")
+
+    assert list(settings_in(PRODUCTION, *names).values()) == [0, None]
+    found = settings_in(PRODUCTION | {"TRUSTED_PROXY_COUNT": "1"}, *names)
+    assert found[names[0]] == 1
+    assert found[names[1]] == ["HTTP_X_FORWARDED_PROTO", "https"]
