@@ -4,7 +4,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -17,10 +18,8 @@ SECRETS = ("smtp_password", "netlogon_bind_password", "oauth2_client_secret")
 
 
 def stored(column: str) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM authconfig_authenticationsettings")
-        value: str = cursor.fetchone()[0]
-        return value
+    held = AuthenticationSettings.objects.annotate(held=Cast(column, TextField()))
+    return str(held.values_list("held", flat=True)[0])
 
 
 def read() -> list[str]:
