@@ -32,8 +32,8 @@ POSTGRESQL_OPTIONS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
 }
-# The first comes from our own imports; the second would be somebody's real database.
-NOT_FOR_TESTS = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL"}
+# They come from our own imports, or are of somebody's real site.
+NOT_FOR_TESTS = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PORT", "SITE_URL"}
 # What a production-like site demands; a DATABASE_URL makes the tests' site one.
 SITE = {
     "SECRET_KEY": "tests-only-key-of-a-site-that-no-browser-outside-ever-sees-4711",

@@ -42,5 +42,18 @@ def wire_address(address: str) -> str:
     local, at, domain = address.rpartition("@")
     wire = f"{local}@{domain if domain.isascii() else domain_key(domain)}"
     has_space = any(char.isspace() for char in wire) and not local.startswith('"')
-    is_understood = parseaddr(wire) == ("", wire) and not wire.endswith("@")
+    # Some Pythons parse no address literals, so a name stands in for a right one.
+    parsed = f"{local}@literal.invalid" if _is_literal(domain) else wire
+    is_understood = parseaddr(parsed) == ("", parsed) and not wire.endswith("@")
     return wire if at and local and is_understood and not has_space else ""
+
+
+def _is_literal(domain: str) -> bool:
+    """RFC 5321, 4.1.3: [192.0.2.1] or [IPv6:2001:db8::1]."""
+    if not (domain.startswith("[") and domain.endswith("]")):
+        return False
+    try:
+        ipaddress.ip_address(domain[1:-1].removeprefix("IPv6:"))
+    except ValueError:
+        return False
+    return True
