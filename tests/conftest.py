@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 
 from authconfig.choices import AuthenticationType
-from authconfig.methods import controllers
+from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
-from authconfig.methods.faults import DirectoryError
-from authconfig.methods.recheck import closed_accounts
-from authconfig.methods.remedies import audit_detail
+from authconfig.directory.faults import DirectoryError
+from authconfig.directory.recheck import closed_accounts
+from authconfig.directory.remedies import audit_detail
 from authconfig.models import current_settings
 from authconfig.policy import uses
 

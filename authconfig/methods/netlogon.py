@@ -9,17 +9,16 @@ from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import Method, NetlogonStage, StepState
-from authconfig.methods.asking import ask
-from authconfig.methods.directory import (
+from authconfig.directory.asking import ask, check_password
+from authconfig.directory.backend import (
     Connection,
-    DirectoryBackend,
     bind_service,
     look_up,
 )
-from authconfig.methods.faults import DirectoryError, Kind
+from authconfig.directory.faults import DirectoryError, Kind
+from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
+from authconfig.directory.talk import Step, Talk
 from authconfig.methods.refusal import LoginRefusedError
-from authconfig.methods.remedies import NO_ANSWER, SENTENCES, audit_detail
-from authconfig.methods.talk import Step, Talk
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from authconfig.names import name_key
 
@@ -74,24 +73,6 @@ def _is_no_failure(error: DirectoryError) -> bool:
     """Nothing of the user's was judged; an unheard answer may have been a no."""
     judged = error.stage is NetlogonStage.PASSWORD
     return error.fault.kind is not Kind.REJECTED and not judged
-
-
-def check_password(
-    name: str, password: str, row: AuthenticationSettings, talk: Talk
-) -> None:
-    """Return if the directory accepts the password; else raise DirectoryError."""
-    ask(row, talk, partial(_bind, name, password, row, talk))
-
-
-def _bind(
-    name: str,
-    password: str,
-    row: AuthenticationSettings,
-    talk: Talk,
-    connection: Connection,
-) -> None:
-    backend = DirectoryBackend(name, row, connection, talk)
-    backend.authenticate(None, username=name, password=password)
 
 
 def _pretend(name: str, row: AuthenticationSettings) -> None:

@@ -16,9 +16,9 @@ import dns.rrset
 import pytest
 from django.test import Client as Browser
 
-from authconfig.methods import controllers
-from authconfig.methods.controllers import Memory, controllers_of
-from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.directory import controllers
+from authconfig.directory.controllers import Memory, controllers_of
+from authconfig.directory.faults import DirectoryError, Fault
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
 from tests.directory import WINDOWS_PASSWORD, Directory

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from django.utils import translation
 
 from authconfig.choices import AuthenticationType
-from authconfig.methods.groups import MEMBER_IN_CHAIN
+from authconfig.directory.groups import MEMBER_IN_CHAIN
 from authconfig.models import PbxUser
 from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
 from tests.conftest import PASSWORD, SettingsSetter, Starter

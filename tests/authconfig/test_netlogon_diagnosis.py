@@ -11,7 +11,7 @@ from django.core.management import call_command
 from authconfig.choices import Event
 from authconfig.choices import NetlogonStage as Stage
 from authconfig.choices import StepState as State
-from authconfig.methods import diagnosis
+from authconfig.directory import diagnosis
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from tests.certificates import make_authority
 from tests.conftest import SettingsSetter

@@ -16,6 +16,8 @@ from django.db.models import BooleanField
 
 from authconfig import lockout
 from authconfig.choices import StepState
+from authconfig.directory.diagnosis import test_netlogon
+from authconfig.directory.talk import Step
 from authconfig.forms import (
     DEFAULT_PORTS,
     MODEL_FIELDS,
@@ -23,8 +25,6 @@ from authconfig.forms import (
     SecretInput,
     SettingsForm,
 )
-from authconfig.methods.diagnosis import test_netlogon
-from authconfig.methods.talk import Step
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
 from pbxsite import account_tests, saving, summary

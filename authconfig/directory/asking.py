@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TypeVar
 
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import NetlogonStage
-from authconfig.methods.channel import open_channel
-from authconfig.methods.controllers import (
+from authconfig.directory.backend import Connection, DirectoryBackend, connection
+from authconfig.directory.channel import open_channel
+from authconfig.directory.controllers import (
     REST_SECONDS,
     Controller,
     controllers_of,
     resting,
 )
-from authconfig.methods.directory import Connection, connection
-from authconfig.methods.faults import DirectoryError, Fault, Kind
-from authconfig.methods.remedies import summary
-from authconfig.methods.talk import Talk
+from authconfig.directory.faults import DirectoryError, Fault, Kind
+from authconfig.directory.remedies import summary
+from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
@@ -56,6 +57,24 @@ def ask(
             cache.delete(_service_key(row))
             return answer
     raise _nobody(tried)
+
+
+def check_password(
+    name: str, password: str, row: AuthenticationSettings, talk: Talk
+) -> None:
+    """Return if the directory accepts the password; else raise DirectoryError."""
+    ask(row, talk, partial(_bind, name, password, row, talk))
+
+
+def _bind(
+    name: str,
+    password: str,
+    row: AuthenticationSettings,
+    talk: Talk,
+    connection: Connection,
+) -> None:
+    backend = DirectoryBackend(name, row, connection, talk)
+    backend.authenticate(None, username=name, password=password)
 
 
 def _ask_one(
@@ -115,7 +134,7 @@ def _spare_service_account(row: AuthenticationSettings, talk: Talk) -> None:
 def _service_key(row: AuthenticationSettings) -> str:
     values = (row.netlogon_domain, row.netlogon_servers, row.netlogon_bind_dn)
     digest = salted_hmac(
-        "authconfig.methods.asking", repr((*values, row.netlogon_bind_password))
+        "authconfig.directory.asking", repr((*values, row.netlogon_bind_password))
     )
     return f"netlogon-service:{digest.hexdigest()}"
 

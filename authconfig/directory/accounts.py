@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from authconfig.methods.faults import Fault
+from authconfig.directory.faults import Fault
 
 Attributes = Mapping[str, Sequence[str]]
 

@@ -11,13 +11,13 @@ import ldap
 from django.conf import settings
 
 from authconfig.choices import NetlogonStage, StepState
-from authconfig.methods.faults import (
+from authconfig.directory.faults import (
     DirectoryError,
     Kind,
     ldap_error,
     network_error,
 )
-from authconfig.methods.remedies import summary
+from authconfig.directory.remedies import summary
 from authconfig.network import readable
 
 

@@ -14,7 +14,7 @@ import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
 from authconfig.choices import NetlogonSecurity, NetlogonStage
-from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, Fault
 from authconfig.models import AuthenticationSettings
 from authconfig.names import domain_key
 from authconfig.validators import split_port

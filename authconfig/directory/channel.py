@@ -15,9 +15,9 @@ from threading import Thread
 
 from authconfig import network
 from authconfig.choices import NetlogonSecurity, NetlogonStage
-from authconfig.methods.controllers import Controller
-from authconfig.methods.faults import DirectoryError, Fault
-from authconfig.methods.talk import Talk
+from authconfig.directory.controllers import Controller
+from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 

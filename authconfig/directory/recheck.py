@@ -8,17 +8,17 @@ from functools import partial
 import ldap
 
 from authconfig.choices import NetlogonStage
-from authconfig.methods.accounts import NO_ATTRIBUTES
-from authconfig.methods.asking import ask
-from authconfig.methods.directory import (
+from authconfig.directory.accounts import NO_ATTRIBUTES
+from authconfig.directory.asking import ask
+from authconfig.directory.backend import (
     Connection,
     base_dn,
     bind_service,
     look_up,
     refuse_ended,
 )
-from authconfig.methods.faults import DirectoryError, Fault
-from authconfig.methods.talk import Talk
+from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings
 
 CLOSED = {Fault.NO_USER, Fault.DISABLED, Fault.ACCOUNT_EXPIRED}

@@ -10,9 +10,9 @@ from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
 from authconfig.choices import NetlogonStage
-from authconfig.methods.accounts import NO_ATTRIBUTES
-from authconfig.methods.faults import DirectoryError, Fault
-from authconfig.methods.talk import Talk
+from authconfig.directory.accounts import NO_ATTRIBUTES
+from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.talk import Talk
 
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).

@@ -12,20 +12,19 @@ from django.utils.translation import gettext as _
 
 from authconfig import audit
 from authconfig.choices import Event, NetlogonStage, StepState
-from authconfig.methods import controllers
-from authconfig.methods.asking import ask
-from authconfig.methods.directory import (
+from authconfig.directory import controllers
+from authconfig.directory.asking import ask, check_password
+from authconfig.directory.backend import (
     Connection,
     base_dn,
     bind_service,
     look_up,
     refuse_ended,
 )
-from authconfig.methods.faults import DirectoryError
-from authconfig.methods.groups import RequiredGroup
-from authconfig.methods.netlogon import check_password
-from authconfig.methods.remedies import audit_detail, remedy
-from authconfig.methods.talk import Progress, Step, Talk
+from authconfig.directory.faults import DirectoryError
+from authconfig.directory.groups import RequiredGroup
+from authconfig.directory.remedies import audit_detail, remedy
+from authconfig.directory.talk import Progress, Step, Talk
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from authconfig.names import name_key, pbx_name
 

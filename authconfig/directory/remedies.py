@@ -6,7 +6,7 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.methods.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, Fault
 
 WORDS: dict[Fault, Promise] = {
     Fault.NO_DOMAIN: _("no Windows domain is set"),

@@ -14,15 +14,15 @@ from django_auth_ldap.config import LDAPSearch, LDAPSettings
 from ldap.ldapobject import SimpleLDAPObject
 
 from authconfig.choices import NetlogonStage
-from authconfig.methods.accounts import (
+from authconfig.directory.accounts import (
     ATTRIBUTES,
     Attributes,
     account_fault,
     is_locked,
 )
-from authconfig.methods.faults import DirectoryError, Fault
-from authconfig.methods.groups import RequiredGroup
-from authconfig.methods.talk import Talk
+from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.groups import RequiredGroup
+from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER
 

@@ -1,0 +1,1 @@
+"""The talk with a Windows domain's directory, from its controllers to its groups."""
