@@ -34,6 +34,16 @@ def _key_ring() -> MultiFernet:
     return MultiFernet([_fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
+def encrypted(text: str) -> str:
+    """Return the text as only a key of ENCRYPTION_KEYS opens it."""
+    return _key_ring().encrypt(text.encode()).decode()
+
+
+def decrypted(text: str) -> str:
+    """Return what `encrypted` was given; raises InvalidToken if no key opens it."""
+    return _key_ring().decrypt(text).decode()
+
+
 class SecretField(TextField):
     """Text that the database holds encrypted with the first of ENCRYPTION_KEYS.
 
@@ -41,13 +51,13 @@ class SecretField(TextField):
     """
 
     def get_prep_value(self, value: Any) -> str:
-        return _key_ring().encrypt(str(value).encode()).decode() if value else ""
+        return encrypted(str(value)) if value else ""
 
     def from_db_value(self, value: str | None, *_: object) -> str:
         if not value:
             return ""
         try:
-            return _key_ring().decrypt(value).decode()
+            return decrypted(value)
         except InvalidToken:
             logger.error("%s: no key of ENCRYPTION_KEYS opens the secret", self)
             return ""

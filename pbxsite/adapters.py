@@ -35,7 +35,11 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def get_login_stages(self) -> list[str]:
-        return ["verification.stages.ApprovalStage"]
+        """A user's own factor is asked for first; then nobody has to approve."""
+        return [
+            "verification.stages.FactorStage",
+            "verification.stages.ApprovalStage",
+        ]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """PBX users are made by administrators alone."""

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.usersessions",
+    "allauth.mfa",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
@@ -173,6 +174,9 @@ ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
 }
+MFA_ADAPTER = "pbxsite.factors.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 # How many proxies of ours stand in front and append to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 

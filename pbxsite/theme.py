@@ -72,6 +72,7 @@ def theme(site_name: str) -> dict[str, Any]:
                             "devices",
                             "usersessions_usersession",
                         ),
+                        _item(_("Second factors"), "key", "mfa_authenticator"),
                         _item(_("Audit log"), "history", "authconfig_auditevent"),
                     ],
                 },

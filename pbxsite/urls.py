@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from authconfig.choices import Client
-from pbxsite import health, mailbox
+from pbxsite import factors, health, mailbox
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView
 
@@ -26,6 +26,7 @@ urlpatterns = [
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", account_inactive, name="account_inactive"),
     path("account/confirm/", reauthenticate, name="account_reauthenticate"),
+    *factors.urlpatterns,
     path("", include("verification.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez),

@@ -96,14 +96,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_site(data_dir: Path) -> Iterator[Site]:
-    """Run a site until the block ends."""
+def running_site(data_dir: Path, host: str = "127.0.0.1") -> Iterator[Site]:
+    """Run a site until the block ends; `host` is a name for this machine."""
     port = free_port()
     kept = {k: v for k, v in os.environ.items() if k not in NOT_FOR_SITES}
     environment = kept | {
         "PORT": str(port),
         "DATA_DIR": str(data_dir),
         "ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "SITE_URL": f"http://{host}:{port}",
     }
     process = subprocess.Popen(
         [sys.executable, "-u", "manage.py", "runsite", f"--parent={os.getpid()}"],
@@ -114,7 +115,7 @@ def running_site(data_dir: Path) -> Iterator[Site]:
     )
     try:
         _await_ready(process)
-        yield Site(f"http://127.0.0.1:{port}", data_dir, environment)
+        yield Site(environment["SITE_URL"], data_dir, environment)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

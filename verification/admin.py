@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.mfa.admin import Authenticator
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.admin import UserSession
 from django.contrib import admin, messages
@@ -25,6 +26,7 @@ from authconfig.models import PbxUser
 from verification import flows
 from verification.browsers import browser_text
 from verification.choices import Ending, LoginState, MailState
+from verification.factors import remove_all
 from verification.models import LoginSession, OutgoingEmail
 
 EXPIRED = "expired"
@@ -204,8 +206,8 @@ class ClientFilter(admin.SimpleListFilter):
         return queryset.filter(data__client=self.value()) if self.value() else queryset
 
 
-# Importing allauth's admin registered it; ours takes its place.
-admin.site.unregister(UserSession)
+# Importing allauth's admins registered them; ours take their places.
+admin.site.unregister([Authenticator, UserSession])
 
 
 @admin.register(UserSession)
@@ -268,3 +270,41 @@ class UserSessionAdmin(ReadOnlyAdmin):
         messages.success(request, text % {"n": count})
         if queryset.filter(session_key=own).exists():
             messages.warning(request, _("Log out to end your own session."))
+
+
+@admin.register(Authenticator)
+class FactorAdmin(ReadOnlyAdmin):
+    """Who has passkeys or codes; of a lost device they are removed here."""
+
+    list_display = ("user", "kind", "created", "last_used")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__name",)
+    search_help_text = _("Name of the user")
+    ordering = ("-created_at", "-pk")
+    fields = list_display
+    actions = ["remove_all_of_users"]
+
+    @display(description=_("second factor"))
+    def kind(self, factor: Authenticator) -> str:
+        return str(factor.get_type_display())
+
+    @display(description=_("created"), ordering="created_at")
+    def created(self, factor: Authenticator) -> str:
+        return moment(factor.created_at)
+
+    @display(description=_("last used"), ordering="last_used_at")
+    def last_used(self, factor: Authenticator) -> str:
+        return moment(factor.last_used_at)
+
+    @action(
+        description=_("Remove all second factors of these users"), permissions=["end"]
+    )
+    def remove_all_of_users(
+        self, request: HttpRequest, queryset: QuerySet[Authenticator]
+    ) -> None:
+        assert isinstance(request.user, PbxUser)
+        users = PbxUser.objects.filter(pk__in=queryset.values("user"))
+        names = [user.name for user in users if remove_all(user, actor=request.user)]
+        text = _("Removed: all second factors of %(names)s.")
+        messages.success(request, text % {"names": ", ".join(names)})

@@ -32,6 +32,7 @@ class Ending(TextChoices):
 class Approver(TextChoices):
     EMAIL = "email", _("E-mail link")
     SESSION = "session", _("Existing session")
+    FACTOR = "factor", _("Passkey or one-time code")
 
 
 class Decision(TextChoices):

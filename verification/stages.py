@@ -1,4 +1,4 @@
-"""The allauth login stage that holds a login until it is approved."""
+"""The allauth login stages: the user's own factor, then somebody's approval."""
 
 from __future__ import annotations
 
@@ -6,32 +6,67 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.stages import LoginStage, LoginStageController
+from allauth.mfa.stages import AuthenticateStage
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
+from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Client, Method
 from authconfig.clients import origin_of
 from authconfig.models import current_settings
 from authconfig.policy import needs_approval
 from verification import flows
-from verification.choices import LoginFacts, Refusal
+from verification.choices import Approver, LoginFacts, Refusal
 from verification.models import LoginSession
 
 # Where the released login's client waits until the session is the user's own.
 RELEASED_KEY = "released_client"
 
 
+Handled = tuple[HttpResponse | None, bool]
+
+
+class FactorStage(AuthenticateStage):
+    """Asks whoever has a passkey or one-time codes for one, whatever the settings.
+
+    Being the first stage, it also notes what nobody knows any more after a page.
+    """
+
+    def handle(self) -> Handled:
+        user, facts = self.login.user, self.login.state
+        facts["method"] = user.login_method or Method.OAUTH2
+        facts["auth_hash"] = user.get_session_auth_hash()
+        if client_of(self.login) is not Client.MYAPPS:
+            return None, True
+        response, go_on = super().handle()
+        if response:
+            # Else the provider's tokens and claims would lie in the session.
+            self.login.signal_kwargs = None
+            # allauth's page for factors is for anonymous visitors alone.
+            if self.request.user.is_authenticated:
+                logout(self.request)
+        return response, go_on
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        return False
+
+
 class ApprovalStage(LoginStage):
     key = "approval"
     urlname = "verification:wait"
 
-    def handle(self) -> tuple[HttpResponse | None, bool]:
+    def handle(self) -> Handled:
         """Hold the login, refuse it, or let it pass: (response, whether to go on)."""
-        client = Client(self.login.state.get("client", Client.MYAPPS))
-        self.state["method"] = self.login.user.login_method or Method.OAUTH2
+        client, method = client_of(self.login), self.login.state["method"]
+        if self._was_shown_a_factor():
+            if not self._is_unchanged():
+                return redirect("account_login"), False
+            release(self.request, client, method, approver=Approver.FACTOR)
+            return None, True
         if not needs_approval(current_settings(), client):
-            release(self.request, client, self.state["method"], approver="")
+            release(self.request, client, method, approver="")
             return None, True
         started = flows.start_login(self.login.user, self._facts(client))
         if isinstance(started, Refusal):
@@ -45,11 +80,23 @@ class ApprovalStage(LoginStage):
         """The login page stays a login page while a login waits."""
         return False
 
+    def _was_shown_a_factor(self) -> bool:
+        factor = self.controller.get_stage(FactorStage.key)
+        return bool(factor.state.get("authentication_required"))
+
+    def _is_unchanged(self) -> bool:
+        """The user may have been deactivated, or his password changed, meanwhile."""
+        user = self.login.user
+        if user is None or not user.is_active:
+            return False
+        hash_now = user.get_session_auth_hash()
+        return constant_time_compare(self.login.state["auth_hash"], hash_now)
+
     def _facts(self, client: Client) -> LoginFacts:
         address = get_adapter().get_client_ip(self.request)
         return LoginFacts(
             client=client,
-            method=Method(self.state["method"]),
+            method=Method(self.login.state["method"]),
             origin=origin_of(self.request, address),
             language=translation.get_language() or "en",
         )
@@ -62,6 +109,17 @@ class ApprovalStage(LoginStage):
             {"minutes": int(minutes)},
             status=429 if refusal.wait else 200,
         )
+
+
+def client_of(login: Any) -> Client:
+    return Client(login.state.get("client", Client.MYAPPS))
+
+
+def held_stage(request: HttpRequest) -> LoginStage | None:
+    """Return where this browser's login is held, if it is."""
+    keys = (ApprovalStage.key, FactorStage.key)
+    stages = (LoginStageController.enter(request, key) for key in keys)
+    return next(filter(None, stages), None)
 
 
 def release(request: HttpRequest, client: Client, method: str, approver: str) -> None:

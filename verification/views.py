@@ -18,11 +18,11 @@ from authconfig.choices import Client, Origin
 from authconfig.clients import is_myapps, myapps_required, origin_of, session_client
 from authconfig.models import PbxUser
 from authconfig.views import LoginView
-from verification import flows, sessions
+from verification import factors, flows, sessions
 from verification.choices import Approver, Decision, LoginState, Outcome
 from verification.forms import DecisionForm
 from verification.models import LoginSession
-from verification.stages import held_login, release
+from verification.stages import held_login, held_stage, release
 from verification.tokens import approval_code
 
 
@@ -97,9 +97,10 @@ def proceed(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    stage, login = held_login(request)
+    _stage, login = held_login(request)
     if login is not None:
         flows.cancel(login, origin=_origin(request))
+    stage = held_stage(request)
     if stage is not None:
         stage.abort()
     return redirect("account_login")
@@ -179,6 +180,8 @@ def _account(
         else [],
         "sessions": listed,
         "can_end_others": len(listed) > 1,
+        "factors": factors.factors_of(request.user) if is_myapps(request) else None,
+        "passkey_fault": factors.passkey_fault(),
     }
     return render(request, "verification/account.html", context)
 

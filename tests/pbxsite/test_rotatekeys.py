@@ -3,13 +3,15 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.models import AuthenticationSettings
+from authconfig.fields import decrypted, encrypted
+from authconfig.models import AuthenticationSettings, PbxUser
 from tests.conftest import SettingsSetter
 from verification.models import AccountTest
 
@@ -110,3 +112,18 @@ def test_the_rotation_changes_no_other_column(
 
     assert AuthenticationSettings.objects.values().get() == before
     assert before["changed_at"] < timezone.now()
+
+
+def test_the_secrets_of_second_factors_rotate_too(
+    user: PbxUser, settings: Settings
+) -> None:
+    settings.ENCRYPTION_KEYS = ["old"]
+    data = {"secret": encrypted("JBSWY3DP")}
+    factor = Authenticator.objects.create(user=user, type="totp", data=data)
+    settings.ENCRYPTION_KEYS = ["new", "old"]
+
+    assert rotate().startswith("1 secrets")
+
+    settings.ENCRYPTION_KEYS = ["new"]
+    factor.refresh_from_db()
+    assert decrypted(factor.data["secret"]) == "JBSWY3DP"

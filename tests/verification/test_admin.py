@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
@@ -20,6 +21,7 @@ from verification.tokens import approval_code, link_token
 LOGINS = "/admin/verification/loginsession/"
 MAILS = "/admin/verification/outgoingemail/"
 SESSIONS = "/admin/usersessions/usersession/"
+FACTORS = "/admin/mfa/authenticator/"
 NOW = timezone.now()
 THEN = NOW + timedelta(minutes=10)
 
@@ -40,7 +42,7 @@ def make_login(user: PbxUser, state: str, **values: Any) -> LoginSession:
     return LoginSession.objects.create(user=user, state=state, **facts)
 
 
-@pytest.mark.parametrize("path", [LOGINS, MAILS, SESSIONS])
+@pytest.mark.parametrize("path", [LOGINS, MAILS, SESSIONS, FACTORS])
 def test_the_lists_are_for_reading(
     admin_client_myapps: Browser, mail: OutgoingEmail, path: str
 ) -> None:
@@ -203,12 +205,41 @@ def thousand(user: PbxUser) -> None:
         UserSession(user=each, ip="192.0.2.1", session_key=f"k{each.pk}")
         for each in users
     )
+    Authenticator.objects.bulk_create(
+        Authenticator(user=each, type="totp", data={"secret": "sealed"})
+        for each in users
+    )
 
 
-@pytest.mark.parametrize("path", [LOGINS, MAILS, SESSIONS])
+@pytest.mark.parametrize("path", [LOGINS, MAILS, SESSIONS, FACTORS])
 @pytest.mark.usefixtures("thousand")
 def test_a_thousand_rows_cost_no_more_queries(
     admin_client_myapps: Browser, path: str, django_assert_max_num_queries: Any
 ) -> None:
     with django_assert_max_num_queries(6):
         assert admin_client_myapps.get(path).status_code == 200
+
+
+def test_a_lost_device_is_removed_for_its_user(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    factor = Authenticator.objects.create(user=user, type="totp", data={"secret": "s"})
+    Authenticator.objects.create(
+        user=user, type="recovery_codes", data={"seed": "s", "used_mask": 0}
+    )
+
+    act(admin_client_myapps, FACTORS, "remove_all_of_users", factor)
+
+    assert not Authenticator.objects.exists()
+    event = AuditEvent.objects.get(event=Event.FACTOR_REMOVED)
+    assert (event.user, event.actor.name) == (user, "admin")  # type: ignore[union-attr]
+
+
+def test_no_page_shows_a_factor_s_secret(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    data = {"secret": "sealed-secret"}
+    factor = Authenticator.objects.create(user=user, type="totp", data=data)
+
+    for page in (FACTORS, f"{FACTORS}{factor.pk}/change/"):
+        assert "sealed-secret" not in admin_client_myapps.get(page).content.decode()

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.db.models.functions import Cast
 
-from authconfig.fields import SecretField
+from authconfig.fields import SecretField, decrypted, encrypted
+
+NO_KEY = (
+    "no key opens it. Nothing was changed. Add the old key to ENCRYPTION_KEYS, or enter"
+    " the secret again and retry."
+)
+FACTOR_SECRETS = ("secret", "seed")
 
 
 class Command(BaseCommand):
@@ -21,6 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with transaction.atomic():
             count = sum(_rotate(model) for model in apps.get_models())
+            count += sum(map(_rotate_factor, Authenticator.objects.all()))
         self.stdout.write(f"{count} secrets are encrypted with the first key.")
 
 
@@ -33,16 +42,25 @@ def _rotate(model: type[models.Model]) -> int:
     return count
 
 
+def _rotate_factor(factor: Authenticator) -> int:
+    """allauth keeps them inside its JSON: an app's secret, recovery codes' seed."""
+    held = [name for name in FACTOR_SECRETS if name in factor.data]
+    for name in held:
+        try:
+            factor.data[name] = encrypted(decrypted(factor.data[name]))
+        except InvalidToken as error:
+            raise CommandError(f"{factor.user}: {NO_KEY}") from error
+    factor.save(update_fields=["data"])
+    return len(held)
+
+
 def _reencrypt(row: models.Model, name: str) -> int:
     """Save one secret again; raise CommandError if no key opens it."""
     if getattr(row, name):
         row.save(update_fields=[name])
         return 1
     if _stored(row, name):
-        raise CommandError(
-            f"{row._meta.label}.{name}: no key opens it. Nothing was changed. Add the"
-            " old key to ENCRYPTION_KEYS, or enter the secret again and retry."
-        )
+        raise CommandError(f"{row._meta.label}.{name}: {NO_KEY}")
     return 0
 
 

@@ -1,0 +1,249 @@
+"""Passkeys and one-time codes beside e-mail: who is asked for one, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from django.http import HttpResponse
+from django.test import Client as Browser
+from django.test import override_settings
+from django.utils import timezone
+
+from authconfig.choices import Event
+from authconfig.fields import decrypted
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from tests.conftest import PASSWORD, Starter
+from tests.totp import totp
+from verification.choices import Approver
+from verification.factors import factors_of, passkey_fault, remove_all
+from verification.models import LoginSession, OutgoingEmail
+
+pytestmark = pytest.mark.django_db
+FACTOR_PAGE = "/login/factor/"
+
+
+def later(seconds: int = 30) -> time_machine.travel:
+    """A code counts once, so that the next one is needed."""
+    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=True)
+
+
+@pytest.fixture
+def app(start: Starter, user: PbxUser) -> str:
+    """Anna's app, added under Account security; returns its secret."""
+    signed_in = Browser()
+    start(signed_in)
+    page = add_app(signed_in)
+    return re.search(r'class="key">([A-Z2-7]+)<', page.content.decode())[1]  # type: ignore[index]
+
+
+def add_app(signed_in: Browser) -> HttpResponse:
+    signed_in.post("/account/confirm/", {"password": PASSWORD})
+    page = signed_in.get("/account/factors/app/add/")
+    secret = signed_in.session["mfa.totp.secret"]
+    added = signed_in.post("/account/factors/app/add/", {"code": totp(secret)})
+    assert added.url == "/account/factors/codes/"
+    return page
+
+
+def test_a_user_with_an_app_is_asked_for_its_code_instead_of_an_email(
+    app: str, two_factor: AuthenticationSettings, browser: Browser, start: Starter
+) -> None:
+    assert start(browser).url == FACTOR_PAGE
+    assert "_auth_user_id" not in browser.session
+
+    with later():
+        answer = browser.post(FACTOR_PAGE, {"code": totp(app)})
+
+    assert answer.url == "/account/"
+    assert browser.get("/account/").status_code == 200
+    assert not LoginSession.objects.exists()
+    assert not OutgoingEmail.objects.exists()
+    login = AuditEvent.objects.filter(event=Event.LOGIN).latest("pk")
+    assert login.detail == Approver.FACTOR
+
+
+def test_the_code_is_asked_for_while_two_factor_is_off_as_well(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    assert start(browser).url == FACTOR_PAGE
+
+
+def test_a_wrong_code_opens_nothing(app: str, browser: Browser, start: Starter) -> None:
+    start(browser)
+
+    answer = browser.post(FACTOR_PAGE, {"code": "000000"})
+
+    assert answer.status_code == 200
+    assert "This was not accepted" in answer.content.decode()
+    assert "_auth_user_id" not in browser.session
+
+
+def test_a_code_counts_once(app: str, start: Starter) -> None:
+    with later():
+        code = totp(app)
+        first, second = Browser(), Browser()
+        start(first)
+        start(second)
+
+        assert first.post(FACTOR_PAGE, {"code": code}).status_code == 302
+        assert second.post(FACTOR_PAGE, {"code": code}).status_code == 200
+
+
+def test_ten_tries_are_the_limit(app: str, browser: Browser, start: Starter) -> None:
+    start(browser)
+    for _ in range(10):
+        browser.post(FACTOR_PAGE, {"code": "000000"})
+
+    with later():
+        answer = browser.post(FACTOR_PAGE, {"code": totp(app)})
+
+    assert "_auth_user_id" not in browser.session
+    assert "Too many failed logins" in answer.content.decode()
+
+
+def test_a_recovery_code_logs_in_once(app: str, user: PbxUser, start: Starter) -> None:
+    code = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()[0]
+    first, second = Browser(), Browser()
+    start(first)
+    start(second)
+
+    assert first.post(FACTOR_PAGE, {"code": code}).status_code == 302
+    assert second.post(FACTOR_PAGE, {"code": code}).status_code == 200
+    assert factors_of(user).recovery_codes_left == 9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: PbxUser.objects.filter(pk=user.pk).update(is_active=False),
+        lambda user: (user.set_password("another long one"), user.save()),
+        lambda user: user.delete(),
+    ],
+    ids=["deactivated", "password changed", "deleted"],
+)
+def test_what_happened_while_the_code_was_asked_for_is_seen(
+    app: str, user: PbxUser, browser: Browser, start: Starter, change: object
+) -> None:
+    start(browser)
+    change(user)  # type: ignore[operator]
+
+    with later():
+        answer = browser.post(FACTOR_PAGE, {"code": totp(app)})
+
+    assert answer.url == "/login/"
+    assert "_auth_user_id" not in browser.session
+
+
+def test_mypbx_has_no_second_factor_and_its_session_changes_none(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    assert start(browser, path="/mypbx/login/").url == "/account/"
+    assert browser.get("/account/factors/app/remove/").status_code == 403
+    assert browser.get("/account/factors/passkeys/add/").status_code == 403
+
+
+def test_a_mypbx_session_makes_way_for_the_question(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    start(browser, path="/mypbx/login/")
+    start(browser)
+
+    assert browser.get(FACTOR_PAGE).status_code == 200
+
+
+def test_cancel_forgets_the_login(app: str, browser: Browser, start: Starter) -> None:
+    start(browser)
+
+    browser.post("/login/waiting/cancel/")
+
+    assert browser.get(FACTOR_PAGE).url == "/login/"
+
+
+def test_secrets_lie_encrypted(app: str) -> None:
+    stored = Authenticator.objects.get(type="totp").data["secret"]
+
+    assert app not in stored
+    assert decrypted(stored) == app
+
+
+def test_no_key_for_the_secret_means_closed(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    start(browser)
+
+    with override_settings(ENCRYPTION_KEYS=["another key that opens nothing"]):
+        answer = browser.post(FACTOR_PAGE, {"code": "123456"})
+
+    assert answer.status_code == 200
+    assert "_auth_user_id" not in browser.session
+
+
+def test_adding_and_removing_is_in_the_audit_log_and_asks_for_the_password(
+    user: PbxUser,
+    browser: Browser,
+    start: Starter,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
+) -> None:
+    start(browser)
+    assert browser.get("/account/factors/app/add/").url.startswith("/account/confirm/")
+    with django_capture_on_commit_callbacks(execute=True):
+        add_app(browser)
+    assert browser.get("/account/factors/codes/").status_code == 200
+
+    browser.post("/account/factors/app/remove/")
+
+    assert not Authenticator.objects.exists()
+    events = AuditEvent.objects.filter(event__startswith="factor_").order_by("pk")
+    assert [(e.event, e.detail) for e in events] == [
+        ("factor_added", "totp"),
+        ("factor_added", "recovery_codes"),
+        ("factor_removed", "totp"),
+        ("factor_removed", "recovery_codes"),
+    ]
+
+
+def test_an_administrator_removes_the_factors_of_a_user_who_lost_them(
+    app: str,
+    user: PbxUser,
+    administrator: PbxUser,
+    two_factor: AuthenticationSettings,
+    browser: Browser,
+    start: Starter,
+) -> None:
+    remove_all(user, actor=administrator)
+
+    assert start(browser).url == "/login/waiting/"
+    event = AuditEvent.objects.get(event=Event.FACTOR_REMOVED)
+    assert (event.user, event.actor) == (user, administrator)
+
+
+@pytest.mark.parametrize(
+    ("address", "offered"),
+    [
+        ("https://pbx.example", True),
+        ("http://localhost:8000", True),
+        ("https://192.0.2.1", False),
+        ("http://127.0.0.1:8000", False),
+        ("https://[2001:db8::1]", False),
+        ("http://pbx.example", False),
+    ],
+)
+def test_passkeys_need_a_host_name_and_https(address: str, offered: bool) -> None:
+    with override_settings(SITE_URL=address):
+        assert (passkey_fault() == "") is offered
+
+
+def test_the_page_says_why_there_are_no_passkeys(
+    user: PbxUser, browser: Browser, start: Starter
+) -> None:
+    start(browser)
+
+    assert "belongs to a host name" in browser.get("/account/").content.decode()
+    add = browser.get("/account/factors/passkeys/add/")
+    assert add.url == "/account/factors/"

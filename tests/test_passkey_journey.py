@@ -1,0 +1,98 @@
+"""Passkeys, an app's codes and recovery codes in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.site import Site, launch, log_in, running_site
+from tests.totp import totp
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PASSWORD = "a long user's password"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site with a name: browsers make no passkey for an IP address."""
+    with running_site(tmp_path_factory.mktemp("site"), host="localhost") as running:
+        for name in ("anna", "bert"):
+            words = ("pbxusers", "add", name, "--password-stdin")
+            running.manage(*words, stdin=f"{PASSWORD}\n")
+        yield running
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser: Browser = launch(playwright)
+        page = browser.new_context().new_page()
+        page.set_default_timeout(15_000)
+        yield page
+        browser.close()
+
+
+def give_authenticator(page: Page) -> None:
+    """Plug in what a phone or a key would be; it always says yes."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def confirm_password(page: Page) -> None:
+    page.fill('input[name="password"]', PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+
+
+def log_out(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/account/")
+    page.get_by_role("button", name="Log out").click()
+
+
+def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
+    give_authenticator(page)
+    log_in(page, site, "anna", PASSWORD)
+    page.get_by_role("link", name="Add a passkey").click()
+    confirm_password(page)
+    page.get_by_label("Name").fill("My phone")
+    page.get_by_role("button", name="Add the passkey").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("My phone").first).to_be_visible()
+    log_out(page, site)
+
+    log_in(page, site, "anna", PASSWORD)
+    expect(page).to_have_url(f"{site.url}/login/factor/")
+    page.get_by_role("button", name="Use a passkey").click()
+
+    expect(page).to_have_url(f"{site.url}/account/")
+    expect(page.get_by_text("Approved by: Passkey or one-time code")).to_be_visible()
+
+
+def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
+    log_in(page, site, "bert", PASSWORD)
+    page.get_by_role("link", name="Add an authenticator app").click()
+    confirm_password(page)
+    secret = page.locator(".key").inner_text()
+    page.get_by_label("Six digits").fill(totp(secret))
+    page.get_by_role("button", name="Add the app").click()
+    codes = page.locator(".recovery-codes code").all_inner_texts()
+    assert len(codes) == 10
+    log_out(page, site)
+
+    log_in(page, site, "bert", PASSWORD)
+    page.get_by_label("Code").fill(codes[0])
+    page.get_by_role("button", name="Confirm").click()
+
+    expect(page).to_have_url(f"{site.url}/account/")
+    expect(page.get_by_text(re.compile("9 codes are left"))).to_be_visible()
