@@ -16,11 +16,11 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
-from verification.events import EVENTS_PATH, stream  # noqa: E402
+from verification.events import STREAMS, stream  # noqa: E402
 
 django_application = ASGIHandler()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    is_stream = scope["type"] == "http" and scope["path"] == EVENTS_PATH
+    is_stream = scope["type"] == "http" and scope["path"] in STREAMS
     await (stream if is_stream else django_application)(scope, receive, send)

@@ -160,6 +160,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "verification:account"
 LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "pbxsite.adapters.AccountAdapter"
+USERSESSIONS_ADAPTER = "verification.sessions.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "name"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_LOGIN_METHODS = {"username"}

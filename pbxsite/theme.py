@@ -28,7 +28,7 @@ def theme(site_name: str) -> dict[str, Any]:
         "SITE_FAVICONS": [
             {"rel": "icon", "type": "image/svg+xml", "href": _file("favicon.svg")}
         ],
-        "STYLES": [_file("admin.css")],
+        "STYLES": [_file("admin.css"), _file("admin_approvals.css")],
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,

@@ -89,6 +89,7 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
             _reject(older, Ending.SUPERSEDED)
         login = _insert(user, facts)
         _queue_mail(login)
+        transaction.on_commit(partial(announce, login))
     _record(Event.LOGIN_HELD, login, facts.origin)
     return login
 

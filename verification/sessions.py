@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from allauth.account.adapter import get_adapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
-from django.contrib.auth import logout
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
@@ -20,6 +24,17 @@ from authconfig.models import PbxUser
 from verification.browsers import browser_text
 from verification.choices import Approver
 from verification.flows import live_sessions
+from verification.notices import announce_user
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    """allauth's, whose every end of a session the open pages are told of at once."""
+
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        ended = list(sessions)
+        super().end_sessions(ended)
+        for user_pk in {session.user_id for session in ended}:
+            transaction.on_commit(partial(announce_user, user_pk))
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,21 @@ class ListedSession:
     last_seen_at: datetime
     method_label: str
     approved_by_label: str
+
+
+def signed_in_user(request: HttpRequest) -> PbxUser | None:
+    """Return whose session this is, without touching it.
+
+    Django's own `get_user` may give the session a new key, of which a stream could not
+    tell the browser.
+    """
+    stored = request.session.get(SESSION_KEY)
+    user = PbxUser.objects.filter(pk=stored, is_active=True).first() if stored else None
+    if user is None:
+        return None
+    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    kept = request.session.get(HASH_SESSION_KEY, "")
+    return user if any(constant_time_compare(kept, each) for each in known) else None
 
 
 def listed(request: HttpRequest) -> list[ListedSession]:

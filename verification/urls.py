@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from verification import views
+from verification import account, views
 
 app_name = "verification"
 urlpatterns = [
@@ -13,12 +13,14 @@ urlpatterns = [
     path("login/waiting/cancel/", views.cancel, name="cancel"),
     path("login/waiting/send-again/", views.send_again, name="send_again"),
     path("PBX0/session.xml", views.link, name="link"),
-    path("account/", views.account, name="account"),
-    path("account/approvals/<int:pk>/", views.decide_here, name="decide_here"),
-    path("account/sessions/<int:pk>/end/", views.end_session, name="end_session"),
+    path("account/", account.account, name="account"),
+    path("account/approvals/", account.approvals, name="approvals"),
+    path("account/approvals/<int:pk>/", account.decide_here, name="decide_here"),
+    path("account/rejected/", account.rejected, name="rejected"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="end_session"),
     path(
         "account/sessions/end-others/",
-        views.end_other_sessions,
+        account.end_other_sessions,
         name="end_other_sessions",
     ),
 ]

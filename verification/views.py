@@ -1,4 +1,4 @@
-"""The waiting page, the e-mail link's page and "Account security"."""
+"""The waiting page and the page of the e-mail link."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from authconfig.choices import Client, Origin
-from authconfig.clients import is_myapps, myapps_required, origin_of, session_client
-from authconfig.models import PbxUser
+from authconfig.clients import origin_of
 from authconfig.views import LoginView
-from verification import factors, flows, sessions
+from verification import flows
 from verification.choices import Approver, Decision, LoginState, Outcome
 from verification.forms import DecisionForm
 from verification.models import LoginSession
@@ -26,7 +25,7 @@ from verification.stages import held_login, held_stage, release
 from verification.tokens import approval_code
 
 
-def _origin(request: HttpRequest) -> Origin:
+def origin(request: HttpRequest) -> Origin:
     return origin_of(request, get_adapter().get_client_ip(request))
 
 
@@ -99,7 +98,7 @@ def proceed(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest) -> HttpResponse:
     _stage, login = held_login(request)
     if login is not None:
-        flows.cancel(login, origin=_origin(request))
+        flows.cancel(login, origin=origin(request))
     stage = held_stage(request)
     if stage is not None:
         stage.abort()
@@ -122,17 +121,30 @@ def link(request: HttpRequest) -> HttpResponse:
     """The page of the e-mail link: opening it changes nothing, only a POST decides."""
     login = flows.find_by_link(request.GET.get("id", ""))
     if login is None:
-        return _stale(request)
+        return stale(request)
     form = DecisionForm(request.POST or None)
-    if form.is_valid():
-        outcome = _decide(login, form, Approver.EMAIL, _origin(request))
+    if request.method == "POST":
+        outcome = outcome_of(login, form, Approver.EMAIL, origin(request))
         if outcome is Outcome.DECIDED:
             return _decided(request, form)
         if outcome is Outcome.OVER:
-            return _stale(request)
-        form.add_error("code", _wrong_code_text(login))
+            return stale(request)
     context = {"login": login, "form": form, "tries_left": flows.tries_left(login)}
     return render(request, "verification/decide.html", context)
+
+
+def outcome_of(
+    login: LoginSession | None, form: DecisionForm, approver: Approver, origin: Origin
+) -> Outcome:
+    """Decide, or say in the form why the code was not taken."""
+    if login is None:
+        return Outcome.OVER
+    if not form.is_valid():
+        return Outcome.WRONG_CODE
+    outcome = _decide(login, form, approver, origin)
+    if outcome is Outcome.WRONG_CODE:
+        form.add_error("code", _wrong_code_text(login))
+    return outcome
 
 
 def _decide(
@@ -158,77 +170,5 @@ def _decided(request: HttpRequest, form: DecisionForm) -> HttpResponse:
     return render(request, "verification/decided.html", {"decision": decision})
 
 
-def _stale(request: HttpRequest) -> HttpResponse:
+def stale(request: HttpRequest) -> HttpResponse:
     return render(request, "verification/stale.html", status=HTTPStatus.GONE)
-
-
-@never_cache
-@require_GET
-def account(request: HttpRequest) -> HttpResponse:
-    return _account(request)
-
-
-def _account(
-    request: HttpRequest, decided_form: tuple[int, DecisionForm] | None = None
-) -> HttpResponse:
-    assert isinstance(request.user, PbxUser)
-    listed = sessions.listed(request)
-    context = {
-        "client": session_client(request),
-        "approvals": _approvals(request.user, decided_form)
-        if is_myapps(request)
-        else [],
-        "sessions": listed,
-        "can_end_others": len(listed) > 1,
-        "factors": factors.factors_of(request.user) if is_myapps(request) else None,
-        "passkey_fault": factors.passkey_fault(),
-    }
-    return render(request, "verification/account.html", context)
-
-
-def _approvals(
-    user: PbxUser, decided_form: tuple[int, DecisionForm] | None
-) -> list[dict[str, Any]]:
-    pending = LoginSession.objects.pending().filter(user=user).select_related("user")
-    forms = dict([decided_form]) if decided_form else {}
-    return [
-        {"login": login, "form": forms.get(login.pk, DecisionForm())}
-        for login in pending
-    ]
-
-
-@never_cache
-@require_POST
-@myapps_required
-def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
-    """Decide about a pending login in a session that exists already."""
-    pending = LoginSession.objects.pending().select_related("user")
-    login = pending.filter(user_id=request.user.pk, pk=pk).first()
-    if login is None:
-        return _stale(request)
-    form = DecisionForm(request.POST)
-    if form.is_valid():
-        outcome = _decide(login, form, Approver.SESSION, _origin(request))
-        if outcome is Outcome.DECIDED:
-            return redirect("verification:account")
-        if outcome is Outcome.OVER:
-            return _stale(request)
-        form.add_error("code", _wrong_code_text(login))
-    return _account(request, (login.pk, form))
-
-
-@never_cache
-@require_POST
-def end_session(request: HttpRequest, pk: int) -> HttpResponse:
-    session = get_object_or_404(sessions.manageable(request), pk=pk)
-    sessions.end(request, [session])
-    return redirect("verification:account")
-
-
-@never_cache
-@require_POST
-@myapps_required
-def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    key = request.session.session_key
-    sessions.end(request, sessions.manageable(request).exclude(session_key=key))
-    return redirect("verification:account")

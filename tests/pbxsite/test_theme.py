@@ -14,9 +14,9 @@ SCALE = re.compile(r"var\(--(?:color-)?((?:primary|base)-\d+)\)")
 def schemes(name: str) -> list[dict[str, str]]:
     """Return the light and the dark declarations, told apart by where dark begins."""
     css = (STATIC / name).read_text()
-    light, dark = re.split(r"html\.dark \{|@media \(prefers-color-scheme: dark\)", css)[
-        :2
-    ]
+    light, dark = re.split(
+        r"html\.dark [^{]*\{|@media \(prefers-color-scheme: dark\)", css
+    )[:2]
     return [_declared(light), _declared(dark.partition("\n}")[0])]
 
 
@@ -25,11 +25,9 @@ def _declared(css: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("scheme", [0, 1])
-def test_settings_page_has_the_user_pages_colours(scheme: int) -> None:
-    ours, tokens = (
-        schemes("settings_page.css")[scheme],
-        schemes("tokens.css")[scheme],
-    )
+@pytest.mark.parametrize("name", ["settings_page.css", "admin_approvals.css"])
+def test_pages_of_the_admin_have_the_user_pages_colours(name: str, scheme: int) -> None:
+    ours, tokens = schemes(name)[scheme], schemes("tokens.css")[scheme]
     shared = ours.keys() & tokens.keys()
 
     assert len(shared) > 15

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 from django.test import Client as Browser
 
 from pbxsite.asgi import application
+from verification import hub as hubs
 from verification.events import EVENTS_PATH
 
 T = TypeVar("T")
@@ -28,8 +30,31 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.to_thread(run)
 
 
+def told(story: Coroutine[Any, Any, None]) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(30):
+            await story
+
+    asyncio.run(within_limits())
+
+
+async def until(condition: Callable[[], bool], limit_seconds: float = 5) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def listening(hub: hubs.Hub) -> None:
+    await until(lambda: not hub._alone.is_set())
+    # From here on it is Redis that tells, and not the first poll.
+    await asyncio.sleep(hubs.POLL_SECONDS_ALONE + 0.1)
+
+
 class Stream:
-    def __init__(self, browser: Browser, method: str = "GET") -> None:
+    def __init__(
+        self, browser: Browser, method: str = "GET", path: str = EVENTS_PATH
+    ) -> None:
         cookies = "; ".join(f"{m.key}={m.value}" for m in browser.cookies.values())
         self.headers: dict[bytes, bytes] = {}
         self.communicator = ApplicationCommunicator(
@@ -37,7 +62,7 @@ class Stream:
             {
                 "type": "http",
                 "method": method,
-                "path": EVENTS_PATH,
+                "path": path,
                 "query_string": b"",
                 "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())],
             },

@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,24 +21,18 @@ from authconfig.models import AuthenticationSettings, PbxUser
 from pbxsite.supervisor import Family
 from tests.conftest import Starter
 from tests.services import ROOT, start_redis
-from tests.verification.streams import Stream, in_thread
+from tests.verification.streams import Stream, in_thread, listening, told, until
 from verification import events, flows
+from verification import hub as hubs
 from verification.choices import Approver, Decision
 from verification.models import LoginSession
 from verification.notices import CHANNEL, _redis
 from verification.tokens import approval_code
+from verification.topics import WaitingLogin
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub")]
 PENDING = "event: state\ndata: pending\n\n"
 ACCEPTED = "event: state\ndata: accepted\n\n"
-
-
-@pytest.fixture(autouse=True)
-def hub(monkeypatch: pytest.MonkeyPatch) -> events.Hub:
-    """A hub for each test, as a process has one for its loop."""
-    fresh = events.Hub()
-    monkeypatch.setattr(events, "hub", fresh)
-    return fresh
 
 
 @pytest.fixture
@@ -53,14 +46,6 @@ def start(user: PbxUser) -> Starter:
     return post
 
 
-def told(story: Coroutine[Any, Any, None]) -> None:
-    async def within_limits() -> None:
-        async with asyncio.timeout(30):
-            await story
-
-    asyncio.run(within_limits())
-
-
 def decide(login: LoginSession, decision: Decision = Decision.ACCEPT) -> None:
     approver, origin = Approver.EMAIL, Origin("127.0.0.1", "")
     if decision is Decision.ACCEPT:
@@ -70,22 +55,9 @@ def decide(login: LoginSession, decision: Decision = Decision.ACCEPT) -> None:
         flows.reject(login, approver=approver, origin=origin)
 
 
-async def until(condition: Callable[[], bool], limit_seconds: float = 5) -> None:
-    deadline = time.monotonic() + limit_seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
-
-
-async def listening(hub: events.Hub) -> None:
-    await until(lambda: not hub._alone.is_set())
-    # From here on it is Redis that tells, and not the first poll.
-    await asyncio.sleep(events.POLL_SECONDS_ALONE + 0.1)
-
-
 @pytest.mark.parametrize("decision", Decision)
 def test_a_decision_is_told_within_a_second_and_ends_the_stream(
-    browser: Browser, held: LoginSession, hub: events.Hub, decision: Decision
+    browser: Browser, held: LoginSession, hub: hubs.Hub, decision: Decision
 ) -> None:
     async def story() -> None:
         stream = Stream(browser)
@@ -147,7 +119,7 @@ def test_the_owners_own_other_browser_follows_nothing(
 
 
 def test_each_browser_follows_its_own_login(
-    browser: Browser, held: LoginSession, administrator: PbxUser, hub: events.Hub
+    browser: Browser, held: LoginSession, administrator: PbxUser, hub: hubs.Hub
 ) -> None:
     other = Browser()
     other.post("/login/", {"login": "admin", "password": "correct horse battery"})
@@ -200,7 +172,7 @@ def test_after_the_login_the_old_and_the_new_session_follow_nothing(
 def test_expiry_is_told_and_ends_the_stream(
     browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "POLL_SECONDS_BESIDE_REDIS", 0.2)
+    monkeypatch.setattr(hubs, "POLL_SECONDS_BESIDE_REDIS", 0.2)
     soon = timezone.now() + timedelta(seconds=1)
     LoginSession.objects.update(expires_at=soon)
 
@@ -218,8 +190,8 @@ def test_a_quiet_stream_is_kept_alive(
     browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.3)
-    monkeypatch.setattr(events, "POLL_SECONDS_BESIDE_REDIS", 0.1)
-    monkeypatch.setattr(events, "POLL_SECONDS_ALONE", 0.1)
+    monkeypatch.setattr(hubs, "POLL_SECONDS_BESIDE_REDIS", 0.1)
+    monkeypatch.setattr(hubs, "POLL_SECONDS_ALONE", 0.1)
 
     async def story() -> None:
         stream = Stream(browser)
@@ -250,7 +222,7 @@ def test_without_redis_a_decision_is_still_told_within_a_second(
 
 
 def test_a_redis_that_goes_away_is_replaced_by_asking_at_once(
-    browser: Browser, held: LoginSession, hub: events.Hub, settings: Settings
+    browser: Browser, held: LoginSession, hub: hubs.Hub, settings: Settings
 ) -> None:
     with own_redis() as (url, end):
         settings.REDIS_URL = url
@@ -271,14 +243,14 @@ def test_a_redis_that_goes_away_is_replaced_by_asking_at_once(
 
 
 def test_readers_that_leave_at_once_leave_no_listener(
-    browser: Browser, held: LoginSession, hub: events.Hub
+    browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
         alone = asyncio.all_tasks()
         for number in range(40):
-            queue = hub.join(held.public_id)
+            queue = hub.join(WaitingLogin(held.public_id))
             await asyncio.sleep(number * 0.0002)
-            hub.leave(held.public_id, queue)
+            hub.leave(WaitingLogin(held.public_id), queue)
         await asyncio.sleep(2)
         assert asyncio.all_tasks() == alone
 
@@ -298,7 +270,7 @@ def own_redis() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def test_nonsense_on_the_channel_deafens_nobody(
-    browser: Browser, held: LoginSession, hub: events.Hub
+    browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
         stream = Stream(browser)
@@ -319,7 +291,7 @@ def test_nonsense_on_the_channel_deafens_nobody(
 def test_a_database_that_is_away_ends_no_stream(
     browser: Browser,
     held: LoginSession,
-    hub: events.Hub,
+    hub: hubs.Hub,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def away(*_: object, **__: object) -> None:
@@ -331,7 +303,7 @@ def test_a_database_that_is_away_ends_no_stream(
         assert await stream.read() == PENDING
         await listening(hub)
         with monkeypatch.context() as patch:
-            patch.setattr(events, "_statuses", away)
+            patch.setattr(hubs, "states", away)
             await in_thread(lambda: decide(held))
             await until(hub._alone.is_set)
             assert await stream.is_silent(0.7)
@@ -347,7 +319,7 @@ def test_no_stream_begins_while_the_database_is_away(
     async def away(*_: object, **__: object) -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(events, "_find_login", away)
+    monkeypatch.setattr(events, "_find_topic", away)
 
     async def story() -> None:
         stream = Stream(browser)
@@ -358,7 +330,7 @@ def test_no_stream_begins_while_the_database_is_away(
 
 
 def test_leaving_frees_the_queue_and_ends_the_reader(
-    browser: Browser, held: LoginSession, hub: events.Hub
+    browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
         streams = Stream(browser), Stream(browser)
@@ -376,7 +348,7 @@ def test_leaving_frees_the_queue_and_ends_the_reader(
 
 
 def test_a_stream_that_fails_hurts_no_other(
-    browser: Browser, held: LoginSession, hub: events.Hub
+    browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def broken(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.body":
@@ -401,19 +373,19 @@ def test_a_stream_that_fails_hurts_no_other(
 
 
 def test_a_reader_who_is_slow_gets_the_newest_status(
-    browser: Browser, held: LoginSession, hub: events.Hub
+    browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
-        queue = hub.join(held.public_id)
+        queue = hub.join(WaitingLogin(held.public_id))
         await listening(hub)
         for _ in range(5):
-            await hub._tell({held.public_id})
+            await hub._tell({WaitingLogin(held.public_id)})
 
         await in_thread(lambda: decide(held))
-        await hub._tell({held.public_id})
+        await hub._tell({WaitingLogin(held.public_id)})
 
         assert queue.get_nowait() == "accepted"
-        hub.leave(held.public_id, queue)
+        hub.leave(WaitingLogin(held.public_id), queue)
 
     told(story())
 
@@ -438,7 +410,7 @@ def test_opening_a_stream_costs_four_queries_at_most(
     stream = Stream(browser)
 
     with CaptureQueriesContext(connection) as queries:
-        login = events._find_login.__wrapped__(stream.communicator.scope)
-        events._statuses.__wrapped__({login.public_id})
+        topic = events._find_topic.__wrapped__(stream.communicator.scope)
+        hubs.states.__wrapped__({topic})
 
     assert len(queries) <= 4
