@@ -18,17 +18,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
+from authconfig.choices import Origin
 from authconfig.clients import origin_of
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
 from pbxsite import account_tests, saving, settings_cards, summary
 from pbxsite.account_tests import RECIPIENT
+from verification import sessions
 from verification.models import AccountTest
 
 PAGE = "admin:authconfig_authenticationsettings_changelist"
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
 STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
+END_SESSIONS = "end_sessions"
 # Where it is worth knowing before saving that saving will be refused.
 REFUSED = ("authentication_type",)
 
@@ -102,8 +105,17 @@ class SettingsPage(ModelAdmin):
             return
         self.log_change(request, form.instance, [{"changed": {"fields": keys}}])
         messages.success(request, _("Saved: %(labels)s") % {"labels": labels})
+        if "two_factor" in keys and END_SESSIONS in request.POST:
+            self._end_sessions(request, actor, origin)
         for name in form.lost_secrets:
             messages.warning(request, str(summary.LOST_SECRET[name]))
+
+    def _end_sessions(
+        self, request: HttpRequest, actor: PbxUser, origin: Origin
+    ) -> None:
+        own = request.session.session_key or ""
+        count = sessions.end_never_approved(actor=actor, origin=origin, besides=own)
+        messages.success(request, summary.sessions_ended(count))
 
     def _render(self, request: HttpRequest, form: SettingsForm) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
@@ -117,6 +129,7 @@ class SettingsPage(ModelAdmin):
             "redirect_uri": saving.oauth2_redirect_uri(),
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
             "without_email": _without_email(),
+            "never_approved": _never_approved(request, form.stored),
         }
         return TemplateResponse(request, TEMPLATE, context)
 
@@ -226,6 +239,15 @@ def _count_without_email() -> int:
 def _without_email() -> str:
     count = _count_without_email()
     return summary.without_email(count) if count else ""
+
+
+def _never_approved(request: HttpRequest, row: AuthenticationSettings) -> str:
+    """Offer to end these sessions; once two-factor is on, there is nothing to offer."""
+    if row.two_factor:
+        return ""
+    own = request.session.session_key or ""
+    count = sessions.never_approved(besides=own).count()
+    return summary.never_approved(count) if count else ""
 
 
 def _field_faults(form: SettingsForm) -> list[dict[str, str]]:

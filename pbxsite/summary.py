@@ -179,6 +179,23 @@ def without_email(count: int) -> str:
     ) % {"count": count}
 
 
+def never_approved(count: int) -> str:
+    """Name the sessions that were there before two-factor was switched on."""
+    return ngettext(
+        "End the %(count)d other myApps session that nobody approved",
+        "End the %(count)d other myApps sessions that nobody approved",
+        count,
+    ) % {"count": count}
+
+
+def sessions_ended(count: int) -> str:
+    return ngettext(
+        "%(count)d session that nobody approved was ended.",
+        "%(count)d sessions that nobody approved were ended.",
+        count,
+    ) % {"count": count}
+
+
 def host_of(url: str) -> str:
     return urlsplit(url).hostname or url
 

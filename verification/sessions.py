@@ -12,13 +12,15 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from authconfig import audit
-from authconfig.choices import Client, Event, Method
+from authconfig.choices import Client, Event, Method, Origin
 from authconfig.clients import is_myapps, origin_of
 from authconfig.models import PbxUser
 from verification.browsers import browser_text
@@ -100,6 +102,28 @@ def manageable(request: HttpRequest) -> QuerySet[UserSession]:
     if is_myapps(request):
         return sessions
     return sessions.filter(session_key=request.session.session_key)
+
+
+def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
+    """Return all users' live myApps sessions that passed no second factor."""
+    stored = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions: QuerySet[UserSession] = UserSession.objects.filter(
+        session_key__in=stored.values("session_key"),
+        data__client=Client.MYAPPS,
+        data__approver="",
+    )
+    return sessions.exclude(session_key=besides).select_related("user")
+
+
+def end_never_approved(
+    *, actor: PbxUser | None, origin: Origin = audit.NOWHERE, besides: str = ""
+) -> int:
+    """End them, as the page offers when two-factor is switched on; return how many."""
+    ended = list(never_approved(besides=besides))
+    get_sessions_adapter().end_sessions(ended)
+    for session in ended:
+        audit.record(Event.SESSION_ENDED, user=session.user, actor=actor, origin=origin)
+    return len(ended)
 
 
 def end(request: HttpRequest, ended: Iterable[UserSession]) -> None:

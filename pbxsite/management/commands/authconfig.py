@@ -28,7 +28,7 @@ from authconfig.forms import (
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
 from pbxsite import account_tests, saving, summary
-from verification import outbox
+from verification import outbox, sessions
 from verification.accounts import account_of
 from verification.choices import AccountTestState
 
@@ -53,6 +53,11 @@ class Command(BaseCommand):
         change.add_argument(
             "--test", metavar="ADDRESS", help="Send a test with the new values first."
         )
+        change.add_argument(
+            "--end-sessions",
+            action="store_true",
+            help="With two_factor=on: end the myApps sessions that nobody approved.",
+        )
         test = actions.add_parser("test", help="Test the saved settings.")
         kinds = test.add_subparsers(dest="kind", required=True)
         smtp = kinds.add_parser("smtp", help="Send a test e-mail.")
@@ -68,7 +73,7 @@ class Command(BaseCommand):
         if action == "show":
             self._show(as_json=options["json"])
         elif action == "set":
-            self._set(options["assignments"], options["test"])
+            self._set(options["assignments"], options["test"], options["end_sessions"])
         elif options["kind"] == "smtp":
             self._test(_form(AuthenticationSettings.load(), {}), options["address"])
         else:
@@ -83,7 +88,7 @@ class Command(BaseCommand):
             # One line for each, certificates too.
             self.stdout.write(f"{key}={_word(value)}".replace("\n", "\\n"))
 
-    def _set(self, words: list[str], address: str | None) -> None:
+    def _set(self, words: list[str], address: str | None, end_sessions: bool) -> None:  # noqa: FBT001
         values, faults = _read(words)
         self._end_with(faults)
         if address is not None:
@@ -95,8 +100,20 @@ class Command(BaseCommand):
             self._end_with(form.faults)
             self._warn(form)
             keys = saving.save(form, actor=None)
+            if "two_factor" in keys and form.instance.two_factor:
+                self._tell_of_sessions(end_them=end_sessions)
         changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
         self.stdout.write(changed)
+
+    def _tell_of_sessions(self, *, end_them: bool) -> None:
+        if end_them:
+            count = sessions.end_never_approved(actor=None)
+            self.stdout.write(summary.sessions_ended(count))
+        elif count := sessions.never_approved().count():
+            self.stderr.write(
+                f"{count} myApps sessions that nobody approved go on;"
+                " --end-sessions ends them."
+            )
 
     def _test_new(self, values: dict[str, str], address: str) -> None:
         form = _form(AuthenticationSettings.load(), values)

@@ -80,10 +80,19 @@
     });
   }
 
+  for (const offer of form.querySelectorAll("[data-shown-with]")) {
+    const box = document.getElementById(offer.dataset.shownWith);
+    const follow = () => {
+      offer.hidden = !box.checked;
+    };
+    follow();
+    box.addEventListener("change", follow);
+  }
+
   // What saving would change
 
   const unsaved = document.getElementById("unsaved");
-  const isOwn = ([name]) => !/^(csrfmiddlewaretoken|version|test_recipient)$/.test(name);
+  const isOwn = ([name]) => !/^(csrfmiddlewaretoken|version|test_recipient|end_sessions)$/.test(name);
   const snapshot = () =>
     JSON.stringify([...new FormData(form)].filter(isOwn));
   const opened = snapshot();
