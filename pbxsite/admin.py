@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import secure_admin_login
+from allauth.account.views import logout
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from authconfig.clients import is_myapps
@@ -19,13 +27,32 @@ class PbxAdminSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(super().has_permission(request)) and is_myapps(request)
 
+    @method_decorator(never_cache)
+    @method_decorator(login_not_required)
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        response: HttpResponse = secure_admin_login(super().login)(
-            request, extra_context
-        )
+        """Lead to our login page: Django's form knows no client, stage or limit."""
+        if is_myapps(request) and not self.has_permission(request):
+            # The login page leads a myApps session on to here: they would go round.
+            raise PermissionDenied
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index"))
+        return redirect_to_login(wanted)
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """End the session as everywhere else."""
+        response: HttpResponse = logout(request)
         return response
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's form would begin a session that is listed nowhere."""
+        return redirect("verification:account")
+
+    password_change_done = password_change
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
         """The theme's Alpine evaluates its attributes, and it sets styles inline."""

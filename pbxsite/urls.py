@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from authconfig.choices import Client
+from authconfig.clients import myapps_required
 from pbxsite import factors, health, mailbox
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView
@@ -25,7 +26,11 @@ urlpatterns = [
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", account_inactive, name="account_inactive"),
-    path("account/confirm/", reauthenticate, name="account_reauthenticate"),
+    path(
+        "account/confirm/",
+        myapps_required(reauthenticate),
+        name="account_reauthenticate",
+    ),
     *factors.urlpatterns,
     path("", include("verification.urls")),
     path("admin/", admin.site.urls),
