@@ -10,7 +10,7 @@ from allauth.account.adapter import get_adapter
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -20,10 +20,12 @@ from unfold.admin import ModelAdmin
 
 from authconfig.choices import Origin
 from authconfig.clients import origin_of
+from authconfig.directory import diagnosis
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
-from pbxsite import account_tests, saving, settings_cards, summary
+from pbxsite import account_tests, method_tests, saving, settings_cards, summary
 from pbxsite.account_tests import RECIPIENT
+from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
 from verification import sessions
 from verification.models import AccountTest
 
@@ -59,6 +61,7 @@ class SettingsPage(ModelAdmin):
                 self.test_status_view,
                 f"{name}_test_status",
             ),
+            ("test-netlogon/", self.test_netlogon_view, f"{name}_test_netlogon"),
         ]
         urls = [
             path(route, self.admin_site.admin_view(view), name=url_name)
@@ -128,6 +131,7 @@ class SettingsPage(ModelAdmin):
             "version": _version(),
             "redirect_uri": saving.oauth2_redirect_uri(),
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
+            "test_user": _user(request).name,
             "without_email": _without_email(),
             "never_approved": _never_approved(request, form.stored),
         }
@@ -145,6 +149,10 @@ class SettingsPage(ModelAdmin):
     def test_status_view(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
         self._check_permission(request)
         return _test_status(request, public_id)
+
+    def test_netlogon_view(self, request: HttpRequest) -> HttpResponseBase:
+        self._check_permission(request)
+        return _test_netlogon(request)
 
     def _check_permission(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):
@@ -190,6 +198,21 @@ def _test_status(request: HttpRequest, public_id: UUID) -> JsonResponse:
     return JsonResponse(
         account_tests.status(get_object_or_404(mine, public_id=public_id))
     )
+
+
+@require_POST
+def _test_netlogon(request: HttpRequest) -> HttpResponseBase:
+    if diagnosis.is_too_often():
+        wait = _(
+            "3 tests a minute are enough: a directory locks accounts that are tried too"
+            " often. Please wait a minute, then try again."
+        )
+        return JsonResponse({"message": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    form, user = _form(request), request.POST.get(NETLOGON_USER, "").strip()
+    if faults := method_tests.netlogon_faults(form, user):
+        return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
+    password = request.POST.get(NETLOGON_PASSWORD, "")
+    return method_tests.netlogon(form, user, password, _user(request))
 
 
 def _form(

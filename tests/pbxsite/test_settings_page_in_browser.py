@@ -5,6 +5,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.directory import (
+    BASE,
+    DOMAIN,
+    SERVICE,
+    SERVICE_PASSWORD,
+    WINDOWS_PASSWORD,
+    Directory,
+)
 from tests.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -88,7 +96,7 @@ def test_accepted_test_shows_each_stage_and_fulfils_the_condition(
     page.get_by_role("textbox", name="Test").fill("somebody@example.com")
     page.get_by_role("textbox", name="Test").press("Enter")
 
-    expect(page.locator("#test")).to_contain_text(
+    expect(page.locator("#send-test .test")).to_contain_text(
         "The server accepted the test e-mail to somebody@example.com."
     )
     expect(page.locator(".step")).to_have_count(8)
@@ -103,9 +111,13 @@ def test_failed_test_shows_the_stage_and_a_remedy(page: Page) -> None:
     page.get_by_label("SMTP server").fill("nobody.invalid")
     page.get_by_role("button", name="Send test").click()
 
-    expect(page.locator("#test")).to_contain_text("The test e-mail was not sent.")
+    expect(page.locator("#send-test .test")).to_contain_text(
+        "The test e-mail was not sent."
+    )
     expect(page.locator('.step[data-state="failed"]')).to_have_count(1)
-    expect(page.locator("[data-test-text]")).to_contain_text("nobody.invalid")
+    expect(page.locator("#send-test [data-test-text]")).to_contain_text(
+        "nobody.invalid"
+    )
 
 
 def test_faults_of_the_account_are_shown_at_their_fields(page: Page) -> None:
@@ -171,3 +183,23 @@ def test_page_works_without_scripts(
 
     expect(page.get_by_text("Saved: Sender name")).to_be_visible()
     context.close()
+
+
+def test_netlogon_is_tested_with_unsaved_values(
+    page: Page, directory: Directory
+) -> None:
+    choose(page, "PBX and Netlogon")
+    card = page.locator("#section-netlogon")
+    card.get_by_label("Windows domain").fill(DOMAIN)
+    card.get_by_label("Domain controllers").fill(f"localhost:{directory.tls_port}")
+    card.get_by_label("CA certificate").fill(directory.ca_pem)
+    card.get_by_label("Base DN").fill(BASE)
+    card.get_by_label("Service account", exact=True).fill(SERVICE)
+    card.get_by_label("Service account password").fill(SERVICE_PASSWORD)
+    card.locator("#test-user").fill("anna")
+    card.get_by_label("Windows password").fill(WINDOWS_PASSWORD)
+
+    card.get_by_role("button", name="Test Netlogon").click()
+
+    expect(card.locator(".test")).to_contain_text("The directory accepts anna.")
+    expect(card.locator('.step[data-state="done"]')).to_have_count(6)

@@ -9,15 +9,16 @@
   const POLL_MS = 400;
   const PATIENCE_MS = 300;
   const REQUEST_LIMIT_MS = 10000;
+  const TEST_LIMIT_MS = 60000;
 
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  function post(url) {
+  function post(url, { body = new FormData(form), limit = REQUEST_LIMIT_MS } = {}) {
     return fetch(url, {
       method: "POST",
-      body: new FormData(form),
+      body,
       headers: { Accept: "application/json" },
-      signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
+      signal: AbortSignal.timeout(limit),
     });
   }
 
@@ -199,10 +200,8 @@
     });
   }
 
-  // The test e-mail
+  // The tests: each one's row says where it is run, and shows how it goes.
 
-  const button = document.getElementById("send-test-button");
-  const test = document.getElementById("test");
   const stepTemplate = document.getElementById("step-template");
   const faultTemplate = document.getElementById("fault-template");
   let shownFaults = [];
@@ -234,7 +233,6 @@
   }
 
   function showFaults(faults) {
-    test.hidden = true;
     const rows = Object.entries(faults).map(([name, sentences]) =>
       showFault(name, sentences),
     );
@@ -242,8 +240,7 @@
     rows[0].querySelector("input, select, textarea").focus({ preventScroll: true });
   }
 
-  function showStep(step, index) {
-    const steps = test.querySelector(".steps");
+  function showStep(steps, step, index) {
     let item = steps.children[index];
     if (!item) {
       item = stepTemplate.content.cloneNode(true).firstElementChild;
@@ -258,26 +255,23 @@
     item.querySelector(".step-time").textContent = isTimed ? `${step.elapsed_ms} ms` : "";
   }
 
-  function say(selector, words) {
-    const line = test.querySelector(selector);
-    line.hidden = !words;
-    // Screen readers read a live region again whenever it is written to.
-    if (line.textContent !== words) line.textContent = words;
-  }
-
-  function showTest(status) {
-    test.hidden = false;
-    test.dataset.state = status.state;
+  function showStatus(box, status) {
+    const say = (selector, words) => {
+      const line = box.querySelector(selector);
+      line.hidden = !words;
+      // Screen readers read a live region again whenever it is written to.
+      if (line.textContent !== words) line.textContent = words;
+    };
+    box.hidden = false;
+    box.dataset.state = status.state;
     say("[data-test-heading]", status.heading);
     say("[data-test-text]", status.text);
-    status.steps.forEach(showStep);
+    const steps = box.querySelector(".steps");
+    status.steps.forEach((step, index) => showStep(steps, step, index));
   }
 
-  function giveUp(words) {
-    showTest({ state: "failed", heading: words, text: "", steps: [] });
-  }
-
-  async function follow(status) {
+  // A worker runs it: its state is asked for until it is over.
+  async function poll(box, status) {
     const { url } = status;
     while (!status.is_over) {
       await pause(POLL_MS);
@@ -286,38 +280,77 @@
       });
       if (!response.ok) throw new Error(response.status);
       status = await response.json();
-      showTest(status);
+      showStatus(box, status);
     }
   }
 
-  async function sendTest() {
+  // The site itself runs it: each line of the answer is its state so far.
+  async function read(box, response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const line of lines) showStatus(box, JSON.parse(line));
+    }
+    if (box.dataset.state === "running") throw new Error("cut off");
+  }
+
+  // A password for a test is no part of the form, so that nothing else sends it.
+  function valuesFor(row) {
+    const values = new FormData(form);
+    for (const input of row.querySelectorAll("input[form]")) {
+      values.set(input.name, input.value);
+    }
+    return values;
+  }
+
+  async function run(row, box) {
     clearFaults();
-    test.querySelector(".steps").replaceChildren();
-    const response = await post(form.dataset.testUrl);
-    const answer = await response.json();
-    if (answer.faults) showFaults(answer.faults);
-    else if (answer.message) giveUp(answer.message);
-    else {
-      showTest(answer);
-      test.scrollIntoView({ block: "nearest" });
-      await follow(answer);
+    box.querySelector(".steps").replaceChildren();
+    const response = await post(row.dataset.testUrl, {
+      body: valuesFor(row),
+      limit: TEST_LIMIT_MS,
+    });
+    if (response.headers.get("Content-Type").startsWith("application/x-ndjson")) {
+      box.scrollIntoView({ block: "nearest" });
+      return read(box, response);
     }
+    const answer = await response.json();
+    if (answer.faults) {
+      box.hidden = true;
+      return showFaults(answer.faults);
+    }
+    if (answer.message) return giveUp(box, answer.message);
+    showStatus(box, answer);
+    box.scrollIntoView({ block: "nearest" });
+    return poll(box, answer);
   }
 
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      await sendTest();
-    } catch {
-      giveUp(test.dataset.silent);
-    }
-    button.disabled = false;
-    preview();
-  });
-  fields.test_recipient.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    if (!button.disabled) button.click();
-  });
+  function giveUp(box, words) {
+    showStatus(box, { state: "failed", heading: words, text: "", steps: [] });
+  }
+
+  for (const row of form.querySelectorAll("[data-test-url]")) {
+    const button = row.querySelector("[data-run]");
+    const box = row.querySelector(".test");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await run(row, box);
+      } catch {
+        giveUp(box, box.dataset.silent);
+      }
+      button.disabled = false;
+      preview();
+    });
+    row.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !event.target.matches("input")) return;
+      event.preventDefault();
+      if (!button.disabled) button.click();
+    });
+  }
 })();
