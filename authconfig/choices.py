@@ -82,6 +82,7 @@ class Event(TextChoices):
     MAIL_SENT = "mail_sent", _("E-mail sent")
     MAIL_FAILED = "mail_failed", _("E-mail failed")
     MAIL_TESTED = "mail_tested", _("E-mail account tested")
+    OAUTH2_TESTED = "oauth2_tested", _("OAuth2 tested")
     NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     FACTOR_ADDED = "factor_added", _("Second factor added")
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")

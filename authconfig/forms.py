@@ -134,7 +134,7 @@ class OutsideFacts:
     """What the form has to ask of parts of the site that it may not import."""
 
     account_was_accepted: Callable[[AuthenticationSettings], bool]
-    lockout_fault: Callable[[AuthenticationSettings], str]
+    lockout_fault: Callable[[AuthenticationSettings, AuthenticationSettings], str]
 
 
 class SettingsForm(SettingsModelForm):
@@ -202,8 +202,8 @@ class SettingsForm(SettingsModelForm):
         candidate = self.candidate()
         self._check_methods(candidate)
         self._check_two_factor(candidate)
-        if not self.errors and self.login_changes(candidate):
-            fault = self.outside.lockout_fault(candidate)
+        if not self.errors:
+            fault = self.outside.lockout_fault(self.stored, candidate)
             if fault:
                 self.add_error("authentication_type", fault)
         return cleaned
@@ -341,12 +341,6 @@ class SettingsForm(SettingsModelForm):
         return self.stored.two_factor and not any(
             getattr(candidate, name) != getattr(self.stored, name)
             for name in ACCOUNT_FIELDS
-        )
-
-    def login_changes(self, candidate: AuthenticationSettings) -> bool:
-        return any(
-            getattr(candidate, name) != getattr(self.stored, name)
-            for name in ("authentication_type", "two_factor")
         )
 
 

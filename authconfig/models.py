@@ -504,6 +504,8 @@ class AuditEvent(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     user_agent = models.CharField(_("browser"), max_length=200, blank=True)
     detail = models.TextField(_("detail"), blank=True)
+    # Which settings a login or a test succeeded with (authconfig/lockout.py).
+    proof = models.CharField(max_length=16, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("audit event")

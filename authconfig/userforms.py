@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from authconfig.lockout import needs_email
 from authconfig.models import PbxUser
 from authconfig.users import check_name
 
@@ -76,3 +77,11 @@ class PbxUserForm(NameForm):
         for field, fault in faults.items():
             if getattr(self.actor, field) and cleaned.get(field) is False:
                 self.add_error(field, f"{fault} {remedy}")
+        if not cleaned.get("email", "?") and needs_email(self.actor):
+            self.add_error(
+                "email",
+                _(
+                    "Two-factor authentication is on, and no other administrator has an"
+                    " address: nobody could approve a login any more."
+                ),
+            )

@@ -15,8 +15,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from authconfig import audit
-from authconfig.choices import Client, Event
+from authconfig.choices import Client, Event, Method
 from authconfig.clients import SESSION_KEY, origin_of
+from authconfig.lockout import proof_of
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
@@ -77,6 +78,7 @@ class AccountAdapter(DefaultAccountAdapter):
             client=Client(released["client"]),
             method=released["method"],
             detail=released["approver"],
+            proof=proof_of(current_settings(), Method(released["method"])),
         )
         return response
 

@@ -22,7 +22,7 @@ def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
     """Return what the form asks of the rest of the site, for this administrator."""
     return OutsideFacts(
         account_was_accepted=account_was_accepted,
-        lockout_fault=lambda rules: lockout.lockout_fault(rules, administrator),
+        lockout_fault=lambda old, new: lockout.lockout_fault(old, new, administrator),
     )
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig import audit
-from authconfig.choices import Event, NetlogonStage, StepState
+from authconfig.choices import Event, Method, NetlogonStage, StepState
 from authconfig.directory import controllers
 from authconfig.directory.asking import ask, check_password
 from authconfig.directory.backend import (
@@ -25,6 +25,7 @@ from authconfig.directory.faults import DirectoryError
 from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.directory.talk import Progress, Step, Talk
+from authconfig.lockout import proof_of
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from authconfig.names import name_key, pbx_name
 
@@ -85,7 +86,7 @@ def test_netlogon(
         _record(name, audit_detail(error), actor)
         return Report(tuple(steps.ended), remedy(error), accepted=False)
     steps.skip_the_rest(talk)
-    _record(name, "accepted", actor)
+    _record(name, "accepted", actor, proof=_proof(name, password, settings, actor))
     return Report(tuple(steps.ended), _note(name, password), accepted=True)
 
 
@@ -124,11 +125,22 @@ def _look(
         RequiredGroup(base_dn(row), talk).is_member(found, row.netlogon_group)
 
 
-def _record(name: str, detail: str, actor: PbxUser | None) -> None:
+def _proof(
+    name: str, password: str, settings: AuthenticationSettings, actor: PbxUser | None
+) -> str:
+    """An administrator who tested with his own name has shown that he can log in."""
+    if not actor or not password or name_key(name) != actor.name_key:
+        return ""
+    return proof_of(settings, Method.NETLOGON)
+
+
+def _record(name: str, detail: str, actor: PbxUser | None, proof: str = "") -> None:
     audit.record(
         Event.NETLOGON_TESTED,
         user=actor,
         actor=actor,
+        method=Method.NETLOGON,
+        proof=proof,
         detail=f"{name}: {detail}" if name else detail,
     )
 

@@ -39,7 +39,7 @@ def form_of(
 ) -> SettingsForm:
     outside = OutsideFacts(
         account_was_accepted=lambda _row: is_accepted,
-        lockout_fault=lambda _row: lockout,
+        lockout_fault=lambda _old, _new: lockout,
     )
     row = AuthenticationSettings.load()
     return SettingsForm(posted(**changes), instance=row, outside=outside)
@@ -119,10 +119,6 @@ def test_lockout_is_a_fault_of_the_authentication_type() -> None:
     )
 
     assert form.faults == {"authentication_type": ["Nobody could log in."]}
-
-
-def test_lockout_is_not_asked_when_the_way_to_log_in_stays() -> None:
-    assert form_of(lockout="Nobody could log in.", smtp_sender_name="PBX").is_valid()
 
 
 @pytest.mark.parametrize(("secret", "field"), BINDINGS)

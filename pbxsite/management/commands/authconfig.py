@@ -160,10 +160,8 @@ class Command(BaseCommand):
     def _warn(self, form: SettingsForm) -> None:
         """The command line is the owner's: it warns where the page refuses."""
         candidate = form.candidate()
-        if form.login_changes(candidate):
-            fault = lockout.lockout_fault(candidate, None)
-            if fault:
-                self.stderr.write(f"Warning: {fault}")
+        if fault := lockout.lockout_fault(form.stored, candidate, None):
+            self.stderr.write(f"Warning: {fault}")
         for name in form.lost_secrets:
             self.stderr.write(f"Warning: {name}: {summary.LOST_SECRET[name]}")
 
@@ -238,7 +236,7 @@ def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
     """Fill the page's form: what is stored, and what was given on top."""
     outside = OutsideFacts(
         account_was_accepted=saving.account_was_accepted,
-        lockout_fault=lambda _settings: "",
+        lockout_fault=lambda _old, _new: "",
     )
     data = dict(_filled(row)) | _follow_security(row, values)
     for name, value in values.items():

@@ -1,0 +1,161 @@
+"""No setting is saved that leaves no administrator a way in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.utils import timezone
+
+from authconfig import audit
+from authconfig.choices import Client, Event, Method
+from authconfig.directory.diagnosis import test_netlogon as run_test
+from authconfig.lockout import PROOF_TTL, lockout_fault, proof_of
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from tests.conftest import SettingsSetter
+from tests.directory import WINDOWS_PASSWORD, Directory
+
+pytestmark = pytest.mark.django_db
+NETLOGON = {"netlogon_domain": "ad.example.com", "netlogon_servers": "dc1.example.com"}
+
+
+def rules(**values: Any) -> AuthenticationSettings:
+    return AuthenticationSettings(**values)
+
+
+def netlogon_only(**values: Any) -> AuthenticationSettings:
+    return rules(authentication_type="netlogon_only", **(NETLOGON | values))
+
+
+def logged_in(user: PbxUser, settings: AuthenticationSettings) -> AuditEvent:
+    return audit.record(
+        Event.LOGIN,
+        user=user,
+        client=Client.MYAPPS,
+        method=Method.NETLOGON,
+        proof=proof_of(settings, Method.NETLOGON),
+    )
+
+
+def test_windows_passwords_alone_ask_for_a_login_with_one(
+    administrator: PbxUser,
+) -> None:
+    fault = lockout_fault(rules(), netlogon_only(), administrator)
+
+    assert "You have not logged in with “Windows password”" in fault
+
+
+def test_a_login_with_these_settings_is_proof(administrator: PbxUser) -> None:
+    logged_in(administrator, netlogon_only())
+
+    assert lockout_fault(rules(), netlogon_only(), administrator) == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"netlogon_servers": "dc2.example.com"},
+        {"netlogon_domain": "other.example.com"},
+        {"netlogon_group": "cn=staff"},
+        {"netlogon_user_filter": "(cn=%(user)s)"},
+        {"netlogon_security": "starttls"},
+        {"netlogon_bind_password": "another"},
+    ],
+)
+def test_a_login_with_other_settings_is_none(
+    administrator: PbxUser, change: dict[str, str]
+) -> None:
+    logged_in(administrator, netlogon_only())
+
+    changed = netlogon_only(**change)
+
+    assert lockout_fault(rules(), changed, administrator)
+    assert lockout_fault(netlogon_only(), changed, administrator)
+
+
+def test_a_proof_is_of_this_administrator_and_fresh(
+    administrator: PbxUser, user: PbxUser
+) -> None:
+    other = logged_in(user, netlogon_only())
+    assert lockout_fault(rules(), netlogon_only(), administrator)
+    other.delete()
+    old = logged_in(administrator, netlogon_only())
+    past = timezone.now() - PROOF_TTL - timedelta(seconds=1)
+    AuditEvent.objects.filter(pk=old.pk).update(at=past)
+
+    assert lockout_fault(rules(), netlogon_only(), administrator)
+
+
+def test_what_changes_no_login_is_not_asked_about(administrator: PbxUser) -> None:
+    new = netlogon_only(smtp_sender_name="PBX", oauth2_client_id="pbx")
+
+    assert lockout_fault(netlogon_only(), new, administrator) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "is_proof"),
+    [
+        ("anna", WINDOWS_PASSWORD, True),
+        ("anna", "", False),
+        ("bert", WINDOWS_PASSWORD, False),
+    ],
+)
+def test_a_test_with_ones_own_name_and_password_is_proof(
+    user: PbxUser, directory: Directory, name: str, password: str, is_proof: bool
+) -> None:
+    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
+    new = rules(**directory.settings(authentication_type="netlogon_only"))
+
+    run_test(new, name, password, lambda _step: None, actor=user)
+
+    assert (lockout_fault(rules(), new, user) == "") is is_proof
+
+
+def test_a_real_login_is_proof(
+    netlogon: SettingsSetter, user: PbxUser, browser: Browser
+) -> None:
+    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
+    now = netlogon(authentication_type="pbx_and_netlogon")
+
+    browser.post("/login/", {"login": "anna", "password": WINDOWS_PASSWORD})
+
+    new = netlogon()
+    assert lockout_fault(now, new, user) == ""
+
+
+def test_two_factor_needs_an_administrator_with_an_address(
+    administrator: PbxUser,
+) -> None:
+    new = rules(two_factor=True)
+    assert lockout_fault(rules(), new, administrator) == ""
+    PbxUser.objects.update(email="")
+
+    assert "No administrator has an e-mail address" in lockout_fault(
+        rules(), new, administrator
+    )
+
+
+def test_pbx_passwords_need_an_administrator_with_one(administrator: PbxUser) -> None:
+    administrator.set_unusable_password()
+    administrator.save()
+
+    fault = lockout_fault(netlogon_only(), rules(), administrator)
+
+    assert fault == "No administrator has a PBX password. Set one first."
+
+
+def test_the_last_address_of_an_administrator_stays(
+    admin_client_myapps: Browser,
+    administrator: PbxUser,
+    two_factor: AuthenticationSettings,
+) -> None:
+    page = f"/admin/authconfig/pbxuser/{administrator.pk}/change/"
+    values = {"name": "admin", "email": "", "is_active": "on", "is_staff": "on"}
+
+    answer = admin_client_myapps.post(page, values | {"is_superuser": "on"})
+
+    assert "no other administrator has an address" in answer.content.decode()
+    administrator.refresh_from_db()
+    assert administrator.email == "admin@example.com"
