@@ -10,6 +10,8 @@ from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from authconfig.models import PbxUser
@@ -26,6 +28,8 @@ TOLD = (
     "is_staff",
     "is_superuser",
 )
+# Sent with `users`: whatever else of theirs is under way has to end as well.
+sessions_ended = Signal()
 MAX_KEY_LENGTH = PbxUser._meta.get_field("name_key").max_length or 0
 
 
@@ -83,11 +87,16 @@ def _plain(value: object) -> str:
     return str(value) or "empty"
 
 
+@transaction.atomic
 def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
     """End the users' sessions for good, so that activating revives none."""
-    sessions = UserSession.objects.filter(user__in=list(users))
+    # A login of theirs that is just being completed ends before, or is seen here.
+    locked = PbxUser.objects.select_for_update().order_by("pk")
+    found = list(locked.filter(pk__in=[user.pk for user in users]))
+    sessions = UserSession.objects.filter(user__in=found)
     ended = list(sessions.exclude(session_key=besides))
     get_adapter().end_sessions(ended)
+    sessions_ended.send(PbxUser, users=found)
     return len(ended)
 
 

@@ -27,6 +27,7 @@ class Ending(TextChoices):
     CANCELLED = "cancelled", _("Cancelled where it was started")
     SUPERSEDED = "superseded", _("A newer login took its place")
     ENDED = "ended", _("Ended by an administrator")
+    REVOKED = "revoked", _("Ended with all sessions of the user")
 
 
 class Approver(TextChoices):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Origin
 from authconfig.models import PbxUser
+from authconfig.users import sessions_ended
 from verification.choices import (
     Approver,
     Ending,
@@ -217,6 +221,21 @@ def end(login: LoginSession, *, actor: PbxUser) -> bool:
     return True
 
 
+@receiver(sessions_ended)
+def revoke(users: Iterable[PbxUser], **_: Any) -> int:
+    """End what waits or was accepted: else a session would begin after all ended."""
+    logins = LoginSession.objects.unfinished().filter(user__in=list(users))
+    return sum(_revoke(login) for login in logins.select_related("user"))
+
+
+def _revoke(login: LoginSession) -> bool:
+    rows = LoginSession.objects.unfinished()
+    if not _close(rows, login, LoginState.REJECTED, ending=Ending.REVOKED):
+        return False
+    audit.record(Event.LOGIN_ENDED, user=login.user, detail=Ending.REVOKED)
+    return True
+
+
 def resends_left(login: LoginSession) -> int:
     return MAX_LINKS - login.link_number if login.user.email else 0
 
@@ -248,12 +267,14 @@ def send_again(login: LoginSession) -> bool:
     return True
 
 
+@transaction.atomic
 def complete(login: LoginSession, user: PbxUser) -> bool:
     """Use an accepted login, once; nobody else asks these questions again.
 
-    The user may have been deactivated, or his password changed, while he waited.
+    The user may have been deactivated, or his password changed, while he waited. The
+    session has to begin in the same transaction, or ending them all could miss it.
     """
-    user.refresh_from_db()
+    user.refresh_from_db(from_queryset=PbxUser.objects.select_for_update())
     unchanged = constant_time_compare(login.auth_hash, user.get_session_auth_hash())
     if login.user_id != user.pk or not user.is_active or not unchanged:
         return False

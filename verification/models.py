@@ -34,6 +34,10 @@ class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
     def pending(self) -> Self:
         return self.live().filter(state=LoginState.PENDING)
 
+    def unfinished(self) -> Self:
+        """What may still become a session."""
+        return self.live().filter(state__in=[LoginState.PENDING, LoginState.ACCEPTED])
+
     def over(self) -> Self:
         """No longer pending, by a decision or by time."""
         return self.exclude(state=LoginState.PENDING, expires_at__gt=timezone.now())

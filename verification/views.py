@@ -7,6 +7,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -79,6 +80,7 @@ def masked(email: str) -> str:
 @login_not_required
 @never_cache
 @require_POST
+@transaction.atomic
 def proceed(request: HttpRequest) -> HttpResponse:
     """Turn an accepted login into a session, in the browser that asked for it."""
     stage, login = held_login(request)

@@ -36,10 +36,17 @@ PUBLIC = {
     "mailbox/<str:name>/",
     "mailbox/<str:name>/html/",
 }
-ANY_SESSION = {"", "account/", "account/sessions/<int:pk>/end/"}
+ANY_SESSION = {
+    "",
+    "account/",
+    # Empty for a myPBX session, which every page of the site includes it for.
+    "account/approvals/",
+    "account/sessions/<int:pk>/end/",
+}
 MYAPPS = {
     "account/confirm/",
     "account/approvals/<int:pk>/",
+    "account/rejected/",
     "account/sessions/end-others/",
     "account/factors/",
     "account/factors/confirm/",

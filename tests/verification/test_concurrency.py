@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
-from typing import TypeVar
+from threading import Barrier, Thread
+from typing import Any, TypeVar
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -20,13 +20,14 @@ from django.utils import timezone
 
 from authconfig.choices import Client, Event, Method, Origin, SmtpSecurity
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.users import end_sessions
 from pbxsite.rescue import make_link
 from tests.conftest import SettingsSetter, Starter
 from tests.html import Page
 from tests.scripted_smtp import scripted_server
 from tests.settings_data import posted
 from tests.smtp_servers import Server, smtp_server
-from verification import flows, outbox
+from verification import flows, outbox, views
 from verification.choices import (
     Approver,
     Ending,
@@ -36,6 +37,7 @@ from verification.choices import (
     Outcome,
 )
 from verification.models import LoginSession, OutgoingEmail
+from verification.stages import release
 from verification.tokens import approval_code
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -247,6 +249,32 @@ def test_continuing_twice_at_once_makes_one_session(
         assert UserSession.objects.count() == count(Event.LOGIN) == made
         signed_in = [b.get("/account/").status_code for b in (browser, copy)]
         assert sorted(signed_in) == [200, 302]
+
+
+def test_no_session_begins_while_all_of_a_users_end(
+    user: PbxUser,
+    two_factor: AuthenticationSettings,
+    start: Starter,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(browser)
+    login = LoginSession.objects.get()
+    flows.accept(login, approval_code(login), **BY_MAIL)
+    ending = Thread(target=at_once, args=[partial(end_sessions, [user])])
+
+    def release_while_all_end(*args: Any, **facts: Any) -> None:
+        ending.start()
+        ending.join(0.5)
+        release(*args, **facts)
+
+    monkeypatch.setattr(views, "release", release_while_all_end)
+
+    browser.post("/login/waiting/continue/")
+    ending.join(LIMIT)
+
+    assert browser.get("/account/").status_code == 302
+    assert not UserSession.objects.exists()
 
 
 def test_two_logins_of_a_user_at_once_leave_one_pending(
