@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
@@ -23,6 +24,8 @@ from authconfig.clients import is_myapps
 
 class PbxAdminSite(UnfoldAdminSite):
     """The admin: for myApps sessions, whose login went through the whole policy."""
+
+    index_title = _("Overview")
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(super().has_permission(request)) and is_myapps(request)

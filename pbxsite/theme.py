@@ -32,6 +32,7 @@ def theme(site_name: str) -> dict[str, Any]:
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,
+        "DASHBOARD_CALLBACK": "pbxsite.front_page.dashboard",
         "ACCOUNT": {
             "navigation": [
                 {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Min
@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from verification.choices import MailState
 from verification.models import OutgoingEmail
+
+LATELY = timedelta(hours=1)
+MOST_MEASURED = 1000
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Overview:
     oldest_due_seconds: float | None
     last_sent_at: datetime | None
     last_failure: str
+    failed_lately: bool
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,4 +52,41 @@ def overview() -> Overview:
         last_failure=f"{failed.stage} {failed.code or ''} {failed.words}"
         if failed
         else "",
+        failed_lately=_is_newer(failed, sent),
+    )
+
+
+def _is_newer(failed: OutgoingEmail | None, sent: OutgoingEmail | None) -> bool:
+    """Did the last hour's last mail fail?"""
+    if failed is None or not failed.ended_at:
+        return False
+    since = sent.ended_at if sent and sent.ended_at else timezone.now() - LATELY
+    return failed.ended_at > max(since, timezone.now() - LATELY)
+
+
+@dataclass(frozen=True)
+class MailTimes:
+    """How long the last hour's mails took from the login to the server's yes."""
+
+    count: int
+    median_seconds: float = 0
+    p95_seconds: float = 0
+
+
+def mail_times() -> MailTimes:
+    sent = OutgoingEmail.objects.filter(
+        state=MailState.SENT, ended_at__gt=timezone.now() - LATELY
+    )
+    newest = sent.order_by("-ended_at").values_list("created_at", "ended_at")
+    taken = sorted(
+        (ended - created).total_seconds()
+        for created, ended in newest[:MOST_MEASURED]
+        if ended
+    )
+    if not taken:
+        return MailTimes(0)
+    return MailTimes(
+        count=sent.count(),
+        median_seconds=taken[len(taken) // 2],
+        p95_seconds=taken[len(taken) * 95 // 100],
     )

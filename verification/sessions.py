@@ -104,14 +104,18 @@ def manageable(request: HttpRequest) -> QuerySet[UserSession]:
     return sessions.filter(session_key=request.session.session_key)
 
 
-def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
-    """Return all users' live myApps sessions that passed no second factor."""
+def live() -> QuerySet[UserSession]:
+    """Return all sessions that a browser can still use."""
     stored = Session.objects.filter(expire_date__gt=timezone.now())
     sessions: QuerySet[UserSession] = UserSession.objects.filter(
-        session_key__in=stored.values("session_key"),
-        data__client=Client.MYAPPS,
-        data__approver="",
+        session_key__in=stored.values("session_key")
     )
+    return sessions
+
+
+def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
+    """Return all users' live myApps sessions that passed no second factor."""
+    sessions = live().filter(data__client=Client.MYAPPS, data__approver="")
     return sessions.exclude(session_key=besides).select_related("user")
 
 
