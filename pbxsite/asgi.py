@@ -16,11 +16,13 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
 django_application = ASGIHandler()
+event_stream = guarded(stream)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     is_stream = scope["type"] == "http" and scope["path"] in STREAMS
-    await (stream if is_stream else django_application)(scope, receive, send)
+    await (event_stream if is_stream else django_application)(scope, receive, send)

@@ -198,6 +198,8 @@ CONTACT_LINE = env.str("CONTACT_LINE", default="")
 
 # Browsers
 
+# Event streams of one session, in each process: one for each open page.
+LIMIT_STREAMS = env.int("LIMIT_STREAMS", default=10)
 SESSION_COOKIE_NAME = "pbx_session"
 SESSION_COOKIE_AGE = int(timedelta(days=30).total_seconds())
 SESSION_COOKIE_SAMESITE = "Lax"

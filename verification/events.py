@@ -78,9 +78,6 @@ async def stream(
     scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
     """Stream the state of what the page follows, until it is the last one."""
-    if scope["type"] != "http" or scope["method"] != "GET":
-        await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED, (b"allow", b"GET"))
-        return
     try:
         topic = await _find_topic(scope)
     except AnyDatabaseError as error:
@@ -149,9 +146,7 @@ async def _start(
 ) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
-        (b"x-content-type-options", b"nosniff"),
         *more,
     ]
     await send(

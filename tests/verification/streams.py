@@ -53,7 +53,11 @@ async def listening(hub: hubs.Hub) -> None:
 
 class Stream:
     def __init__(
-        self, browser: Browser, method: str = "GET", path: str = EVENTS_PATH
+        self,
+        browser: Browser,
+        method: str = "GET",
+        path: str = EVENTS_PATH,
+        host: bytes = b"127.0.0.1",
     ) -> None:
         cookies = "; ".join(f"{m.key}={m.value}" for m in browser.cookies.values())
         self.headers: dict[bytes, bytes] = {}
@@ -64,7 +68,7 @@ class Stream:
                 "method": method,
                 "path": path,
                 "query_string": b"",
-                "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookies.encode())],
+                "headers": [(b"host", host), (b"cookie", cookies.encode())],
             },
         )
 

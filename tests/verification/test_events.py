@@ -74,22 +74,6 @@ def test_a_decision_is_told_within_a_second_and_ends_the_stream(
     told(story())
 
 
-def test_the_stream_forbids_storing_and_sniffing(
-    browser: Browser, held: LoginSession
-) -> None:
-    async def story() -> None:
-        stream = Stream(browser)
-        await stream.open()
-        await stream.leave()
-
-        assert stream.headers[b"content-type"] == b"text/event-stream; charset=utf-8"
-        assert stream.headers[b"cache-control"] == b"no-store"
-        assert stream.headers[b"x-content-type-options"] == b"nosniff"
-        assert stream.headers[b"x-accel-buffering"] == b"no"
-
-    told(story())
-
-
 def test_a_browser_without_a_held_login_is_told_to_stop(
     held: LoginSession, admin_client_myapps: Browser
 ) -> None:
@@ -386,19 +370,6 @@ def test_a_reader_who_is_slow_gets_the_newest_status(
 
         assert queue.get_nowait() == "accepted"
         hub.leave(WaitingLogin(held.public_id), queue)
-
-    told(story())
-
-
-@pytest.mark.parametrize("method", ["POST", "HEAD", "OPTIONS", "DELETE"])
-def test_a_stream_is_only_for_get(
-    browser: Browser, held: LoginSession, method: str
-) -> None:
-    async def story() -> None:
-        stream = Stream(browser, method)
-        assert await stream.open() == 405
-        assert stream.headers[b"allow"] == b"GET"
-        assert stream.headers[b"cache-control"] == b"no-store"
 
     told(story())
 

@@ -51,6 +51,7 @@ def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
             "DATABASE_URL": database_url(),
             "SECRET_KEY": settings.SECRET_KEY,
             "REDIS_URL": settings.REDIS_URL,
+            "LIMIT_STREAMS": "1000",
         }
     )
     command = [sys.executable, "-m", "uvicorn", "pbxsite.asgi:application"]

@@ -253,8 +253,10 @@ def test_a_stream_leaves_the_session_as_it_is_while_keys_rotate(
 
 
 def test_many_pages_cost_as_many_queries_as_one(
-    signed_in: Browser, hub: hubs.Hub
+    signed_in: Browser, hub: hubs.Hub, settings: Settings
 ) -> None:
+    settings.LIMIT_STREAMS = 50
+
     async def story() -> None:
         streams = [stream_of(signed_in) for _ in range(50)]
         await asyncio.gather(*(stream.open() for stream in streams))
