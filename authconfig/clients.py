@@ -13,6 +13,8 @@ from authconfig.choices import Client, Origin
 
 View = Callable[..., HttpResponse]
 SESSION_KEY = "client"
+# When the session's login was complete, in seconds since 1970.
+BEGAN_KEY = "began_at"
 
 
 def session_client(request: HttpRequest) -> Client | None:

@@ -37,6 +37,7 @@ MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
 ACCOUNT_FIELDS = tuple(name for name in MAIL_FIELDS if name != "smtp_sender_name")
 # Left empty, these have the value of a fresh site.
 DEFAULTED_FIELDS = (
+    "password_min_length",
     "smtp_client_host_name",
     "netlogon_user_filter",
     "netlogon_max_failures",
@@ -45,6 +46,7 @@ DEFAULTED_FIELDS = (
 )
 PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
 MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
+SWITCHES = ("two_factor", "password_changes_forbidden")
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
@@ -158,7 +160,7 @@ class SettingsForm(SettingsModelForm):
         fields = FIELDS
         widgets = {
             "authentication_type": forms.RadioSelect,
-            "two_factor": forms.CheckboxInput({"role": "switch"}),
+            **{name: forms.CheckboxInput({"role": "switch"}) for name in SWITCHES},
             **{name: forms.Textarea(PEM_ATTRIBUTES) for name in CERTIFICATE_FIELDS},
         }
 

@@ -35,7 +35,7 @@ SECTIONS = (
             "oauth2_provider_name",
             "oauth2_domain",
         ),
-        ("pbx_domain",),
+        ("pbx_domain", "password_min_length", "password_changes_forbidden"),
     ),
     Section(
         "email",

@@ -24,10 +24,12 @@ class LoginView(AllauthLoginView):
     """allauth's login, for one client and by the methods that the policy names."""
 
     client = Client.MYAPPS
+    # A second login beside a session, which it takes the place of when it succeeds.
+    again = False
     form_class = LoginForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if session_client(request) is self.client:
+        if session_client(request) is self.client and not self.again:
             return redirect(self.get_authenticated_redirect_url())
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,19 +10,27 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
-from authconfig.clients import SESSION_KEY, origin_of
+from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of
 from authconfig.lockout import proof_of
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
+from authconfig.reauthentication import can_reauthenticate_by_password
+from verification import sessions
 from verification.stages import RELEASED_KEY
+
+# What allauth calls proving oneself with the password.
+PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -61,7 +70,11 @@ class AccountAdapter(DefaultAccountAdapter):
             logout(request)
         super().login(request, user)
         request.session[SESSION_KEY] = released["client"]
+        request.session[BEGAN_KEY] = time.time()
         request.session[RELEASED_KEY] = released
+
+    def logout(self, request: HttpRequest) -> None:
+        sessions.log_out(request)
 
     def post_login(
         self, request: HttpRequest, user: PbxUser, **kwargs: Any
@@ -92,6 +105,21 @@ class AccountAdapter(DefaultAccountAdapter):
                 raise
             return None
         return user
+
+    def get_reauthentication_methods(
+        self, user: PbxUser | AnonymousUser
+    ) -> list[dict[str, Any]]:
+        """The ways that work for this user at present; the last one works always."""
+        if not isinstance(user, PbxUser):
+            return []
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_factor = [method for method in methods if method["id"] != PASSWORD_AGAIN]
+        by_password = [_way(PASSWORD_AGAIN, _("Use your password"))]
+        return [
+            *(by_password if can_reauthenticate_by_password(user) else []),
+            *by_factor,
+            _way("login_again", _("Log in again")),
+        ]
 
     def reauthenticate(self, user: PbxUser, password: str) -> bool:
         try:
@@ -130,6 +158,11 @@ class AccountAdapter(DefaultAccountAdapter):
         address = self.get_client_ip(request)
         known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
         return f"{name}:{address if known else 'elsewhere'}"
+
+
+def _way(name: str, description: str | Promise) -> dict[str, Any]:
+    url = reverse(f"account_{name}")
+    return {"id": name, "description": description, "url": url}
 
 
 def _login_name(credentials: dict[str, Any]) -> str:

@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "verification.persistence.PersistentSessions",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"
@@ -149,7 +150,7 @@ PASSWORD_HASHERS = [
 # NIST SP 800-63B-4, 3.1.1: length and a block list, no rules of composition.
 VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"{VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "authconfig.passwords.MinimumLengthValidator"},
     {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
     {
         "NAME": f"{VALIDATION}.UserAttributeSimilarityValidator",
@@ -201,7 +202,13 @@ CONTACT_LINE = env.str("CONTACT_LINE", default="")
 # Event streams of one session, in each process: one for each open page.
 LIMIT_STREAMS = env.int("LIMIT_STREAMS", default=10)
 SESSION_COOKIE_NAME = "pbx_session"
-SESSION_COOKIE_AGE = int(timedelta(days=30).total_seconds())
+# What only the owner should do asks for the password again after so long.
+REAUTHENTICATION_TTL = timedelta(minutes=15)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = int(REAUTHENTICATION_TTL.total_seconds())
+# A session ends when it was not used for so long, and in any case after so long.
+SESSION_IDLE_TTL = timedelta(days=env.float("SESSION_IDLE_DAYS", default=30))
+SESSION_MAX_TTL = timedelta(days=env.float("SESSION_MAX_DAYS", default=90))
+SESSION_COOKIE_AGE = int(SESSION_IDLE_TTL.total_seconds())
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_NAME = "pbx_csrf"

@@ -38,7 +38,11 @@ METHOD_OF_FIELD = {
     "oauth2_domain": Method.OAUTH2,
 }
 # Templates of fields that are more than a label and an input.
-OWN_TEMPLATES = {"two_factor": "two_factor", "authentication_type": "types"}
+OWN_TEMPLATES = {
+    "two_factor": "two_factor",
+    "authentication_type": "types",
+    "password_changes_forbidden": "switch",
+}
 FOLDER = "admin/authconfig/authenticationsettings"
 INTRODUCTIONS = {
     "email": _(

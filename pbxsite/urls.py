@@ -11,7 +11,7 @@ from authconfig.choices import Client
 from authconfig.clients import myapps_required
 from pbxsite import factors, health, mailbox
 from pbxsite.rescue import rescue
-from verification.views import HoldingLoginView
+from verification.views import HoldingLoginView, LoginAgainView
 
 handler429 = "pbxsite.errors.too_many_requests"
 
@@ -23,6 +23,7 @@ urlpatterns = [
         HoldingLoginView.as_view(client=Client.MYPBX),
         name="account_login_mypbx",
     ),
+    path("login/again/", LoginAgainView.as_view(), name="account_login_again"),
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", account_inactive, name="account_inactive"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from verification.models import LoginSession, OutgoingEmail
+from verification.persistence import noted
 
 PASSWORD = "correct horse battery"
 LINK = "https://pbx.example/PBX0/session.xml"
@@ -27,6 +29,7 @@ def _no_leftovers() -> Iterator[None]:
     """Neither the process's copy of the settings nor a rate limit outlives a test."""
     current_settings.forget()
     cache.clear()
+    noted.forget()
     controllers.answers.clear()
     controllers.resting.clear()
     yield
@@ -115,7 +118,10 @@ def admin_client_myapps(administrator: PbxUser) -> Browser:
     signed_in.force_login(administrator)
     session = signed_in.session
     session["client"] = "myapps"
+    session["began_at"] = time.time()
     session.save()
+    # The first page notes that the session is used.
+    signed_in.get("/account/")
     return signed_in
 
 

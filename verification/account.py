@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.utils import get_next_redirect_url
-from django.http import HttpRequest, HttpResponse
+from allauth.core.ratelimit import consume_or_429
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+)
 
 from authconfig.clients import is_myapps, myapps_required, session_client
-from authconfig.models import PbxUser
-from verification import factors, sessions
-from verification.approvals import Tried, context_of
+from authconfig.models import PbxUser, current_settings
+from authconfig.reauthentication import reauthentication_required
+from verification import factors, passwords, sessions
+from verification.approvals import Tried, context_of, decidable
 from verification.choices import Approver, Decision, Outcome
-from verification.forms import DecisionForm
-from verification.models import LoginSession
+from verification.forms import DecisionForm, OwnPasswordForm
+from verification.history import events_of
 from verification.views import origin, outcome_of, stale
 
 # A page that shows the logins beside its own business asks for them alone.
@@ -31,6 +40,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
+    user, decides = request.user, is_myapps(request)
     listed = sessions.listed(request)
     context = {
         "client": session_client(request),
@@ -38,8 +48,10 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "tried": tried,
         "sessions": listed,
         "can_end_others": len(listed) > 1,
-        "factors": factors.factors_of(request.user) if is_myapps(request) else None,
+        "factors": factors.factors_of(user) if decides else None,
         "passkey_fault": factors.passkey_fault(),
+        "may_change_password": decides and passwords.may_change(user),
+        "events": events_of(user) if decides else [],
     }
     return render(request, "verification/account.html", context)
 
@@ -63,8 +75,7 @@ def _approvals(
 @myapps_required
 def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
     """Decide about a pending login in a session that exists already."""
-    pending = LoginSession.objects.pending().select_related("user")
-    login = pending.filter(user_id=request.user.pk, pk=pk).first()
+    login = decidable(request).filter(pk=pk).first()
     form = DecisionForm(request.POST)
     outcome = outcome_of(login, form, Approver.SESSION, origin(request))
     if FRAGMENT_HEADER in request.headers:
@@ -86,7 +97,54 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
 @myapps_required
 def rejected(request: HttpRequest) -> HttpResponse:
     """What to do after "It is not me"."""
-    return render(request, "verification/rejected.html")
+    assert isinstance(request.user, PbxUser)
+    context = {
+        "may_change_password": passwords.may_change(request.user),
+        "can_end_others": sessions.manageable(request).count() > 1,
+    }
+    return render(request, "verification/rejected.html", context)
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+@myapps_required
+def password(request: HttpRequest) -> HttpResponse:
+    """Change the own PBX password, which is asked for once more at any age of login."""
+    assert isinstance(request.user, PbxUser)
+    if not passwords.may_change(request.user):
+        raise Http404
+    limited = _limited(request) if request.method == "POST" else None
+    if limited:
+        return limited
+    form = OwnPasswordForm(request.user, request.POST or None)
+    if form.is_valid():
+        new = form.cleaned_data["new_password1"]
+        ended = passwords.change(request, request.user, new, origin(request))
+        messages.success(request, _changed_text(ended))
+        return redirect("verification:account")
+    if form.has_error("old_password", "password_incorrect"):
+        passwords.record_wrong(request.user, origin(request))
+    context = {"form": form, "min_length": current_settings().password_min_length}
+    return render(request, "verification/account/password.html", context)
+
+
+def _limited(request: HttpRequest) -> HttpResponse | None:
+    limited: HttpResponse | None = consume_or_429(
+        request, action="change_password", user=request.user
+    )
+    return limited
+
+
+def _changed_text(ended: int) -> str:
+    done = gettext("Your password was changed.")
+    return f"{done} {_ended_text(ended)}" if ended else done
+
+
+def _ended_text(ended: int) -> str:
+    return ngettext(
+        "%(n)d other session was ended.", "%(n)d other sessions were ended.", ended
+    ) % {"n": ended}
 
 
 @never_cache
@@ -100,7 +158,10 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_POST
 @myapps_required
+@reauthentication_required
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    key = request.session.session_key
-    sessions.end(request, sessions.manageable(request).exclude(session_key=key))
+    assert isinstance(request.user, PbxUser)
+    key = request.session.session_key or ""
+    ended = sessions.end_all(request.user, origin=origin(request), besides=key)
+    messages.success(request, _ended_text(ended))
     return redirect("verification:account")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from authconfig.clients import is_myapps
 from verification.forms import DecisionForm
 from verification.models import LoginSession
+from verification.stages import held_login
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,25 @@ Tried = tuple[int, DecisionForm]
 
 
 def approvals_of(request: HttpRequest, tried: Tried | None = None) -> list[Approval]:
-    """A myPBX session decides nothing, so it is shown nothing."""
-    if not is_myapps(request):
-        return []
     forms = dict([tried]) if tried else {}
-    pending = LoginSession.objects.pending().filter(user_id=request.user.pk)
     return [
         Approval(login, forms.get(login.pk, DecisionForm()))
-        for login in pending.select_related("user")
+        for login in decidable(request)
     ]
+
+
+def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
+    """Return the logins that this session may decide about.
+
+    A myPBX session decides nothing, and no login is approved by the browser that began
+    it, even where that browser is signed in.
+    """
+    if not is_myapps(request):
+        return LoginSession.objects.none()
+    _stage, own = held_login(request)
+    pending = LoginSession.objects.pending().filter(user_id=request.user.pk)
+    others = pending.exclude(pk=own.pk) if own else pending
+    return others.select_related("user")
 
 
 def context_of(request: HttpRequest, tried: Tried | None = None) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Outcome(TextChoices):
 
 class MailKind(TextChoices):
     APPROVAL = "approval", _("Verification e-mail")
+    REJECTION = "rejection", _("Notice of a rejected login")
+    PASSWORD = "password", _("Notice of a changed password")
 
 
 class MailState(TextChoices):

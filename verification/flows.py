@@ -20,11 +20,13 @@ from authconfig import audit
 from authconfig.choices import Client, Event, Origin
 from authconfig.models import PbxUser
 from authconfig.users import sessions_ended
+from verification.alerts import tell_of_rejection
 from verification.choices import (
     Approver,
     Ending,
     LoginFacts,
     LoginState,
+    MailKind,
     MailState,
     Outcome,
     Refusal,
@@ -32,7 +34,11 @@ from verification.choices import (
 from verification.models import LoginSession, OutgoingEmail
 from verification.notices import announce
 from verification.tasks import wake_worker
-from verification.tokens import is_approval_code, read_link_token
+from verification.tokens import (
+    is_approval_code,
+    read_ending_token,
+    read_link_token,
+)
 
 MAX_CODE_TRIES = 3
 MAX_LINKS = 4
@@ -151,6 +157,15 @@ def find_by_link(token: str) -> LoginSession | None:
     ).first()
 
 
+def find_rejected(token: str) -> LoginSession | None:
+    """Return the login that the owner of the e-mail link rejected a moment ago."""
+    public_id = read_ending_token(token)
+    if public_id is None:
+        return None
+    rejected = LoginSession.objects.filter(ending=Ending.REJECTED, public_id=public_id)
+    return rejected.select_related("user").filter(user__is_active=True).first()
+
+
 def accept(
     login: LoginSession, code: str, *, approver: Approver, origin: Origin
 ) -> Outcome:
@@ -202,6 +217,8 @@ def _decided(
     accepted = state == LoginState.ACCEPTED
     event = Event.LOGIN_ACCEPTED if accepted else Event.LOGIN_REJECTED
     _record(event, login, origin, detail=approver)
+    if not accepted:
+        tell_of_rejection(login)
     return Outcome.DECIDED
 
 
@@ -241,7 +258,8 @@ def resends_left(login: LoginSession) -> int:
 
 
 def newest_mail(login: LoginSession) -> OutgoingEmail | None:
-    return OutgoingEmail.objects.filter(login=login).order_by("-link_number").first()
+    mails = OutgoingEmail.objects.filter(login=login, kind=MailKind.APPROVAL)
+    return mails.order_by("-link_number").first()
 
 
 def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> datetime:
@@ -310,9 +328,9 @@ def _close(
 
 def _expire_mails(login: LoginSession) -> None:
     """A mail that was not sent yet must not be sent any more."""
-    OutgoingEmail.objects.filter(login=login, state=MailState.QUEUED).update(
-        state=MailState.EXPIRED, ended_at=timezone.now()
-    )
+    OutgoingEmail.objects.filter(
+        login=login, kind=MailKind.APPROVAL, state=MailState.QUEUED
+    ).update(state=MailState.EXPIRED, ended_at=timezone.now())
 
 
 def _record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
 from verification.choices import Decision
@@ -36,3 +37,26 @@ class DecisionForm(forms.Form):
         if accepts and not (len(code) == 4 and code.isascii() and code.isdigit()):
             self.add_error("code", _("Enter the four digits of the waiting page."))
         return cleaned | {"code": code}
+
+
+class EndingForm(forms.Form):
+    """Stands on the page of a rejection alone."""
+
+    token = forms.CharField(widget=forms.HiddenInput)
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, in our words."""
+
+    error_messages = PasswordChangeForm.error_messages | {
+        "password_incorrect": _("This is not your present PBX password."),
+        "password_mismatch": _("The two new passwords are not the same."),
+    }
+
+    def clean_new_password1(self) -> str:
+        new: str = self.cleaned_data["new_password1"]
+        if self.user.check_password(new):
+            raise forms.ValidationError(
+                _("This is your present password. Enter another.")
+            )
+        return new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email.headerregistry import Address, AddressHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -11,28 +12,59 @@ from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from authconfig.models import current_settings
+from verification.choices import MailKind
 from verification.models import AccountTest, OutgoingEmail
 from verification.smtp import Account
 from verification.smtp.addresses import wire_host
 from verification.tokens import link_token
 
+# A template's name, and what it shows.
+Rendered = tuple[str, dict[str, Any]]
 
-def approval_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
-    """Render a verification e-mail; its link is signed here and stored nowhere."""
-    login = mail.login
-    query = urlencode({"id": link_token(login)})
-    link = f"{current_settings().verification_link}?{query}"
+
+def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
+    template, context = CONTEXTS[MailKind(mail.kind)](mail)
     return _message(
-        "approval",
-        {"login": login, "link": link},
+        template,
+        context,
         account=account,
         recipient=mail.recipient,
         language=mail.language,
         public_id=mail.public_id,
     )
+
+
+def _approval(mail: OutgoingEmail) -> Rendered:
+    """A verification e-mail; its link is signed here and stored nowhere."""
+    login = mail.login
+    assert login
+    query = urlencode({"id": link_token(login)})
+    link = f"{current_settings().verification_link}?{query}"
+    return "approval", {"login": login, "link": link}
+
+
+def _rejection(mail: OutgoingEmail) -> Rendered:
+    login = mail.login
+    assert login
+    page = reverse("admin:authconfig_pbxuser_change", args=[login.user_id])
+    link = f"{settings.SITE_URL}{page}"
+    return "rejection", {"login": login, "link": link}
+
+
+def _password(mail: OutgoingEmail) -> Rendered:
+    link = f"{settings.SITE_URL}{reverse('verification:account')}"
+    return "password", {"user": mail.user, "at": mail.created_at, "link": link}
+
+
+CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
+    MailKind.APPROVAL: _approval,
+    MailKind.REJECTION: _rejection,
+    MailKind.PASSWORD: _password,
+}
 
 
 def test_message(test: AccountTest, account: Account) -> EmailMessage:

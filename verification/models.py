@@ -159,6 +159,8 @@ class OutgoingEmail(models.Model):
         LoginSession,
         verbose_name=_("login session"),
         on_delete=models.CASCADE,
+        null=True,
+        blank=True,
         related_name="emails",
     )
     link_number = models.PositiveSmallIntegerField(default=1)
@@ -205,8 +207,17 @@ class OutgoingEmail(models.Model):
                     & Q(ended_at__isnull=False)
                 ),
             ),
+            CheckConstraint(
+                name="mail_kind_is_known", condition=Q(kind__in=MailKind.values)
+            ),
+            CheckConstraint(
+                name="mail_about_a_login_names_it",
+                condition=Q(kind=MailKind.PASSWORD) | Q(login__isnull=False),
+            ),
             UniqueConstraint(
-                name="login_has_one_mail_for_each_link", fields=["login", "link_number"]
+                name="login_has_one_mail_for_each_link",
+                fields=["login", "link_number"],
+                condition=Q(kind=MailKind.APPROVAL),
             ),
         ]
         indexes = [

@@ -20,8 +20,14 @@ from authconfig import audit
 from authconfig.choices import Event
 from authconfig.models import current_settings
 from verification.accounts import account_of, account_of_test
-from verification.choices import AccountTestState, LoginState, MailState, Stage
-from verification.mails import approval_message, test_message
+from verification.choices import (
+    AccountTestState,
+    LoginState,
+    MailKind,
+    MailState,
+    Stage,
+)
+from verification.mails import message_of, test_message
 from verification.models import AccountTest, AccountTestStep, OutgoingEmail
 from verification.smtp import SmtpError, Step, open_connection
 from verification.smtp.faults import Fault
@@ -72,12 +78,12 @@ def _claim(pk: int) -> OutgoingEmail | None:
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
     """A mail for a login that is over, or with an older link, helps nobody."""
+    if mail.expires_at <= timezone.now():
+        return False
     login = mail.login
-    return (
-        login.status == LoginState.PENDING
-        and mail.link_number == login.link_number
-        and mail.expires_at > timezone.now()
-    )
+    if login is None or mail.kind != MailKind.APPROVAL:
+        return True
+    return login.status == LoginState.PENDING and mail.link_number == login.link_number
 
 
 def _send(mail: OutgoingEmail) -> str:
@@ -85,7 +91,7 @@ def _send(mail: OutgoingEmail) -> str:
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
         raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
-    message = approval_message(mail, account)
+    message = message_of(mail, account)
     with open_connection(account) as connection:
         return connection.send(
             message,

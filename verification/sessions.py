@@ -21,8 +21,9 @@ from django.utils.crypto import constant_time_compare
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method, Origin
-from authconfig.clients import is_myapps, origin_of
+from authconfig.clients import is_myapps, origin_of, session_client
 from authconfig.models import PbxUser
+from authconfig.users import end_sessions
 from verification.browsers import browser_text
 from verification.choices import Approver
 from verification.flows import live_sessions
@@ -128,6 +129,31 @@ def end_never_approved(
     for session in ended:
         audit.record(Event.SESSION_ENDED, user=session.user, actor=actor, origin=origin)
     return len(ended)
+
+
+def end_all(user: PbxUser, *, origin: Origin, besides: str = "") -> int:
+    """End all of the user's sessions, as he wishes, and what would become one."""
+    ended = end_sessions([user], besides=besides)
+    words = "all others" if besides else "all"
+    audit.record(
+        Event.SESSION_ENDED, user=user, actor=user, origin=origin, detail=words
+    )
+    return ended
+
+
+def log_out(request: HttpRequest) -> None:
+    """End the browser's own session; its other pages go to the login by themselves."""
+    assert isinstance(request.user, PbxUser)
+    audit.record(
+        Event.LOGOUT,
+        user=request.user,
+        actor=request.user,
+        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        client=session_client(request),
+    )
+    own = UserSession.objects.filter(session_key=request.session.session_key)
+    get_sessions_adapter().end_sessions(own)
+    logout(request)
 
 
 def end(request: HttpRequest, ended: Iterable[UserSession]) -> None:

@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 from verification.models import LoginSession
 
 LINK_SALT = "verification.tokens.link"
+ENDING_SALT = "verification.tokens.ending"
 CODE_SALT = b"verification.tokens.code"
 
 
@@ -28,6 +29,19 @@ def read_link_token(token: str) -> tuple[UUID, int] | None:
             token, salt=LINK_SALT, max_age=settings.LOGIN_SESSION_TTL
         )
         return UUID(public_id), int(number)
+    except (signing.BadSignature, TypeError, ValueError):
+        return None
+
+
+def ending_token(login: LoginSession) -> str:
+    """Return what lets whoever just rejected the login end its user's sessions."""
+    return signing.dumps(login.public_id.hex, salt=ENDING_SALT)
+
+
+def read_ending_token(token: str) -> UUID | None:
+    try:
+        max_age = settings.LOGIN_SESSION_TTL
+        return UUID(signing.loads(token, salt=ENDING_SALT, max_age=max_age))
     except (signing.BadSignature, TypeError, ValueError):
         return None
 

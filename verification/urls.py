@@ -13,9 +13,15 @@ urlpatterns = [
     path("login/waiting/cancel/", views.cancel, name="cancel"),
     path("login/waiting/send-again/", views.send_again, name="send_again"),
     path("PBX0/session.xml", views.link, name="link"),
+    path(
+        "login/rejected/end-sessions/",
+        views.end_after_rejection,
+        name="end_after_rejection",
+    ),
     path("account/", account.account, name="account"),
     path("account/approvals/", account.approvals, name="approvals"),
     path("account/approvals/<int:pk>/", account.decide_here, name="decide_here"),
+    path("account/password/", account.password, name="password"),
     path("account/rejected/", account.rejected, name="rejected"),
     path("account/sessions/<int:pk>/end/", account.end_session, name="end_session"),
     path(

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -18,12 +19,12 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig.choices import Client, Origin
 from authconfig.clients import origin_of
 from authconfig.views import LoginView
-from verification import flows
+from verification import flows, passwords, sessions
 from verification.choices import Approver, Decision, LoginState, Outcome
-from verification.forms import DecisionForm
+from verification.forms import DecisionForm, EndingForm
 from verification.models import LoginSession
 from verification.stages import held_login, held_stage, release
-from verification.tokens import approval_code
+from verification.tokens import approval_code, ending_token
 
 
 def origin(request: HttpRequest) -> Origin:
@@ -39,6 +40,18 @@ class HoldingLoginView(LoginView):
         pending = {"pending_login": login if waits else None}
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | pending
+
+
+class LoginAgainView(HoldingLoginView):
+    """For users who can prove in no other way that a session is still their own."""
+
+    again = True
+
+    def get_success_url(self) -> str:
+        """What was wanted may have been a POST; that is not kept over a login."""
+        url: str = super().get_success_url() or ""
+        administers = url.startswith(reverse("admin:index"))
+        return url if administers else reverse("verification:account")
 
 
 @login_not_required
@@ -128,7 +141,7 @@ def link(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         outcome = outcome_of(login, form, Approver.EMAIL, origin(request))
         if outcome is Outcome.DECIDED:
-            return _decided(request, form)
+            return _decided(request, login, form)
         if outcome is Outcome.OVER:
             return stale(request)
     context = {"login": login, "form": form, "tries_left": flows.tries_left(login)}
@@ -167,9 +180,36 @@ def _wrong_code_text(login: LoginSession) -> str:
     ) % {"left": left}
 
 
-def _decided(request: HttpRequest, form: DecisionForm) -> HttpResponse:
+def _decided(
+    request: HttpRequest, login: LoginSession, form: DecisionForm
+) -> HttpResponse:
     decision = form.cleaned_data["decision"]
-    return render(request, "verification/decided.html", {"decision": decision})
+    ending = EndingForm(initial={"token": ending_token(login)})
+    context = {
+        "decision": decision,
+        "ending_form": ending if decision == Decision.REJECT else None,
+        "may_change_password": passwords.may_change(login.user),
+    }
+    return render(request, "verification/decided.html", context)
+
+
+@login_not_required
+@never_cache
+@require_POST
+def end_after_rejection(request: HttpRequest) -> HttpResponse:
+    """End all sessions for whoever rejected a login by the e-mail link just now."""
+    form = EndingForm(request.POST)
+    login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
+    if login is None:
+        return stale(request)
+    ended = sessions.end_all(login.user, origin=origin(request))
+    context = {
+        "decision": Decision.REJECT,
+        "ended": ended,
+        "all_ended": True,
+        "may_change_password": passwords.may_change(login.user),
+    }
+    return render(request, "verification/decided.html", context)
 
 
 def stale(request: HttpRequest) -> HttpResponse:

@@ -20,6 +20,8 @@ PUBLIC = {
     "login/",
     "mypbx/login/",
     "logout/",
+    "login/again/",
+    "login/rejected/end-sessions/",
     "login/rescue/",
     "login/inactive/",
     "login/factor/",
@@ -46,6 +48,7 @@ ANY_SESSION = {
 MYAPPS = {
     "account/confirm/",
     "account/approvals/<int:pk>/",
+    "account/password/",
     "account/rejected/",
     "account/sessions/end-others/",
     "account/factors/",

@@ -1,0 +1,173 @@
+"""What only the owner should do asks again who he is, when the login is old."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.http import HttpResponse
+from django.test import Client as Browser
+from django.utils import timezone
+
+from authconfig.choices import AuthenticationType
+from authconfig.models import AuthenticationSettings, PbxUser
+from tests.conftest import PASSWORD, SettingsSetter, Starter
+from tests.directory import WINDOWS_PASSWORD
+from verification.models import LoginSession
+from verification.tokens import approval_code
+
+pytestmark = pytest.mark.django_db
+END_OTHERS = "/account/sessions/end-others/"
+CONFIRM = "/account/confirm/"
+OAUTH2 = {
+    "authentication_type": AuthenticationType.OAUTH2_ONLY,
+    "oauth2_provider_name": "Windows",
+    "oauth2_well_known_url": "https://idp.example/.well-known/openid-configuration",
+    "oauth2_client_id": "pbx",
+}
+
+
+@pytest.fixture
+def signed_in(start: Starter, browser: Browser) -> Browser:
+    start(browser)
+    return browser
+
+
+@pytest.fixture
+def other(start: Starter) -> Browser:
+    browser = Browser()
+    start(browser)
+    return browser
+
+
+def later(minutes: float) -> time_machine.travel:
+    return time_machine.travel(timezone.now() + timedelta(minutes=minutes))
+
+
+def confirm(browser: Browser, password: str = PASSWORD) -> HttpResponse:
+    return browser.post(CONFIRM, {"password": password, "next": END_OTHERS})
+
+
+def is_signed_in(browser: Browser) -> bool:
+    return browser.get("/account/").status_code == 200
+
+
+def test_a_fresh_login_is_proof_enough(signed_in: Browser, other: Browser) -> None:
+    with later(14):
+        assert signed_in.post(END_OTHERS).url == "/account/"
+        assert not is_signed_in(other)
+
+
+def test_an_old_login_is_asked_for_the_password_and_goes_on_by_itself(
+    signed_in: Browser, other: Browser
+) -> None:
+    with later(16):
+        asked = signed_in.post(END_OTHERS)
+        assert asked.url.startswith(f"{CONFIRM}?next=")
+        assert is_signed_in(other)
+
+        assert confirm(signed_in).url == "/account/"
+
+        assert not is_signed_in(other)
+        assert is_signed_in(signed_in)
+
+
+def test_a_proof_counts_for_fifteen_minutes(signed_in: Browser) -> None:
+    with later(16):
+        signed_in.post(END_OTHERS)
+        confirm(signed_in)
+    with later(30):
+        assert signed_in.post(END_OTHERS).url == "/account/"
+    with later(32):
+        assert signed_in.post(END_OTHERS).url.startswith(CONFIRM)
+
+
+def test_a_wrong_password_ends_nothing_and_is_limited(
+    signed_in: Browser, other: Browser
+) -> None:
+    with later(16):
+        signed_in.post(END_OTHERS)
+        statuses = [confirm(signed_in, "wrong").status_code for _ in range(11)]
+        assert statuses[0] == 200
+        assert statuses[-1] == 429
+        assert is_signed_in(other)
+
+
+def test_a_windows_password_proves_as_well(
+    netlogon: SettingsSetter, user: PbxUser, browser: Browser
+) -> None:
+    browser.post("/login/", {"login": "anna", "password": WINDOWS_PASSWORD})
+    with later(16):
+        browser.post(END_OTHERS)
+        assert confirm(browser, PASSWORD).status_code == 200
+        assert confirm(browser, WINDOWS_PASSWORD).url == "/account/"
+
+
+def test_where_no_password_is_taken_one_logs_in_again(
+    signed_in: Browser, configure: SettingsSetter
+) -> None:
+    configure(**OAUTH2)
+
+    with later(16):
+        asked = signed_in.post(END_OTHERS)
+        assert asked.url.startswith("/login/again/?next=")
+        page = signed_in.get(asked.url).content.decode()
+        assert "Windows" in page
+        assert signed_in.get(f"{CONFIRM}?next={END_OTHERS}").status_code == 302
+
+
+def test_logging_in_again_takes_the_old_sessions_place(
+    signed_in: Browser, other: Browser
+) -> None:
+    old = Browser()
+    old.cookies = signed_in.cookies.copy()
+    credentials = {"login": "anna", "password": PASSWORD}
+
+    with later(16):
+        ended = signed_in.post(f"/login/again/?next={END_OTHERS}", credentials)
+        assert ended.url == "/account/"
+        assert not is_signed_in(old)
+        assert signed_in.post(END_OTHERS).url == "/account/"
+
+
+def test_logging_in_again_to_administer_leads_back_there(
+    administrator: PbxUser, browser: Browser
+) -> None:
+    credentials = {"login": "admin", "password": PASSWORD}
+    browser.post("/login/", credentials)
+
+    ended = browser.post("/login/again/?next=/admin/authconfig/pbxuser/", credentials)
+
+    assert ended.url == "/admin/authconfig/pbxuser/"
+
+
+def test_the_browser_that_began_a_login_never_approves_it(
+    signed_in: Browser, other: Browser, two_factor: AuthenticationSettings
+) -> None:
+    credentials = {"login": "anna", "password": PASSWORD}
+    assert signed_in.post("/login/again/", credentials).url == "/login/waiting/"
+    login = LoginSession.objects.get()
+    decision = {"decision": "accept", "code": approval_code(login)}
+    address = f"/account/approvals/{login.pk}/"
+
+    assert 'name="decision"' not in signed_in.get("/account/").content.decode()
+    assert 'name="decision"' not in signed_in.get("/login/waiting/").content.decode()
+    assert signed_in.post(address, decision).status_code == 410
+    login.refresh_from_db()
+    assert login.status == "pending"
+
+    other.post(address, decision)
+    login.refresh_from_db()
+    assert login.status == "accepted"
+
+
+def test_a_session_from_before_says_nothing_of_now(administrator: PbxUser) -> None:
+    browser = Browser()
+    browser.force_login(administrator)
+    session = browser.session
+    session["client"] = "myapps"
+    session.save()
+    browser.get("/account/")
+
+    assert browser.post(END_OTHERS).url.startswith(CONFIRM)

@@ -1,0 +1,78 @@
+"""What happened with an account lately, in words for its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from authconfig.choices import Event
+from authconfig.models import AuditEvent, PbxUser
+from verification.browsers import browser_text
+from verification.choices import Approver, Ending
+
+MOST_EVENTS = 50
+TEXTS: dict[str, str | Promise] = {
+    Event.LOGIN: lazy("Logged in"),
+    Event.LOGIN_FAILED: lazy("A login failed"),
+    Event.LOGIN_HELD: lazy("A login waited for approval"),
+    Event.LOGIN_REFUSED: lazy("A login was refused"),
+    Event.LOGIN_ACCEPTED: lazy("A login was accepted"),
+    Event.LOGIN_REJECTED: lazy("A login was rejected"),
+    Event.LOGIN_ENDED: lazy("A login that waited has ended"),
+    Event.CODE_WRONG: lazy("Wrong digits were entered"),
+    Event.LOGOUT: lazy("Logged out"),
+    Event.SESSION_ENDED: lazy("A session was ended"),
+    Event.PASSWORD_CHANGED: lazy("The PBX password was changed"),
+    Event.USER_CHANGED: lazy("The account was changed"),
+    Event.FACTOR_ADDED: lazy("A passkey, app or set of recovery codes was added"),
+    Event.FACTOR_REMOVED: lazy("A passkey, app or set of recovery codes was removed"),
+    Event.RESCUED: lazy("A rescue link was made on the server"),
+}
+# What its owner should look at twice.
+WARNINGS = {
+    Event.LOGIN_FAILED,
+    Event.LOGIN_REFUSED,
+    Event.LOGIN_REJECTED,
+    Event.CODE_WRONG,
+    Event.RESCUED,
+}
+DETAILS = {**dict(Approver.choices), **dict(Ending.choices)}
+
+
+@dataclass(frozen=True)
+class PastEvent:
+    text: str
+    facts: list[str]
+    at: datetime
+    is_warning: bool
+
+
+def events_of(user: PbxUser) -> list[PastEvent]:
+    events = AuditEvent.objects.filter(user=user, event__in=TEXTS)
+    newest = events.select_related("actor").order_by("-at", "-pk")
+    return [_in_words(event, user) for event in newest[:MOST_EVENTS]]
+
+
+def _in_words(event: AuditEvent, user: PbxUser) -> PastEvent:
+    return PastEvent(
+        text=str(TEXTS[event.event]),
+        facts=[fact for fact in _facts(event, user) if fact],
+        at=event.at,
+        is_warning=event.event in WARNINGS,
+    )
+
+
+def _facts(event: AuditEvent, user: PbxUser) -> list[str]:
+    by_another = event.actor_id and event.actor_id != user.pk
+    return [
+        _("by an administrator") if by_another else "",
+        event.get_client_display(),
+        event.get_method_display(),
+        str(DETAILS.get(event.detail, "")),
+        browser_text(event.user_agent) if event.user_agent else "",
+        event.address or "",
+    ]

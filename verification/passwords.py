@@ -1,0 +1,49 @@
+"""How a user changes his own PBX password."""
+
+from __future__ import annotations
+
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+from django.http import HttpRequest
+
+from authconfig import audit
+from authconfig.choices import Client, Event, Method, Origin
+from authconfig.models import PbxUser, current_settings
+from authconfig.policy import uses
+from authconfig.users import end_sessions, follow_session
+from verification.alerts import tell_of_new_password
+
+
+def may_change(user: PbxUser) -> bool:
+    """Where nobody logs in with it, a new PBX password would only look like one."""
+    rules = current_settings()
+    allowed = uses(rules, Method.PASSWORD) and not rules.password_changes_forbidden
+    return allowed and user.has_usable_password()
+
+
+def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int:
+    """Set the password, end the user's other sessions and return their number."""
+    key_before = request.session.session_key or ""
+    with transaction.atomic():
+        user.set_password(new)
+        user.save(update_fields=["password"])
+        # The session goes on, with a new key.
+        update_session_auth_hash(request, user)
+        key = request.session.session_key or ""
+        follow_session(key_before, key)
+        ended = end_sessions([user], besides=key)
+        audit.record(Event.PASSWORD_CHANGED, user=user, actor=user, origin=origin)
+        tell_of_new_password(user)
+    return ended
+
+
+def record_wrong(user: PbxUser, origin: Origin) -> None:
+    """Whoever found an open session may be guessing at the password."""
+    audit.record(
+        Event.LOGIN_FAILED,
+        user=user,
+        origin=origin,
+        client=Client.MYAPPS,
+        method=Method.PASSWORD,
+        detail="change of the password",
+    )

@@ -1,0 +1,96 @@
+"""Sessions that last: noted as used and renewed, but not with each request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from authconfig.clients import BEGAN_KEY
+
+RENEWED_KEY = "renewed_at"
+# How exactly it is known when a session was used last.
+USE_NOTED_EVERY = timedelta(minutes=1)
+# A renewal is due when this part of the idle time has gone by.
+RENEWAL_PART = 30
+
+
+class Noted:
+    """The sessions whose use this process has noted of late."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def is_due(self, key: str) -> bool:
+        now = time.time()
+        if self._until.get(key, 0.0) > now:
+            return False
+        if len(self._until) >= self.MOST:
+            self._until.clear()
+        self._until[key] = now + USE_NOTED_EVERY.total_seconds()
+        return True
+
+    def forget(self) -> None:
+        self._until.clear()
+
+
+noted = Noted()
+
+
+class PersistentSessions:
+    """Middleware; after the response, when it is known whose session this is by now."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key_before = request.session.session_key
+        response = self.get_response(request)
+        if request.session.accessed and request.user.is_authenticated:
+            _follow(request, key_before)
+            _renew(request)
+            _note_use(request)
+        return response
+
+
+def _follow(request: HttpRequest, key_before: str | None) -> None:
+    """Keep a session listed that Django gave a new key; else nobody could end it.
+
+    It does so when it checks a session with an older SECRET_KEY.
+    """
+    key = request.session.session_key
+    if key != key_before and not UserSession.objects.filter(session_key=key).exists():
+        UserSession.objects.filter(session_key=key_before, user=request.user.pk).update(
+            session_key=key
+        )
+
+
+def _renew(request: HttpRequest) -> None:
+    """Set when the session ends: a moment, so that no later write moves it."""
+    session, now = request.session, time.time()
+    # A session from before this was noted proves nobody's presence just now.
+    began_at = session.setdefault(
+        BEGAN_KEY, now - settings.REAUTHENTICATION_TTL.total_seconds()
+    )
+    idle = settings.SESSION_IDLE_TTL.total_seconds()
+    if now - session.get(RENEWED_KEY, 0) < idle / RENEWAL_PART:
+        return
+    session[RENEWED_KEY] = now
+    ends_at = min(now + idle, began_at + settings.SESSION_MAX_TTL.total_seconds())
+    session.set_expiry(datetime.fromtimestamp(ends_at, UTC))
+
+
+def _note_use(request: HttpRequest) -> None:
+    """Of many processes that note it, the first one of a minute writes."""
+    key, now = request.session.session_key or "", timezone.now()
+    if noted.is_due(key):
+        UserSession.objects.filter(
+            session_key=key, last_seen_at__lt=now - USE_NOTED_EVERY
+        ).update(last_seen_at=now)
