@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db.models import F
+from django.db import DatabaseError
+from django.db.models import F, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -26,6 +27,7 @@ from verification.choices import (
     MailKind,
     MailState,
     Stage,
+    StepState,
 )
 from verification.mails import message_of, test_message
 from verification.models import AccountTest, AccountTestStep, OutgoingEmail
@@ -55,6 +57,12 @@ def deliver(pk: int) -> None:
         _record_failure(mail, error)
     except LostClaimError:
         logger.warning("mail %s: not sent, the claim was lost", mail.pk)
+    except DatabaseError:
+        # Nothing can be recorded now; the mail is taken back when its lease ends.
+        raise
+    except Exception:
+        logger.exception("mail %s: not sent, this site failed", mail.pk)
+        _end_unsent(mail)
     else:
         _end(mail, MailState.SENT, code=250, words=words)
 
@@ -103,8 +111,11 @@ def _send(mail: OutgoingEmail) -> str:
 
 def _note_data_begins(mail: OutgoingEmail) -> None:
     """From here on a lost worker leaves it unknown whether the mail went out."""
-    if not _update(mail, data_began_at=timezone.now()):
+    now = timezone.now()
+    leased = _unchanged(mail).filter(lease_expires_at__gt=now)
+    if not leased.update(data_began_at=now):
         raise LostClaimError(mail.pk)
+    mail.data_began_at = now
 
 
 class LostClaimError(RuntimeError):
@@ -121,6 +132,16 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
         _end(mail, MailState.FAILED, **facts)
     else:
         _update(mail, state=MailState.QUEUED, due_at=due_at, **facts)
+
+
+def _end_unsent(mail: OutgoingEmail) -> None:
+    """This site's own fault would come again with every try."""
+    state = MailState.UNKNOWN if mail.data_began_at else MailState.FAILED
+    _end(mail, state, words=_own_fault())
+
+
+def _own_fault() -> str:
+    return _("This site itself failed; the worker's log says why.")
 
 
 def _next_try(mail: OutgoingEmail) -> datetime:
@@ -143,25 +164,39 @@ def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> bool:
 
 def _update(mail: OutgoingEmail, **values: object) -> bool:
     """Change the row if it is still as it was read."""
-    rows = OutgoingEmail.objects.filter(
+    return _unchanged(mail).update(**values) == 1
+
+
+def _unchanged(mail: OutgoingEmail) -> QuerySet[OutgoingEmail]:
+    return OutgoingEmail.objects.filter(
         pk=mail.pk, state=mail.state, attempts=mail.attempts
     )
-    return rows.update(**values) == 1
 
 
 def requeue_abandoned() -> int:
-    """Take back mails of dead workers; those whose DATA had begun stay unknown."""
-    abandoned = OutgoingEmail.objects.abandoned().select_related("user")
-    for mail in abandoned.filter(data_began_at__isnull=False)[:SWEEP_SIZE]:
-        _end(mail, MailState.UNKNOWN)
-    return abandoned.filter(data_began_at=None).update(
-        state=MailState.QUEUED, due_at=timezone.now()
-    )
+    """Take back mails of dead workers; those whose DATA had begun stay unknown.
+
+    A mail that kills its worker would do so for ever: its tries are counted too.
+    """
+    now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
+    abandoned = OutgoingEmail.objects.abandoned()
+    unsent = abandoned.filter(data_began_at=None)
+    _end_all(abandoned.filter(data_began_at__isnull=False), MailState.UNKNOWN)
+    _end_all(unsent.filter(expires_at__lte=now), MailState.EXPIRED)
+    words = _("No worker came back from sending it; %(count)d tried.")
+    used_up = unsent.filter(attempts__gte=limit, expires_at__gt=now)
+    _end_all(used_up, MailState.FAILED, words=words % {"count": limit})
+    in_time = unsent.filter(attempts__lt=limit, expires_at__gt=now)
+    return in_time.update(state=MailState.QUEUED, due_at=now)
+
+
+def _end_all(mails: QuerySet[OutgoingEmail], state: MailState, **facts: object) -> int:
+    found = mails.select_related("user")[:SWEEP_SIZE]
+    return sum(_end(mail, state, **facts) for mail in found)
 
 
 def expire_overdue() -> int:
-    overdue = OutgoingEmail.objects.overdue().select_related("user")[:SWEEP_SIZE]
-    return sum(_end(mail, MailState.EXPIRED) for mail in overdue)
+    return _end_all(OutgoingEmail.objects.overdue(), MailState.EXPIRED)
 
 
 def run_test(pk: int) -> None:
@@ -190,7 +225,19 @@ def _try_account(test: AccountTest) -> SmtpError | None:
             )
     except SmtpError as error:
         return error
+    except Exception:
+        logger.exception("account test %s: this site failed", test.pk)
+        return _failed_here(test)
     return None
+
+
+def _failed_here(test: AccountTest) -> SmtpError:
+    """Return this site's own fault as one of the stage that was reached."""
+    words, last = _own_fault(), test.steps.last()
+    if last:
+        test.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
+    stage = Stage(last.stage) if last else Stage.RESOLVE
+    return SmtpError(stage, words, fault=Fault.THIS_SITE)
 
 
 def _note_step(test: AccountTest, step: Step) -> None:
@@ -206,7 +253,7 @@ def _note_step(test: AccountTest, step: Step) -> None:
 
 
 def _end_test(test: AccountTest, error: SmtpError | None) -> None:
-    AccountTest.objects.filter(pk=test.pk).update(
+    AccountTest.objects.filter(pk=test.pk, state=AccountTestState.RUNNING).update(
         state=AccountTestState.FAILED if error else AccountTestState.ACCEPTED,
         remedy=error.remedy if error else "",
         password="",

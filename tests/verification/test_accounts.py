@@ -120,6 +120,18 @@ def test_a_test_fails_at_its_stage_with_a_remedy(
     assert not server.mails
 
 
+def test_a_fault_of_this_site_ends_the_test_as_well(
+    administrator: PbxUser, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    test = run(server.account(), administrator, "a@b.example\nBcc: eve@b.example")
+
+    assert test.state == choices.AccountTestState.FAILED
+    assert "log" in test.remedy
+    assert test.password == ""
+    assert steps_of(test)[-1][1] == StepState.FAILED
+    assert any(record.exc_info for record in caplog.records)
+
+
 @pytest.mark.parametrize("password", [CREDENTIALS[1], "wrong horse"])
 def test_the_password_is_emptied_and_recorded_nowhere(
     administrator: PbxUser, server: Server, password: str

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -336,6 +337,55 @@ def test_a_connection_lost_after_the_body_is_unknown_and_never_sent_again(
         assert len(server.bodies) == 1
 
 
+def test_a_mail_that_this_site_cannot_make_fails_with_a_reason(
+    queued: OutgoingEmail, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    OutgoingEmail.objects.update(recipient="anna@example.com\nBcc: eve@example.com")
+
+    assert deliver(queued) == MailState.FAILED
+
+    assert queued.words == "This site itself failed; the worker's log says why."
+    assert events()[0][0] == Event.MAIL_FAILED
+    assert any(record.exc_info for record in caplog.records)
+    assert server.connections == 0
+
+
+def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
+    queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(mail: OutgoingEmail) -> str:
+        outbox._note_data_begins(mail)
+        raise RuntimeError
+
+    monkeypatch.setattr(outbox, "_send", fail)
+
+    assert deliver(queued) == MailState.UNKNOWN
+
+
+def test_a_database_that_is_away_decides_nothing(
+    queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(mail: OutgoingEmail) -> str:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(outbox, "_send", fail)
+
+    with pytest.raises(OperationalError):
+        outbox.deliver(queued.pk)
+
+    queued.refresh_from_db()
+    assert queued.state == MailState.SENDING
+
+
+def test_a_worker_whose_lease_has_ended_sends_nothing(
+    queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAIL_LEASE_TTL", timedelta())
+
+    assert deliver(queued) == MailState.SENDING
+    assert not server.mails
+
+
 def abandon(mail: OutgoingEmail, **changes: object) -> None:
     """Leave the row as a worker does that is killed."""
     values = {"lease_expires_at": timezone.now(), "attempts": 1} | changes
@@ -361,6 +411,27 @@ def test_a_mail_left_within_its_body_stays_unknown(
     assert deliver(queued) == MailState.UNKNOWN
     assert server.connections == 0
     assert events() == [(Event.MAIL_FAILED, f"approval {queued.pk}: unknown")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"attempts": 7}, MailState.QUEUED),
+        ({"attempts": 8}, MailState.FAILED),
+        ({"expires_at": timezone.now()}, MailState.EXPIRED),
+        ({"attempts": 8, "expires_at": timezone.now()}, MailState.EXPIRED),
+    ],
+)
+def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
+    queued: OutgoingEmail, changes: dict[str, object], state: MailState
+) -> None:
+    abandon(queued, **changes)
+
+    assert outbox.requeue_abandoned() == (state == MailState.QUEUED)
+
+    queued.refresh_from_db()
+    assert queued.state == state
+    assert len(events()) == (state != MailState.QUEUED)
 
 
 @pytest.mark.parametrize("data_began_at", [None, timezone.now()])

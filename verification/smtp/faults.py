@@ -31,6 +31,7 @@ class Fault(Enum):
     CLEAR_TEXT = auto()
     NO_SMTPUTF8 = auto()
     BAD_ADDRESS = auto()
+    THIS_SITE = auto()
 
 
 # A second try changes nothing about these; a network or a server may recover.

@@ -93,6 +93,9 @@ REMEDIES: dict[Fault, StrPromise] = {
         " before the @. Use another address."
     ),
     Fault.BAD_ADDRESS: _("This is not an e-mail address. Correct it."),
+    Fault.THIS_SITE: _(
+        "This site itself failed, not the mail server. Look into the worker's log."
+    ),
 }
 
 # Silence and a closed connection right at the start have causes of their own.
