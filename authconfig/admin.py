@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddress
+from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -255,7 +256,7 @@ def _label(text: str, kind: str) -> SafeString:
 
 
 # Importing their admins registered them; ours replace them, or nothing does.
-admin.site.unregister([Group, EmailAddress])
+admin.site.unregister([Group, EmailAddress, SocialAccount, SocialApp, SocialToken])
 
 
 @admin.register(Group)

@@ -83,6 +83,8 @@ class Event(TextChoices):
     MAIL_FAILED = "mail_failed", _("E-mail failed")
     MAIL_TESTED = "mail_tested", _("E-mail account tested")
     OAUTH2_TESTED = "oauth2_tested", _("OAuth2 tested")
+    IDENTITY_BOUND = "identity_bound", _("OAuth2 account connected")
+    IDENTITY_UNBOUND = "identity_unbound", _("OAuth2 account disconnected")
     NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     FACTOR_ADDED = "factor_added", _("Second factor added")
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")

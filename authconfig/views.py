@@ -9,6 +9,7 @@ from allauth.account.views import LoginView as AllauthLoginView
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
@@ -61,6 +62,7 @@ def page_facts(client: Client) -> dict[str, Any]:
         "password_allowed": bool(passwords),
         "password_hint": password_hint(passwords),
         "oauth2_label": settings.oauth2_provider_name if oauth2 else "",
+        "oauth2_url": reverse("oauth2_start"),
         "closed_reason": "" if methods else closed_reason(),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from authconfig import audit, lockout
@@ -24,11 +23,6 @@ def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
         account_was_accepted=account_was_accepted,
         lockout_fault=lambda old, new: lockout.lockout_fault(old, new, administrator),
     )
-
-
-def oauth2_redirect_uri() -> str:
-    """Where the provider sends users back to; it has to know this address."""
-    return f"{settings.SITE_URL}/login/oauth2/callback/"
 
 
 def save(

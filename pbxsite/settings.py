@@ -55,6 +55,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.usersessions",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "authconfig.oidc",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
@@ -176,6 +178,11 @@ ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
 }
+SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False
+# How long the OpenID provider may take for each answer, in seconds.
+OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
 MFA_ADAPTER = "pbxsite.factors.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -23,6 +23,7 @@ from authconfig.clients import origin_of
 from authconfig.directory import diagnosis
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.oidc.provider import redirect_uri
 from pbxsite import account_tests, method_tests, saving, settings_cards, summary
 from pbxsite.account_tests import RECIPIENT
 from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
@@ -129,7 +130,7 @@ class SettingsPage(ModelAdmin):
             "conditions": settings_cards.conditions(form, form.stored),
             "field_faults": _field_faults(form),
             "version": _version(),
-            "redirect_uri": saving.oauth2_redirect_uri(),
+            "redirect_uri": redirect_uri(),
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
             "test_user": _user(request).name,
             "without_email": _without_email(),

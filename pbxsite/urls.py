@@ -9,7 +9,8 @@ from django.views.generic import RedirectView
 
 from authconfig.choices import Client
 from authconfig.clients import myapps_required
-from pbxsite import factors, health, mailbox
+from authconfig.oidc.provider import CALLBACK
+from pbxsite import factors, health, mailbox, social
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView, LoginAgainView
 
@@ -24,6 +25,8 @@ urlpatterns = [
         name="account_login_mypbx",
     ),
     path("login/again/", LoginAgainView.as_view(), name="account_login_again"),
+    path("login/oauth2/", social.start, name="oauth2_start"),
+    path("login/oauth2/callback/", social.callback, name=CALLBACK),
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", account_inactive, name="account_inactive"),

@@ -26,6 +26,7 @@ from authconfig.forms import (
     SettingsForm,
 )
 from authconfig.models import AuthenticationSettings
+from authconfig.oidc.provider import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
 from pbxsite import account_tests, saving, summary
 from verification import outbox, sessions
@@ -175,7 +176,7 @@ class Command(BaseCommand):
 
 def _values(row: AuthenticationSettings) -> dict[str, Any]:
     values = {key: _shown(key, getattr(row, key)) for key in FIELDS}
-    return values | {"oauth2_redirect_uri": saving.oauth2_redirect_uri()}
+    return values | {"oauth2_redirect_uri": redirect_uri()}
 
 
 def _shown(key: str, value: Any) -> Any:

@@ -1,0 +1,76 @@
+"""Which PBX user an account at the provider belongs to: bound once, found by `sub`."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from authconfig import audit
+from authconfig.choices import Event, Origin
+from authconfig.models import PbxUser, ProviderIdentity
+from authconfig.names import name_key
+from authconfig.oidc.faults import Fault, OidcError
+
+
+def user_of(issuer: str, subject: str, name: str, *, origin: Origin) -> PbxUser:
+    """Return the active user who logs in with this account; raise OidcError.
+
+    A bound account is found by (issuer, subject) alone, whatever name it has by now.
+    """
+    user = bound_user(issuer, subject)
+    if user is None:
+        user = _user_named(name)
+        if user.is_staff or user.is_superuser:
+            raise OidcError(Fault.ADMINISTRATOR, user.name)
+        bind(user, issuer, subject, origin=origin)
+    if not user.is_active:
+        raise OidcError(Fault.INACTIVE, user.name)
+    return user
+
+
+def bound_user(issuer: str, subject: str) -> PbxUser | None:
+    found = ProviderIdentity.objects.filter(issuer=issuer, subject=subject)
+    identity = found.select_related("user").first()
+    if identity is None:
+        return None
+    found.update(last_used_at=timezone.now())
+    return identity.user
+
+
+def connect(
+    user: PbxUser, issuer: str, subject: str, name: str, *, origin: Origin
+) -> None:
+    """Bind the account that a signed-in user has just shown; raise OidcError."""
+    bound = bound_user(issuer, subject)
+    if bound == user:
+        return
+    if bound is not None or name_key(name) != user.name_key:
+        raise OidcError(Fault.OTHER_PERSON, name)
+    bind(user, issuer, subject, origin=origin)
+
+
+def bind(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
+    """The database holds both rules: one account one user, one user one account."""
+    if not user.is_active:
+        raise OidcError(Fault.INACTIVE, user.name)
+    try:
+        with transaction.atomic():
+            ProviderIdentity.objects.create(user=user, issuer=issuer, subject=subject)
+    except IntegrityError as error:
+        raise OidcError(Fault.OTHER_IDENTITY, user.name) from error
+    detail = f"{issuer} {subject}"
+    audit.record(Event.IDENTITY_BOUND, user=user, origin=origin, detail=detail)
+
+
+def unbind(identity: ProviderIdentity, *, actor: PbxUser | None) -> None:
+    """The next login with an account of that name binds anew."""
+    detail = f"{identity.issuer} {identity.subject}"
+    identity.delete()
+    audit.record(Event.IDENTITY_UNBOUND, user=identity.user, actor=actor, detail=detail)
+
+
+def _user_named(name: str) -> PbxUser:
+    user = PbxUser.objects.filter(name_key=name_key(name)).first()
+    if user is None:
+        raise OidcError(Fault.NO_USER, name)
+    return user

@@ -1,0 +1,120 @@
+"""What can go wrong between us and an OpenID provider, in words."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Fault(Enum):
+    # Nobody answers, or not in time.
+    UNREACHABLE = auto()
+    TOO_LARGE = auto()
+    REDIRECTED = auto()
+    NOT_JSON = auto()
+    RESTING = auto()
+    # What the provider says of itself.
+    WRONG_ISSUER = auto()
+    MANY_TENANTS = auto()
+    NO_ENDPOINT = auto()
+    CLEAR_TEXT = auto()
+    NO_KEYS = auto()
+    NO_PKCE = auto()
+    # What it says of a user.
+    NO_CODE = auto()
+    CODE_REFUSED = auto()
+    NO_ID_TOKEN = auto()
+    BAD_ID_TOKEN = auto()
+    OTHER_SUBJECT = auto()
+    OTHER_ISSUER = auto()
+    NO_UPN = auto()
+    UNVERIFIED_EMAIL = auto()
+    # What this site says to that.
+    CANCELLED = auto()
+    NOT_ASKED = auto()
+    NOT_ALLOWED = auto()
+    NO_USER = auto()
+    INACTIVE = auto()
+    OTHER_IDENTITY = auto()
+    ADMINISTRATOR = auto()
+    OTHER_PERSON = auto()
+
+
+WORDS: dict[Fault, str | Promise] = {
+    Fault.UNREACHABLE: _("the provider does not answer in time"),
+    Fault.TOO_LARGE: _("the provider's answer does not end"),
+    Fault.REDIRECTED: _("the provider leads to another address"),
+    Fault.NOT_JSON: _("the provider's answer is not what OpenID Connect asks for"),
+    Fault.RESTING: _("the provider did not answer a moment ago and is not asked again"),
+    Fault.WRONG_ISSUER: _("the issuer is not the one of the configured address"),
+    Fault.MANY_TENANTS: _("the issuer is one for many organisations"),
+    Fault.NO_ENDPOINT: _("the provider's configuration lacks an address"),
+    Fault.CLEAR_TEXT: _("an address of the provider is not https"),
+    Fault.NO_KEYS: _("the provider has no key that can be used"),
+    Fault.NO_PKCE: _("the provider does not offer PKCE with S256"),
+    Fault.NO_CODE: _("the provider refused the login"),
+    Fault.CODE_REFUSED: _("the provider does not exchange the code"),
+    Fault.NO_ID_TOKEN: _("the provider sent no ID token; is openid in the scope?"),
+    Fault.BAD_ID_TOKEN: _("the ID token is not valid"),
+    Fault.OTHER_SUBJECT: _("UserInfo tells of another subject than the ID token"),
+    Fault.OTHER_ISSUER: _("the answer is another issuer's"),
+    Fault.NO_UPN: _("the claim that names the user is missing"),
+    Fault.UNVERIFIED_EMAIL: _("the e-mail address is not verified by the provider"),
+    Fault.CANCELLED: _("cancelled at the provider"),
+    Fault.NOT_ASKED: _("no login was started in this browser, or it was used already"),
+    Fault.NOT_ALLOWED: _("OAuth2 is not allowed by the authentication type"),
+    Fault.NO_USER: _("there is no PBX user of this name"),
+    Fault.INACTIVE: _("the PBX user is not active"),
+    Fault.OTHER_IDENTITY: _("the PBX user is bound to another account there"),
+    Fault.ADMINISTRATOR: _("an administrator's account has to be connected first"),
+    Fault.OTHER_PERSON: _("the account there is another user's"),
+}
+AWAY = _(
+    "%(provider)s does not answer at present. Try again later, or log in another way if"
+    " one is offered."
+)
+REFUSED = _("The answer of %(provider)s was not accepted. Please log in again.")
+NOBODY = _(
+    "Your account at %(provider)s is not known here. Ask the administrator of your"
+    " telephone system."
+)
+SENTENCES: dict[Fault, str | Promise] = {
+    Fault.UNREACHABLE: AWAY,
+    Fault.TOO_LARGE: AWAY,
+    Fault.RESTING: AWAY,
+    Fault.CANCELLED: _("The login at %(provider)s was cancelled."),
+    Fault.NOT_ASKED: _("This login was used already, or took too long. Start again."),
+    Fault.NOT_ALLOWED: _("Logging in with %(provider)s is not offered any more."),
+    Fault.NO_USER: NOBODY,
+    Fault.INACTIVE: NOBODY,
+    Fault.NO_UPN: NOBODY,
+    Fault.UNVERIFIED_EMAIL: NOBODY,
+    Fault.OTHER_IDENTITY: NOBODY,
+    Fault.OTHER_PERSON: _(
+        "The account that you chose at %(provider)s belongs to another user."
+    ),
+    Fault.ADMINISTRATOR: _(
+        "As an administrator, connect your account first: log in another way, and"
+        " choose “Connect” under Account security."
+    ),
+}
+
+
+class OidcError(OAuth2Error):
+    """`words` are the technical cause, for the audit log and the tests."""
+
+    def __init__(self, fault: Fault, words: str = "") -> None:
+        super().__init__(fault.name)
+        self.fault, self.words = fault, words
+
+    def __str__(self) -> str:
+        said = str(WORDS[self.fault])
+        return f"{said}: {self.words}" if self.words else said
+
+
+def sentence(fault: Fault, provider: str) -> str:
+    """Return what the visitor is told: nothing that helps a stranger."""
+    return str(SENTENCES.get(fault, REFUSED)) % {"provider": provider}

@@ -1,0 +1,168 @@
+"""allauth's OpenID Connect provider, with the page's settings and stricter checks."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+
+from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
+from allauth.socialaccount.providers.oauth2.client import OAuth2Client
+from allauth.socialaccount.providers.oauth2.utils import generate_code_challenge
+from allauth.socialaccount.providers.openid_connect.provider import (
+    OpenIDConnectProvider,
+)
+from allauth.socialaccount.providers.openid_connect.views import (
+    OpenIDConnectOAuth2Adapter,
+)
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from authconfig.models import AuthenticationSettings
+from authconfig.oidc import discovery, tokens
+from authconfig.oidc.discovery import Document
+from authconfig.oidc.faults import Fault, OidcError
+
+CALLBACK = "oauth2_callback"
+
+
+def nonce_of(code_verifier: str) -> str:
+    """The nonce needs no place of its own: it follows from PKCE's secret."""
+    return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
+
+
+def redirect_uri() -> str:
+    """The site's own address decides; the Host header never counts."""
+    return f"{settings.SITE_URL}{reverse(CALLBACK)}"
+
+
+class Client(OAuth2Client):
+    consumer_key: str
+    consumer_secret: str
+
+    def get_redirect_url(
+        self, authorization_url: str, scope: list[str], extra_params: dict[str, str]
+    ) -> str:
+        """allauth's own would break an address that has a query already."""
+        own = {
+            "client_id": self.consumer_key,
+            "redirect_uri": self.callback_url,
+            "scope": " ".join(scope),
+            "response_type": "code",
+            "state": self.state,
+        }
+        parts = urlsplit(authorization_url)
+        # The administrator's additional query changes none of ours.
+        query = dict(parse_qsl(parts.query)) | extra_params | own
+        return parts._replace(query=urlencode(query)).geturl()
+
+    def get_access_token(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if self.basic_auth:
+            # RFC 6749, 2.3.1: both are encoded before they are joined.
+            self.consumer_key = quote_plus(self.consumer_key)
+            self.consumer_secret = quote_plus(self.consumer_secret)
+        try:
+            found: dict[str, Any] = super().get_access_token(*args, **kwargs)
+        except OidcError:
+            raise
+        except Exception as error:
+            # Whatever else the library raises at an answer that is none.
+            raise OidcError(Fault.CODE_REFUSED, str(error)[:200]) from error
+        return found
+
+
+class Adapter(OpenIDConnectOAuth2Adapter):
+    client_class = Client
+
+    @cached_property
+    def openid_config(self) -> Document:
+        app = self.get_provider().app
+        return discovery.configuration(app.settings["server_url"])
+
+    @property
+    def basic_auth(self) -> bool:
+        """Discovery 1.0, 3: without a list, client_secret_basic is meant."""
+        if not self.get_provider().app.secret:
+            return False
+        known = self.openid_config.get("token_endpoint_auth_methods_supported")
+        return "client_secret_post" not in (known or ["client_secret_basic"])
+
+    def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
+        return redirect_uri()
+
+    def get_access_token_data(
+        self,
+        request: HttpRequest,
+        app: SocialApp,
+        client: Client,
+        pkce_code_verifier: str = "",
+    ) -> dict[str, Any]:
+        self._check_answering_issuer(request)
+        self._nonce = nonce_of(pkce_code_verifier)
+        found: dict[str, Any] = super().get_access_token_data(
+            request, app, client, pkce_code_verifier
+        )
+        return found
+
+    def _check_answering_issuer(self, request: HttpRequest) -> None:
+        """RFC 9207: an answer may, or has to, say whose it is."""
+        said = request.GET.get("iss")
+        parameter = "authorization_response_iss_parameter_supported"
+        promised = self.openid_config.get(parameter) is True
+        if (said or promised) and said != self.openid_config["issuer"]:
+            raise OidcError(Fault.OTHER_ISSUER, str(said)[:200])
+
+    def complete_login(
+        self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any
+    ) -> SocialLogin:
+        """Return a login with the checked claims of the ID token and of UserInfo."""
+        id_token = kwargs["response"].get("id_token")
+        if not isinstance(id_token, str):
+            raise OidcError(Fault.NO_ID_TOKEN)
+        config = self.openid_config
+        claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
+        told = tokens.user_info(config, token.token, claims["sub"])
+        return self.get_provider().sociallogin_from_response(request, told | claims)
+
+
+class PbxProvider(OpenIDConnectProvider):
+    id = "pbx_oidc"
+    oauth2_adapter_class = Adapter
+    pkce_enabled_default = True
+
+    def get_pkce_params(self) -> dict[str, str]:
+        params: dict[str, Any] = generate_code_challenge()
+        return params | {
+            "code_challenge": params["code_challenge"].decode(),
+            "nonce": nonce_of(params["code_verifier"]),
+        }
+
+    def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing of the visitor's query goes to the provider but where to go on."""
+        kwargs = {"process": "login", "auth_params": self.get_auth_params()}
+        asked: dict[str, Any] = super().get_redirect_from_request_kwargs(request)
+        return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
+
+    def extract_uid(self, data: dict[str, Any]) -> str:
+        return str(data["sub"])
+
+
+def app_of(row: AuthenticationSettings) -> SocialApp:
+    """Return the provider's row as allauth wants to see it; it is never saved."""
+    return SocialApp(
+        provider=PbxProvider.id,
+        provider_id="oauth2",
+        name=row.oauth2_provider_name,
+        client_id=row.oauth2_client_id,
+        secret=row.oauth2_client_secret,
+        settings={
+            "server_url": row.oauth2_well_known_url,
+            "scope": row.oauth2_scope.split(),
+            "auth_params": dict(parse_qsl(row.oauth2_authorize_query)),
+        },
+    )
+
+
+provider_classes = [PbxProvider]

@@ -1,0 +1,186 @@
+"""Logging in with OAuth2: the start, the way back, and who it is."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import ratelimit
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import (
+    OAuth2CallbackView,
+    OAuth2LoginView,
+)
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from authconfig import audit, identities
+from authconfig.choices import Client, Event, Method, Origin
+from authconfig.clients import is_myapps, origin_of
+from authconfig.models import PbxUser, current_settings
+from authconfig.oidc.faults import Fault, OidcError, sentence
+from authconfig.oidc.mapping import pbx_name_of
+from authconfig.oidc.provider import Adapter, app_of
+from authconfig.oidc.web import Session
+from authconfig.policy import methods_for
+
+PROVIDER = "oauth2"
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    def list_apps(
+        self, request: HttpRequest, provider: str = "", client_id: str = ""
+    ) -> list[SocialApp]:
+        """The one provider, as the page describes it; no row of allauth's counts."""
+        app = app_of(current_settings())
+        fits = provider in ("", None, app.provider, app.provider_id)
+        return [app] if fits and client_id in ("", None, app.client_id) else []
+
+    def get_requests_session(self) -> Session:
+        return Session()
+
+    def is_open_for_signup(self, *args: Any) -> bool:
+        """PBX users are made by administrators alone."""
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Find out who it is; whoever may not log in is turned away here."""
+        claims = sociallogin.account.extra_data
+        # Neither the session nor the database has a use for them.
+        sociallogin.token, sociallogin.account.extra_data = None, {}
+        try:
+            if is_myapps(request):
+                raise ImmediateHttpResponse(_connected(request, claims))
+            sociallogin.user = _user_of(request, claims)
+        except OidcError as error:
+            raise ImmediateHttpResponse(turned_away(request, error)) from error
+        sociallogin.user.login_method = Method.OAUTH2
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str = "",
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        raise ImmediateHttpResponse(
+            turned_away(request, _meaning(request, error, exception))
+        )
+
+
+def _user_of(request: HttpRequest, claims: dict[str, Any]) -> PbxUser:
+    rules = current_settings()
+    # It may have been switched off while the user was at the provider.
+    if Method.OAUTH2 not in methods_for(rules, Client.MYAPPS):
+        raise OidcError(Fault.NOT_ALLOWED)
+    bound = identities.bound_user(claims["iss"], claims["sub"])
+    name = bound.name if bound else pbx_name_of(claims, rules)
+    return identities.user_of(
+        claims["iss"], claims["sub"], name, origin=_origin(request)
+    )
+
+
+def _connected(request: HttpRequest, claims: dict[str, Any]) -> HttpResponse:
+    """Bind the account to whoever is signed in already."""
+    assert isinstance(request.user, PbxUser)
+    identities.connect(
+        request.user,
+        claims["iss"],
+        claims["sub"],
+        pbx_name_of(claims, current_settings()),
+        origin=_origin(request),
+    )
+    provider = current_settings().oauth2_provider_name
+    words = _("Your account at %(provider)s is connected: you can log in with it.")
+    messages.success(request, words % {"provider": provider})
+    return redirect("verification:account")
+
+
+def _meaning(
+    request: HttpRequest, error: str, exception: Exception | None
+) -> OidcError:
+    if isinstance(exception, OidcError):
+        return exception
+    if error == AuthError.CANCELLED:
+        return OidcError(Fault.CANCELLED)
+    if exception is None and "error" in request.GET:
+        said = (request.GET["error"], request.GET.get("error_description", ""))
+        return OidcError(Fault.NO_CODE, " ".join(said)[:200])
+    if exception is None:
+        return OidcError(Fault.NOT_ASKED)
+    return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
+
+
+def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
+    """Say so in one sentence, with a number under which the audit log says why."""
+    reference = secrets.token_hex(4)
+    user = request.user if isinstance(request.user, PbxUser) else None
+    audit.record(
+        Event.LOGIN_FAILED,
+        user=user,
+        origin=_origin(request),
+        client=Client.MYAPPS,
+        method=Method.OAUTH2,
+        detail=f"{reference}: {error}",
+    )
+    said = sentence(error.fault, current_settings().oauth2_provider_name)
+    number = _("Reference: %(number)s") % {"number": reference}
+    messages.error(request, f"{said} {number}")
+    return redirect("verification:account" if user else "account_login")
+
+
+def _origin(request: HttpRequest) -> Origin:
+    return origin_of(request, get_account_adapter().get_client_ip(request))
+
+
+@login_not_required
+@never_cache
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Lead to the provider by a page of our own.
+
+    Browsers hold a form to the policy's form-action over all redirects that follow
+    it, and a provider may lead to others; a page of ours may lead anywhere.
+    """
+    limited = ratelimit.consume_or_429(request, action="login")
+    if limited:
+        return limited  # type: ignore[no-any-return]
+    try:
+        if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
+            raise OidcError(Fault.NOT_ALLOWED)
+        answer = OAuth2LoginView.adapter_view(Adapter(request, PROVIDER))(request)
+    except OidcError as error:
+        return turned_away(request, error)
+    if "Location" not in answer.headers or not answer.headers["Location"].startswith(
+        ("https://", "http://")
+    ):
+        return answer  # type: ignore[no-any-return]
+    context = {
+        "address": answer.headers["Location"],
+        "provider": current_settings().oauth2_provider_name,
+    }
+    return render(request, "account/oauth2_start.html", context)
+
+
+@login_not_required
+@never_cache
+@require_safe
+def callback(request: HttpRequest) -> HttpResponse:
+    """Where the provider sends the user back to."""
+    try:
+        view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER))
+        answer: HttpResponse = view(request)
+    except OAuth2Error as error:
+        return turned_away(request, _meaning(request, "", error))
+    return answer
