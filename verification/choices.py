@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Client, Method, Origin
 from authconfig.choices import StepState as StepState
 
+# Where a wrong password was entered that was no login.
+PASSWORD_CHANGE = "change of the password"  # noqa: S105
+
 
 class LoginState(TextChoices):
     PENDING = "pending", _("Waiting for approval")

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
+from authconfig.models import PbxUser
 from verification.choices import Decision
 
 
@@ -60,3 +61,7 @@ class OwnPasswordForm(PasswordChangeForm):
                 _("This is your present password. Enter another.")
             )
         return new
+
+    def validate_password_for_user(self, user: PbxUser, *_names: str) -> None:
+        """Django would show the fault at the repetition."""
+        super().validate_password_for_user(user, "new_password1")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as lazy
 from authconfig.choices import Event
 from authconfig.models import AuditEvent, PbxUser
 from verification.browsers import browser_text
-from verification.choices import Approver, Ending
+from verification.choices import PASSWORD_CHANGE, Approver, Ending
 
 MOST_EVENTS = 50
 TEXTS: dict[str, str | Promise] = {
@@ -40,7 +40,11 @@ WARNINGS = {
     Event.CODE_WRONG,
     Event.RESCUED,
 }
-DETAILS = {**dict(Approver.choices), **dict(Ending.choices)}
+DETAILS = {
+    **dict(Approver.choices),
+    **dict(Ending.choices),
+    PASSWORD_CHANGE: lazy("when changing the password"),
+}
 
 
 @dataclass(frozen=True)

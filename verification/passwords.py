@@ -12,6 +12,7 @@ from authconfig.models import PbxUser, current_settings
 from authconfig.policy import uses
 from authconfig.users import end_sessions, follow_session
 from verification.alerts import tell_of_new_password
+from verification.choices import PASSWORD_CHANGE
 
 
 def may_change(user: PbxUser) -> bool:
@@ -45,5 +46,5 @@ def record_wrong(user: PbxUser, origin: Origin) -> None:
         origin=origin,
         client=Client.MYAPPS,
         method=Method.PASSWORD,
-        detail="change of the password",
+        detail=PASSWORD_CHANGE,
     )

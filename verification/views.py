@@ -6,12 +6,14 @@ from http import HTTPStatus
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -112,8 +114,9 @@ def proceed(request: HttpRequest) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
     _stage, login = held_login(request)
-    if login is not None:
-        flows.cancel(login, origin=origin(request))
+    if login is not None and flows.cancel(login, origin=origin(request)):
+        text = _("The login was cancelled. Nobody has been logged in.")
+        messages.info(request, text)
     stage = held_stage(request)
     if stage is not None:
         stage.abort()

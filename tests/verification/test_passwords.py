@@ -108,7 +108,9 @@ def test_it_is_recorded_and_told_without_the_password(
 def test_bad_passwords_are_refused(
     signed_in: Browser, user: PbxUser, new: str, fault: str
 ) -> None:
-    assert fault in faults(change(signed_in, new))
+    response = change(signed_in, new)
+    assert fault in faults(response)
+    assert list(response.context["form"].errors) == ["new_password1"]
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
 
