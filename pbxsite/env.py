@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from urllib.parse import parse_qs
 
 import environ
@@ -27,6 +29,20 @@ def secret(name: str, default: str) -> str:
 def words(text: str) -> list[str]:
     """Split at commas; the spaces and line ends that people leave are dropped."""
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+RATE = re.compile(r"([1-9]\d*)/(\d*)([smhd])/user")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def user_rate(name: str, default: str) -> tuple[int, timedelta]:
+    """Read a limit such as "5/10m/user": how many for each user, in how long."""
+    value = str(env.str(name, default=default)).strip()
+    found = RATE.fullmatch(value)
+    if found is None:
+        raise SystemExit(f"{name} is “{value}”; write it like {default}.")
+    amount, number, unit = found.groups()
+    return int(amount), timedelta(**{UNITS[unit]: int(number or 1)})
 
 
 # Without IMMEDIATE, two writers that both read first fail at once as "locked".

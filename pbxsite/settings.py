@@ -14,7 +14,15 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from pbxsite import embedded, theme
-from pbxsite.env import SQLITE_OPTIONS, broker_url, env, required, secret, words
+from pbxsite.env import (
+    SQLITE_OPTIONS,
+    broker_url,
+    env,
+    required,
+    secret,
+    user_rate,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -199,6 +207,8 @@ NETLOGON_RECHECK_MINUTES = env.int("NETLOGON_RECHECK_MINUTES", default=15)
 
 # NIST SP 800-63B-4, 3.1.3: an approval is complete within ten minutes.
 LOGIN_SESSION_TTL = timedelta(minutes=10)
+# Each sends a mail; those that were completed do not count.
+LIMIT_HELD_LOGINS = user_rate("LIMIT_HELD_LOGINS", default="5/10m/user")
 WAITS_AFTER_REJECTION = [timedelta(minutes=m) for m in (1, 5, 15)]
 MAIL_LEASE_TTL = timedelta(minutes=5)
 MAIL_MAX_ATTEMPTS = 8

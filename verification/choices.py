@@ -99,6 +99,16 @@ class LoginFacts:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a login is not even held: no way to approve it, or a wait."""
+    """Why a login is not even held: no way to approve it, or a wait.
+
+    One waits after a rejection, or when too many logins were held already.
+    """
 
     wait: timedelta | None = None
+    too_many: bool = False
+
+    @property
+    def reason(self) -> str:
+        if self.too_many:
+            return "too many held logins"
+        return "waits after a rejection" if self.wait else "no way to approve"

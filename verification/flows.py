@@ -56,7 +56,11 @@ def live_sessions(user: PbxUser) -> QuerySet[UserSession]:
 
 def has_approving_session(user: PbxUser) -> bool:
     """A myPBX session never passed a second factor, so it approves nothing."""
-    return live_sessions(user).filter(data__client=Client.MYAPPS).exists()
+    return _approving_sessions(user).exists()
+
+
+def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
+    return live_sessions(user).filter(data__client=Client.MYAPPS)
 
 
 def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
@@ -65,7 +69,7 @@ def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
     An address with an approved session of the user never waits, so that a stranger's
     tries keep the owner out of nothing.
     """
-    if live_sessions(user).filter(ip=address, data__client=Client.MYAPPS).exists():
+    if _approving_sessions(user).filter(ip=address).exists():
         return None
     rejected = _rejections_since_success(user)
     if not rejected:
@@ -85,6 +89,25 @@ def _rejections_since_success(user: PbxUser) -> list[datetime]:
     return [decided_at for decided_at in times if decided_at]
 
 
+def wait_after_many(user: PbxUser, address: str) -> timedelta | None:
+    """Return how long no further login is held, if too many were of late.
+
+    Addresses with an approved session count for themselves, as after rejections.
+    """
+    most, period = settings.LIMIT_HELD_LOGINS
+    held = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
+        user=user, created_at__gt=timezone.now() - period
+    )
+    known = _approving_sessions(user).order_by().values("ip")
+    if known.filter(ip=address).exists():
+        counted = held.filter(address=address)
+    else:
+        counted = held.exclude(address__in=known)
+    newest = counted.order_by("-created_at").values_list("created_at", flat=True)
+    times = list(newest[:most])
+    return times[-1] + period - timezone.now() if len(times) == most else None
+
+
 def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
     """Hold a login whose first factor was right: a session and a mail, or neither."""
     wait = wait_after_rejections(user, facts.origin.address)
@@ -95,6 +118,9 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
     with transaction.atomic():
         # One login after the other: at most one of a user's is pending.
         PbxUser.objects.select_for_update().get(pk=user.pk)
+        wait = wait_after_many(user, facts.origin.address)
+        if wait:
+            return _refuse(user, facts, Refusal(wait, too_many=True))
         for older in LoginSession.objects.filter(user=user, state=LoginState.PENDING):
             _reject(older, Ending.SUPERSEDED)
         login = _insert(user, facts)
@@ -111,7 +137,7 @@ def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
         origin=facts.origin,
         client=facts.client,
         method=facts.method,
-        detail="waits after a rejection" if refusal.wait else "no way to approve",
+        detail=refusal.reason,
     )
     return refusal
 

@@ -106,7 +106,7 @@ class ApprovalStage(LoginStage):
         return render(
             self.request,
             "verification/refused.html",
-            {"minutes": int(minutes)},
+            {"minutes": int(minutes), "too_many": refusal.too_many},
             status=429 if refusal.wait else 200,
         )
 

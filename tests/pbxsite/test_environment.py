@@ -250,3 +250,21 @@ def test_proxies_are_believed_only_when_they_are_named() -> None:
     found = settings_in(PRODUCTION | {"TRUSTED_PROXY_COUNT": "1"}, *names)
     assert found[names[0]] == 1
     assert found[names[1]] == ["HTTP_X_FORWARDED_PROTO", "https"]
+
+
+@pytest.mark.parametrize("value", ["5/10m", "0/10m/user", "5/10w/user", "many"])
+def test_a_limit_that_is_none_ends_the_start_with_an_example(value: str) -> None:
+    done = run(PRODUCTION | {"LIMIT_HELD_LOGINS": value}, "manage.py", "check")
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"LIMIT_HELD_LOGINS is “{value}”; write it like 5/10m/user."
+    )
+
+
+def test_the_limit_of_held_logins_is_read() -> None:
+    made = PRODUCTION | {"LIMIT_HELD_LOGINS": "3/h/user"}
+
+    assert settings_in(made, "LIMIT_HELD_LOGINS") == {
+        "LIMIT_HELD_LOGINS": [3, "1:00:00"]
+    }
