@@ -54,6 +54,16 @@ class NetlogonStage(TextChoices):
     GROUP = "group", _("Check the required group")
 
 
+class OAuth2Stage(TextChoices):
+    """A stage of checking an OpenID provider's configuration."""
+
+    FETCH = "fetch", _("Fetch the configuration")
+    ISSUER = "issuer", _("Compare the issuer")
+    ENDPOINTS = "endpoints", _("Check the addresses")
+    KEYS = "keys", _("Fetch the keys")
+    METHODS = "methods", _("Check the methods")
+
+
 class StepState(TextChoices):
     """How a stage of a test stands."""
 

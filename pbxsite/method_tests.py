@@ -16,11 +16,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from authconfig.directory import diagnosis
-from authconfig.directory.diagnosis import Report
-from authconfig.directory.talk import Progress, Step
 from authconfig.forms import SettingsForm
 from authconfig.models import PbxUser
+from authconfig.oidc import checkup
 from authconfig.sections import SECTIONS
+from authconfig.steps import Progress, Report, Step
 
 NETLOGON_USER, NETLOGON_PASSWORD = "test_user", "test_password"
 Faults = dict[str, list[str]]
@@ -58,6 +58,29 @@ def netlogon(
         running=_("Testing Netlogon as %(user)s …") % words,
         accepted=_("The directory accepts %(user)s.") % words,
         failed=_("Netlogon does not work like this."),
+    )
+    return _streamed(run, headings)
+
+
+def oauth2_faults(form: SettingsForm) -> Faults:
+    """Return what is wrong with the provider's address; more is not asked."""
+    form.is_valid()
+    name = "oauth2_well_known_url"
+    if not form.candidate().oauth2_well_known_url:
+        return {name: [_("Enter the address of the provider's configuration first.")]}
+    return {name: form.faults[name]} if name in form.faults else {}
+
+
+def oauth2(form: SettingsForm, actor: PbxUser) -> StreamingHttpResponse:
+    candidate = form.candidate()
+
+    def run(progress: Progress) -> Report:
+        return checkup.test_oauth2(candidate, progress, actor=actor)
+
+    headings = Headings(
+        running=_("Testing the provider …"),
+        accepted=_("The provider's configuration is right."),
+        failed=_("OAuth2 does not work like this."),
     )
     return _streamed(run, headings)
 

@@ -63,6 +63,7 @@ class SettingsPage(ModelAdmin):
                 f"{name}_test_status",
             ),
             ("test-netlogon/", self.test_netlogon_view, f"{name}_test_netlogon"),
+            ("test-oauth2/", self.test_oauth2_view, f"{name}_test_oauth2"),
         ]
         urls = [
             path(route, self.admin_site.admin_view(view), name=url_name)
@@ -155,6 +156,10 @@ class SettingsPage(ModelAdmin):
         self._check_permission(request)
         return _test_netlogon(request)
 
+    def test_oauth2_view(self, request: HttpRequest) -> HttpResponseBase:
+        self._check_permission(request)
+        return _test_oauth2(request)
+
     def _check_permission(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):
             raise PermissionDenied
@@ -214,6 +219,14 @@ def _test_netlogon(request: HttpRequest) -> HttpResponseBase:
         return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
     password = request.POST.get(NETLOGON_PASSWORD, "")
     return method_tests.netlogon(form, user, password, _user(request))
+
+
+@require_POST
+def _test_oauth2(request: HttpRequest) -> HttpResponseBase:
+    form = _form(request)
+    if faults := method_tests.oauth2_faults(form):
+        return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
+    return method_tests.oauth2(form, _user(request))
 
 
 def _form(

@@ -15,6 +15,7 @@ from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
+from tests.provider import Provider, running_provider
 from verification.models import LoginSession, OutgoingEmail
 from verification.persistence import noted
 
@@ -129,6 +130,12 @@ def admin_client_myapps(administrator: PbxUser) -> Browser:
 def directory() -> Iterator[Directory]:
     """The users' directory; a test that changes a user adds one of its own."""
     with running_directory(make_authority("Example AD CA")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    with running_provider() as running:
         yield running
 
 

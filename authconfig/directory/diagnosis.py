@@ -24,22 +24,14 @@ from authconfig.directory.backend import (
 from authconfig.directory.faults import DirectoryError
 from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
-from authconfig.directory.talk import Progress, Step, Talk
+from authconfig.directory.talk import Talk
 from authconfig.lockout import proof_of
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from authconfig.names import name_key, pbx_name
+from authconfig.steps import Progress, Report, Step
 
 # The page's limit: directories lock accounts that are tried too often.
 LIMIT, LIMIT_PERIOD = 3, timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Report:
-    """`remedy` says what to do, or what a test that succeeded did not show."""
-
-    steps: tuple[Step, ...]
-    remedy: str
-    accepted: bool
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,17 +19,7 @@ from authconfig.directory.faults import (
 )
 from authconfig.directory.remedies import summary
 from authconfig.network import readable
-
-
-@dataclass(frozen=True)
-class Step:
-    stage: NetlogonStage
-    state: StepState
-    elapsed_ms: int
-    words: str
-
-
-Progress = Callable[[Step], None]
+from authconfig.steps import Progress, Step
 
 
 @dataclass

@@ -17,10 +17,11 @@ from authconfig.directory.backend import (
 )
 from authconfig.directory.faults import DirectoryError, Kind
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
-from authconfig.directory.talk import Step, Talk
+from authconfig.directory.talk import Talk
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from authconfig.names import name_key
+from authconfig.steps import Step
 
 FAILURES_PERIOD_SECONDS = 600
 

@@ -79,19 +79,19 @@ def is_safe(url: str) -> bool:
 
 def key_set(jwks_uri: str) -> Document:
     """Return the provider's keys as they were fetched last."""
-    return _kept(jwks_uri, lambda: _keys(jwks_uri))
+    return _kept(jwks_uri, lambda: fetched_keys(jwks_uri))
 
 
 def newer_key_set(jwks_uri: str) -> Document:
     """Fetch the keys again: a token names one that is not known, so they rotated."""
     if not cache.add(f"{_cache_key(jwks_uri)}:rotated", "asked", REST_SECONDS):
         return key_set(jwks_uri)
-    found = _keys(jwks_uri)
+    found = fetched_keys(jwks_uri)
     _keep(jwks_uri, found)
     return found
 
 
-def _keys(jwks_uri: str) -> Document:
+def fetched_keys(jwks_uri: str) -> Document:
     found = fetch_json(jwks_uri)
     if not isinstance(found.get("keys"), list) or not found["keys"]:
         raise OidcError(Fault.NO_KEYS)

@@ -64,12 +64,21 @@ def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
     raise OidcError(Fault.BAD_ID_TOKEN, "its key is not one of the provider's")
 
 
-def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
+def signing_keys(found: Document) -> list[jwt.PyJWK]:
+    """Return those of a key set that signatures may be checked with."""
     try:
         keys = jwt.PyJWKSet.from_dict(found).keys
     except jwt.PyJWTError as error:
         raise OidcError(Fault.NO_KEYS, str(error)[:200]) from error
-    signing = [key for key in keys if key.public_key_use in (None, "sig")]
+    return [
+        key
+        for key in keys
+        if key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
+    ]
+
+
+def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
+    signing = signing_keys(found)
     if kid is None:
         return signing[0] if len(signing) == 1 else None
     return next((key for key in signing if key.key_id == kid), None)

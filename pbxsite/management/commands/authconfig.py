@@ -17,7 +17,6 @@ from django.db.models import BooleanField
 from authconfig import lockout
 from authconfig.choices import StepState
 from authconfig.directory.diagnosis import test_netlogon
-from authconfig.directory.talk import Step
 from authconfig.forms import (
     DEFAULT_PORTS,
     MODEL_FIELDS,
@@ -26,8 +25,10 @@ from authconfig.forms import (
     SettingsForm,
 )
 from authconfig.models import AuthenticationSettings
+from authconfig.oidc.checkup import test_oauth2
 from authconfig.oidc.provider import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
+from authconfig.steps import Report, Step
 from pbxsite import account_tests, saving, summary
 from verification import outbox, sessions
 from verification.accounts import account_of
@@ -69,6 +70,7 @@ class Command(BaseCommand):
             " standard input, an empty one checks none.",
         )
         windows.add_argument("user")
+        kinds.add_parser("oauth2", help="Check the OpenID provider's configuration.")
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "show":
@@ -77,8 +79,10 @@ class Command(BaseCommand):
             self._set(options["assignments"], options["test"], options["end_sessions"])
         elif options["kind"] == "smtp":
             self._test(_form(AuthenticationSettings.load(), {}), options["address"])
-        else:
+        elif options["kind"] == "netlogon":
             self._test_netlogon(options["user"])
+        else:
+            self._test_oauth2()
 
     def _show(self, *, as_json: bool) -> None:
         values = _values(AuthenticationSettings.load())
@@ -147,11 +151,21 @@ class Command(BaseCommand):
         password = sys.stdin.readline().rstrip("\r\n")
         settings = AuthenticationSettings.load()
         report = test_netlogon(settings, user, password, self._print_step, actor=None)
+        self._end_of_test(report, user)
+
+    def _test_oauth2(self) -> None:
+        settings = AuthenticationSettings.load()
+        if not settings.oauth2_well_known_url:
+            self._end_with({"oauth2_well_known_url": ["No provider is set."]})
+        report = test_oauth2(settings, self._print_step, actor=None)
+        self._end_of_test(report, settings.oauth2_well_known_url)
+
+    def _end_of_test(self, report: Report, tested: str) -> None:
         if report.remedy:
             (self.stdout if report.accepted else self.stderr).write(report.remedy)
         if not report.accepted:
             sys.exit(1)
-        self.stdout.write(f"accepted: {user}")
+        self.stdout.write(f"accepted: {tested}")
 
     def _print_step(self, step: Step) -> None:
         if step.state != StepState.STARTED:

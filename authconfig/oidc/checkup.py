@@ -1,0 +1,163 @@
+"""A test of the OpenID provider's configuration, also with values not saved yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from authconfig import audit
+from authconfig.choices import Event, Method, OAuth2Stage, StepState
+from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.network import readable
+from authconfig.oidc import discovery, tokens
+from authconfig.oidc.discovery import Document
+from authconfig.oidc.faults import Fault, OidcError
+from authconfig.oidc.web import fetch_json
+from authconfig.steps import Progress, Report, Step
+
+REMEDIES: dict[Fault, str | Promise] = {
+    Fault.UNREACHABLE: lazy(
+        "Check the address, and whether this site may reach it: DNS, firewall,"
+        " certificate."
+    ),
+    Fault.REDIRECTED: lazy(
+        "Enter the address of the configuration itself, not one that leads there."
+    ),
+    Fault.NOT_JSON: lazy(
+        "This is not a configuration of OpenID Connect. The address ends with"
+        " /.well-known/openid-configuration."
+    ),
+    Fault.WRONG_ISSUER: lazy(
+        "Enter the address that begins with the issuer which the provider names, or"
+        " correct the issuer at the provider."
+    ),
+    Fault.MANY_TENANTS: lazy(
+        "Enter the address with your own organisation's ID in place of common,"
+        " organizations or consumers: else anybody with an account there could log in."
+    ),
+    Fault.CLEAR_TEXT: lazy("Set the provider up so that all its addresses are https."),
+    Fault.NO_KEYS: lazy(
+        "The provider has to publish a key for signatures (RS256 or ES256)."
+    ),
+    Fault.NO_PKCE: lazy("Allow PKCE with S256 for this client at the provider."),
+}
+STAGES = tuple(OAuth2Stage)
+
+
+class Checkup:
+    """Goes through the stages and passes each on as it begins and ends."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.ended: list[Step] = []
+
+    @contextmanager
+    def stage(self, stage: OAuth2Stage) -> Iterator[list[str]]:
+        """What is put into the list are the words of a stage that succeeds."""
+        began, found = time.monotonic(), list[str]()
+        self._report(stage, StepState.STARTED, began, "")
+        try:
+            yield found
+        except OidcError as error:
+            self._report(stage, StepState.FAILED, began, str(error))
+            raise
+        self._report(stage, StepState.DONE, began, "; ".join(found))
+
+    def _report(
+        self, stage: OAuth2Stage, state: StepState, began: float, words: str
+    ) -> None:
+        elapsed_ms = round((time.monotonic() - began) * 1000)
+        step = Step(stage, state, elapsed_ms, readable(words))
+        if state is not StepState.STARTED:
+            self.ended.append(step)
+        self._progress(step)
+
+
+def test_oauth2(
+    settings: AuthenticationSettings,
+    progress: Progress,
+    *,
+    actor: PbxUser | None,
+) -> Report:
+    """Ask the provider what a login would ask it, but for the user's own part."""
+    checkup = Checkup(progress)
+    try:
+        config = _fetch(settings.oauth2_well_known_url, checkup)
+        _check(config, settings.oauth2_well_known_url, checkup)
+    except OidcError as error:
+        _record(str(error), actor)
+        return Report(tuple(checkup.ended), _remedy(error), accepted=False)
+    _record("configuration accepted", actor)
+    return Report(tuple(checkup.ended), _next_step(), accepted=True)
+
+
+def _fetch(well_known_url: str, checkup: Checkup) -> Document:
+    with checkup.stage(OAuth2Stage.FETCH) as found:
+        found.append(well_known_url)
+        return fetch_json(well_known_url)
+
+
+def _check(config: Document, well_known_url: str, checkup: Checkup) -> None:
+    checks: dict[OAuth2Stage, Callable[[], str]] = {
+        OAuth2Stage.ISSUER: lambda: _issuer(config, well_known_url),
+        OAuth2Stage.ENDPOINTS: lambda: _endpoints(config),
+        OAuth2Stage.KEYS: lambda: _keys(config),
+        OAuth2Stage.METHODS: lambda: _methods(config),
+    }
+    for stage, check in checks.items():
+        with checkup.stage(stage) as found:
+            found.append(check())
+
+
+def _issuer(config: Document, well_known_url: str) -> str:
+    discovery.check_issuer(config, well_known_url)
+    return str(config["issuer"])
+
+
+def _endpoints(config: Document) -> str:
+    discovery.check_endpoints(config)
+    return ", ".join(str(config[name]) for name in discovery.ENDPOINTS)
+
+
+def _keys(config: Document) -> str:
+    """Fetch them, so that a login would find them usable."""
+    found = discovery.fetched_keys(config["jwks_uri"])
+    usable = tokens.signing_keys(found)
+    if not usable:
+        raise OidcError(Fault.NO_KEYS)
+    return ", ".join(key.algorithm_name for key in usable)
+
+
+def _methods(config: Document) -> str:
+    """RFC 8414: a list that is missing says nothing, and a login will show it."""
+    offered = config.get("code_challenge_methods_supported")
+    if isinstance(offered, list) and "S256" not in offered:
+        raise OidcError(Fault.NO_PKCE, ", ".join(map(str, offered)))
+    ways = config.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return f"PKCE S256; {', '.join(map(str, ways))}"
+
+
+def _remedy(error: OidcError) -> str:
+    return str(REMEDIES.get(error.fault, error))
+
+
+def _next_step() -> str:
+    return _(
+        "The provider is set up as OpenID Connect asks for. Whether it knows this"
+        " client, and who users are, shows when you log in there."
+    )
+
+
+def _record(detail: str, actor: PbxUser | None) -> None:
+    audit.record(
+        Event.OAUTH2_TESTED,
+        user=actor,
+        actor=actor,
+        method=Method.OAUTH2,
+        detail=detail,
+    )

@@ -1,0 +1,113 @@
+"""A real OpenID provider on this machine: the certified oidc-provider, on Node."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+HERE = Path(__file__).parent / "provider"
+CLIENT_ID = "pbx"
+CLIENT_SECRET = "the provider's secret for this client"
+# The subject of each account, and what the provider tells of it.
+ACCOUNTS: dict[str, dict[str, Any]] = {
+    "1": {"upn": "anna@example.com", "name": "Anna Berg"},
+    "2": {"upn": "admin@example.com", "email": "admin@example.com"},
+    # Another account that has come by Anna's name.
+    "3": {"upn": "anna@example.com"},
+    "4": {"upn": "bert", "email": "anna@example.com", "email_verified": False},
+    "5": {"upn": "carl", "email": "carl@example.com", "email_verified": True},
+    "6": {"name": "Nobody in particular"},
+    "7": {"upn": "stranger@example.com"},
+}
+
+
+@dataclass(frozen=True)
+class Provider:
+    issuer: str
+
+    @property
+    def well_known_url(self) -> str:
+        return f"{self.issuer}/.well-known/openid-configuration"
+
+    def settings(self, **changes: Any) -> dict[str, Any]:
+        """Return what the page would hold."""
+        return {
+            "oauth2_provider_name": "Windows",
+            "oauth2_well_known_url": self.well_known_url,
+            "oauth2_client_id": CLIENT_ID,
+            "oauth2_client_secret": CLIENT_SECRET,
+            "oauth2_domain": "example.com",
+        } | changes
+
+    def log_in(self, authorize_url: str, account: str) -> str:
+        """Go through the provider's pages as a browser would.
+
+        Return the address that it sends the browser back to.
+        """
+        with requests.Session() as browser:
+            page = browser.get(authorize_url, allow_redirects=False, timeout=10)
+            while "interaction" in page.headers.get("Location", ""):
+                page = self._fill_in(browser, page.headers["Location"], account)
+            address: str = page.headers["Location"]
+            return address
+
+    def _fill_in(
+        self, browser: requests.Session, location: str, account: str
+    ) -> requests.Response:
+        form = browser.get(urljoin(self.issuer, location), timeout=10)
+        found = re.search(r'action="([^"]+)"', form.text)
+        assert found, form.text
+        values = {"prompt": "login", "login": account, "password": "any"}
+        sent = browser.post(found[1], values, allow_redirects=False, timeout=10)
+        return browser.get(sent.headers["Location"], allow_redirects=False, timeout=10)
+
+
+def install() -> None:
+    """Let npm bring what package-lock.json pins, once."""
+    modules, lock = HERE / "node_modules", HERE / "package-lock.json"
+    stamp = modules / ".installed"
+    with (HERE / ".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+            return
+        print("Installing the tests' OpenID provider (npm ci)")  # noqa: T201
+        words = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(words, cwd=HERE, check=True, timeout=300)
+        stamp.write_bytes(lock.read_bytes())
+
+
+@contextmanager
+def running_provider(port: int = 0) -> Iterator[Provider]:
+    install()
+    environment = os.environ | {
+        "PROVIDER_USERS": json.dumps(ACCOUNTS),
+        "PROVIDER_PORT": str(port),
+    }
+    process = subprocess.Popen(
+        ["node", "server.js"],
+        cwd=HERE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        issuer = process.stdout.readline().strip()
+        assert issuer.startswith("http"), "the provider did not start"
+        yield Provider(issuer)
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()

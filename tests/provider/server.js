@@ -1,0 +1,54 @@
+// A certified OpenID provider with a few users; PKCE is required. Each user logs in
+// with his name and any password. Prints the address once it listens.
+
+import { createServer } from "node:http";
+import Provider from "oidc-provider";
+
+const SECRET = "the provider's secret for this client";
+const CALLBACK = "/login/oauth2/callback/";
+const users = JSON.parse(process.env.PROVIDER_USERS);
+const client = (client_id, method, more = {}) => ({
+  client_id,
+  redirect_uris: [`http://127.0.0.1:8000${CALLBACK}`],
+  grant_types: ["authorization_code"],
+  response_types: ["code"],
+  token_endpoint_auth_method: method,
+  ...(method === "none" ? {} : { client_secret: SECRET }),
+  ...more,
+});
+
+const server = createServer();
+server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [
+      client("pbx", "client_secret_basic"),
+      client("pbx-post", "client_secret_post"),
+      client("pbx-public", "none"),
+    ],
+    pkce: { required: () => true },
+    scopes: ["openid", "profile", "email"],
+    claims: {
+      openid: ["sub"],
+      profile: ["name", "upn"],
+      email: ["email", "email_verified"],
+    },
+    findAccount: (ctx, id) =>
+      users[id] && { accountId: id, claims: () => ({ sub: id, ...users[id] }) },
+    cookies: { keys: ["of tests alone"] },
+    // Nobody is asked for a consent.
+    async loadExistingGrant(ctx) {
+      const grant = new ctx.oidc.provider.Grant({
+        clientId: ctx.oidc.client.clientId,
+        accountId: ctx.oidc.session.accountId,
+      });
+      grant.addOIDCScope("openid profile email");
+      await grant.save();
+      return grant;
+    },
+  });
+  // Each site of the tests has a port of its own.
+  provider.Client.prototype.redirectUriAllowed = (uri) => uri.endsWith(CALLBACK);
+  server.on("request", provider.callback());
+  console.log(issuer);
+});
