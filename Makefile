@@ -8,6 +8,7 @@ SERVICES := $(BIN)/python -m tests.services
 PYTEST := $(BIN)/pytest -q
 PARALLEL := -n 2 --dist loadfile
 QUICK := not browser and not long
+GERMAN := pbxsite/locale/de/LC_MESSAGES/django
 TEMPLATES = $$(git ls-files '*.html')
 # A site as in production, for Django's own checks.
 PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-checks-0123456789 \
@@ -15,7 +16,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix check bench chaos lock
+	test-browser test-long lint fix messages check bench chaos lock
 .DEFAULT_GOAL := run
 
 install:
@@ -59,6 +60,13 @@ fix: install-dev
 	@$(BIN)/ruff check --fix --quiet
 	@$(BIN)/ruff format --quiet
 	@$(BIN)/djade --target-version 5.2 $(TEMPLATES) || true
+
+# The extraction's date would make each run a change.
+messages: install-dev
+	@$(PRODUCTION) $(BIN)/python manage.py makemessages -l de --no-location --no-wrap \
+		--no-obsolete --ignore tests --ignore .venv
+	@sed -i '/^"POT-Creation-Date/d' $(GERMAN).po
+	@msgfmt --check-format --statistics -o $(GERMAN).mo $(GERMAN).po
 
 check: lint
 	@echo "Django's checks"

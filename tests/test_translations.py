@@ -1,0 +1,118 @@
+"""Every text of the site has its German, and the compiled catalogue holds it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polib
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CATALOGUE = ROOT / "pbxsite/locale/de/LC_MESSAGES/django.po"
+SOURCES = ("authconfig", "pbxsite", "templates", "verification")
+PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*\w|%%|\{\w+\}|<[^>]+>")
+TRANSLATION = "django.utils.translation"
+MODULES = [path for name in SOURCES for path in sorted((ROOT / name).rglob("*.py"))]
+Key = tuple[str, str]
+
+
+def keys(catalogue: polib.POFile) -> set[Key]:
+    return {(entry.msgid, entry.msgid_plural) for entry in catalogue}
+
+
+def pairs(entry: polib.POEntry) -> Iterator[tuple[str, str]]:
+    """Each German text with the English one that it stands for."""
+    if not entry.msgid_plural:
+        yield entry.msgid, entry.msgstr
+    for number, text in entry.msgstr_plural.items():
+        yield entry.msgid_plural if number else entry.msgid, text
+
+
+@pytest.fixture(scope="module")
+def german() -> polib.POFile:
+    return polib.pofile(str(CATALOGUE))
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> polib.POFile:
+    """What makemessages finds in the sources as they are now."""
+    tree = tmp_path_factory.mktemp("extraction")
+    for name in SOURCES:
+        ignored = shutil.ignore_patterns("locale", "static", "__pycache__")
+        shutil.copytree(ROOT / name, tree / name, ignore=ignored)
+    (tree / "locale").mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "django", "makemessages", "-l", "de", "--no-location"],
+        cwd=tree,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return polib.pofile(str(tree / "locale/de/LC_MESSAGES/django.po"))
+
+
+def test_every_text_has_its_place_and_none_is_left_over(
+    german: polib.POFile, extracted: polib.POFile
+) -> None:
+    assert not keys(extracted) - keys(german), "run make messages, and translate these"
+    assert not keys(german) - keys(extracted), "run make messages: these are gone"
+    assert not german.obsolete_entries()
+
+
+def test_every_text_is_translated(german: polib.POFile) -> None:
+    assert [entry.msgid for entry in german if not entry.translated()] == []
+
+
+def test_compiled_catalogue_is_the_written_one(german: polib.POFile) -> None:
+    compiled = polib.mofile(str(CATALOGUE.with_suffix(".mo")))
+
+    assert {(e.msgid, *pairs(e)) for e in compiled} == {
+        (e.msgid, *pairs(e)) for e in german
+    }
+
+
+def test_placeholders_and_marks_are_the_same(german: polib.POFile) -> None:
+    def marks(text: str) -> list[str]:
+        return sorted(PLACEHOLDER.findall(text))
+
+    wrong = [
+        theirs
+        for entry in german
+        for ours, theirs in pairs(entry)
+        if marks(ours) != marks(theirs)
+    ]
+
+    assert wrong == []
+
+
+def test_quotes_and_address_are_german_and_formal(german: polib.POFile) -> None:
+    odd = re.compile(r"”|\w'\w|\b(du|dich|dir|dein\w*)\b", re.IGNORECASE)
+    texts = [text for entry in german for _ours, text in pairs(entry)]
+
+    assert [text for text in texts if odd.search(text)] == []
+    assert [text for text in texts if text.count("„") != text.count("“")] == []
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == TRANSLATION:
+            yield from ((name.name, name.asname or name.name) for name in node.names)
+
+
+def test_extraction_knows_the_names_that_texts_are_marked_by() -> None:
+    # xgettext looks for names: a text in `lazy("…")` would never be extracted.
+    unknown = [
+        f"{path.relative_to(ROOT)}: {alias}"
+        for path in MODULES
+        for name, alias in imported_names(path)
+        if "gettext" in name and alias not in (name, "_")
+    ]
+
+    assert unknown == []
