@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
 from authconfig.forms import ACCOUNT_FIELDS
@@ -20,75 +19,85 @@ Methods = tuple[Method, ...]
 Words = str | Promise
 
 MYAPPS_HELD: dict[Methods, Words] = {
-    (Method.PASSWORD,): lazy(
+    (Method.PASSWORD,): gettext_lazy(
         "Users log in to myApps with their PBX password and confirm by e-mail"
     ),
-    (Method.NETLOGON,): lazy(
+    (Method.NETLOGON,): gettext_lazy(
         "Users log in to myApps with their Windows password and confirm by e-mail"
     ),
-    (Method.PASSWORD, Method.NETLOGON): lazy(
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
         "Users log in to myApps with their PBX or Windows password and confirm by"
         " e-mail"
     ),
-    (Method.OAUTH2,): lazy("Users log in to myApps with OAuth2 and confirm by e-mail"),
-    (Method.PASSWORD, Method.OAUTH2): lazy(
+    (Method.OAUTH2,): gettext_lazy(
+        "Users log in to myApps with OAuth2 and confirm by e-mail"
+    ),
+    (Method.PASSWORD, Method.OAUTH2): gettext_lazy(
         "Users log in to myApps with their PBX password or with OAuth2 and confirm by"
         " e-mail"
     ),
 }
 MYAPPS_DIRECT: dict[Methods, Words] = {
-    (Method.PASSWORD,): lazy("Users log in to myApps with their PBX password only"),
-    (Method.NETLOGON,): lazy("Users log in to myApps with their Windows password only"),
-    (Method.PASSWORD, Method.NETLOGON): lazy(
+    (Method.PASSWORD,): gettext_lazy(
+        "Users log in to myApps with their PBX password only"
+    ),
+    (Method.NETLOGON,): gettext_lazy(
+        "Users log in to myApps with their Windows password only"
+    ),
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
         "Users log in to myApps with their PBX or Windows password"
     ),
-    (Method.OAUTH2,): lazy("Users log in to myApps with OAuth2 only"),
-    (Method.PASSWORD, Method.OAUTH2): lazy(
+    (Method.OAUTH2,): gettext_lazy("Users log in to myApps with OAuth2 only"),
+    (Method.PASSWORD, Method.OAUTH2): gettext_lazy(
         "Users log in to myApps with their PBX password or with OAuth2"
     ),
 }
 MYPBX: dict[Methods, Words] = {
-    (Method.PASSWORD,): lazy("myPBX users with their PBX password only"),
-    (Method.NETLOGON,): lazy("myPBX users with their Windows password only"),
-    (Method.PASSWORD, Method.NETLOGON): lazy(
+    (Method.PASSWORD,): gettext_lazy("myPBX users with their PBX password only"),
+    (Method.NETLOGON,): gettext_lazy("myPBX users with their Windows password only"),
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
         "myPBX users with their PBX or Windows password"
     ),
-    (): lazy("nobody can log in to myPBX"),
+    (): gettext_lazy("nobody can log in to myPBX"),
 }
 GAINED: dict[Method, Words] = {
-    Method.PASSWORD: lazy("%(client)s users can log in with their PBX password."),
-    Method.NETLOGON: lazy("%(client)s users can log in with their Windows password."),
-    Method.OAUTH2: lazy("%(client)s users can log in with OAuth2."),
+    Method.PASSWORD: gettext_lazy(
+        "%(client)s users can log in with their PBX password."
+    ),
+    Method.NETLOGON: gettext_lazy(
+        "%(client)s users can log in with their Windows password."
+    ),
+    Method.OAUTH2: gettext_lazy("%(client)s users can log in with OAuth2."),
 }
 LOST: dict[Method, Words] = {
-    Method.PASSWORD: lazy(
+    Method.PASSWORD: gettext_lazy(
         "%(client)s users can no longer log in with their PBX password."
     ),
-    Method.NETLOGON: lazy(
+    Method.NETLOGON: gettext_lazy(
         "%(client)s users can no longer log in with their Windows password."
     ),
-    Method.OAUTH2: lazy("%(client)s users can no longer log in with OAuth2."),
+    Method.OAUTH2: gettext_lazy("%(client)s users can no longer log in with OAuth2."),
 }
 SMTP_SECURITY: dict[str, Words] = {
-    SmtpSecurity.STARTTLS: lazy("encrypted with STARTTLS"),
-    SmtpSecurity.TLS: lazy("encrypted with TLS"),
-    SmtpSecurity.NONE: lazy("not encrypted"),
+    SmtpSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
+    SmtpSecurity.TLS: gettext_lazy("encrypted with TLS"),
+    SmtpSecurity.NONE: gettext_lazy("not encrypted"),
 }
 NETLOGON_SECURITY: dict[str, Words] = {
-    NetlogonSecurity.TLS: lazy("encrypted with TLS"),
-    NetlogonSecurity.STARTTLS: lazy("encrypted with STARTTLS"),
-    NetlogonSecurity.NONE: lazy("not encrypted, on this machine"),
+    NetlogonSecurity.TLS: gettext_lazy("encrypted with TLS"),
+    NetlogonSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
+    NetlogonSecurity.NONE: gettext_lazy("not encrypted, on this machine"),
 }
 LOST_SECRET: dict[str, Words] = {
-    "smtp_password": lazy(
+    "smtp_password": gettext_lazy(
         "The stored password was given for another server, security or user name: it"
         " is removed. Enter the password again."
     ),
-    "netlogon_bind_password": lazy(
+    "netlogon_bind_password": gettext_lazy(
         "The stored password of the service account was given for another domain,"
         " controller or account: it is removed. Enter it again."
     ),
-    "oauth2_client_secret": lazy(
+    "oauth2_client_secret": gettext_lazy(
         "The stored client secret was given for another provider or client: it is"
         " removed. Enter the secret again."
     ),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 
 from authconfig.choices import Event
 from authconfig.models import AuditEvent, PbxUser
@@ -16,21 +16,25 @@ from verification.choices import PASSWORD_CHANGE, Approver, Ending
 
 MOST_EVENTS = 50
 TEXTS: dict[str, str | Promise] = {
-    Event.LOGIN: lazy("Logged in"),
-    Event.LOGIN_FAILED: lazy("A login failed"),
-    Event.LOGIN_HELD: lazy("A login waited for approval"),
-    Event.LOGIN_REFUSED: lazy("A login was refused"),
-    Event.LOGIN_ACCEPTED: lazy("A login was accepted"),
-    Event.LOGIN_REJECTED: lazy("A login was rejected"),
-    Event.LOGIN_ENDED: lazy("A login that waited has ended"),
-    Event.CODE_WRONG: lazy("Wrong digits were entered"),
-    Event.LOGOUT: lazy("Logged out"),
-    Event.SESSION_ENDED: lazy("A session was ended"),
-    Event.PASSWORD_CHANGED: lazy("The PBX password was changed"),
-    Event.USER_CHANGED: lazy("The account was changed"),
-    Event.FACTOR_ADDED: lazy("A passkey, app or set of recovery codes was added"),
-    Event.FACTOR_REMOVED: lazy("A passkey, app or set of recovery codes was removed"),
-    Event.RESCUED: lazy("A rescue link was made on the server"),
+    Event.LOGIN: gettext_lazy("Logged in"),
+    Event.LOGIN_FAILED: gettext_lazy("A login failed"),
+    Event.LOGIN_HELD: gettext_lazy("A login waited for approval"),
+    Event.LOGIN_REFUSED: gettext_lazy("A login was refused"),
+    Event.LOGIN_ACCEPTED: gettext_lazy("A login was accepted"),
+    Event.LOGIN_REJECTED: gettext_lazy("A login was rejected"),
+    Event.LOGIN_ENDED: gettext_lazy("A login that waited has ended"),
+    Event.CODE_WRONG: gettext_lazy("Wrong digits were entered"),
+    Event.LOGOUT: gettext_lazy("Logged out"),
+    Event.SESSION_ENDED: gettext_lazy("A session was ended"),
+    Event.PASSWORD_CHANGED: gettext_lazy("The PBX password was changed"),
+    Event.USER_CHANGED: gettext_lazy("The account was changed"),
+    Event.FACTOR_ADDED: gettext_lazy(
+        "A passkey, app or set of recovery codes was added"
+    ),
+    Event.FACTOR_REMOVED: gettext_lazy(
+        "A passkey, app or set of recovery codes was removed"
+    ),
+    Event.RESCUED: gettext_lazy("A rescue link was made on the server"),
 }
 # What its owner should look at twice.
 WARNINGS = {
@@ -43,7 +47,7 @@ WARNINGS = {
 DETAILS = {
     **dict(Approver.choices),
     **dict(Ending.choices),
-    PASSWORD_CHANGE: lazy("when changing the password"),
+    PASSWORD_CHANGE: gettext_lazy("when changing the password"),
 }
 
 
