@@ -114,6 +114,7 @@ def test_where_no_password_is_taken_one_logs_in_again(
         assert asked.url.startswith("/login/again/?next=")
         page = signed_in.get(asked.url).content.decode()
         assert "Windows" in page
+        assert 'name="next" value="/account/"' in page
         assert signed_in.get(f"{CONFIRM}?next={END_OTHERS}").status_code == 302
 
 

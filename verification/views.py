@@ -49,6 +49,10 @@ class LoginAgainView(HoldingLoginView):
 
     again = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return context | {"again": True, "redirect_field_value": self.get_success_url()}
+
     def get_success_url(self) -> str:
         """What was wanted may have been a POST; that is not kept over a login."""
         url: str = super().get_success_url() or ""
