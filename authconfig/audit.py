@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
+from django.utils import timezone
+
 from authconfig.choices import Event, Origin
 from authconfig.models import AuditEvent, PbxUser
 
 NOWHERE = Origin()
+FORGOTTEN_AT_ONCE = 5000
 
 
 def record(
@@ -32,6 +36,20 @@ def record_changes(
         for user, detail in details
     ]
     AuditEvent.objects.bulk_create(events, batch_size=1000)
+
+
+def forget_old() -> int:
+    """Delete events that are older than the settings keep them; 0 days keeps all."""
+    if not settings.AUDIT_RETENTION_TTL:
+        return 0
+    old = AuditEvent.objects.filter(
+        at__lt=timezone.now() - settings.AUDIT_RETENTION_TTL
+    )
+    forgotten = 0
+    # In small steps, so that no login waits for the table.
+    while pks := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+        forgotten += AuditEvent.objects.filter(pk__in=pks).delete()[0]
+    return forgotten
 
 
 def _event(

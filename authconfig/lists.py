@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
@@ -25,6 +31,44 @@ class ReadOnlyAdmin(ModelAdmin):
         """The right that such actions ask for: to change what the list shows."""
         right = f"{self.opts.app_label}.change_{self.opts.model_name}"
         return request.user.has_perm(right)
+
+    def in_words(self, row: Any) -> str:
+        """Return what tells the row from others where an action asks about it."""
+        return str(row)
+
+
+Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
+CONFIRMED = "confirmed"
+# What the question shows of many chosen rows.
+SHOWN_ROWS = 20
+
+
+def confirmed(question: str | Promise) -> Callable[[Action], Action]:
+    """Have an action of a list ask first; the answer is a second POST."""
+
+    def decorate(perform: Action) -> Action:
+        @wraps(perform)
+        def ask(
+            admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[Any]
+        ) -> HttpResponse | None:
+            if CONFIRMED in request.POST:
+                return perform(admin, request, queryset)
+            context = admin.admin_site.each_context(request) | {
+                "title": question,
+                "opts": admin.opts,
+                "rows": [admin.in_words(row) for row in queryset[:SHOWN_ROWS]],
+                "more": max(0, queryset.count() - SHOWN_ROWS),
+                "action": request.POST["action"],
+                "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+                "select_across": request.POST.get("select_across", "0"),
+                "confirmed_name": CONFIRMED,
+            }
+            return TemplateResponse(request, "admin/confirm_action.html", context)
+
+        return ask
+
+    return decorate
 
 
 def moment(at: datetime | None) -> str:

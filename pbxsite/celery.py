@@ -26,6 +26,16 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "forget-old-events": {
+        "task": "verification.tasks.forget_old_events",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "clear-expired-sessions": {
+        "task": "verification.tasks.clear_expired_sessions",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600.0},
+    },
 }
 
 

@@ -214,6 +214,9 @@ MAIL_LEASE_TTL = timedelta(minutes=5)
 MAIL_MAX_ATTEMPTS = 8
 CONTACT_LINE = env.str("CONTACT_LINE", default="")
 
+# How long the audit log is kept; 0 days: for ever.
+AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
+
 # Browsers
 
 # Event streams of one session, in each process: one for each open page.

@@ -21,11 +21,11 @@ from unfold.decorators import action, display
 from authconfig import audit
 from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
-from authconfig.lists import ReadOnlyAdmin, moment
+from authconfig.lists import ReadOnlyAdmin, confirmed, moment
 from authconfig.models import PbxUser
 from verification import flows
 from verification.browsers import browser_text
-from verification.choices import Ending, LoginState, MailState
+from verification.choices import Approver, Ending, LoginState, MailState
 from verification.factors import remove_all
 from verification.models import LoginSession, OutgoingEmail
 
@@ -123,7 +123,11 @@ class LoginSessionAdmin(ReadOnlyAdmin):
     def browser(self, login: LoginSession) -> str:
         return login.origin_text
 
+    def in_words(self, login: LoginSession) -> str:
+        return f"{login.user} · {login.origin_text} · {login.address or ''}"
+
     @action(description=_("Reject selected logins"), permissions=["end"])
+    @confirmed(_("Reject these logins?"))
     def reject_selected(
         self, request: HttpRequest, queryset: QuerySet[LoginSession]
     ) -> None:
@@ -214,7 +218,15 @@ admin.site.unregister([Authenticator, UserSession])
 class UserSessionAdmin(ReadOnlyAdmin):
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
-    list_display = ("user", "address", "browser", "client", "created", "last_seen")
+    list_display = (
+        "user",
+        "address",
+        "browser",
+        "client",
+        "approved_by",
+        "created",
+        "last_seen",
+    )
     list_filter = (ClientFilter,)
     list_select_related = ("user",)
     search_fields = ("user__name", "ip")
@@ -249,7 +261,16 @@ class UserSessionAdmin(ReadOnlyAdmin):
         client = session.data.get("client")
         return str(Client(client).label) if client else ""
 
+    @display(description=_("approved by"))
+    def approved_by(self, session: UserSession) -> str:
+        approver = session.data.get("approver")
+        return str(Approver(approver).label) if approver else ""
+
+    def in_words(self, session: UserSession) -> str:
+        return f"{session.user} · {self.browser(session)} · {session.ip}"
+
     @action(description=_("End selected sessions"), permissions=["end"])
+    @confirmed(_("End these sessions?"))
     def end_selected(
         self, request: HttpRequest, queryset: QuerySet[UserSession]
     ) -> None:
@@ -297,9 +318,13 @@ class FactorAdmin(ReadOnlyAdmin):
     def last_used(self, factor: Authenticator) -> str:
         return moment(factor.last_used_at)
 
+    def in_words(self, factor: Authenticator) -> str:
+        return f"{factor.user} · {self.kind(factor)}"
+
     @action(
         description=_("Remove all second factors of these users"), permissions=["end"]
     )
+    @confirmed(_("Remove all second factors of these users?"))
     def remove_all_of_users(
         self, request: HttpRequest, queryset: QuerySet[Authenticator]
     ) -> None:

@@ -7,9 +7,11 @@ import logging
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
+from authconfig import audit
 from verification import outbox, rechecks
 from verification.models import OutgoingEmail
 from verification.outages import redis_outage
+from verification.persistence import clear_expired
 
 logger = logging.getLogger(__name__)
 
@@ -55,3 +57,13 @@ def end_overdue_mails() -> None:
 @shared_task
 def recheck_windows_accounts() -> None:
     rechecks.end_sessions_of_closed_accounts()
+
+
+@shared_task
+def forget_old_events() -> None:
+    audit.forget_old()
+
+
+@shared_task
+def clear_expired_sessions() -> None:
+    clear_expired()

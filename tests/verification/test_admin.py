@@ -12,8 +12,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
-from tests.conftest import PASSWORD, Starter
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from tests.conftest import PASSWORD, SettingsSetter, Starter
 from verification.choices import Ending, LoginState, MailState
 from verification.models import LoginSession, OutgoingEmail
 from verification.tokens import approval_code, link_token
@@ -31,9 +31,12 @@ def rows(browser: Browser, path: str, **query: str) -> list[Any]:
 
 
 def act(browser: Browser, path: str, action: str, *selected: Any) -> str:
+    """Choose an action, then say yes."""
     chosen = [each.pk for each in selected]
     posted = {"action": action, "_selected_action": chosen}
-    return browser.post(path, posted, follow=True).content.decode()
+    browser.post(path, posted)
+    answer = browser.post(path, posted | {"confirmed": "yes"}, follow=True)
+    return answer.content.decode()
 
 
 def make_login(user: PbxUser, state: str, **values: Any) -> LoginSession:
@@ -110,6 +113,37 @@ def test_selected_logins_are_rejected_and_counted(
     assert "1 login rejected." in html
     assert (held.state, held.ending) == (LoginState.REJECTED, Ending.ENDED)
     assert AuditEvent.objects.get(event=Event.LOGIN_ENDED).actor == administrator
+
+
+@pytest.mark.parametrize(
+    ("path", "action"), [(LOGINS, "reject_selected"), (SESSIONS, "end_selected")]
+)
+def test_an_action_asks_before_it_does_anything(
+    admin_client_myapps: Browser,
+    start: Starter,
+    configure: SettingsSetter,
+    two_factor: AuthenticationSettings,
+    path: str,
+    action: str,
+) -> None:
+    configure(two_factor=False)
+    signed_in = Browser()
+    start(signed_in)
+    configure(two_factor=True)
+    start(Browser(), HTTP_USER_AGENT="<b>Firefox/130.0")
+    chosen = LoginSession if path == LOGINS else UserSession
+    posted = {"action": action, "_selected_action": [chosen.objects.get().pk]}
+    events = AuditEvent.objects.count()
+
+    page = admin_client_myapps.post(path, posted).content.decode()
+
+    assert "anna · " in page
+    assert "<b>" not in page
+    assert f'name="action" value="{action}"' in page
+    assert f'name="_selected_action" value="{chosen.objects.get().pk}"' in page
+    assert LoginSession.objects.get().state == LoginState.PENDING
+    assert signed_in.get("/account/").status_code == 200
+    assert AuditEvent.objects.count() == events
 
 
 def test_mails_are_found_and_filtered(

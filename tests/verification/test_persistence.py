@@ -17,6 +17,7 @@ from pytest_django import Settings
 from authconfig.models import PbxUser
 from tests.conftest import Starter
 from verification.persistence import Noted, noted
+from verification.tasks import clear_expired_sessions
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -160,6 +161,21 @@ def test_logging_out_ends_the_session_and_is_recorded(signed_in: Browser) -> Non
         "logout",
         "login",
     ]
+
+
+def test_what_expired_sessions_leave_behind_is_deleted(
+    signed_in: Browser, start: Starter
+) -> None:
+    old = Browser()
+    start(old)
+    key = old.session.session_key
+    past = timezone.now() - DAY
+    Session.objects.filter(session_key=key).update(expire_date=past)
+
+    clear_expired_sessions.run()
+
+    assert [s.session_key for s in Session.objects.all()] == [row().session_key]
+    assert is_signed_in(signed_in)
 
 
 def test_what_was_noted_is_bounded() -> None:
