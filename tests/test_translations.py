@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import polib
 import pytest
+from django.template.base import Lexer, TokenType
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "pbxsite/locale/de/LC_MESSAGES/django.po"
@@ -19,6 +21,18 @@ SOURCES = ("authconfig", "pbxsite", "templates", "verification")
 PLACEHOLDER = re.compile(r"%\(\w+\)[.\d]*\w|%%|\{\w+\}|<[^>]+>")
 TRANSLATION = "django.utils.translation"
 MODULES = [path for name in SOURCES for path in sorted((ROOT / name).rglob("*.py"))]
+PAGES = sorted((ROOT / "templates").rglob("*.html"))
+TEXT_MAILS = sorted((ROOT / "templates").rglob("*.txt"))
+# How many of a call's arguments are texts.
+TEXTS_OF = {"gettext": 1, "ngettext": 2, "pgettext": 2, "npgettext": 3}
+# Template tags between which a text is translated, or is no text.
+OPENING = ("blocktranslate", "comment")
+CLOSING = ("endblocktranslate", "endcomment", "endblock")
+# Blocks that fill an attribute of the page they extend.
+CLASSES = ("block bodyclass", "block layout")
+SPOKEN_ATTRIBUTES = {"alt", "title", "placeholder", "aria-label", "aria-description"}
+UNSEEN = {"script", "style", "code"}
+NAMES = {"myApps", "myPBX", "PBX"}
 Key = tuple[str, str]
 
 
@@ -116,3 +130,79 @@ def test_extraction_knows_the_names_that_texts_are_marked_by() -> None:
     ]
 
     assert unknown == []
+
+
+def _texts_without_constants(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    names = {alias: name for name, alias in imported_names(path)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = names.get(node.func.id, "").split("_")[0]
+            texts = node.args[: TEXTS_OF.get(name, 0)]
+            if not all(isinstance(text, ast.Constant) for text in texts):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_no_text_is_put_together_before_it_is_translated() -> None:
+    found = [call for path in MODULES for call in _texts_without_constants(path)]
+
+    assert found == []
+
+
+class _Texts(HTMLParser):
+    """What a visitor sees or hears of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._unseen = 0
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._unseen += tag in UNSEEN
+        self.found += [
+            text for name, text in attrs if name in SPOKEN_ATTRIBUTES if text
+        ]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen -= tag in UNSEEN
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.found.append(data)
+
+
+def _past_the_tags(path: Path) -> str:
+    """Return the template without its tags and what they translate."""
+    inside = False
+    kept: list[str] = []
+    for token in Lexer(path.read_text()).tokenize():
+        if token.token_type is TokenType.BLOCK:
+            name = token.contents.split(" ", 1)[0]
+            if name in OPENING or token.contents in CLASSES:
+                inside = True
+            elif name in CLOSING:
+                inside = False
+        elif token.token_type is TokenType.TEXT and not inside:
+            kept.append(token.contents)
+    return "".join(kept)
+
+
+def _has_words(text: str) -> bool:
+    return bool(set(re.findall(r"[^\W\d_]{2,}", text)) - NAMES)
+
+
+def test_no_page_says_anything_past_the_catalogue() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {text.strip()}"
+        for path in PAGES
+        for text in _Texts(_past_the_tags(path)).found
+        if _has_words(text)
+    ]
+
+    assert found == []
+
+
+def test_no_text_mail_says_anything_past_the_catalogue() -> None:
+    assert [path.name for path in TEXT_MAILS if _has_words(_past_the_tags(path))] == []
