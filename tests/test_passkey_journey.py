@@ -56,7 +56,7 @@ def confirm_password(page: Page) -> None:
 
 def log_out(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/account/")
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("banner").get_by_role("button", name="Log out").click()
 
 
 def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
