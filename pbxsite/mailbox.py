@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from functools import partial, wraps
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from csp.decorators import csp_update
@@ -26,6 +27,8 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
+
+from authconfig.validators import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -94,12 +97,8 @@ async def serve(into: Path, port: int) -> None:
 @dataclass(frozen=True)
 class KeptMail:
     name: str
+    received_at: datetime | None
     message: EmailMessage
-
-    @property
-    def received_at(self) -> datetime:
-        moment = datetime.strptime(self.name.partition("-")[0], NAME_FORMAT)
-        return moment.replace(tzinfo=UTC)
 
     @property
     def text(self) -> str:
@@ -116,20 +115,44 @@ class KeptMail:
 
     def _part(self, kind: str) -> str:
         part = self.message.get_body((kind,))
-        return str(part.get_content()) if part else ""
+        try:
+            return str(part.get_content()) if part else ""
+        except LookupError:
+            # A charset that nobody knows.
+            return str(part)
+
+
+def _kept() -> list[Path]:
+    """The mails that this mailbox has written, newest first; other files are none."""
+    files = (file for file in directory().glob("*.eml") if _received_at(file))
+    return sorted(files, reverse=True)
+
+
+def _received_at(file: Path) -> datetime | None:
+    try:
+        moment = datetime.strptime(file.name.partition("-")[0], NAME_FORMAT)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC)
 
 
 def _read(file: Path) -> KeptMail:
     message = message_from_bytes(file.read_bytes(), policy=policy.default)
-    return KeptMail(file.stem, message)
+    return KeptMail(file.stem, _received_at(file), message)
 
 
 def _find(name: str) -> KeptMail:
     # Only a name that the directory itself lists is opened, whatever the URL says.
-    for file in directory().glob("*.eml"):
+    for file in _kept():
         if file.stem == name:
             return _read(file)
     raise Http404
+
+
+def is_reachable() -> bool:
+    """Whether this site is this machine's own business: else others read its mails."""
+    host = urlsplit(settings.SITE_URL).hostname or ""
+    return settings.EMBEDDED and is_loopback(host) and is_loopback(settings.BIND)
 
 
 def is_on_this_machine(request: HttpRequest) -> bool:
@@ -149,14 +172,14 @@ def is_on_this_machine(request: HttpRequest) -> bool:
 
 
 def mailbox_page(view: View) -> View:
-    """Serve it in embedded mode only, to this machine only; it needs no login."""
+    """Serve it to this machine only; it needs no login."""
 
     @login_not_required
     @never_cache
     @require_safe
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: str) -> HttpResponse:
-        if not settings.EMBEDDED or not is_on_this_machine(request):
+        if not is_reachable() or not is_on_this_machine(request):
             raise Http404
         return view(request, **kwargs)
 
@@ -165,7 +188,7 @@ def mailbox_page(view: View) -> View:
 
 @mailbox_page
 def mails(request: HttpRequest) -> HttpResponse:
-    files = sorted(directory().glob("*.eml"), reverse=True)
+    files = _kept()
     shown = [_read(file) for file in files[:SHOWN_MAILS]]
     context = {"mails": shown, "older": len(files) - len(shown)}
     return render(request, "mailbox/mails.html", context)

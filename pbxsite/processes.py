@@ -96,12 +96,18 @@ def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
 def _web_answers(host: str, port: int) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/livez", headers={"Host": settings.ALLOWED_HOSTS[0]})
+        connection.request("GET", "/livez", headers={"Host": _allowed_host()})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _allowed_host() -> str:
+    """A name that the site answers to; "*" and ".example.com" are none themselves."""
+    allowed = settings.ALLOWED_HOSTS[0] if settings.ALLOWED_HOSTS else "*"
+    return "localhost" if allowed == "*" else allowed.lstrip(".")
 
 
 def _mailbox_answers(port: int) -> bool:

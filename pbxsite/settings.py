@@ -42,6 +42,7 @@ ENCRYPTION_KEYS = words(secret("ENCRYPTION_KEYS", default="")) or [
 ]
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", default=8000)
+BIND = env.str("BIND", default="") or "127.0.0.1"
 SITE_NAME = env.str("SITE_NAME", default="PBX")
 if EMBEDDED:
     SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")

@@ -75,6 +75,7 @@ class Row:
     field: BoundField
     mark: str | Promise = ""
     suggestion: str = ""
+    warning: str = ""
     examples: tuple[Example, ...] = ()
     certificates: tuple[str, ...] = ()
 
@@ -222,6 +223,7 @@ def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
             form[name],
             _mark(name),
             _own_link() if name == "verification_link" else "",
+            _stale_link(form) if name == "verification_link" else "",
             EXAMPLES.get(name, ()),
             tuple(_certificates_in(form, name)),
         )
@@ -239,6 +241,10 @@ def _mark(name: str) -> str | Promise:
 def _own_link() -> str:
     """The site's own address serves the links, unless a proxy gives it another."""
     return f"{settings.SITE_URL}{reverse('verification:link')}"
+
+
+def _stale_link(form: SettingsForm) -> str:
+    return summary.stale_link(form.stored.verification_link, settings.SITE_URL)
 
 
 def _is_used(form: SettingsForm, method: Method) -> bool:

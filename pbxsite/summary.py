@@ -14,6 +14,7 @@ from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
 from authconfig.forms import ACCOUNT_FIELDS
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, uses
+from authconfig.validators import is_loopback
 
 Methods = tuple[Method, ...]
 Words = str | Promise
@@ -207,6 +208,21 @@ def sessions_ended(count: int) -> str:
 
 def host_of(url: str) -> str:
     return urlsplit(url).hostname or url
+
+
+def stale_link(link: str, site_url: str) -> str:
+    """Say that the link leads past this site, as after a start on another port.
+
+    Of another host nothing is known: a proxy may lead from there to here.
+    """
+    to, here = urlsplit(link), urlsplit(site_url)
+    both = is_loopback(to.hostname or "") and is_loopback(here.hostname or "")
+    if not both or to.port == here.port:
+        return ""
+    return _(
+        "The verification link leads to port %(old)s, but this site answers on port"
+        " %(new)s: correct the link, or nobody can open it."
+    ) % {"old": to.port or 80, "new": here.port or 80}
 
 
 def _place(server: str, port: int) -> str:

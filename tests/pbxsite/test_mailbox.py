@@ -147,6 +147,29 @@ def test_list_that_got_long_is_cut_and_says_so(
     assert "One older e-mail is kept as a file only." in page
 
 
+def test_files_that_the_mailbox_did_not_write_are_left_alone(
+    client: Client, kept: str, directory: Path
+) -> None:
+    for name in ("note", "99999999T999999.000006Z-0", ".x", "2026"):
+        (directory / f"{name}.eml").write_bytes(b"\xff\xfe")
+    (directory / "folder.eml").mkdir()
+    (directory / "README.txt").touch()
+
+    page = client.get("/mailbox/").content.decode()
+
+    assert page.count('href="/mailbox/') == 1
+    assert client.get("/mailbox/note/").status_code == 404
+
+
+def test_a_mail_in_an_unknown_charset_is_shown_as_it_came(
+    client: Client, directory: Path
+) -> None:
+    header = b"Subject: Odd\nContent-Type: text/plain; charset=x-odd\n\n"
+    (directory / f"{NAME}.eml").write_bytes(header + b"Hello there\n")
+
+    assert "Hello there" in client.get(f"/mailbox/{NAME}/").content.decode()
+
+
 @pytest.mark.parametrize(
     "name", ["..%2Fsite", "../site", "%2e%2e/site", "*", NAME[:-1] + "1", ".hidden"]
 )
@@ -201,3 +224,33 @@ def test_site_with_a_real_database_has_no_mailbox(
     settings.EMBEDDED = False
 
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SITE_URL", "https://pbx.example"),
+        ("SITE_URL", "http://192.0.2.7:8000"),
+        ("BIND", "0.0.0.0"),  # noqa: S104
+        ("BIND", "192.0.2.7"),
+    ],
+)
+def test_a_site_that_others_reach_shows_its_mailbox_to_nobody(
+    client: Client, kept: str, settings: Settings, path: str, name: str, value: str
+) -> None:
+    setattr(settings, name, value)
+
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SITE_URL", "http://localhost:8000"), ("BIND", "::1"), ("BIND", "localhost")],
+)
+def test_other_names_of_this_machine_are_this_machine(
+    client: Client, kept: str, settings: Settings, name: str, value: str
+) -> None:
+    setattr(settings, name, value)
+
+    assert client.get("/mailbox/").status_code == 200

@@ -208,6 +208,40 @@ def test_other_commands_speak_to_the_running_site(site: Site) -> None:
     assert "a long enough one" not in site.output
 
 
+@pytest.mark.parametrize("hosts", ["*", ".example.com,127.0.0.1"])
+def test_a_site_of_any_name_gets_ready(site: Site, hosts: str) -> None:
+    site.start(ALLOWED_HOSTS=hosts)
+
+
+def test_a_site_that_others_reach_keeps_its_mails_to_the_disk(site: Site) -> None:
+    site.start(BIND="0.0.0.0")  # noqa: S104
+
+    assert f"Mailbox: {site.data_dir / 'mailbox'}\n" in site.output
+    assert site.get("mailbox/")[0] == 404
+
+
+def test_a_link_to_the_port_before_is_told_of_and_kept(site: Site) -> None:
+    link = f"{site.url}PBX0/session.xml"
+    site.start().terminate()
+    assert site.process
+    site.process.wait(15)
+    before, site.port = site.port, free_port()
+    command = [sys.executable, "manage.py", "authconfig", "set"]
+    subprocess.run(
+        [*command, f"verification_link={link}"],
+        cwd=settings.BASE_DIR,
+        env=site.env,
+        check=True,
+    )
+
+    site.start()
+
+    assert f"Warning: The verification link leads to port {before}," in site.output
+    assert site.query(
+        "SELECT verification_link FROM authconfig_authenticationsettings"
+    ) == [(link,)]
+
+
 def test_second_start_on_a_directory_in_use_is_refused(site: Site) -> None:
     process = site.start()
     second = Site(site.data_dir)

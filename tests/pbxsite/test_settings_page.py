@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.http import HttpResponse
 from django.test import Client as Browser
+from pytest_django import Settings
 
 from authconfig.choices import Event
 from authconfig.models import (
@@ -430,3 +431,12 @@ def test_current_settings_follow_within_a_second(configure: Configure) -> None:
 
     time.sleep(1.01)
     assert current_settings().smtp_sender_name == "Exchange"
+
+
+def test_a_link_to_the_port_before_is_warned_of(
+    admin: Browser, configure: Configure, settings: Settings
+) -> None:
+    settings.SITE_URL = "http://127.0.0.1:8001"
+    configure(verification_link="http://127.0.0.1:8000/PBX0/session.xml")
+
+    assert "leads to port 8000, but this site" in admin.get(PAGE).content.decode()

@@ -201,3 +201,21 @@ def test_every_lost_secret_has_its_sentence() -> None:
         "netlogon_bind_password",
         "oauth2_client_secret",
     }
+
+
+@pytest.mark.parametrize(
+    ("link", "site", "is_stale"),
+    [
+        ("http://127.0.0.1:8000/PBX0/session.xml", "http://127.0.0.1:8001", True),
+        ("http://localhost:8000/PBX0/session.xml", "http://127.0.0.1:8001", True),
+        ("http://127.0.0.1:8001/PBX0/session.xml", "http://127.0.0.1:8001", False),
+        ("http://localhost:8001/PBX0/session.xml", "http://127.0.0.1:8001", False),
+        ("https://pbx.example/PBX0/session.xml", "http://127.0.0.1:8001", False),
+        ("https://pbx.example:8443/PBX0/session.xml", "https://pbx.example", False),
+        ("", "http://127.0.0.1:8001", False),
+    ],
+)
+def test_a_link_to_another_port_of_this_machine_is_stale(
+    link: str, site: str, is_stale: bool
+) -> None:
+    assert ("correct the link" in summary.stale_link(link, site)) is is_stale

@@ -20,9 +20,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from pbxsite import embedded, firststart, processes
+from authconfig.models import current_settings
+from pbxsite import embedded, firststart, processes, summary
 from pbxsite.env import env, secret
 from pbxsite.firststart import Administrator
+from pbxsite.mailbox import directory, is_reachable
 from pbxsite.processes import Plan
 from pbxsite.supervisor import ChildEndedError, Family
 
@@ -134,7 +136,11 @@ class Command(BaseCommand):
     def _welcome(self, plan: Plan) -> None:
         url = f"http://127.0.0.1:{plan.port}/"
         self._say(f"Administration: {url}admin/")
-        self._say(f"Mailbox: {url}mailbox/")
+        mailbox = f"{url}mailbox/" if is_reachable() else str(directory())
+        self._say(f"Mailbox: {mailbox}")
+        link = current_settings().verification_link
+        if warning := summary.stale_link(link, _lasting(plan)["SITE_URL"]):
+            self._say(f"Warning: {warning}")
         self._say(f"Ready: {url}")
 
 
@@ -149,7 +155,7 @@ def _only_one(data_dir: Path) -> Iterator[None]:
 
 
 def _plan() -> Plan:
-    data_dir, bind = settings.DATA_DIR, env.str("BIND", default="") or "127.0.0.1"
+    data_dir, bind = settings.DATA_DIR, settings.BIND
     if fault := _why_not(bind, settings.PORT):
         raise CommandError(
             f"Port {settings.PORT} on {bind} cannot be used: {fault}."
