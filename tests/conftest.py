@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
+from django.utils import translation
 
 from authconfig.choices import AuthenticationType
 from authconfig.directory import controllers
@@ -35,6 +37,15 @@ def _no_leftovers() -> Iterator[None]:
     controllers.resting.clear()
     yield
     current_settings.forget()
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left_active() -> Iterator[None]:
+    """A request leaves its language active in the thread: override it in the test."""
+    yield
+    left = translation.get_language()
+    translation.deactivate()
+    assert left == settings.LANGUAGE_CODE, f"This test leaves “{left}” active."
 
 
 @pytest.fixture

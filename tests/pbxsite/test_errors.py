@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client as Browser
 from django.urls import path
+from django.utils import translation
 from django.views.decorators.debug import sensitive_post_parameters
 
 from pbxsite import urls
@@ -51,7 +52,8 @@ def check_look(response: HttpResponse, status: int) -> None:
 
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_an_unknown_address_is_told_so(browser: Browser, language: str) -> None:
-    response = browser.get("/nothing/here", HTTP_ACCEPT_LANGUAGE=language)
+    with translation.override(language):
+        response = browser.get("/nothing/here", HTTP_ACCEPT_LANGUAGE=language)
 
     check_look(response, 404)
     assert "/nothing/here" not in response.content.decode()

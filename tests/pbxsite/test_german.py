@@ -1,0 +1,124 @@
+"""The pages and e-mails of people who read German."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+from django.test import Client as Browser
+from django.utils import translation
+
+from authconfig.models import PbxUser, current_settings
+from tests.conftest import Starter
+from tests.html import Page
+from verification.accounts import account_of
+from verification.mails import message_of
+from verification.models import LoginSession, OutgoingEmail
+from verification.tokens import link_token
+
+SETTINGS = "/admin/authconfig/authenticationsettings/"
+USERS = "/admin/authconfig/pbxuser/"
+GERMAN, ENGLISH = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.9"}, {}
+
+
+@pytest.fixture(autouse=True)
+def _german_ends_with_the_test() -> Iterator[None]:
+    # A request leaves its language active in the test's thread.
+    with translation.override("en"):
+        yield
+
+
+def page(browser: Browser, path: str, headers: dict[str, str] = GERMAN) -> Page:
+    response = browser.get(path, **headers)
+    assert response.status_code == 200
+    return Page(response.content.decode())
+
+
+def words(found: Page) -> str:
+    return " ".join(next(words for tag, _, words in found.elements if tag == "body"))
+
+
+def handles(found: Page) -> list[tuple[str, str, str]]:
+    """What scripts and scripted visitors hold on to."""
+    return [
+        (tag, attributes.get("id", ""), attributes.get("name", ""))
+        for tag, attributes, _words in found.elements
+        if "id" in attributes or "name" in attributes
+    ]
+
+
+def check(browser: Browser, path: str, *sentences: str) -> None:
+    german, english = page(browser, path), page(browser, path, ENGLISH)
+
+    assert german.elements[0][1]["lang"] == "de"
+    assert english.elements[0][1]["lang"].startswith("en")
+    for sentence in sentences:
+        assert sentence in words(german)
+        assert sentence not in words(english)
+    assert handles(german) == handles(english)
+
+
+def test_login_page(browser: Browser, two_factor: object) -> None:
+    check(browser, "/login/", "Anmelden bei myApps", "Ihr PBX-Passwort")
+
+
+def test_waiting_page(browser: Browser, held: LoginSession) -> None:
+    check(browser, "/login/waiting/", "Ihre vier Ziffern", "Diese Anmeldung abbrechen")
+
+
+def test_page_of_the_link(browser: Browser, held: LoginSession) -> None:
+    path = f"/PBX0/session.xml?id={link_token(held)}"
+
+    check(
+        Browser(),
+        path,
+        "Melden Sie sich gerade an?",
+        "Nein, das bin ich nicht",
+        "Freigeben",
+    )
+
+
+def test_account_page(browser: Browser, start: Starter) -> None:
+    start(browser)
+
+    check(browser, "/account/", "Kontosicherheit", "Ihre Sitzungen", "Angemeldet:")
+
+
+def test_settings_page(admin_client_myapps: Browser) -> None:
+    check(
+        admin_client_myapps,
+        SETTINGS,
+        "Zwei-Faktor-Authentifizierung (nur myApps)",
+        "Authentifizierungsart (myApps und myPBX)",
+        "Domänencontroller",
+        "Test senden",
+    )
+
+
+def test_list_of_users(admin_client_myapps: Browser, user: PbxUser) -> None:
+    check(admin_client_myapps, USERS, "Nebenstelle", "ohne E-Mail-Adresse", "Aktiv")
+
+
+def message(login: LoginSession) -> EmailMessage:
+    mail = OutgoingEmail.objects.get(login=login)
+    return message_of(mail, account_of(current_settings()))
+
+
+@pytest.mark.parametrize("language", ["de", ""])
+def test_verification_email_is_in_the_language_of_its_reader(
+    two_factor: object, user: PbxUser, start: Starter, language: str
+) -> None:
+    PbxUser.objects.update(language=language)
+    start(Browser(), **(ENGLISH if language else GERMAN))
+
+    german = message(LoginSession.objects.get())
+
+    assert german["Content-Language"] == "de"
+    assert "Anmeldung bei myApps als anna bestätigen" in german["Subject"]
+    for kind in ("plain", "html"):
+        body = german.get_body((kind,))
+        assert body
+        assert (
+            "Tippen Sie nie Ziffern ein, die Ihnen jemand nennt." in body.get_content()
+        )
