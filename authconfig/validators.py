@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.names import domain_key
 
+# They turn the text after them around (Unicode's embeddings, overrides, isolates).
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LDAP_PLACEHOLDER = "%(user)s"
 
 
@@ -48,10 +51,23 @@ def validate_one_line(value: str) -> None:
         raise ValidationError(
             _("Remove the line break or control character."), code="control"
         )
+    _refuse_invisible(char for char in value if char in DIRECTIONS)
+
+
+def _refuse_invisible(chars: Iterable[str]) -> None:
+    char = next(iter(chars), "")
+    if char:
+        raise ValidationError(
+            _("Remove the invisible character %(code)s: enter the text anew by hand."),
+            code="invisible",
+            params={"code": f"U+{ord(char):04X}"},
+        )
 
 
 def validate_login_name(value: str) -> None:
+    """Refuse in a name also what nobody sees: it would look like another's."""
     validate_one_line(value)
+    _refuse_invisible(char for char in value if unicodedata.category(char) == "Cf")
     if value != value.strip():
         raise ValidationError(_("Remove the space at the start or end."), code="space")
     if "\\" in value:

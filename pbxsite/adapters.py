@@ -137,10 +137,11 @@ class AccountAdapter(DefaultAccountAdapter):
         refusal: LoginRefusedError | None,
     ) -> None:
         entered = _login_name(credentials)
+        user = PbxUser.objects.filter(name_key=entered).first()
         audit.record(
             Event.LOGIN_FAILED,
-            user=PbxUser.objects.filter(name_key=entered).first(),
-            user_name=entered,
+            user=user,
+            user_name=user.name if user else audit.unknown_name(entered),
             origin=origin_of(request, self.get_client_ip(request)),
             client=credentials.get("client", Client.MYAPPS),
             method=refusal.method if refusal else "",

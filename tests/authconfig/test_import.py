@@ -66,6 +66,7 @@ def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
         ("c,,,5,1\nd,,,5,1", "Line 2, number “5”: d has this number."),
         ("c,,,9,1", "Line 2, number “9”: anna has this number."),
         (f"{'ῷ' * 101},,,,1", "Line 2, name “ῷ"),
+        ("b\u202ec,,,,1", "Line 2, name “bc”: Remove the invisible character U+202E"),
     ],
 )
 def test_a_fault_names_line_column_value_and_remedy(

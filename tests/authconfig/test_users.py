@@ -16,6 +16,23 @@ def test_a_name_in_use_is_refused_in_any_spelling(user: PbxUser, name: str) -> N
         check_name(name)
 
 
+@pytest.mark.parametrize("code", [0x200D, 0x200F, 0x202E, 0x2066, 0xFEFF, 0xAD])
+def test_a_name_with_something_invisible_is_refused(db: None, code: int) -> None:
+    with pytest.raises(ValidationError, match=f"U\\+{code:04X}: enter the text anew"):
+        PbxUser.objects.create_user(f"an{chr(code)}na")
+
+
+def test_a_long_name_that_turns_around_is_refused(db: None) -> None:
+    with pytest.raises(ValidationError, match="U\\+202E"):
+        PbxUser.objects.create_user("anna", long_name="Anna \u202egreB")
+
+
+def test_a_long_name_may_join_its_letters(db: None) -> None:
+    user = PbxUser.objects.create_user("anna", long_name="Anna\u200cBerg")
+
+    assert user.pk
+
+
 def test_a_user_keeps_the_own_name(user: PbxUser) -> None:
     check_name("ANNA", besides=user.pk)
 
