@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from authconfig import audit
-from authconfig.choices import Event, Origin
-from authconfig.models import PbxUser, ProviderIdentity
+from authconfig.choices import Client, Event, Method, Origin
+from authconfig.models import PbxUser, ProviderIdentity, current_settings
 from authconfig.names import name_key
+from authconfig.oidc.discovery import WELL_KNOWN
 from authconfig.oidc.faults import Fault, OidcError
+from authconfig.policy import methods_for
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a user is told of his account at the provider."""
+
+    provider: str
+    connected_at: datetime | None
+
+
+def connection_of(user: PbxUser) -> Connection | None:
+    """Return None where OAuth2 is not in use."""
+    rules = current_settings()
+    if Method.OAUTH2 not in methods_for(rules, Client.MYAPPS):
+        return None
+    # A well-known URL begins with its issuer (OpenID Connect Discovery 1.0, 4).
+    issuer = rules.oauth2_well_known_url.removesuffix(WELL_KNOWN)
+    kept = user.identities.filter(issuer__in=(issuer, f"{issuer}/")).first()
+    return Connection(rules.oauth2_provider_name, kept.created_at if kept else None)
 
 
 def user_of(issuer: str, subject: str, name: str, *, origin: Origin) -> PbxUser:

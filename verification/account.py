@@ -19,6 +19,7 @@ from django.views.decorators.http import (
 )
 
 from authconfig.clients import is_myapps, myapps_required, session_client
+from authconfig.identities import connection_of
 from authconfig.models import PbxUser, current_settings
 from authconfig.reauthentication import reauthentication_required
 from verification import factors, passwords, sessions
@@ -50,6 +51,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "can_end_others": len(listed) > 1,
         "factors": factors.factors_of(user) if decides else None,
         "passkey_fault": factors.passkey_fault(),
+        "oauth2": connection_of(user) if decides else None,
         "may_change_password": decides and passwords.may_change(user),
         "events": events_of(user) if decides else [],
     }

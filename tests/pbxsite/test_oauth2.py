@@ -326,3 +326,21 @@ def test_nothing_of_allauths_is_stored_and_get_starts_nothing(
     assert not SocialAccount.objects.exists()
     assert not SocialToken.objects.exists()
     assert Browser().get("/login/oauth2/").status_code == 405
+
+
+def test_account_security_tells_of_the_account_and_offers_to_connect_it(
+    user: PbxUser,
+    browser: Browser,
+    oauth2: SettingsSetter,
+    provider: Provider,
+    start: Starter,
+) -> None:
+    start(browser)
+    assert "not connected yet" in browser.get("/account/").content.decode()
+
+    log_in(browser, provider, "1")
+
+    page = browser.get("/account/").content.decode()
+    assert "Your account there is connected to this one." in page
+    oauth2(authentication_type="pbx_only")
+    assert "Login with Windows" not in browser.get("/account/").content.decode()

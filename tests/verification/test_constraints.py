@@ -11,7 +11,7 @@ from django.db.models import CheckConstraint, UniqueConstraint
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings, PbxUser, ProviderIdentity
 from verification.choices import LoginState, MailState, Stage
 from verification.models import (
     AccountTest,
@@ -82,6 +82,18 @@ def second_step(rows: Rows) -> None:
     AccountTestStep.objects.create(test=rows.test, stage=Stage.CONNECT, state="done")
 
 
+def identity(**values: object) -> Callable[[Rows], object]:
+    """Bind a second account beside the first, which is subject 1 of issuer "i"."""
+
+    def break_it(rows: Rows) -> None:
+        facts = {"user": rows.administrator, "issuer": "i", "subject": "2"} | values
+        ProviderIdentity.objects.create(user=rows.user, issuer="i", subject="1")
+        user = {"user": rows.user} if facts.pop("same_user", False) else {}
+        ProviderIdentity.objects.create(**(facts | user))
+
+    return break_it
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
@@ -114,6 +126,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         "netlogon_in_use_has_a_domain",
         settings(authentication_type=AuthenticationType.PBX_AND_NETLOGON),
     ),
+    ("one_user_for_an_account", identity(subject="1")),
+    ("one_account_of_an_issuer_for_a_user", identity(same_user=True)),
     ("login_state_is_known", login(state="perhaps", decided_at=NOW)),
     ("login_decided_unless_pending", login(decided_at=NOW)),
     ("login_decided_unless_pending", login(state=LoginState.ACCEPTED)),
