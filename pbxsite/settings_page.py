@@ -24,6 +24,11 @@ from authconfig.directory import diagnosis
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.oidc.provider import redirect_uri
+from authconfig.reauthentication import (
+    can_reauthenticate_by_password,
+    reauthentication_fault,
+    seconds_left,
+)
 from pbxsite import account_tests, method_tests, saving, settings_cards, summary
 from pbxsite.account_tests import RECIPIENT
 from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
@@ -34,6 +39,7 @@ PAGE = "admin:authconfig_authenticationsettings_changelist"
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
 STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
+OWN_PASSWORD = "own_password"  # noqa: S105
 END_SESSIONS = "end_sessions"
 # Where it is worth knowing before saving that saving will be refused.
 REFUSED = ("authentication_type",)
@@ -82,7 +88,7 @@ class SettingsPage(ModelAdmin):
         self._check_permission(request)
         if request.method != "POST":
             return self._render(request, _form(request))
-        form = self._saved(request)
+        form = _refused(request) or self._saved(request)
         if form.errors:
             return self._render(request, form)
         return redirect(PAGE)
@@ -136,6 +142,7 @@ class SettingsPage(ModelAdmin):
             "test_user": _user(request).name,
             "without_email": _without_email(),
             "never_approved": _never_approved(request, form.stored),
+            "reauthentication": _reauthentication(request),
         }
         return TemplateResponse(request, TEMPLATE, context)
 
@@ -163,6 +170,26 @@ class SettingsPage(ModelAdmin):
     def _check_permission(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):
             raise PermissionDenied
+
+
+def _refused(request: HttpRequest) -> SettingsForm | None:
+    """Return the form unsaved if its sender has to show again who he is."""
+    fault = reauthentication_fault(request, request.POST.get(OWN_PASSWORD, ""))
+    if not fault:
+        return None
+    form = _form(request)
+    form.is_valid()
+    form.add_error(None, fault)
+    return form
+
+
+def _reauthentication(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "field": OWN_PASSWORD,
+        "asked_in_ms": int(seconds_left(request) * 1000),
+        "by_password": can_reauthenticate_by_password(_user(request)),
+        "again_url": f"{reverse('account_login_again')}?next={reverse(PAGE)}",
+    }
 
 
 @require_POST

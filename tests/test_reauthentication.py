@@ -163,6 +163,80 @@ def test_the_browser_that_began_a_login_never_approves_it(
     assert login.status == "accepted"
 
 
+PAGE = "/admin/authconfig/authenticationsettings/"
+
+
+@pytest.fixture
+def administers(administrator: PbxUser, start: Starter, browser: Browser) -> Browser:
+    start(browser, "admin")
+    return browser
+
+
+def save(browser: Browser, **values: str) -> str:
+    """Save another PBX domain and return the answer's words."""
+    shown = browser.get(PAGE).context["form"]
+    kept = {n: shown[n].value() for n in shown.fields}
+    posted = {n: v for n, v in kept.items() if v not in (None, "", False)}
+    answer = browser.post(
+        PAGE, posted | {"pbx_domain": "pbx.test"} | values, follow=True
+    )
+    return answer.content.decode()
+
+
+def domain() -> str:
+    return AuthenticationSettings.load().pbx_domain
+
+
+def test_settings_are_saved_soon_after_a_login(administers: Browser) -> None:
+    assert "Saved: PBX domain" in save(administers)
+
+
+def test_settings_ask_an_old_login_for_the_password(administers: Browser) -> None:
+    with later(16):
+        page = save(administers)
+        assert "Nothing was saved." in page
+        assert "Enter your password, then save." in page
+        assert 'value="pbx.test"' in page
+        assert 'name="own_password"' in page
+        assert domain() == ""
+
+        assert "not your password" in save(administers, own_password="wrong")
+        assert domain() == ""
+
+        assert "Saved: PBX domain" in save(administers, own_password=PASSWORD)
+        assert domain() == "pbx.test"
+        assert "Saved: PBX domain" in save(administers, pbx_domain="other.test")
+
+
+def test_the_password_is_kept_and_shown_nowhere(administers: Browser) -> None:
+    with later(16):
+        pages = [save(administers, own_password=word) for word in ("wrong!!", PASSWORD)]
+
+    assert PASSWORD not in "".join(pages)
+    assert "wrong!!" not in "".join(pages)
+    assert PASSWORD not in str(administers.session.items())
+
+
+def test_guesses_at_it_are_limited(administers: Browser) -> None:
+    with later(16):
+        for number in range(10):
+            save(administers, own_password=f"guess {number}")
+        page = save(administers, own_password=PASSWORD)
+        assert domain() == ""
+        assert "Nothing was saved." in page
+
+
+def test_an_administrator_without_a_password_logs_in_again_to_save(
+    administers: Browser, configure: SettingsSetter
+) -> None:
+    configure(**OAUTH2)
+    with later(16):
+        page = save(administers)
+        assert "Log in again, then save." in page
+        assert f'href="/login/again/?next={PAGE}"' in page
+        assert domain() == ""
+
+
 def test_a_session_from_before_says_nothing_of_now(administrator: PbxUser) -> None:
     browser = Browser()
     browser.force_login(administrator)

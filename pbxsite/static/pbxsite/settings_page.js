@@ -13,7 +13,14 @@
 
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  function post(url, { body = new FormData(form), limit = REQUEST_LIMIT_MS } = {}) {
+  // One's own password is for saving alone.
+  function values() {
+    const entered = new FormData(form);
+    entered.delete("own_password");
+    return entered;
+  }
+
+  function post(url, { body = values(), limit = REQUEST_LIMIT_MS } = {}) {
     return fetch(url, {
       method: "POST",
       body,
@@ -90,12 +97,18 @@
     box.addEventListener("change", follow);
   }
 
+  // A login that grows old while the page is open has to be proved before saving.
+  const ownPassword = document.querySelector("[data-asked-in]");
+  setTimeout(() => {
+    ownPassword.hidden = false;
+  }, Number(ownPassword.dataset.askedIn));
+
   // What saving would change
 
   const unsaved = document.getElementById("unsaved");
   const isOwn = ([name]) => !/^(csrfmiddlewaretoken|version|test_recipient|end_sessions)$/.test(name);
   const snapshot = () =>
-    JSON.stringify([...new FormData(form)].filter(isOwn));
+    JSON.stringify([...values()].filter(isOwn));
   const opened = snapshot();
   const wasRefused = form.dataset.refused === "yes";
   const isDirty = () => wasRefused || snapshot() !== opened;
@@ -300,11 +313,11 @@
 
   // A password for a test is no part of the form, so that nothing else sends it.
   function valuesFor(row) {
-    const values = new FormData(form);
+    const entered = values();
     for (const input of row.querySelectorAll("input[form]")) {
-      values.set(input.name, input.value);
+      entered.set(input.name, input.value);
     }
-    return values;
+    return entered;
   }
 
   async function run(row, box) {
