@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 LIMIT, LIMIT_PERIOD = 10, timedelta(minutes=1)
 # A worker that runs takes a test up at once.
 PATIENCE = timedelta(seconds=5)
-ABANDONED_AFTER = timedelta(minutes=10)
 RECIPIENT = "test_recipient"
 Faults = dict[str, list[str]]
 
@@ -68,7 +67,6 @@ def is_too_often() -> bool:
 def create(
     account: Account, recipient: str, requested_by: PbxUser | None
 ) -> AccountTest:
-    _end_abandoned()
     return AccountTest.objects.create(
         requested_by=requested_by,
         recipient=recipient,
@@ -112,14 +110,6 @@ def _give_up(test: AccountTest, remedy: str) -> None:
         ended_at=timezone.now(),
     )
     test.refresh_from_db()
-
-
-def _end_abandoned() -> None:
-    """A test that no worker ran must not keep its password for ever."""
-    since = timezone.now() - ABANDONED_AFTER
-    AccountTest.objects.filter(ended_at=None, created_at__lte=since).update(
-        state=AccountTestState.FAILED, password="", ended_at=timezone.now()
-    )
 
 
 def status(test: AccountTest) -> dict[str, Any]:

@@ -26,6 +26,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "end-abandoned-tests": {
+        "task": "verification.tasks.end_abandoned_tests",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "forget-old-events": {
         "task": "verification.tasks.forget_old_events",
         "schedule": 6 * 3600.0,

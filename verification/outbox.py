@@ -39,6 +39,8 @@ FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=2)
 # A test that no worker took up in this time is not started any more.
 TEST_START_TTL = timedelta(seconds=60)
+# More than all time limits of a delivery together.
+TEST_TTL = timedelta(minutes=10)
 # What one sweep ends at most; the next one comes in a minute.
 SWEEP_SIZE = 1000
 
@@ -212,6 +214,18 @@ def run_test(pk: int) -> None:
             _end_test(test, _try_account(test))
 
 
+def end_abandoned_tests() -> int:
+    """End tests that no worker began or finished, so that no password stays for it."""
+    now = timezone.now()
+    open_tests = AccountTest.objects.filter(ended_at=None)
+    return open_tests.filter(created_at__lte=now - TEST_TTL).update(
+        state=AccountTestState.FAILED,
+        remedy=_("No worker has finished this test. Send it again."),
+        password="",
+        ended_at=now,
+    )
+
+
 def _try_account(test: AccountTest) -> SmtpError | None:
     account = account_of_test(test)
     note = partial(_note_step, test)
@@ -253,12 +267,15 @@ def _note_step(test: AccountTest, step: Step) -> None:
 
 
 def _end_test(test: AccountTest, error: SmtpError | None) -> None:
-    AccountTest.objects.filter(pk=test.pk, state=AccountTestState.RUNNING).update(
+    running = AccountTest.objects.filter(pk=test.pk, state=AccountTestState.RUNNING)
+    ended = running.update(
         state=AccountTestState.FAILED if error else AccountTestState.ACCEPTED,
         remedy=error.remedy if error else "",
         password="",
         ended_at=timezone.now(),
     )
+    if not ended:
+        return
     where = f"{test.server}:{test.port}"
     outcome = f"{Stage(error.stage).value}: {error.words}" if error else "accepted"
     audit.record(

@@ -55,6 +55,11 @@ def end_overdue_mails() -> None:
 
 
 @shared_task
+def end_abandoned_tests() -> None:
+    outbox.end_abandoned_tests()
+
+
+@shared_task
 def recheck_windows_accounts() -> None:
     rechecks.end_sessions_of_closed_accounts()
 

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from authconfig.choices import Event, SmtpSecurity
 from authconfig.models import AuditEvent, PbxUser
 from pbxsite import account_tests
+from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification import choices, outbox
@@ -18,6 +20,7 @@ from verification.accounts import account_of, fingerprint, was_accepted
 from verification.choices import Stage, StepState
 from verification.models import AccountTest
 from verification.smtp import Account
+from verification.tasks import end_abandoned_tests
 
 ACCOUNT = Account(
     server="smtp.example.com",
@@ -179,6 +182,47 @@ def test_a_test_that_waited_too_long_is_not_started(
     test.refresh_from_db()
     assert test.state == choices.AccountTestState.QUEUED
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "state", [choices.AccountTestState.QUEUED, choices.AccountTestState.RUNNING]
+)
+def test_a_test_that_nobody_finished_keeps_no_password(
+    administrator: PbxUser, state: choices.AccountTestState
+) -> None:
+    test = account_tests.create(ACCOUNT, "a@b.example", administrator)
+    AccountTest.objects.update(state=state)
+
+    end_abandoned_tests()
+    test.refresh_from_db()
+    assert (test.state, test.password) == (state, ACCOUNT.password)
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=10, seconds=1)):
+        end_abandoned_tests()
+    test.refresh_from_db()
+    assert (test.state, test.password) == (choices.AccountTestState.FAILED, "")
+    assert "Send it again" in test.remedy
+    assert test.ended_at
+
+
+def test_a_worker_that_comes_too_late_changes_no_outcome(
+    administrator: PbxUser, server: Server
+) -> None:
+    test = account_tests.create(server.account(), "a@b.example", administrator)
+    AccountTest.objects.update(state=choices.AccountTestState.RUNNING)
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        end_abandoned_tests()
+
+    outbox._end_test(test, None)
+
+    assert not AuditEvent.objects.exists()
+    assert not was_accepted(server.account())
+
+
+def test_beat_ends_abandoned_tests() -> None:
+    tasks = {entry["task"] for entry in app.conf.beat_schedule.values()}
+
+    assert end_abandoned_tests.name in tasks
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
