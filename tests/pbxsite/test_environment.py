@@ -134,7 +134,6 @@ def test_a_site_behind_https_guards_its_cookies() -> None:
         "SESSION_COOKIE_HTTPONLY",
         "CSRF_COOKIE_HTTPONLY",
         "SECURE_SSL_REDIRECT",
-        "SECURE_HSTS_INCLUDE_SUBDOMAINS",
         "SECURE_CONTENT_TYPE_NOSNIFF",
     )
 
@@ -178,8 +177,16 @@ print(reply["Strict-Transport-Security"])
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "200 301 https://pbx.example/login/",
-        "max-age=31536000; includeSubDomains; preload",
+        "max-age=31536000",
     ]
+
+
+def test_a_host_speaks_for_its_domain_only_when_it_is_told_to() -> None:
+    names = [f"SECURE_HSTS_{name}" for name in ("SECONDS", "INCLUDE_SUBDOMAINS")]
+    made = {"HSTS_SECONDS": "3600", "HSTS_INCLUDE_SUBDOMAINS": "on"}
+
+    assert list(settings_in(PRODUCTION, *names).values()) == [31536000, False]
+    assert list(settings_in(PRODUCTION | made, *names).values()) == [3600, True]
 
 
 def test_the_embedded_mode_makes_its_key_once(tmp_path: Path) -> None:
