@@ -10,10 +10,15 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
+import allauth
 import polib
 import pytest
+import unfold
 from django.template.base import Lexer, TokenType
+
+from pbxsite import library_words
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "pbxsite/locale/de/LC_MESSAGES/django.po"
@@ -206,3 +211,18 @@ def test_no_page_says_anything_past_the_catalogue() -> None:
 
 def test_no_text_mail_says_anything_past_the_catalogue() -> None:
     assert [path.name for path in TEXT_MAILS if _has_words(_past_the_tags(path))] == []
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [(unfold, library_words.UNFOLD), (allauth, library_words.ALLAUTH)],
+    ids=["unfold", "allauth"],
+)
+def test_libraries_still_say_what_we_translate_for_them(
+    package: ModuleType, words: tuple[str, ...]
+) -> None:
+    folder = Path(str(package.__file__)).parent
+    files = [*folder.rglob("*.py"), *folder.rglob("*.html")]
+    said = "\n".join(path.read_text() for path in files)
+
+    assert [w for w in words if f'"{w}"' not in said and f"'{w}'" not in said] == []
