@@ -37,6 +37,7 @@ from authconfig import audit
 from authconfig.auditfile import MOST_EVENTS, as_csv
 from authconfig.choices import Event, Origin
 from authconfig.clients import origin_of
+from authconfig.identityadmin import IdentitiesMixin
 from authconfig.lists import ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.userforms import PbxUserAddForm, PbxUserForm
@@ -180,6 +181,7 @@ class PbxUserAdmin(
     AccessRules,
     Recorded,
     UserFileMixin,
+    IdentitiesMixin,
     BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
     ModelAdmin,
 ):
@@ -190,7 +192,10 @@ class PbxUserAdmin(
     change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
     fieldsets = (
         (None, {"fields": ("name", "long_name", "email", "number", "language")}),
-        (_("Login"), {"fields": ("is_active", "pbx_password", "last_login")}),
+        (
+            _("Login"),
+            {"fields": ("is_active", "pbx_password", "oauth2_accounts", "last_login")},
+        ),
         (_("Administration"), {"fields": RIGHTS[:2]}),
         (
             _("Groups and permissions"),
@@ -201,7 +206,7 @@ class PbxUserAdmin(
         fieldsets[0],
         (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
     )
-    readonly_fields = ("pbx_password", "last_login")
+    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login")
     list_display = (
         "name",
         "long_name",

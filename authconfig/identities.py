@@ -86,11 +86,18 @@ def bind(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
     audit.record(Event.IDENTITY_BOUND, user=user, origin=origin, detail=detail)
 
 
-def unbind(identity: ProviderIdentity, *, actor: PbxUser | None) -> None:
+def unbind(
+    identity: ProviderIdentity, *, actor: PbxUser | None, origin: Origin
+) -> None:
     """The next login with an account of that name binds anew."""
-    detail = f"{identity.issuer} {identity.subject}"
     identity.delete()
-    audit.record(Event.IDENTITY_UNBOUND, user=identity.user, actor=actor, detail=detail)
+    audit.record(
+        Event.IDENTITY_UNBOUND,
+        user=identity.user,
+        actor=actor,
+        origin=origin,
+        detail=f"{identity.issuer} {identity.subject}",
+    )
 
 
 def _user_named(name: str) -> PbxUser:

@@ -14,6 +14,7 @@ from authconfig.models import (
     AuditEvent,
     AuthenticationSettings,
     PbxUser,
+    ProviderIdentity,
     current_settings,
 )
 from authconfig.policy import methods_for, needs_approval
@@ -81,6 +82,18 @@ def needs_email(administrator: PbxUser) -> bool:
         return False
     others = _administrators().exclude(pk=administrator.pk)
     return not others.exclude(email="").exists()
+
+
+def needs_identity(identity: ProviderIdentity) -> bool:
+    """Is this the last account at the provider that an administrator logs in with?"""
+    rules, issuer = current_settings(), identity.issuer.rstrip("/")
+    at_present = rules.oauth2_well_known_url.startswith(f"{issuer}/")
+    if not at_present or methods_for(rules, Client.MYAPPS) != (Method.OAUTH2,):
+        return False
+    able = ProviderIdentity.objects.filter(
+        issuer=identity.issuer, user__in=_administrators()
+    )
+    return able.filter(pk=identity.pk).exists() and able.count() == 1
 
 
 def _fault_without_pbx_password(
