@@ -16,6 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.oidc.checkup import REMEDIES
+from authconfig.oidc.discovery import is_for_many_tenants
+from authconfig.oidc.faults import Fault
 from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
 from authconfig.validators import is_loopback, split_port
@@ -186,6 +189,12 @@ class SettingsForm(SettingsModelForm):
             self.fields[name].widget.is_stored = bool(getattr(self.stored, name))
             self.initial[name] = ""
             self.fields[name].help_text = MODEL_FIELDS[name].help_text
+
+    def clean_oauth2_well_known_url(self) -> str:
+        url: str = self.cleaned_data["oauth2_well_known_url"]
+        if is_for_many_tenants(url):
+            raise forms.ValidationError(str(REMEDIES[Fault.MANY_TENANTS]))
+        return url
 
     def clean_oauth2_scope(self) -> str:
         scope: str = self.cleaned_data["oauth2_scope"]

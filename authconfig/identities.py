@@ -12,8 +12,9 @@ from authconfig import audit
 from authconfig.choices import Client, Event, Method, Origin
 from authconfig.models import PbxUser, ProviderIdentity, current_settings
 from authconfig.names import name_key
-from authconfig.oidc.discovery import WELL_KNOWN
+from authconfig.oidc.discovery import issuer_of
 from authconfig.oidc.faults import Fault, OidcError
+from authconfig.oidc.mapping import is_same_name
 from authconfig.policy import methods_for
 
 
@@ -30,26 +31,36 @@ def connection_of(user: PbxUser) -> Connection | None:
     rules = current_settings()
     if Method.OAUTH2 not in methods_for(rules, Client.MYAPPS):
         return None
-    # A well-known URL begins with its issuer (OpenID Connect Discovery 1.0, 4).
-    issuer = rules.oauth2_well_known_url.removesuffix(WELL_KNOWN)
+    issuer = issuer_of(rules.oauth2_well_known_url)
     kept = user.identities.filter(issuer__in=(issuer, f"{issuer}/")).first()
     return Connection(rules.oauth2_provider_name, kept.created_at if kept else None)
 
 
-def user_of(issuer: str, subject: str, name: str, *, origin: Origin) -> PbxUser:
-    """Return the active user who logs in with this account; raise OidcError.
+def first_user(issuer: str, subject: str, name: str) -> PbxUser:
+    """Return the user whose first login with this account begins; raise OidcError.
 
-    A bound account is found by (issuer, subject) alone, whatever name it has by now.
+    Nothing is bound yet: somebody may still reject the login.
     """
-    user = bound_user(issuer, subject)
-    if user is None:
-        user = _user_named(name)
-        if user.is_staff or user.is_superuser:
-            raise OidcError(Fault.ADMINISTRATOR, user.name)
-        bind(user, issuer, subject, origin=origin)
+    user = _user_named(name)
+    _check_first_login(user, issuer, subject)
+    return user
+
+
+def _check_first_login(user: PbxUser, issuer: str, subject: str) -> None:
     if not user.is_active:
         raise OidcError(Fault.INACTIVE, user.name)
-    return user
+    if user.is_staff or user.is_superuser:
+        raise OidcError(Fault.ADMINISTRATOR, user.name)
+    others = ProviderIdentity.objects.filter(user=user, issuer=issuer)
+    if others.exclude(subject=subject).exists():
+        raise OidcError(Fault.OTHER_IDENTITY, user.name)
+
+
+def bind_at_login(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
+    """Bind as the session begins; nothing to do for an account that is his."""
+    if bound_user(issuer, subject) != user:
+        _check_first_login(user, issuer, subject)
+        bind(user, issuer, subject, origin=origin)
 
 
 def bound_user(issuer: str, subject: str) -> PbxUser | None:
@@ -68,7 +79,7 @@ def connect(
     bound = bound_user(issuer, subject)
     if bound == user:
         return
-    if bound is not None or name_key(name) != user.name_key:
+    if bound is not None or not is_same_name(name, user.name):
         raise OidcError(Fault.OTHER_PERSON, name)
     bind(user, issuer, subject, origin=origin)
 
@@ -102,6 +113,6 @@ def unbind(
 
 def _user_named(name: str) -> PbxUser:
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
-    if user is None:
+    if user is None or not is_same_name(user.name, name):
         raise OidcError(Fault.NO_USER, name)
     return user

@@ -26,8 +26,9 @@ from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
 from authconfig.reauthentication import can_reauthenticate_by_password
+from pbxsite.social import bind_account
 from verification import sessions
-from verification.stages import RELEASED_KEY
+from verification.stages import ACCOUNT_KEY, RELEASED_KEY
 
 # What allauth calls proving oneself with the password.
 PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
@@ -66,6 +67,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def login(self, request: HttpRequest, user: PbxUser) -> None:
         """Begin the session, always with a new key and of one kind."""
         released = request.session.pop(RELEASED_KEY)
+        bind_account(request, user, request.session.pop(ACCOUNT_KEY, None))
         if request.user.is_authenticated:
             logout(request)
         super().login(request, user)

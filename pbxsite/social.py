@@ -61,10 +61,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         try:
             if is_myapps(request):
                 raise ImmediateHttpResponse(_connected(request, claims))
-            sociallogin.user = _user_of(request, claims)
+            sociallogin.user = _user_of(claims)
         except OidcError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.user.login_method = Method.OAUTH2
+        sociallogin.state["account"] = account_of(claims)
 
     def on_authentication_error(
         self,
@@ -79,26 +80,55 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         )
 
 
-def _user_of(request: HttpRequest, claims: dict[str, Any]) -> PbxUser:
-    rules = current_settings()
+Claims = dict[str, dict[str, Any]]
+
+
+def account_of(claims: Claims) -> tuple[str, str]:
+    """Return the account's issuer and subject, which the provider signed."""
+    return claims["id_token"]["iss"], claims["id_token"]["sub"]
+
+
+def mapped_name(claims: Claims) -> str:
+    return pbx_name_of((claims["id_token"], claims["userinfo"]), current_settings())
+
+
+def _user_of(claims: Claims) -> PbxUser:
     # It may have been switched off while the user was at the provider.
-    if Method.OAUTH2 not in methods_for(rules, Client.MYAPPS):
+    if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
         raise OidcError(Fault.NOT_ALLOWED)
-    bound = identities.bound_user(claims["iss"], claims["sub"])
-    name = bound.name if bound else pbx_name_of(claims, rules)
-    return identities.user_of(
-        claims["iss"], claims["sub"], name, origin=_origin(request)
-    )
+    return login_user(claims)
 
 
-def _connected(request: HttpRequest, claims: dict[str, Any]) -> HttpResponse:
+def login_user(claims: Claims) -> PbxUser:
+    """Return whom these claims log in; a first login has yet to be bound."""
+    account = account_of(claims)
+    user = identities.bound_user(*account)
+    if user is None:
+        return identities.first_user(*account, mapped_name(claims))
+    if not user.is_active:
+        raise OidcError(Fault.INACTIVE, user.name)
+    return user
+
+
+def bind_account(
+    request: HttpRequest, user: PbxUser, account: list[str] | None
+) -> None:
+    """Bind the account whose first login ends here, after the second factor."""
+    if account is None:
+        return
+    try:
+        identities.bind_at_login(user, *account, origin=_origin(request))
+    except OidcError as error:
+        raise ImmediateHttpResponse(turned_away(request, error)) from error
+
+
+def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
     """Bind the account to whoever is signed in already."""
     assert isinstance(request.user, PbxUser)
     identities.connect(
         request.user,
-        claims["iss"],
-        claims["sub"],
-        pbx_name_of(claims, current_settings()),
+        *account_of(claims),
+        mapped_name(claims),
         origin=_origin(request),
     )
     provider = current_settings().oauth2_provider_name
@@ -118,6 +148,9 @@ def _meaning(
         said = (request.GET["error"], request.GET.get("error_description", ""))
         return OidcError(Fault.NO_CODE, " ".join(said)[:200])
     if exception is None:
+        # Anybody can come by with such an answer, and each one is recorded.
+        if limited := ratelimit.consume_or_429(request, action="login", limit_get=True):
+            raise ImmediateHttpResponse(limited)
         return OidcError(Fault.NOT_ASKED)
     return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
 

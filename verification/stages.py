@@ -23,6 +23,8 @@ from verification.models import LoginSession
 
 # Where the released login's client waits until the session is the user's own.
 RELEASED_KEY = "released_client"
+# With it the provider's account, which is bound to the user as his session begins.
+ACCOUNT_KEY = "provider_account"
 
 
 Handled = tuple[HttpResponse | None, bool]
@@ -38,6 +40,7 @@ class FactorStage(AuthenticateStage):
         user, facts = self.login.user, self.login.state
         facts["method"] = user.login_method or Method.OAUTH2
         facts["auth_hash"] = user.get_session_auth_hash()
+        facts["account"] = _provider_account(self.login)
         if client_of(self.login) is not Client.MYAPPS:
             return None, True
         response, go_on = super().handle()
@@ -59,14 +62,14 @@ class ApprovalStage(LoginStage):
 
     def handle(self) -> Handled:
         """Hold the login, refuse it, or let it pass: (response, whether to go on)."""
-        client, method = client_of(self.login), self.login.state["method"]
+        client = client_of(self.login)
         if self._was_shown_a_factor():
             if not self._is_unchanged():
                 return redirect("account_login"), False
-            release(self.request, client, method, approver=Approver.FACTOR)
+            self._release(Approver.FACTOR)
             return None, True
         if not needs_approval(current_settings(), client):
-            release(self.request, client, method, approver="")
+            self._release("")
             return None, True
         started = flows.start_login(self.login.user, self._facts(client))
         if isinstance(started, Refusal):
@@ -79,6 +82,16 @@ class ApprovalStage(LoginStage):
     def is_resumable(self, request: HttpRequest) -> bool:
         """The login page stays a login page while a login waits."""
         return False
+
+    def _release(self, approver: str) -> None:
+        facts = self.login.state
+        release(
+            self.request,
+            client_of(self.login),
+            facts["method"],
+            approver=approver,
+            account=facts["account"],
+        )
 
     def _was_shown_a_factor(self) -> bool:
         factor = self.controller.get_stage(FactorStage.key)
@@ -122,13 +135,27 @@ def held_stage(request: HttpRequest) -> LoginStage | None:
     return next(filter(None, stages), None)
 
 
-def release(request: HttpRequest, client: Client, method: str, approver: str) -> None:
+def _provider_account(login: Any) -> list[str] | None:
+    """Return the OpenID provider's account (issuer, sub) that logs in, if one does."""
+    social = (login.signal_kwargs or {}).get("sociallogin")
+    return social.state.get("account") if social else None
+
+
+def release(
+    request: HttpRequest,
+    client: Client,
+    method: str,
+    *,
+    approver: str,
+    account: list[str] | None = None,
+) -> None:
     """Note for the adapter what the session is for that is about to begin."""
     request.session[RELEASED_KEY] = {
         "client": client,
         "method": method,
         "approver": approver,
     }
+    request.session[ACCOUNT_KEY] = account
 
 
 def held_login(request: HttpRequest) -> tuple[Any, LoginSession | None]:

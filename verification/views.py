@@ -107,8 +107,8 @@ def proceed(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     if not flows.complete(login, stage.login.user):
         return redirect("verification:wait")
-    client = Client(login.client)
-    release(request, client, login.method, approver=login.approver)
+    client, account = Client(login.client), stage.login.state.get("account")
+    release(request, client, login.method, approver=login.approver, account=account)
     response: HttpResponse = stage.exit()
     return response
 

@@ -23,6 +23,7 @@ STALE_SECONDS = 7 * 24 * 3600
 # After a failure, or for an unknown key, the provider is not asked at once again.
 REST_SECONDS = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+AWAY = (Fault.UNREACHABLE, Fault.RESTING)
 MANY_TENANTS = ("/common/", "/organizations/", "/consumers/", "{")
 Document = dict[str, Any]
 
@@ -52,8 +53,19 @@ def check_issuer(found: Document, well_known_url: str) -> None:
     issuer = str(found.get("issuer", ""))
     if is_for_many_tenants(issuer) or is_for_many_tenants(well_known_url):
         raise OidcError(Fault.MANY_TENANTS, issuer or well_known_url)
-    if not issuer or issuer.rstrip("/") + WELL_KNOWN != well_known_url:
+    address = _without_query(well_known_url)
+    if not issuer or issuer.rstrip("/") + WELL_KNOWN != address:
         raise OidcError(Fault.WRONG_ISSUER, issuer[:200])
+
+
+def issuer_of(well_known_url: str) -> str:
+    """A well-known URL begins with its issuer, but for a last slash (4)."""
+    return _without_query(well_known_url).removesuffix(WELL_KNOWN)
+
+
+def _without_query(url: str) -> str:
+    """Entra ID's addresses may name the application (?appid=) at their end."""
+    return urlsplit(url)._replace(query="").geturl()
 
 
 def check_endpoints(found: Document) -> None:
@@ -110,7 +122,8 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
     except OidcError as error:
         if error.fault is not Fault.RESTING:
             cache.set(resting, "asked", REST_SECONDS)
-        if kept is None:
+        # A copy covers for a provider that is away, never for one that is wrong.
+        if kept is None or error.fault not in AWAY:
             raise
         logger.warning("OpenID provider: an old copy serves (%s)", error)
         return kept["document"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from authconfig.names import pbx_name
@@ -23,16 +24,39 @@ class Domains(Protocol):
     def pbx_domain(self) -> str: ...
 
 
-def pbx_name_of(claims: Mapping[str, Any], rules: Domains) -> str:
+def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
     """Return the PBX user's name; raise OidcError where the claims name nobody.
 
     The original's two examples: without a domain `user@example.com` is that user,
-    with the domain `example.com` it is `user`.
+    with the domain `example.com` it is `user`. The first source that has the claim
+    decides alone: what another one says to be verified may be another address.
     """
     claim = rules.oauth2_upn_claim
-    value = claims.get(claim)
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= LONGEST_NAME:
+    source = next((source for source in sources if claim in source), {})
+    value = source.get(claim)
+    if not isinstance(value, str) or not _is_plain(value):
         raise OidcError(Fault.NO_UPN, claim)
-    if claim == EMAIL and claims.get("email_verified") is not True:
+    # Some providers send the boolean as a word.
+    if claim == EMAIL and source.get("email_verified") not in (True, "true"):
         raise OidcError(Fault.UNVERIFIED_EMAIL)
     return pbx_name(value, domains=(rules.oauth2_domain, rules.pbx_domain))
+
+
+def _is_plain(value: str) -> bool:
+    return (
+        0 < len(value) <= LONGEST_NAME
+        and value == value.strip()
+        and not any(unicodedata.category(char).startswith("C") for char in value)
+    )
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Compare without case, but forgive less than the login form does.
+
+    To the provider “ﬁona” and “fiona” are two people; PBX names make them one.
+    """
+    return _lowered(one) == _lowered(other)
+
+
+def _lowered(name: str) -> str:
+    return unicodedata.normalize("NFC", name).lower()

@@ -7,7 +7,12 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
-from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
+from allauth.socialaccount.models import (
+    SocialAccount,
+    SocialApp,
+    SocialLogin,
+    SocialToken,
+)
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client
 from allauth.socialaccount.providers.oauth2.utils import generate_code_challenge
 from allauth.socialaccount.providers.openid_connect.provider import (
@@ -124,7 +129,16 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         config = self.openid_config
         claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
         told = tokens.user_info(config, token.token, claims["sub"])
-        return self.get_provider().sociallogin_from_response(request, told | claims)
+        # allauth's own way would make a user of whatever the claims hold.
+        account = SocialAccount(
+            provider=self.provider_id,
+            uid=claims["sub"],
+            extra_data={"id_token": claims, "userinfo": told},
+        )
+        return SocialLogin(account=account, provider=self.get_provider())
+
+    def parse_token(self, data: dict[str, Any]) -> SocialToken:
+        return SocialToken(token=str(data["access_token"]))
 
 
 class PbxProvider(OpenIDConnectProvider):
@@ -144,9 +158,6 @@ class PbxProvider(OpenIDConnectProvider):
         kwargs = {"process": "login", "auth_params": self.get_auth_params()}
         asked: dict[str, Any] = super().get_redirect_from_request_kwargs(request)
         return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
-
-    def extract_uid(self, data: dict[str, Any]) -> str:
-        return str(data["sub"])
 
 
 def app_of(row: AuthenticationSettings) -> SocialApp:

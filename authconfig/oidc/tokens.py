@@ -29,7 +29,8 @@ def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Cl
     try:
         claims: Claims = jwt.decode(
             id_token,
-            _key_for(id_token, config["jwks_uri"]),
+            # A key that names no algorithm serves for all of its kind.
+            _key_for(id_token, config["jwks_uri"]).key,
             algorithms=ALGORITHMS,
             issuer=config["issuer"],
             audience=client_id,
@@ -68,7 +69,13 @@ def signing_keys(found: Document) -> list[jwt.PyJWK]:
     """Return those of a key set that signatures may be checked with."""
     try:
         keys = jwt.PyJWKSet.from_dict(found).keys
-    except jwt.PyJWTError as error:
+    except (
+        jwt.PyJWTError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise OidcError(Fault.NO_KEYS, str(error)[:200]) from error
     return [
         key

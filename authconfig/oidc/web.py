@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import Future
+from http import HTTPStatus
+from threading import Thread
 from typing import Any
 
 import requests
@@ -18,30 +21,54 @@ CHUNK = 16 * 1024
 class Session(requests.Session):
     """All of allauth's requests to a provider go through one of these."""
 
+    # Without one of ours, requests would take an auth out of ~/.netrc.
+    auth = staticmethod(lambda request: request)
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
+        """Bound the whole of it: requests' own limit is for each piece it reads.
+
+        The thread may outlive it, where a name is looked up or headers drip.
+        """
+        answer: Future[requests.Response] = Future()
         limit: float = settings.OAUTH2_TIMEOUT
-        bounds = {"stream": True, "allow_redirects": False, "timeout": limit}
-        ends_at = time.monotonic() + limit
+        words = kwargs | {"stream": True, "allow_redirects": False, "timeout": limit}
+        Thread(target=self._send, args=(answer, request, words), daemon=True).start()
         try:
-            response = super().send(request, **(kwargs | bounds))
-            # What requests itself keeps as the body that it has read.
-            response._content = _read(response, ends_at)
+            response = answer.result(limit)
         except requests.RequestException as error:
             raise OidcError(Fault.UNREACHABLE, _words(error)) from error
+        except TimeoutError as error:
+            words_of_limit = f"no whole answer within {limit:g} seconds"
+            raise OidcError(Fault.UNREACHABLE, words_of_limit) from error
         if response.is_redirect:
             raise OidcError(Fault.REDIRECTED, response.headers["Location"][:200])
         return response
 
+    def _send(
+        self,
+        answer: Future[requests.Response],
+        request: requests.PreparedRequest,
+        words: dict[str, Any],
+    ) -> None:
+        ends_at = time.monotonic() + words["timeout"]
+        try:
+            with super().send(request, **words) as response:
+                # What requests itself keeps as the body that it has read.
+                response._content = _read(response, ends_at)
+        except Exception as error:
+            answer.set_exception(error)
+        else:
+            answer.set_result(response)
+
 
 def _read(response: requests.Response, ends_at: float) -> bytes:
-    """requests' own time limit is for each piece; this one is for the whole."""
     body = b""
     for chunk in response.iter_content(CHUNK):
         body += chunk
         if len(body) > LONGEST_ANSWER:
             raise OidcError(Fault.TOO_LARGE)
         if time.monotonic() > ends_at:
-            raise OidcError(Fault.UNREACHABLE, "the answer came too slowly")
+            raise TimeoutError
     return body
 
 
@@ -53,6 +80,9 @@ def fetch_json(url: str, **headers: str) -> dict[str, Any]:
     """Return the JSON object at the address; raise OidcError."""
     with Session() as session:
         response = session.get(url, headers=headers or None)
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        words = f"status {response.status_code} at {url}"
+        raise OidcError(Fault.UNREACHABLE, words)
     if response.status_code != requests.codes.ok:
         raise OidcError(Fault.NOT_JSON, f"status {response.status_code} at {url}")
     try:

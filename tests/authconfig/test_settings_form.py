@@ -71,6 +71,15 @@ def test_authentication_type_names_what_it_misses(kind: str, name: str) -> None:
     assert faulty(form) == {name}
 
 
+@pytest.mark.parametrize("tenant", ["common", "organizations", "consumers", "{id}"])
+def test_a_provider_for_many_organisations_is_refused(tenant: str) -> None:
+    url = f"https://login.example/{tenant}/v2.0/.well-known/openid-configuration"
+
+    form = form_of(**OAUTH2 | {"oauth2_well_known_url": url})
+
+    assert "oauth2_well_known_url" in faulty(form)
+
+
 def test_two_factor_waits_for_an_accepted_test() -> None:
     refused = form_of(is_accepted=False, two_factor="on", **ACCOUNT)
     allowed = form_of(is_accepted=True, two_factor="on", **ACCOUNT)

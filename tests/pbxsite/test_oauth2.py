@@ -10,7 +10,9 @@ import pytest
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.http import HttpResponse
 from django.test import Client as Browser
+from django.utils import timezone
 
+from authconfig import audit, identities
 from authconfig.choices import Event, Method
 from authconfig.models import (
     AuditEvent,
@@ -20,6 +22,7 @@ from authconfig.models import (
 )
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.provider import Provider
+from verification.models import LoginSession
 
 pytestmark = pytest.mark.django_db
 
@@ -150,6 +153,32 @@ def test_two_factor_applies_and_nothing_of_the_provider_lies_in_the_session(
     assert not is_signed_in(browser)
     assert "anna@example.com" not in str(dict(browser.session))
     assert "access_token" not in str(dict(browser.session))
+    # Somebody may still reject this login, of an account that nobody knows yet.
+    assert not ProviderIdentity.objects.exists()
+    accepted = {"state": "accepted", "approver": "session"}
+    LoginSession.objects.update(decided_at=timezone.now(), **accepted)
+    browser.post("/login/waiting/continue/")
+    assert is_signed_in(browser)
+    assert ProviderIdentity.objects.get().user == user
+
+
+def test_who_was_bound_meanwhile_by_another_account_is_turned_away(
+    user: PbxUser,
+    browser: Browser,
+    two_factor: object,
+    oauth2: SettingsSetter,
+    provider: Provider,
+) -> None:
+    oauth2(two_factor=True)
+    log_in(browser, provider, "1")
+    identities.bind(user, provider.issuer, "3", origin=audit.NOWHERE)
+    accepted = {"state": "accepted", "approver": "session"}
+    LoginSession.objects.update(decided_at=timezone.now(), **accepted)
+
+    browser.post("/login/waiting/continue/")
+
+    assert not is_signed_in(browser)
+    assert ProviderIdentity.objects.get().subject == "3"
 
 
 @pytest.mark.parametrize(

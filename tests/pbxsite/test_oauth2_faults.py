@@ -1,0 +1,507 @@
+"""What a provider may get wrong: each fault ends closed, in one sentence, recorded."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.core.cache import cache
+from django.test import Client as Browser
+
+from authconfig.choices import Event
+from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
+from authconfig.oidc import discovery
+from tests.conftest import PASSWORD, SettingsSetter
+from tests.scripted_provider import KEYS, Scripted, scripted_provider
+
+pytestmark = pytest.mark.django_db
+CONFIGURATION = "/.well-known/openid-configuration"
+Change = Callable[[Scripted], object]
+
+
+@pytest.fixture
+def script(configure: SettingsSetter, user: PbxUser) -> Iterator[Scripted]:
+    with scripted_provider() as running:
+        configure(**running.settings())
+        yield running
+
+
+def start(browser: Browser) -> Any:
+    return browser.post("/login/oauth2/", follow=True)
+
+
+def leads_to(page: Any) -> str:
+    found = re.search(r'id="oauth2-continue" href="([^"]+)"', page.content.decode())
+    assert found, page.content
+    return html.unescape(found[1])
+
+
+def come_back(browser: Browser, address: str) -> Any:
+    return browser.get(address.removeprefix("http://127.0.0.1:8000"), follow=True)
+
+
+def log_in(browser: Browser, script: Scripted) -> Any:
+    return come_back(browser, script.log_in(leads_to(start(browser))))
+
+
+def is_signed_in(browser: Browser) -> bool:
+    return "_auth_user_id" in browser.session
+
+
+def assert_refused(page: Any, browser: Browser, why: str) -> None:
+    """Nobody is logged in; the page says it in a sentence that the audit log knows."""
+    assert page.status_code == 200
+    assert not is_signed_in(browser)
+    assert not ProviderIdentity.objects.exists()
+    text = html.unescape(page.content.decode())
+    reference = re.search(r"Reference: (\w+)", text)
+    assert reference, text
+    event = AuditEvent.objects.get(event=Event.LOGIN_FAILED)
+    assert event.detail.startswith(f"{reference[1]}: ")
+    assert why in event.detail
+    assert (event.client, event.method) == ("myapps", "oauth2")
+
+
+def test_the_script_itself_logs_in(script: Scripted, browser: Browser) -> None:
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+def _public_pem() -> bytes:
+    key = KEYS[0].public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _with_public_key_as_secret(script: Scripted) -> str:
+    """PyJWT itself refuses to make such a token: put it together by hand."""
+    head = jwt.utils.base64url_encode(b'{"alg":"HS256","kid":"key-0","typ":"JWT"}')
+    body = script.token().split(".")[1].encode()
+    algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    signed = algorithm.sign(head + b"." + body, _public_pem())
+    return b".".join((head, body, jwt.utils.base64url_encode(signed))).decode()
+
+
+def _unsigned(script: Scripted) -> str:
+    return script.token(key=None, algorithm="none")
+
+
+def _by_another_key(script: Scripted) -> str:
+    return script.token(key=KEYS[1], headers={"kid": "key-0"})
+
+
+def _cut_short(script: Scripted) -> str:
+    return script.token()[:-20]
+
+
+@pytest.mark.parametrize(
+    "forge", [_with_public_key_as_secret, _unsigned, _by_another_key, _cut_short]
+)
+def test_a_forged_id_token_is_refused(
+    script: Scripted, browser: Browser, forge: Callable[[Scripted], str]
+) -> None:
+    address = script.log_in(leads_to(start(browser)))
+    script.id_token = forge(script)
+
+    assert_refused(come_back(browser, address), browser, "the ID token is not valid")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"nonce": 7},
+        {"aud": "another"},
+        {"aud": ["pbx", "another"]},
+        {"aud": ["pbx", "another"], "azp": "another"},
+        {"azp": "another"},
+        {"iss": "https://evil.example"},
+        {"iss": None},
+        {"exp": int(time.time()) - 100},
+        {"exp": "soon"},
+        {"exp": None},
+        {"iat": int(time.time()) + 1000},
+        {"iat": None},
+        {"sub": ""},
+        {"sub": "x" * 256},
+        {"sub": None},
+        {"sub": 7},
+    ],
+    ids=str,
+)
+def test_a_wrong_claim_is_refused(
+    script: Scripted, browser: Browser, claims: dict[str, Any]
+) -> None:
+    script.claims = claims
+    script.configuration = {"userinfo_endpoint": ""}
+
+    assert_refused(log_in(browser, script), browser, "the ID token is not valid")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": int(time.time()) - 20},
+        {"iat": int(time.time()) + 40},
+        {"aud": ["pbx"]},
+        {"aud": ["pbx", "another"], "azp": "pbx"},
+        {"sub": "x" * 255},
+        {"name": 7, "email": ["x"], "given_name": {}},
+        {"upn": "ANNA@Example.COM"},
+    ],
+    ids=str,
+)
+def test_what_is_right_passes(
+    script: Scripted, browser: Browser, claims: dict[str, Any]
+) -> None:
+    script.claims = claims
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize("id_token", ["", "x", "a.b.c", 7, None])
+def test_what_is_no_id_token_is_refused(
+    script: Scripted, browser: Browser, id_token: Any
+) -> None:
+    script.token_words = {"id_token": id_token}
+
+    assert_refused(log_in(browser, script), browser, "ID token")
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
+def test_other_signatures_pass(
+    script: Scripted, browser: Browser, algorithm: str
+) -> None:
+    address = script.log_in(leads_to(start(browser)))
+    script.id_token = script.token(algorithm=algorithm)
+
+    come_back(browser, address)
+
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize("upn", ["", " anna@example.com", 7, None, ["anna"], "a\x00b"])
+def test_a_name_that_is_none_is_refused(
+    script: Scripted, browser: Browser, upn: Any
+) -> None:
+    script.claims = {"upn": upn}
+
+    assert_refused(log_in(browser, script), browser, "claim that names the user")
+
+
+@pytest.mark.parametrize(
+    "upn",
+    [
+        "anna@example.com.evil.test",
+        "anna@example.com.",
+        "anna@evil.test",
+        "anna@еxample.com",  # noqa: RUF001  (Cyrillic)
+        "аnna@example.com",  # noqa: RUF001  (Cyrillic)
+        "ａnna@example.com",  # noqa: RUF001  (a wide a, which PBX names fold)
+        "anna@example.com@evil.test",
+        "EXAMPLE\\anna",
+    ],
+)
+def test_a_look_alike_takes_over_nothing(
+    script: Scripted, browser: Browser, upn: str
+) -> None:
+    script.claims = {"upn": upn}
+
+    assert_refused(log_in(browser, script), browser, "no PBX user")
+
+
+def test_userinfo_of_another_user_is_refused(
+    script: Scripted, browser: Browser
+) -> None:
+    script.userinfo = {"sub": "2"}
+
+    assert_refused(log_in(browser, script), browser, "another subject")
+
+
+def test_an_address_is_not_verified_by_what_userinfo_says_of_another(
+    script: Scripted, browser: Browser, configure: SettingsSetter
+) -> None:
+    configure(oauth2_upn_claim="email")
+    script.claims = {"email": "anna@example.com"}
+    script.userinfo = {"sub": "1", "email": "eve@x.test", "email_verified": True}
+
+    assert_refused(log_in(browser, script), browser, "not verified")
+
+
+@pytest.mark.parametrize(
+    "sent", [{"iss": "https://evil.example"}, {"iss": ""}, {}], ids=str
+)
+def test_the_issuer_of_the_answer_is_checked(
+    script: Scripted, browser: Browser, sent: dict[str, str]
+) -> None:
+    """RFC 9207; what is promised must be sent."""
+    script.configuration = {"authorization_response_iss_parameter_supported": True}
+    script.callback = sent
+
+    assert_refused(log_in(browser, script), browser, "another issuer")
+    assert "/token" not in script.asked
+
+
+def test_an_issuer_that_was_not_promised_is_checked_too(
+    script: Scripted, browser: Browser
+) -> None:
+    script.callback = {"iss": "https://evil.example"}
+
+    assert_refused(log_in(browser, script), browser, "another issuer")
+
+
+BIG = b'{"issuer": "' + b"x" * 600_000 + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"issuer": "https://evil.example"}, "the issuer is not the one"),
+        ({"issuer": None}, "the issuer"),
+        ({"issuer": "https://x.example/{tenantid}/v2.0"}, "many organisations"),
+        ({"authorization_endpoint": None}, "lacks an address"),
+        ({"token_endpoint": 7}, "lacks an address"),
+        ({"jwks_uri": "http://keys.example/"}, "not https"),
+        ({"userinfo_endpoint": "ftp://x/"}, "not https"),
+    ],
+    ids=str,
+)
+def test_a_wrong_configuration_is_refused(
+    script: Scripted, browser: Browser, change: dict[str, Any], why: str
+) -> None:
+    script.configuration = change
+
+    assert_refused(start(browser), browser, why)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((200, BIG), "does not end"),
+        ((200, b"<html>"), "not what OpenID Connect"),
+        ((200, b"[]"), "not what OpenID Connect"),
+        ((302, b""), "another address"),
+        ((404, b""), "status 404"),
+        ((503, b""), "status 503"),
+    ],
+    ids=["huge", "html", "list", "redirect", "404", "503"],
+)
+def test_an_answer_that_is_no_configuration_is_refused(
+    script: Scripted, browser: Browser, answer: tuple[int, bytes], why: str
+) -> None:
+    script.instead[CONFIGURATION] = answer
+
+    assert_refused(start(browser), browser, why)
+
+
+@pytest.mark.parametrize("path", [CONFIGURATION, "/token", "/keys", "/userinfo"])
+@pytest.mark.parametrize("manner", ["hangs", "drips"])
+def test_a_provider_that_hangs_costs_no_more_than_its_limit(
+    script: Scripted,
+    browser: Browser,
+    settings: Any,
+    path: str,
+    manner: str,
+) -> None:
+    settings.OAUTH2_TIMEOUT = 0.5
+    if manner == "hangs":
+        script.delays[path] = 30
+    else:
+        script.dripping.add(path)
+    began = time.monotonic()
+
+    page = start(browser) if path == CONFIGURATION else log_in(browser, script)
+
+    assert time.monotonic() - began < 3
+    assert_refused(page, browser, "does not answer in time")
+    assert "does not answer at present" in html.unescape(page.content.decode())
+
+
+def test_a_slow_provider_is_waited_for(script: Scripted, browser: Browser) -> None:
+    script.delays = {CONFIGURATION: 0.3, "/token": 0.3, "/keys": 0.3}
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (400, b'{"error": "invalid_grant"}'),
+        (200, b'{"token_type": "Bearer"}'),
+        (200, b"[]"),
+        (200, b""),
+        (200, b"\xff\xfe"),
+        (500, b""),
+    ],
+    ids=str,
+)
+def test_a_code_that_is_not_exchanged_is_refused(
+    script: Scripted, browser: Browser, answer: tuple[int, bytes]
+) -> None:
+    script.instead["/token"] = answer
+
+    assert_refused(log_in(browser, script), browser, "does not exchange the code")
+
+
+@pytest.mark.parametrize(
+    "words", [{"expires_in": "soon"}, {"expires_in": 10**30}, {"refresh_token": 7}]
+)
+def test_what_we_do_not_use_may_be_anything(
+    script: Scripted, browser: Browser, words: dict[str, Any]
+) -> None:
+    script.token_words = words
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    "keys", [b"{}", b'{"keys": []}', b'{"keys": ["x"]}', b'{"keys": [{"kty": "oct"}]}']
+)
+def test_keys_that_are_none_are_refused(
+    script: Scripted, browser: Browser, keys: bytes
+) -> None:
+    script.instead["/keys"] = (200, keys)
+
+    page = log_in(browser, script)
+
+    assert page.status_code == 200
+    assert not is_signed_in(browser)
+    assert AuditEvent.objects.get(event=Event.LOGIN_FAILED)
+
+
+def test_rotated_keys_are_fetched(script: Scripted, browser: Browser) -> None:
+    log_in(Browser(), script)
+    script.publishes, script.signs_with = [KEYS[1]], KEYS[1]
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+def test_unknown_keys_do_not_make_us_ask_again_and_again(
+    script: Scripted, browser: Browser
+) -> None:
+    log_in(Browser(), script)
+    script.signs_with = KEYS[2]
+
+    for _ in range(3):
+        log_in(Browser(), script)
+
+    assert script.asked.count("/keys") == 2
+
+
+def expire_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "FRESH_SECONDS", 0)
+
+
+@pytest.mark.parametrize("answer", [(503, b""), (502, b"<html>")])
+def test_a_copy_serves_while_the_provider_is_away(
+    script: Scripted,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: tuple[int, bytes],
+) -> None:
+    log_in(Browser(), script)
+    expire_copies(monkeypatch)
+    script.instead = {CONFIGURATION: answer, "/keys": answer}
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
+def test_no_copy_covers_for_a_provider_that_became_another(
+    script: Scripted, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(Browser())
+    expire_copies(monkeypatch)
+    script.configuration = {"issuer": "https://evil.example"}
+
+    assert_refused(start(browser), browser, "the issuer is not the one")
+
+
+def test_configuration_and_keys_are_fetched_once(script: Scripted) -> None:
+    for _ in range(3):
+        log_in(Browser(), script)
+
+    assert script.asked.count(CONFIGURATION) == 1
+    assert script.asked.count("/keys") == 1
+
+
+@pytest.mark.parametrize(
+    ("offered", "is_in_header"),
+    [
+        (None, True),
+        (["client_secret_basic"], True),
+        (["client_secret_post"], False),
+        (["client_secret_basic", "client_secret_post"], False),
+    ],
+)
+def test_the_secret_goes_out_as_the_provider_wants_it(
+    script: Scripted, offered: list[str] | None, is_in_header: bool
+) -> None:
+    if offered:
+        name = "token_endpoint_auth_methods_supported"
+        script.configuration = {name: offered}
+
+    log_in(Browser(), script)
+
+    ((header, form),) = script.credentials
+    assert header.startswith("Basic ") is is_in_header
+    assert ("client_secret" in form) is not is_in_header
+    assert form["code_verifier"]
+
+
+def test_a_public_client_sends_no_secret(
+    script: Scripted, configure: SettingsSetter
+) -> None:
+    configure(oauth2_client_secret="")
+
+    log_in(Browser(), script)
+
+    ((header, form),) = script.credentials
+    assert (header, form.get("client_secret")) == ("", None)
+    assert form["client_id"] == "pbx"
+
+
+def test_the_login_page_works_while_the_provider_is_down(
+    script: Scripted, browser: Browser, configure: SettingsSetter
+) -> None:
+    configure(oauth2_well_known_url=f"http://127.0.0.1:9{CONFIGURATION}")
+
+    page = start(browser)
+
+    assert_refused(page, browser, "does not answer in time")
+    assert 'id="oauth2-login"' in page.content.decode()
+    browser.post("/login/", {"login": "anna", "password": PASSWORD})
+    assert is_signed_in(browser)
+
+
+def test_strangers_answers_are_limited(browser: Browser, script: Scripted) -> None:
+    for _ in range(30):
+        browser.get("/login/oauth2/callback/?state=x&code=y")
+
+    answer = browser.get("/login/oauth2/callback/?state=x&code=y")
+
+    assert answer.status_code == 429
+    assert AuditEvent.objects.filter(event=Event.LOGIN_FAILED).count() == 30
+
+
+def test_what_ended_before_is_no_way_in(script: Scripted, browser: Browser) -> None:
+    address = script.log_in(leads_to(start(Browser())))
+
+    assert_refused(come_back(browser, address), browser, "no login was started")
+    cache.clear()
