@@ -152,16 +152,21 @@ class Recorded:
             new_key = request.session.session_key or ""
             follow_session(key, new_key)
             _say_ended(request, end_sessions([after], besides=new_key))
-            has_one = after.has_usable_password()
-            record_change(request, after, f"password {'set' if has_one else 'removed'}")
+            told = "set" if after.has_usable_password() else "removed"
+            record_change(request, after, told, event=Event.PASSWORD_CHANGED)
         return response
 
 
 def record_change(
-    request: HttpRequest, user: PbxUser | None, detail: str, **facts: str
+    request: HttpRequest,
+    user: PbxUser | None,
+    detail: str,
+    *,
+    event: Event = Event.USER_CHANGED,
+    **facts: str,
 ) -> None:
     audit.record(
-        Event.USER_CHANGED,
+        event,
         user=user,
         actor=request.user,
         origin=origin(request),

@@ -9,6 +9,8 @@ from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,55 +21,62 @@ from authconfig import audit
 from authconfig.choices import Client, Event, Method
 from authconfig.models import PbxUser
 from authconfig.users import end_sessions
+from verification.models import RescueLink
 from verification.stages import release
 
-SALT = "pbxsite.rescue"
+SALT = "pbxsite.rescue.link"
 LINK_TTL = timedelta(minutes=10)
 
 
 def make_link(user: PbxUser) -> str:
     """Return a link that logs the administrator in once; what goes on of his ends."""
-    end_sessions([user])
-    audit.record(Event.RESCUED, user=user)
-    token = signing.dumps([user.pk, _last_login(user)], salt=SALT)
+    with transaction.atomic():
+        end_sessions([user])
+        link = RescueLink.objects.create(user=user)
+        audit.record(Event.RESCUED, user=user)
+    token = signing.dumps(link.pk, salt=SALT)
     return f"{settings.SITE_URL}{reverse('rescue')}?id={token}"
 
 
-def _last_login(user: PbxUser) -> str:
-    return user.last_login.isoformat() if user.last_login else ""
-
-
-def _find(token: str) -> PbxUser | None:
-    """Return whom the token is for; any login since then has used it up."""
+def _find(token: str) -> RescueLink | None:
     try:
-        pk, last_login = signing.loads(token, salt=SALT, max_age=LINK_TTL)
+        pk = signing.loads(token, salt=SALT)
     except signing.BadSignature:
         return None
-    user = PbxUser.objects.filter(pk=pk, is_active=True, is_staff=True).first()
-    return user if user and _last_login(user) == last_login else None
+    administrators = _open(pk).filter(user__is_active=True, user__is_staff=True)
+    return administrators.select_related("user").first()
 
 
-def _use(user: PbxUser) -> bool:
-    """Of two uses at the same time only one finds the last login as it was."""
-    unused = PbxUser.objects.filter(pk=user.pk, last_login=user.last_login)
-    return unused.update(last_login=timezone.now()) == 1
+def _open(pk: int) -> QuerySet[RescueLink]:
+    now = timezone.now()
+    return RescueLink.objects.filter(pk=pk, over_at=None, made_at__gt=now - LINK_TTL)
+
+
+def _use(link: RescueLink) -> bool:
+    """Of two uses at the same time only one finds the link open.
+
+    The condition stands on the row alone: beside a join PostgreSQL would not look at
+    it again after waiting for the other.
+    """
+    return _open(link.pk).update(over_at=timezone.now()) == 1
 
 
 @login_not_required
 @never_cache
+@transaction.atomic
 def rescue(request: HttpRequest) -> HttpResponse:
     """Show whom the link is for; only the POST uses it."""
-    user = _find(request.GET.get("id", ""))
-    if user is None or (request.method == "POST" and not _use(user)):
+    link = _find(request.GET.get("id", ""))
+    if link is None or (request.method == "POST" and not _use(link)):
         return render(request, "verification/stale.html", status=HTTPStatus.GONE)
     if request.method != "POST":
-        return render(request, "account/rescue.html", {"administrator": user})
+        return render(request, "account/rescue.html", {"administrator": link.user})
     adapter = get_adapter()
     release(request, Client.MYAPPS, Method.RESCUE, approver="")
-    adapter.login(request, user)
+    adapter.login(request, link.user)
     response: HttpResponse = adapter.post_login(
         request,
-        user,
+        link.user,
         email_verification="none",
         signal_kwargs=None,
         email=None,

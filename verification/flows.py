@@ -31,7 +31,7 @@ from verification.choices import (
     Outcome,
     Refusal,
 )
-from verification.models import LoginSession, OutgoingEmail
+from verification.models import LoginSession, OutgoingEmail, RescueLink
 from verification.notices import announce
 from verification.tasks import wake_worker
 from verification.tokens import (
@@ -266,8 +266,12 @@ def end(login: LoginSession, *, actor: PbxUser) -> bool:
 
 @receiver(sessions_ended)
 def revoke(users: Iterable[PbxUser], **_: Any) -> int:
-    """End what waits or was accepted: else a session would begin after all ended."""
-    logins = LoginSession.objects.unfinished().filter(user__in=list(users))
+    """End all that could still become a session: else one would begin after all."""
+    ended = list(users)
+    RescueLink.objects.filter(user__in=ended, over_at=None).update(
+        over_at=timezone.now()
+    )
+    logins = LoginSession.objects.unfinished().filter(user__in=ended)
     return sum(_revoke(login) for login in logins.select_related("user"))
 
 

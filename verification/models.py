@@ -127,6 +127,20 @@ class LoginSession(models.Model):
         return browser_text(self.user_agent)
 
 
+class RescueLink(models.Model):
+    """A way in that was made on the server; it opens one session."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rescue_links"
+    )
+    made_at = models.DateTimeField(default=timezone.now)
+    # Used, or void: a newer one was made, or all the user's sessions were ended.
+    over_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.made_at}"
+
+
 class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
     def due(self) -> Self:
         return self.filter(state=MailState.QUEUED, due_at__lte=timezone.now())

@@ -213,7 +213,7 @@ def test_a_password_that_is_set_ends_the_users_sessions(
     )
 
     assert not UserSession.objects.filter(user=user).exists()
-    assert told() == [("anna", "password set")]
+    assert told(Event.PASSWORD_CHANGED) == [("anna", "set")]
     user.refresh_from_db()
     assert user.check_password("another battery")
 
@@ -226,7 +226,7 @@ def test_a_password_is_removed(admin_client_myapps: Browser, user: PbxUser) -> N
 
     user.refresh_from_db()
     assert not user.has_usable_password()
-    assert told() == [("anna", "password removed")]
+    assert told(Event.PASSWORD_CHANGED) == [("anna", "removed")]
 
 
 def test_setting_a_password_keeps_the_own_session_and_its_listing(

@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from authconfig.choices import AuthenticationType, Event
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.users import end_sessions
 from pbxsite import rescue as rescue_module
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
+from verification.models import RescueLink
 
 pytestmark = pytest.mark.django_db
 PROVIDERS = {
@@ -94,30 +96,46 @@ def test_the_link_works_once(administrator: PbxUser, browser: Browser) -> None:
 def test_of_two_uses_at_the_same_time_one_logs_in(
     administrator: PbxUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have read the user before either of them uses the link."""
-    link = rescue()
-    monkeypatch.setattr(rescue_module, "_find", lambda _: copy(administrator))
+    """Both have found the link open before either of them uses it."""
+    address = rescue()
+    found = RescueLink.objects.select_related("user").get()
+    monkeypatch.setattr(rescue_module, "_find", lambda _: copy(found))
 
-    statuses = [Browser().post(link).status_code for _ in range(2)]
+    statuses = [Browser().post(address).status_code for _ in range(2)]
 
     assert statuses == [302, 410]
     assert AuditEvent.objects.filter(event=Event.LOGIN).count() == 1
 
 
-def test_using_one_link_voids_the_others(
-    administrator: PbxUser, browser: Browser
-) -> None:
+def test_a_newer_link_voids_the_older(administrator: PbxUser, browser: Browser) -> None:
     older, newer = rescue(), rescue()
 
-    assert browser.post(newer).status_code == 302
     assert Browser().post(older).status_code == 410
+    assert browser.post(newer).status_code == 302
 
 
-def test_any_login_since_then_voids_the_link(
+def test_a_login_of_somebody_who_knows_the_password_voids_no_link(
     administrator: PbxUser, browser: Browser, start: Starter
 ) -> None:
     link = rescue()
-    start(browser, "admin")
+    start(Browser(), "admin")
+
+    assert browser.post(link).status_code == 302
+
+
+def test_a_link_is_used_up_by_itself_and_not_by_the_last_login(
+    administrator: PbxUser, browser: Browser
+) -> None:
+    link = rescue()
+    browser.post(link)
+    PbxUser.objects.update(last_login=None)
+
+    assert Browser().post(link).status_code == 410
+
+
+def test_a_deactivation_in_between_voids_the_link(administrator: PbxUser) -> None:
+    link = rescue()
+    end_sessions([administrator])
 
     assert Browser().post(link).status_code == 410
 
