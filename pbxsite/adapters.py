@@ -108,6 +108,10 @@ class AccountAdapter(DefaultAccountAdapter):
             return None
         return user
 
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Never by allauth: `reauthentication_required` asks, by our rule."""
+        return False
+
     def get_reauthentication_methods(
         self, user: PbxUser | AnonymousUser
     ) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from authconfig.choices import Event
 from authconfig.clients import myapps_required
 from authconfig.fields import decrypted, encrypted
 from authconfig.models import PbxUser
+from authconfig.reauthentication import reauthentication_required
 from verification.factors import factors_of, passkey_fault
 from verification.stages import FactorStage
 
@@ -118,6 +119,11 @@ def _page(route: str, view: View, name: str) -> URLPattern:
     return path(f"account/factors/{route}", guarded, name=name)
 
 
+def _change(route: str, view: View, name: str) -> URLPattern:
+    """What changes or shows a factor asks an old login who it is."""
+    return _page(route, reauthentication_required(view), name)
+
+
 add_passkey = passkeys_possible(webauthn.add_webauthn)
 account_security = RedirectView.as_view(
     url=reverse_lazy("verification:account", fragment="factors")
@@ -126,24 +132,26 @@ urlpatterns = [
     path("login/factor/", authenticate, name="mfa_authenticate"),
     _page("", account_security, "mfa_index"),
     _page("confirm/", base.reauthenticate, "mfa_reauthenticate"),
-    _page("app/add/", totp.activate_totp, "mfa_activate_totp"),
-    _page("app/remove/", totp.deactivate_totp, "mfa_deactivate_totp"),
+    _change("app/add/", totp.activate_totp, "mfa_activate_totp"),
+    _change("app/remove/", totp.deactivate_totp, "mfa_deactivate_totp"),
     _page("passkeys/", account_security, "mfa_list_webauthn"),
-    _page("passkeys/add/", add_passkey, "mfa_add_webauthn"),
+    _change("passkeys/add/", add_passkey, "mfa_add_webauthn"),
     _page(
         "passkeys/confirm/",
         webauthn.reauthenticate_webauthn,
         "mfa_reauthenticate_webauthn",
     ),
-    _page("passkeys/<int:pk>/edit/", webauthn.edit_webauthn, "mfa_edit_webauthn"),
-    _page("passkeys/<int:pk>/remove/", webauthn.remove_webauthn, "mfa_remove_webauthn"),
-    _page("codes/", recovery_codes.view_recovery_codes, "mfa_view_recovery_codes"),
-    _page(
+    _change("passkeys/<int:pk>/edit/", webauthn.edit_webauthn, "mfa_edit_webauthn"),
+    _change(
+        "passkeys/<int:pk>/remove/", webauthn.remove_webauthn, "mfa_remove_webauthn"
+    ),
+    _change("codes/", recovery_codes.view_recovery_codes, "mfa_view_recovery_codes"),
+    _change(
         "codes/new/",
         recovery_codes.generate_recovery_codes,
         "mfa_generate_recovery_codes",
     ),
-    _page(
+    _change(
         "codes/download/",
         recovery_codes.download_recovery_codes,
         "mfa_download_recovery_codes",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -16,10 +18,12 @@ from allauth.socialaccount.providers.oauth2.views import (
     OAuth2CallbackView,
     OAuth2LoginView,
 )
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -35,6 +39,7 @@ from authconfig.oidc.web import Session
 from authconfig.policy import methods_for
 
 PROVIDER = "oauth2"
+ACCOUNT = "verification:account"
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -60,7 +65,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         sociallogin.token, sociallogin.account.extra_data = None, {}
         try:
             if is_myapps(request):
-                raise ImmediateHttpResponse(_connected(request, claims))
+                answer = _shown(request, sociallogin, claims)
+                raise ImmediateHttpResponse(answer)
             sociallogin.user = _user_of(claims)
         except OidcError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
@@ -120,6 +126,20 @@ def bind_account(
         identities.bind_at_login(user, *account, origin=_origin(request))
     except OidcError as error:
         raise ImmediateHttpResponse(turned_away(request, error)) from error
+
+
+def _shown(
+    request: HttpRequest, sociallogin: SocialLogin, claims: Claims
+) -> HttpResponse:
+    """Whoever is signed in has shown his account there: proof, or a new connection."""
+    if identities.bound_user(*account_of(claims)) != request.user:
+        return _connected(request, claims)
+    authenticated_at = claims["id_token"].get("auth_time", time.time())
+    if time.time() - authenticated_at > settings.REAUTHENTICATION_TTL.total_seconds():
+        raise OidcError(Fault.NOT_ASKED, "the provider did not ask for the password")
+    record_authentication(request, request.user, "socialaccount", reauthenticated=True)
+    wanted: str = sociallogin.get_redirect_url(request) or reverse(ACCOUNT)
+    return redirect(wanted)
 
 
 def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:

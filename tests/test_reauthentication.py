@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,10 @@ from authconfig.choices import AuthenticationType
 from authconfig.models import AuthenticationSettings, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.directory import WINDOWS_PASSWORD
+from tests.pbxsite.test_oauth2 import log_in as log_in_at
+from tests.pbxsite.test_oauth2 import start_at
+from tests.pbxsite.test_urls import ROUTES, address
+from tests.provider import Provider
 from verification.models import LoginSession
 from verification.tokens import approval_code
 
@@ -161,6 +166,69 @@ def test_the_browser_that_began_a_login_never_approves_it(
     other.post(address, decision)
     login.refresh_from_db()
     assert login.status == "accepted"
+
+
+def grow_old(browser: Browser) -> None:
+    """Let the login be long ago without a clock that the provider does not share."""
+    session = browser.session
+    session["began_at"] -= 16 * 60
+    session.save()
+
+
+FACTORS = [
+    route
+    for route in ROUTES
+    if re.match("account/factors/(app|passkeys|codes)/", route)
+    and route not in ("account/factors/passkeys/", "account/factors/passkeys/confirm/")
+]
+
+
+@pytest.mark.parametrize("route", FACTORS)
+def test_pages_that_change_a_factor_ask_an_old_login(
+    signed_in: Browser, route: str
+) -> None:
+    for method in (signed_in.get, signed_in.post):
+        with later(14):
+            assert (
+                not method(address(route))
+                .headers.get("Location", "")
+                .startswith(CONFIRM)
+            )
+        with later(16):
+            assert method(address(route)).url.startswith(f"{CONFIRM}?next=")
+
+
+def test_the_provider_proves_whom_it_was_told_to_ask(
+    user: PbxUser,
+    browser: Browser,
+    configure: SettingsSetter,
+    provider: Provider,
+    other: Browser,
+) -> None:
+    configure(**provider.settings(authentication_type=AuthenticationType.OAUTH2_ONLY))
+    log_in_at(browser, provider, "1")
+    grow_old(browser)
+    key = browser.session.session_key
+
+    assert browser.post(END_OTHERS).url.startswith("/login/again/?next=")
+    assert "prompt=login" in start_at(browser, next="/account/")
+    assert log_in_at(browser, provider, "1", next="/account/").url == "/account/"
+
+    assert browser.session.session_key == key
+    assert browser.post(END_OTHERS).url == "/account/"
+    assert not is_signed_in(other)
+
+
+def test_another_account_at_the_provider_proves_nothing(
+    user: PbxUser, browser: Browser, configure: SettingsSetter, provider: Provider
+) -> None:
+    configure(**provider.settings(authentication_type=AuthenticationType.OAUTH2_ONLY))
+    log_in_at(browser, provider, "1")
+    grow_old(browser)
+
+    for account in ("3", "4"):
+        log_in_at(browser, provider, account, next="/account/")
+        assert browser.post(END_OTHERS).url.startswith("/login/again/")
 
 
 PAGE = "/admin/authconfig/authenticationsettings/"

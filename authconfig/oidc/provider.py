@@ -25,6 +25,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from authconfig.clients import is_myapps
 from authconfig.models import AuthenticationSettings
 from authconfig.oidc import discovery, tokens
 from authconfig.oidc.discovery import Document
@@ -155,7 +156,11 @@ class PbxProvider(OpenIDConnectProvider):
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
         """Nothing of the visitor's query goes to the provider but where to go on."""
-        kwargs = {"process": "login", "auth_params": self.get_auth_params()}
+        # Who sits at an open session has to show himself, even where the provider has
+        # a session of its own.
+        asked_again = {"prompt": "login"} if is_myapps(request) else {}
+        params = self.get_auth_params() | asked_again
+        kwargs = {"process": "login", "auth_params": params}
         asked: dict[str, Any] = super().get_redirect_from_request_kwargs(request)
         return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
 

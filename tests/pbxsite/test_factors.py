@@ -18,7 +18,7 @@ from django.utils import timezone
 from authconfig.choices import Event
 from authconfig.fields import decrypted
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from tests.conftest import PASSWORD, Starter
+from tests.conftest import Starter
 from tests.totp import totp
 from verification.choices import Approver
 from verification.factors import factors_of, passkey_fault, remove_all
@@ -43,7 +43,6 @@ def app(start: Starter, user: PbxUser) -> str:
 
 
 def add_app(signed_in: Browser) -> HttpResponse:
-    signed_in.post("/account/confirm/", {"password": PASSWORD})
     page = signed_in.get("/account/factors/app/add/")
     secret = signed_in.session["mfa.totp.secret"]
     added = signed_in.post("/account/factors/app/add/", {"code": totp(secret)})
@@ -184,14 +183,13 @@ def test_no_key_for_the_secret_means_closed(
     assert "_auth_user_id" not in browser.session
 
 
-def test_adding_and_removing_is_in_the_audit_log_and_asks_for_the_password(
+def test_adding_and_removing_is_in_the_audit_log(
     user: PbxUser,
     browser: Browser,
     start: Starter,
     django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
     start(browser)
-    assert browser.get("/account/factors/app/add/").url.startswith("/account/confirm/")
     with django_capture_on_commit_callbacks(execute=True):
         add_app(browser)
     assert browser.get("/account/factors/codes/").status_code == 200
