@@ -40,6 +40,7 @@ from authconfig.clients import origin_of
 from authconfig.identityadmin import IdentitiesMixin
 from authconfig.lists import ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
+from authconfig.rights import RightsMixin
 from authconfig.userforms import PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
 from authconfig.users import difference, end_sessions, follow_session
@@ -183,6 +184,7 @@ def _say_ended(request: HttpRequest, count: int) -> None:
 
 @admin.register(PbxUser)
 class PbxUserAdmin(
+    RightsMixin,
     AccessRules,
     Recorded,
     UserFileMixin,
@@ -226,6 +228,7 @@ class PbxUserAdmin(
     search_help_text = _("Name, long name, e-mail address or number")
     ordering = ("name_key",)
     list_select_related = False
+    filter_horizontal = ()
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
         form: type[Any] = super().get_form(request, *args, **kwargs)
@@ -275,8 +278,10 @@ admin.site.unregister([Group, EmailAddress, SocialAccount, SocialApp, SocialToke
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(RightsMixin, BaseGroupAdmin, ModelAdmin):
     """Groups of rights for administrators without all rights."""
+
+    filter_horizontal = ()
 
 
 class DaysFilter(RangeDateFilter):

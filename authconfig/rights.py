@@ -1,0 +1,57 @@
+"""Which rights an administrator without all rights may be given, in people's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import ManyToManyField, QuerySet
+from django.forms import ModelMultipleChoiceField
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+ACTIONS = {
+    "view": _("see"),
+    "add": _("add"),
+    "change": _("change"),
+    "delete": _("delete"),
+}
+
+
+class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stubs alone
+    """Django keeps the names of its permissions in English alone."""
+
+    def label_from_instance(self, right: Permission) -> str:
+        model = right.content_type.model_class()
+        assert model is not None
+        action = ACTIONS[right.codename.split("_", 1)[0]]
+        return f"{capfirst(model._meta.verbose_name_plural)}: {action}"
+
+
+def rights() -> QuerySet[Permission]:
+    """Those for what the admin shows; any other would open nothing."""
+    models = [model for model in apps.get_models() if admin.site.is_registered(model)]
+    types = ContentType.objects.get_for_models(*models).values()
+    found = Permission.objects.filter(content_type__in=types)
+    return found.select_related("content_type")
+
+
+class RightsMixin(ModelAdmin):
+    """Shows groups and rights as boxes to tick."""
+
+    def formfield_for_manytomany(
+        self,
+        db_field: ManyToManyField[Any, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        if db_field.related_model is Permission:
+            kwargs |= {"queryset": rights(), "form_class": RightsField}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)

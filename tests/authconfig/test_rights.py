@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client as Browser
+from django.utils import translation
+
+from authconfig.models import PbxUser
+from authconfig.rights import rights
+
+GROUPS = "/admin/auth/group/"
+LANGUAGES = [
+    ("en", "PBX users: see", "Signed-in sessions: change"),
+    ("de", "PBX-Benutzer: sehen", "Sitzungen: ändern"),
+]
+
+
+@pytest.mark.parametrize(("language", "seen", "ended"), LANGUAGES)
+def test_rights_are_named_in_the_administrators_language(
+    admin_client_myapps: Browser, user: PbxUser, language: str, seen: str, ended: str
+) -> None:
+    for path in (f"/admin/authconfig/pbxuser/{user.pk}/change/", f"{GROUPS}add/"):
+        with translation.override(language):
+            response = admin_client_myapps.get(path, HTTP_ACCEPT_LANGUAGE=language)
+
+        page = response.content.decode()
+        assert seen in page
+        assert ended in page
+        assert "Can " not in page
+
+
+def test_no_right_is_offered_that_opens_nothing(db: None) -> None:
+    offered = set(rights().values_list("codename", flat=True))
+
+    assert {"view_pbxuser", "change_authenticationsettings"} <= offered
+    assert not {"view_session", "add_contenttype", "view_logentry"} & offered
+
+
+def test_group_keeps_the_rights_that_were_ticked(admin_client_myapps: Browser) -> None:
+    right = Permission.objects.get(codename="view_pbxuser")
+
+    admin_client_myapps.post(
+        f"{GROUPS}add/", {"name": "Service desk", "permissions": [right.pk]}
+    )
+
+    assert list(Group.objects.get(name="Service desk").permissions.all()) == [right]
