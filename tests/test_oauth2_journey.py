@@ -1,0 +1,154 @@
+"""OAuth2 in real browsers, at a certified provider: approved, connected, and down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.provider import Provider
+from tests.site import (
+    ADMIN_PASSWORD,
+    Site,
+    free_port,
+    launch,
+    link_in,
+    log_in,
+    running_site,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+BUTTON = "#oauth2-login"
+NewPage = Callable[[], Page]
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, provider: Provider
+) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as running:
+        running.manage("pbxusers", "add", "anna", "--email=anna@example.com")
+        yield running
+
+
+@pytest.fixture
+def oauth2(site: Site, provider: Provider) -> Callable[..., None]:
+    """Let people log in with OAuth2 beside their PBX passwords, with changes."""
+
+    def use(*changes: str) -> None:
+        values = provider.settings(authentication_type="pbx_and_oauth2")
+        words = [f"{key}={value}" for key, value in values.items()]
+        site.manage("authconfig", "set", *words, *changes)
+
+    use("two_factor=off")
+    return use
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[NewPage]:
+    """Open a page in a browser profile of its own."""
+    contexts = []
+
+    def open_page() -> Page:
+        context = chromium.new_context()
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def log_in_there(page: Page, account: str) -> None:
+    page.fill('input[name="login"]', account)
+    page.fill('input[name="password"]', "any")
+    page.click('button[type="submit"]')
+
+
+def look(page: Page, name: str) -> None:
+    """Keep pictures for whoever wants to look: LOOKS names a folder."""
+    folder = os.environ.get("LOOKS")
+    if not folder:
+        return
+    for scheme in ("light", "dark"):
+        for width in (1280, 390):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 900})
+            path = Path(folder) / f"{name}-{scheme}-{width}.png"
+            page.screenshot(path=path, full_page=True)
+
+
+def test_a_login_at_the_provider_waits_for_its_approval(
+    site: Site, new_page: NewPage, oauth2: Callable[..., None]
+) -> None:
+    oauth2()
+    link = f"verification_link={site.url}/PBX0/session.xml"
+    site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
+    page, seen = new_page(), len(site.mails())
+    page.goto(f"{site.url}/login/")
+    look(page, "login")
+    page.click(BUTTON)
+    log_in_there(page, "1")
+
+    code = page.locator("#approval-code").inner_text()
+    other = new_page()
+    other.goto(link_in(site.new_mail(seen)))
+    other.fill('input[name="code"]', code)
+    other.click('button[value="accept"]')
+
+    expect(page).to_have_url(f"{site.url}/account/")
+    expect(page.locator(".lead strong")).to_have_text("anna")
+    expect(page.get_by_text("is connected to this one")).to_be_visible()
+
+
+def test_an_administrator_connects_the_account_first(
+    site: Site, new_page: NewPage, oauth2: Callable[..., None]
+) -> None:
+    page = new_page()
+    page.goto(f"{site.url}/login/")
+    page.click(BUTTON)
+    log_in_there(page, "2")
+    expect(page.get_by_text("connect your account first")).to_be_visible()
+    look(page, "connect-first")
+
+    log_in(page, site, "admin", ADMIN_PASSWORD)
+    page.get_by_role("button", name="Connect").click()
+    # The provider's own session is still open: it asks nothing.
+    expect(page.get_by_text("is connected: you can log in with it")).to_be_visible()
+    look(page, "connected")
+
+    other = new_page()
+    other.goto(f"{site.url}/login/?next=/admin/")
+    other.click(BUTTON)
+    log_in_there(other, "2")
+    expect(other).to_have_url(re.compile(r"/admin/$"))
+
+
+def test_the_login_page_is_there_while_the_provider_is_not(
+    site: Site, new_page: NewPage, oauth2: Callable[..., None]
+) -> None:
+    away = f"http://127.0.0.1:{free_port()}/.well-known/openid-configuration"
+    oauth2(f"oauth2_well_known_url={away}", "oauth2_client_secret=any")
+    page = new_page()
+    page.goto(f"{site.url}/login/?next=/account/")
+    page.click(BUTTON)
+
+    expect(page.get_by_text("does not answer at present")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Reference: \w{8}"))).to_be_visible()
+    expect(page.locator(BUTTON)).to_be_visible()
+    look(page, "provider-down")
+    log_in(page, site, "admin", ADMIN_PASSWORD)
+    expect(page).to_have_url(f"{site.url}/account/")
