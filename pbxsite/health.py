@@ -31,6 +31,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _database_fault() -> str:
+    return "migrations are missing" if lacks_migrations() else ""
+
+
+def lacks_migrations() -> bool:
     executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return "migrations are missing" if plan else ""
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))

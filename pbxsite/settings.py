@@ -123,6 +123,9 @@ else:
     database = env.db("DATABASE_URL")
 if database["ENGINE"] == "django.db.backends.sqlite3":
     database["OPTIONS"] = SQLITE_OPTIONS
+else:
+    # In seconds; without it a host that is silent is waited for for minutes.
+    database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {

@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.db.models import BooleanField
 
@@ -30,6 +29,7 @@ from authconfig.oidc.provider import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.steps import Report, Step
 from pbxsite import account_tests, saving, summary
+from pbxsite.management.site_command import SiteCommand
 from verification import outbox, sessions
 from verification.accounts import account_of
 from verification.choices import AccountTestState
@@ -38,7 +38,7 @@ BOOLEANS = {"on": "on", "off": ""}
 Faults = dict[str, list[str]]
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Show, set and test who may log in and how."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

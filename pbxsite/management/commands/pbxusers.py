@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from authconfig import audit
@@ -18,9 +17,10 @@ from authconfig.models import PbxUser
 from authconfig.resources import UserResource
 from authconfig.userfile import COLUMNS, UsersCsv
 from authconfig.users import check_new
+from pbxsite.management.site_command import SiteCommand
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = f"Import, export or add PBX users. Columns of the file: {','.join(COLUMNS)}"
 
     def add_arguments(self, parser: ArgumentParser) -> None:

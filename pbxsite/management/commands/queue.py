@@ -6,13 +6,13 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
+from pbxsite.management.site_command import SiteCommand
 from verification.overview import Overview, overview
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Show the outgoing e-mails by state and how long the oldest one waits."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from authconfig import audit
 from authconfig.choices import AuthenticationType, Event
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.names import name_key
+from pbxsite.management.site_command import SiteCommand
 from pbxsite.rescue import LINK_TTL, make_link
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = "Print a link that logs an administrator in, once and within 10 minutes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from cryptography.fernet import InvalidToken
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import models, transaction
 from django.db.models.functions import Cast
 
 from authconfig.fields import SecretField, decrypted, encrypted
+from pbxsite.management.site_command import SiteCommand
 
 NO_KEY = (
     "no key opens it. Nothing was changed. Add the old key to ENCRYPTION_KEYS, or enter"
@@ -20,7 +21,7 @@ NO_KEY = (
 FACTOR_SECRETS = ("secret", "seed")
 
 
-class Command(BaseCommand):
+class Command(SiteCommand):
     help = (
         "Encrypt every stored secret anew with the first of ENCRYPTION_KEYS;"
         " then the older keys can be removed."
