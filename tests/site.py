@@ -96,8 +96,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_site(data_dir: Path, host: str = "127.0.0.1") -> Iterator[Site]:
-    """Run a site until the block ends; `host` is a name for this machine."""
+def running_site(
+    data_dir: Path, host: str = "127.0.0.1", **settings: str
+) -> Iterator[Site]:
+    """Run a site until the block ends.
+
+    `host` is a name for this machine; `settings` are environment variables.
+    """
     port = free_port()
     kept = {k: v for k, v in os.environ.items() if k not in NOT_FOR_SITES}
     environment = kept | {
@@ -105,6 +110,7 @@ def running_site(data_dir: Path, host: str = "127.0.0.1") -> Iterator[Site]:
         "DATA_DIR": str(data_dir),
         "ADMIN_PASSWORD": ADMIN_PASSWORD,
         "SITE_URL": f"http://{host}:{port}",
+        **settings,
     }
     process = subprocess.Popen(
         [sys.executable, "-u", "manage.py", "runsite", f"--parent={os.getpid()}"],

@@ -19,9 +19,10 @@ def main() -> None:
     django.setup()
     # Models can be imported from here on.
     logins = import_module("tests.bench.logins")
+    directory = import_module("tests.bench.directory")
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        report(logins.figures(), RESULTS)
+        report([*logins.figures(), *directory.figures()], RESULTS)
     finally:
         teardown_databases(databases, verbosity=0)
 
