@@ -34,6 +34,10 @@ TEXTS: dict[str, str | Promise] = {
     Event.FACTOR_REMOVED: gettext_lazy(
         "A passkey, app or set of recovery codes was removed"
     ),
+    Event.IDENTITY_BOUND: gettext_lazy("An account for OAuth2 logins was connected"),
+    Event.IDENTITY_UNBOUND: gettext_lazy(
+        "An account for OAuth2 logins was disconnected"
+    ),
     Event.RESCUED: gettext_lazy("A rescue link was made on the server"),
 }
 # What its owner should look at twice.

@@ -85,6 +85,8 @@ def test_a_user_logs_in_and_is_bound_to_the_account(
     event = AuditEvent.objects.get(event=Event.LOGIN)
     assert event.method == Method.OAUTH2
     assert event.proof
+    history = browser.get("/account/").content.decode()
+    assert "An account for OAuth2 logins was connected" in history
 
 
 def test_what_goes_to_the_provider(

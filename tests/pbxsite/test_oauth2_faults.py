@@ -490,6 +490,26 @@ def test_the_login_page_works_while_the_provider_is_down(
     assert is_signed_in(browser)
 
 
+@pytest.mark.parametrize(
+    "said", [int(time.time()) - 1000, "yesterday", {}, float("nan")], ids=str
+)
+def test_only_a_recent_login_there_proves_again_who_somebody_is(
+    script: Scripted, browser: Browser, said: Any
+) -> None:
+    log_in(browser, script)
+    session = browser.session
+    session["began_at"] -= 16 * 60
+    session.save()
+    script.claims = {"auth_time": said}
+
+    page = log_in(browser, script)
+
+    assert page.status_code == 200
+    assert "Reference: " in page.content.decode()
+    again = browser.post("/account/sessions/end-others/")
+    assert again["Location"].startswith("/account/confirm/")
+
+
 def test_strangers_answers_are_limited(browser: Browser, script: Scripted) -> None:
     for _ in range(30):
         browser.get("/login/oauth2/callback/?state=x&code=y")
