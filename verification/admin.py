@@ -214,12 +214,22 @@ class ClientFilter(admin.SimpleListFilter):
 admin.site.unregister([Authenticator, UserSession])
 
 
+class OwnedAdmin(ReadOnlyAdmin):
+    """Rows of allauth's tables, which name their user in English alone."""
+
+    list_select_related = ("user",)
+
+    @display(description=_("user"), ordering="user__name")
+    def owner(self, row: UserSession | Authenticator) -> str:
+        return str(row.user)
+
+
 @admin.register(UserSession)
-class UserSessionAdmin(ReadOnlyAdmin):
+class UserSessionAdmin(OwnedAdmin):
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
     list_display = (
-        "user",
+        "owner",
         "address",
         "browser",
         "client",
@@ -228,7 +238,6 @@ class UserSessionAdmin(ReadOnlyAdmin):
         "last_seen",
     )
     list_filter = (ClientFilter,)
-    list_select_related = ("user",)
     search_fields = ("user__name", "ip")
     search_help_text = _("Name of the user or address")
     ordering = ("-last_seen_at", "-pk")
@@ -294,12 +303,11 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Authenticator)
-class FactorAdmin(ReadOnlyAdmin):
+class FactorAdmin(OwnedAdmin):
     """Who has passkeys or codes; of a lost device they are removed here."""
 
-    list_display = ("user", "kind", "created", "last_used")
+    list_display = ("owner", "kind", "created", "last_used")
     list_filter = ("type",)
-    list_select_related = ("user",)
     search_fields = ("user__name",)
     search_help_text = _("Name of the user")
     ordering = ("-created_at", "-pk")
