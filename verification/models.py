@@ -320,7 +320,9 @@ class AccountTestStep(models.Model):
         ordering = ["pk"]
         constraints = [
             UniqueConstraint(
-                name="test_has_one_step_for_each_stage", fields=["test", "stage"]
+                name="test_runs_a_stage_once_at_a_time",
+                fields=["test", "stage"],
+                condition=Q(state=StepState.STARTED),
             )
         ]
 

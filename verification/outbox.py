@@ -30,7 +30,7 @@ from verification.choices import (
     StepState,
 )
 from verification.mails import message_of, test_message
-from verification.models import AccountTest, AccountTestStep, OutgoingEmail
+from verification.models import AccountTest, OutgoingEmail
 from verification.smtp import SmtpError, Step, open_connection
 from verification.smtp.faults import Fault
 
@@ -255,15 +255,15 @@ def _failed_here(test: AccountTest) -> SmtpError:
 
 
 def _note_step(test: AccountTest, step: Step) -> None:
-    AccountTestStep.objects.update_or_create(
-        test=test,
-        stage=step.stage,
-        defaults={
-            "state": step.state,
-            "elapsed_ms": step.elapsed_ms,
-            "words": step.words,
-        },
-    )
+    """Keep the steps in their order; with STARTTLS the server is greeted twice."""
+    facts = {
+        "state": step.state,
+        "elapsed_ms": step.elapsed_ms,
+        "words": step.words,
+    }
+    running = test.steps.filter(stage=step.stage, state=StepState.STARTED)
+    if not running.update(**facts):
+        test.steps.create(stage=step.stage, **facts)
 
 
 def _end_test(test: AccountTest, error: SmtpError | None) -> None:

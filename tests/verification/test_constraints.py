@@ -79,7 +79,8 @@ def second_mail(rows: Rows) -> None:
 
 
 def second_step(rows: Rows) -> None:
-    AccountTestStep.objects.create(test=rows.test, stage=Stage.CONNECT, state="done")
+    for _ in range(2):
+        AccountTestStep.objects.create(test=rows.test, stage="tls", state="started")
 
 
 def identity(**values: object) -> Callable[[Rows], object]:
@@ -150,7 +151,7 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("login_has_one_mail_for_each_link", second_mail),
     ("test_state_is_known", account_test(state="perhaps")),
     ("ended_test_keeps_no_password", account_test(ended_at=NOW)),
-    ("test_has_one_step_for_each_stage", second_step),
+    ("test_runs_a_stage_once_at_a_time", second_step),
 ]
 
 

@@ -66,19 +66,27 @@ def test_each_mechanism_logs_in(mechanism: str, authority: Authority) -> None:
         assert server.logins == [(mechanism, CREDENTIALS[0])]
 
 
-def test_letters_beyond_ascii_in_a_password_log_in(authority: Authority) -> None:
-    with smtp_server(credentials=("jörg", "größer"), authority=authority) as server:
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_letters_beyond_ascii_in_a_password_log_in(
+    mechanism: str, authority: Authority
+) -> None:
+    credentials = ("jörg", "größer")
+    offer = {"mechanisms": [mechanism], "authority": authority}
+    with smtp_server(credentials=credentials, **offer) as server:
         open_connection(server.account()).close()
+        error = failed_opening(server.account(password="groß"))
 
-        assert server.logins == [("PLAIN", "jörg")]
+        assert server.logins == 2 * [(mechanism, "jörg")]
+    assert (error.stage, error.code) == (Stage.AUTH, 535)
 
 
 def test_letters_beyond_ascii_need_a_mechanism_that_knows_them() -> None:
-    with scripted_server({"EHLO": b"250-a\r\n250 AUTH LOGIN\r\n"}) as server:
+    with scripted_server({"EHLO": b"250-a\r\n250 AUTH CRAM-MD5\r\n"}) as server:
         error = failed_opening(server.account(username="jörg", password="größer"))
 
         assert "AUTH" not in server.verbs
-    assert (error.stage, error.words) == (Stage.AUTH, "The server offers: LOGIN")
+    assert (error.stage, error.words) == (Stage.AUTH, "The server offers: CRAM-MD5")
+    assert "letters such as ä" in error.remedy
 
 
 def test_another_mechanism_is_tried_when_one_is_too_weak() -> None:

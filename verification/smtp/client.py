@@ -13,6 +13,9 @@ CHUNK = 4096
 # CRAM-MD5 comes last: it needs passwords that the server keeps readable, and
 # nothing here is sent but over TLS or to this machine.
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
+# PLAIN says that other letters are written as UTF-8 (RFC 4616), and servers take
+# LOGIN, which no standard describes, the same way.
+MECHANISMS_OF_UTF8 = ("PLAIN", "LOGIN")
 # The server knows the mechanism not or does not want it here; another may do.
 TRY_ANOTHER = {504, 534}
 
@@ -117,21 +120,33 @@ class Client(smtplib.SMTP):
 
     def _usable_mechanisms(self) -> list[str]:
         offered = self.offered_mechanisms()
-        # Only PLAIN says how other letters are written: as UTF-8 (RFC 4616).
-        known = MECHANISMS if self._credentials_are_ascii() else MECHANISMS[:1]
+        known = MECHANISMS if self.credentials_are_ascii() else MECHANISMS_OF_UTF8
         return [mechanism for mechanism in known if mechanism in offered]
 
-    def _credentials_are_ascii(self) -> bool:
+    def credentials_are_ascii(self) -> bool:
         return f"{self.user}{self.password}".isascii()
 
     def _try(self, mechanism: str) -> tuple[int, bytes]:
-        if not self._credentials_are_ascii():
-            # What smtplib's own method does for ASCII alone.
-            response = b64encode(f"\0{self.user}\0{self.password}".encode())
-            return self.docmd("AUTH", f"PLAIN {response.decode()}")
+        if not self.credentials_are_ascii():
+            return self._try_utf8(mechanism)
         methods = {"PLAIN": self.auth_plain, "LOGIN": self.auth_login}
         try:
             return self.auth(mechanism, methods.get(mechanism, self.auth_cram_md5))
         except smtplib.SMTPAuthenticationError as error:
             words = error.smtp_error
             return error.smtp_code, words.encode() if isinstance(words, str) else words
+
+    def _try_utf8(self, mechanism: str) -> tuple[int, bytes]:
+        """Do what smtplib's own methods do for ASCII alone."""
+        if mechanism == "PLAIN":
+            response = _b64(f"\0{self.user}\0{self.password}")
+            return self.docmd("AUTH", f"PLAIN {response}")
+        reply = self.docmd("AUTH", "LOGIN")
+        for answer in (self.user, self.password):
+            if reply[0] == 334:
+                reply = self.docmd(_b64(answer))
+        return reply
+
+
+def _b64(text: str) -> str:
+    return b64encode(text.encode()).decode()

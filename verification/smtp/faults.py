@@ -28,6 +28,7 @@ class Fault(Enum):
     WRONG_NAME = auto()
     CA_UNREADABLE = auto()
     NO_MECHANISM = auto()
+    BEYOND_ASCII = auto()
     CLEAR_TEXT = auto()
     NO_SMTPUTF8 = auto()
     BAD_ADDRESS = auto()

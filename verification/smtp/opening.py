@@ -15,7 +15,7 @@ from authconfig.choices import SmtpSecurity
 from verification.choices import Stage, StepState
 from verification.smtp import network
 from verification.smtp.addresses import greeting_name
-from verification.smtp.client import Client
+from verification.smtp.client import MECHANISMS, Client
 from verification.smtp.conversation import Conversation
 from verification.smtp.errors import SmtpError, readable
 from verification.smtp.faults import Fault, fault_of
@@ -181,13 +181,19 @@ def _log_in(talk: Conversation) -> None:
         found.append(_authenticate(talk))
 
 
+def _why_no_mechanism(client: Client) -> Fault:
+    known = set(client.offered_mechanisms()) & set(MECHANISMS)
+    # It would do for other credentials.
+    return Fault.BEYOND_ASCII if known else Fault.NO_MECHANISM
+
+
 def _authenticate(talk: Conversation) -> str:
     client, account = talk.client, talk.account
     try:
         reply = client.authenticate(account.username, account.password)
     except smtplib.SMTPNotSupportedError as error:
         words = _offers(" ".join(client.offered_mechanisms()))
-        raise talk.error(Stage.AUTH, words, Fault.NO_MECHANISM) from error
+        raise talk.error(Stage.AUTH, words, _why_no_mechanism(client)) from error
     except binascii.Error as error:  # the challenge was no base64
         raise talk.error(Stage.AUTH, str(error), Fault.NOT_SMTP) from error
     return talk.expect(Stage.AUTH, reply, 235)

@@ -84,6 +84,10 @@ REMEDIES: dict[Fault, StrPromise] = {
         "“%(server)s” offers no way to log in that is known here. Check the port,"
         " or leave the username empty if the server needs no login."
     ),
+    Fault.BEYOND_ASCII: _(
+        "The login that “%(server)s” offers carries no letters such as ä or é. Use a"
+        " username and a password without them."
+    ),
     Fault.CLEAR_TEXT: _(
         "The password is not sent over an unencrypted connection. Select the security"
         " “STARTTLS” or “TLS from the start”, or leave the username empty."
