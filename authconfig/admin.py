@@ -304,6 +304,7 @@ class DaysFilter(RangeDateFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
+    offered_rights = ("view",)
     list_display = (
         "time",
         "event",

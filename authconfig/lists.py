@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -11,6 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.timezone import localtime
@@ -21,6 +22,8 @@ class ReadOnlyAdmin(ModelAdmin):
     """What the site itself writes, nobody edits; what may be done are actions."""
 
     list_fullwidth = True
+    # "change" is the right to the actions.
+    offered_rights: Sequence[str] = ("view", "change")
 
     def has_add_permission(self, *args: Any) -> bool:
         return False
@@ -77,4 +80,6 @@ def moment(at: datetime | None) -> str:
         return ""
     part = '<span class="whitespace-nowrap">{}</span>'
     local = localtime(at)
-    return format_html(f"{part} {part}", f"{local:%Y-%m-%d}", f"{local:%H:%M:%S}")
+    return format_html(
+        f"{part} {part}", date_format(local, "SHORT_DATE_FORMAT"), f"{local:%H:%M:%S}"
+    )

@@ -13,6 +13,7 @@ from threading import Thread
 import idna
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 LONGEST_WORDS = 500
@@ -140,7 +141,7 @@ def describe(tls: ssl.SSLSocket) -> str:
     words = _("%(subject)s, issued by %(issuer)s, valid until %(date)s") % {
         "subject": _common_name(certificate.subject),
         "issuer": _common_name(certificate.issuer),
-        "date": f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+        "date": date_format(certificate.not_valid_after_utc, "SHORT_DATE_FORMAT"),
     }
     return f"{tls.version()}, {words}"
 

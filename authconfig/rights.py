@@ -37,8 +37,15 @@ class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stu
 def rights() -> QuerySet[Permission]:
     """Those for what the admin shows; any other would open nothing."""
     models = [model for model in apps.get_models() if admin.site.is_registered(model)]
+    names = [
+        f"{action}_{model._meta.model_name}"
+        for model in models
+        for action in getattr(
+            admin.site.get_model_admin(model), "offered_rights", ACTIONS
+        )
+    ]
     types = ContentType.objects.get_for_models(*models).values()
-    found = Permission.objects.filter(content_type__in=types)
+    found = Permission.objects.filter(content_type__in=types, codename__in=names)
     return found.select_related("content_type")
 
 

@@ -49,7 +49,7 @@ class PbxUserForm(NameForm):
     class Meta:
         model = PbxUser
         fields = "__all__"  # noqa: DJ007  # the admin names the fields
-        labels = {"is_superuser": _("all rights")}
+        labels = {"is_superuser": _("All rights")}
         help_texts = {
             "is_superuser": _(
                 "An administrator without all rights may do what the groups and"

@@ -13,6 +13,7 @@ import idna
 from cryptography import x509
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.names import domain_key
@@ -187,5 +188,5 @@ def validate_certificates(value: str) -> None:
         raise ValidationError(
             _("The certificate expired on %(date)s. Paste the present one."),
             code="expired",
-            params={"date": f"{expires_at:%Y-%m-%d}"},
+            params={"date": date_format(expires_at, "SHORT_DATE_FORMAT")},
         )

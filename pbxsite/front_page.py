@@ -11,6 +11,7 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -116,9 +117,9 @@ def _mail_sentence(times: MailTimes) -> str:
 
 def _mail_details(found: Overview, times: MailTimes) -> Iterator[str]:
     if times.count:
-        yield _("Half of them within %(median).1f s, 95 %% within %(p95).1f s.") % {
-            "median": times.median_seconds,
-            "p95": times.p95_seconds,
+        yield _("Half of them within %(median)s s, 95 %% within %(p95)s s.") % {
+            "median": number_format(times.median_seconds, 1),
+            "p95": number_format(times.p95_seconds, 1),
         }
     if found.due:
         yield ngettext("%(count)d is due now.", "%(count)d are due now.", found.due) % {

@@ -41,6 +41,11 @@ UNFOLD = (
     gettext_noop("Toggle password visibility"),
     gettext_noop("Type to search"),
 )
+# Django has German for these, with another word for "save" than ours.
+DJANGO = (
+    gettext_noop("Save and add another"),
+    gettext_noop("Save and continue editing"),
+)
 ALLAUTH = (
     gettext_noop("MFA"),
     gettext_noop("TOTP Authenticator"),

@@ -270,6 +270,7 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
+FORMAT_MODULE_PATH = ["pbxsite.formats"]
 LOCALE_PATHS = [BASE_DIR / "pbxsite" / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")

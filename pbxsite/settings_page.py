@@ -49,6 +49,8 @@ REFUSED = ("authentication_type",)
 class SettingsPage(ModelAdmin):
     """One row, so one page: where the list would be, and with no add or delete."""
 
+    offered_rights = ("change",)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

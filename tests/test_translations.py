@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import allauth
+import django
 import polib
 import pytest
 import unfold
@@ -215,8 +216,12 @@ def test_no_text_mail_says_anything_past_the_catalogue() -> None:
 
 @pytest.mark.parametrize(
     ("package", "words"),
-    [(unfold, library_words.UNFOLD), (allauth, library_words.ALLAUTH)],
-    ids=["unfold", "allauth"],
+    [
+        (unfold, library_words.UNFOLD),
+        (allauth, library_words.ALLAUTH),
+        (django, library_words.DJANGO),
+    ],
+    ids=["unfold", "allauth", "django"],
 )
 def test_libraries_still_say_what_we_translate_for_them(
     package: ModuleType, words: tuple[str, ...]

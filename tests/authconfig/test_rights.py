@@ -11,7 +11,7 @@ from authconfig.rights import rights
 GROUPS = "/admin/auth/group/"
 LANGUAGES = [
     ("en", "PBX users: see", "Signed-in sessions: change"),
-    ("de", "PBX-Benutzer: sehen", "Sitzungen: ändern"),
+    ("de", "PBX-Benutzer: ansehen", "Aktive Sitzungen: ändern"),
 ]
 
 
@@ -44,3 +44,15 @@ def test_group_keeps_the_rights_that_were_ticked(admin_client_myapps: Browser) -
     )
 
     assert list(Group.objects.get(name="Service desk").permissions.all()) == [right]
+
+
+def test_lists_that_the_site_writes_itself_offer_only_what_they_can(db: None) -> None:
+    offered = set(rights().values_list("codename", flat=True))
+
+    assert {right for right in offered if right.endswith("_auditevent")} == {
+        "view_auditevent"
+    }
+    assert {right for right in offered if right.endswith("_loginsession")} == {
+        "view_loginsession",
+        "change_loginsession",
+    }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
 import pytest
 from django.test import Client as Browser
 from django.utils import translation
 
+from authconfig.lists import moment
 from authconfig.models import PbxUser, current_settings
 from tests.conftest import Starter
 from tests.html import Page
@@ -122,3 +124,14 @@ def test_verification_email_is_in_the_language_of_its_reader(
         assert (
             "Tippen Sie nie Ziffern ein, die Ihnen jemand nennt." in body.get_content()
         )
+
+
+@pytest.mark.parametrize(
+    ("language", "day"), [("de", "24.11.2026"), ("en", "2026-11-24")]
+)
+def test_times_in_lists_are_as_the_reader_writes_them(language: str, day: str) -> None:
+    with translation.override(language):
+        text = moment(datetime(2026, 11, 24, 4, 5, 6, tzinfo=UTC))
+
+    assert day in text
+    assert "04:05:06" in text

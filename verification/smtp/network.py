@@ -12,6 +12,7 @@ from threading import Thread
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from verification.smtp.faults import Fault, fault_of
@@ -100,7 +101,7 @@ def describe(certificate: x509.Certificate) -> str:
     return _("%(subject)s, issued by %(issuer)s, valid until %(date)s") % {
         "subject": common_name(certificate.subject),
         "issuer": common_name(certificate.issuer),
-        "date": f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+        "date": date_format(certificate.not_valid_after_utc, "SHORT_DATE_FORMAT"),
     }
 
 
