@@ -1,0 +1,165 @@
+"""The test of a provider's configuration, stage by stage and in words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from authconfig.choices import Event, OAuth2Stage, StepState
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.oidc.checkup import test_oauth2 as check
+from authconfig.steps import Report, Step
+from tests.conftest import SettingsSetter
+from tests.provider import Provider
+from tests.scripted_provider import KEYS, Scripted, scripted_provider
+
+pytestmark = pytest.mark.django_db
+CONFIGURATION = "/.well-known/openid-configuration"
+ALL = list(OAuth2Stage)
+S = OAuth2Stage
+
+
+@pytest.fixture
+def script() -> Iterator[Scripted]:
+    with scripted_provider() as running:
+        yield running
+
+
+def checked(url: str, actor: PbxUser | None = None) -> tuple[Report, list[Step]]:
+    """Check settings that are not saved; return the report and what was told."""
+    told: list[Step] = []
+    row = AuthenticationSettings(oauth2_well_known_url=url, oauth2_client_id="pbx")
+    return check(row, told.append, actor=actor), told
+
+
+def test_a_certified_provider_passes_every_stage(provider: Provider) -> None:
+    report, told = checked(provider.well_known_url)
+
+    assert report.accepted
+    assert [step.stage for step in report.steps] == ALL
+    assert {step.state for step in report.steps} == {StepState.DONE}
+    assert [step.state for step in told[:2]] == [StepState.STARTED, StepState.DONE]
+    assert report.steps[1].words == provider.issuer
+    assert "PKCE S256" in report.steps[-1].words
+    assert "RS256" in report.steps[3].words
+
+
+@pytest.mark.parametrize(
+    ("change", "stage", "remedy"),
+    [
+        ({"issuer": "https://evil.example"}, S.ISSUER, "begins with the issuer"),
+        ({"issuer": "https://x.example/{tenant}"}, S.ISSUER, "your own organisation"),
+        ({"token_endpoint": None}, S.ENDPOINTS, "token_endpoint"),
+        ({"jwks_uri": "http://keys.example/"}, S.ENDPOINTS, "are https"),
+        ({"code_challenge_methods_supported": ["plain"]}, S.METHODS, "PKCE"),
+    ],
+    ids=str,
+)
+def test_the_stage_that_fails_is_the_last_and_has_a_remedy(
+    script: Scripted, change: dict[str, Any], stage: OAuth2Stage, remedy: str
+) -> None:
+    script.configuration = change
+
+    report, _told = checked(script.well_known_url)
+
+    assert not report.accepted
+    assert [step.stage for step in report.steps] == ALL[: ALL.index(stage) + 1]
+    assert report.steps[-1].state is StepState.FAILED
+    assert report.steps[-1].words
+    assert remedy in report.remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        ((302, b""), "not one that leads there"),
+        ((404, b""), "/.well-known/openid-configuration"),
+        ((200, b"<html>"), "/.well-known/openid-configuration"),
+        ((503, b""), "Check the address"),
+    ],
+    ids=["redirect", "404", "html", "503"],
+)
+def test_what_is_no_configuration_fails_as_it_is_fetched(
+    script: Scripted, answer: tuple[int, bytes], remedy: str
+) -> None:
+    script.instead[CONFIGURATION] = answer
+
+    report, _told = checked(script.well_known_url)
+
+    assert [step.stage for step in report.steps] == [S.FETCH]
+    assert remedy in report.remedy
+
+
+@pytest.mark.parametrize(
+    "keys", [b"{}", b'{"keys": []}', b'{"keys": ["x"]}', b'{"keys": [{"kty": "oct"}]}']
+)
+def test_keys_that_are_none_fail(script: Scripted, keys: bytes) -> None:
+    script.instead["/keys"] = (200, keys)
+
+    report, _told = checked(script.well_known_url)
+
+    assert report.steps[-1].stage is S.KEYS
+    assert report.steps[-1].state is StepState.FAILED
+
+
+def test_a_test_asks_what_has_just_failed(script: Scripted) -> None:
+    script.instead[CONFIGURATION] = (503, b"")
+    assert not checked(script.well_known_url)[0].accepted
+    script.instead.clear()
+
+    assert checked(script.well_known_url)[0].accepted
+    assert script.asked.count(CONFIGURATION) == 2
+    assert script.publishes == [KEYS[0]]
+
+
+def test_it_is_recorded_and_proves_nothing(
+    script: Scripted, administrator: PbxUser
+) -> None:
+    checked(script.well_known_url, administrator)
+
+    event = AuditEvent.objects.get(event=Event.OAUTH2_TESTED)
+    assert (event.actor, event.method, event.proof) == (administrator, "oauth2", "")
+
+
+@pytest.mark.parametrize("kind", ["pbx_only", "oauth2_only"])
+def test_the_command_tells_the_stages(
+    configure: SettingsSetter, provider: Provider, kind: str
+) -> None:
+    configure(**provider.settings(authentication_type=kind))
+    out = io.StringIO()
+
+    call_command("authconfig", "test", "oauth2", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in lines[:5]] == [s.value for s in ALL]
+    assert f"accepted: {provider.well_known_url}" in lines
+
+
+def test_the_command_fails_with_the_remedy(
+    configure: SettingsSetter, script: Scripted
+) -> None:
+    configure(**script.settings())
+    script.instead[CONFIGURATION] = (302, b"")
+    out, err = io.StringIO(), io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("authconfig", "test", "oauth2", stdout=out, stderr=err)
+
+    assert ended.value.code == 1
+    assert out.getvalue().startswith("fetch: failed")
+    assert "not one that leads there" in err.getvalue()
+
+
+def test_the_command_says_that_no_provider_is_set(configure: SettingsSetter) -> None:
+    configure(oauth2_well_known_url="")
+    err = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("authconfig", "test", "oauth2", stderr=err)
+
+    assert ended.value.code == 1
+    assert "oauth2_well_known_url" in err.getvalue()
