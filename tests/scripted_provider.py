@@ -50,6 +50,8 @@ class Scripted:
     callback: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     credentials: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    # Each request's path and Authorization.
+    authorizations: list[tuple[str, str]] = field(default_factory=list)
     nonce: str = ""
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -139,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, script = urlsplit(self.path).path, self.script
         script.asked.append(path)
+        authorization = self.headers.get("Authorization", "")
+        script.authorizations.append((path, authorization))
         script.ended.wait(script.delays.get(path, 0))
         status, body = script.instead.get(path) or (
             200,

@@ -21,8 +21,10 @@ CHUNK = 16 * 1024
 class Session(requests.Session):
     """All of allauth's requests to a provider go through one of these."""
 
-    # Without one of ours, requests would take an auth out of ~/.netrc.
-    auth = staticmethod(lambda request: request)
+    def __init__(self) -> None:
+        super().__init__()
+        # Without one of ours, requests would take an auth out of ~/.netrc.
+        self.auth = lambda request: request
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
         """Bound the whole of it: requests' own limit is for each piece it reads.

@@ -6,6 +6,7 @@ import html
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -475,6 +476,24 @@ def test_a_public_client_sends_no_secret(
     ((header, form),) = script.credentials
     assert (header, form.get("client_secret")) == ("", None)
     assert form["client_id"] == "pbx"
+
+
+def test_no_password_of_the_machine_goes_to_the_provider(
+    script: Scripted,
+    configure: SettingsSetter,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login root password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    configure(oauth2_client_secret="")
+
+    log_in(Browser(), script)
+
+    ((header, _form),) = script.credentials
+    assert header == ""
+    assert ("/userinfo", "Bearer an-access-token") in script.authorizations
 
 
 def test_the_login_page_works_while_the_provider_is_down(
