@@ -18,11 +18,13 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 ROOT = Path(__file__).resolve().parent.parent
 ADMIN_PASSWORD = "a long administrator's password"
 START_LIMIT_SECONDS = 60
+# As patient on a busy machine as with what pages do.
+expect.set_options(timeout=15_000)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
