@@ -30,10 +30,9 @@ from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm
 from unfold.utils import parse_date_str
 
-from authconfig import audit
+from authconfig import audit, lockout
 from authconfig.auditfile import MOST_EVENTS, as_csv
 from authconfig.choices import Event, Origin
 from authconfig.clients import origin_of
@@ -41,7 +40,7 @@ from authconfig.identityadmin import IdentitiesMixin
 from authconfig.lists import ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.rights import RightsMixin
-from authconfig.userforms import PbxUserAddForm, PbxUserForm
+from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
 from authconfig.users import difference, end_sessions, follow_session
 
@@ -95,8 +94,12 @@ class AccessRules:
         self, objs: Iterable[PbxUser], request: HttpRequest
     ) -> tuple[Any, Any, set[Any], Any]:
         """What goes with a user needs no right of its own: its lists are read-only."""
-        found, counts, missing, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        users = list(objs)
+        found, counts, missing, protected = super().get_deleted_objects(users, request)  # type: ignore[misc]
         own = {PbxUser._meta.verbose_name} & set(missing)
+        if lockout.leaves_nobody(users):
+            messages.error(request, lockout.last_one())
+            protected = [*protected, *(user.name for user in users if user.is_staff)]
         return found, counts, own, protected
 
 
@@ -195,7 +198,7 @@ class PbxUserAdmin(
     form = PbxUserForm
     add_form = PbxUserAddForm
     add_form_template = None
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
     fieldsets = (
         (None, {"fields": ("name", "long_name", "email", "number", "language")}),

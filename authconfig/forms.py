@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
+from authconfig.lockout import Refusal
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.oidc.checkup import REMEDIES
@@ -139,7 +140,7 @@ class OutsideFacts:
     """What the form has to ask of parts of the site that it may not import."""
 
     account_was_accepted: Callable[[AuthenticationSettings], bool]
-    lockout_fault: Callable[[AuthenticationSettings, AuthenticationSettings], str]
+    lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Refusal | None]
 
 
 class SettingsForm(SettingsModelForm):
@@ -172,6 +173,7 @@ class SettingsForm(SettingsModelForm):
         self.outside = outside
         # The secrets that a change of their server took away.
         self.lost_secrets: list[str] = []
+        self.refusal: Refusal | None = None
         self._entered: dict[str, Any] = {}
         self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
         for name, field in self.fields.items():
@@ -214,9 +216,9 @@ class SettingsForm(SettingsModelForm):
         self._check_methods(candidate)
         self._check_two_factor(candidate)
         if not self.errors:
-            fault = self.outside.lockout_fault(self.stored, candidate)
-            if fault:
-                self.add_error("authentication_type", fault)
+            self.refusal = self.outside.lockout(self.stored, candidate)
+            if self.refusal:
+                self.add_error(*self.refusal)
         return cleaned
 
     def candidate(self) -> AuthenticationSettings:

@@ -1,12 +1,13 @@
-"""Would these settings leave an administrator a way in?"""
+"""Would this leave an administrator a way in?"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Client, Event, Method
@@ -17,71 +18,93 @@ from authconfig.models import (
     ProviderIdentity,
     current_settings,
 )
+from authconfig.names import name_key, pbx_name
+from authconfig.oidc.discovery import issuer_of
 from authconfig.policy import methods_for, needs_approval
-from authconfig.sections import SECTIONS
+from authconfig.proofs import FIELDS_OF, proof_of
 
 # How fresh the proof is that this administrator can log in by the new method.
 PROOF_TTL = timedelta(minutes=15)
 PROOFS = (Event.LOGIN, Event.NETLOGON_TESTED, Event.OAUTH2_TESTED)
-ALWAYS = ("authentication_type", "two_factor")
-# What decides whether a login by the method succeeds.
-FIELDS_OF = {
-    Method.NETLOGON: next(s.all_fields for s in SECTIONS if s.key == "netlogon"),
-    Method.OAUTH2: (
-        "oauth2_domain",
-        "pbx_domain",
-        *next(s.all_fields for s in SECTIONS if s.key == "oauth2"),
-    ),
-}
+# Of these the domains decide what the login form takes a name for.
+ALWAYS = (
+    "authentication_type",
+    "two_factor",
+    "pbx_domain",
+    "netlogon_domain",
+    "netlogon_netbios_name",
+)
+SHOWN_NAMES = 3
 
 
-def proof_of(settings: AuthenticationSettings, method: Method) -> str:
-    """Return a keyed digest of the method's settings; "" for the PBX password.
+class Refusal(NamedTuple):
+    """`field` is the one whose change is refused."""
 
-    It goes with each login and test that succeeded, so that it proves something of
-    these very settings and of no others.
-    """
-    if method not in FIELDS_OF:
-        return ""
-    values = [str(getattr(settings, name)) for name in FIELDS_OF[method]]
-    return salted_hmac("authconfig.lockout", repr(values)).hexdigest()[:16]
+    field: str
+    text: str
 
 
-def lockout_fault(
+def refusal(
     old: AuthenticationSettings,
     new: AuthenticationSettings,
     administrator: PbxUser | None,
-) -> str:
-    """Return why nobody could administer the site any more, or "".
+) -> Refusal | None:
+    """Return why nobody could administer the site any more, if so.
 
     The admin's login counts as myApps. Without the PBX password, only a recent login
     or test of this very administrator, by the new method and settings, is proof.
     """
+    changed = [n for n in _watched(new) if getattr(old, n) != getattr(new, n)]
+    if not changed:
+        return None
     methods = methods_for(new, Client.MYAPPS)
-    watched = (
-        ALWAYS if Method.PASSWORD in methods else (*ALWAYS, *FIELDS_OF[methods[0]])
-    )
-    if not any(getattr(old, name) != getattr(new, name) for name in watched):
-        return ""
-    if Method.PASSWORD not in methods:
-        return _fault_without_pbx_password(new, methods[0], administrator)
-    able = [user for user in _administrators() if user.has_usable_password()]
+    able = _able(new, methods, since=_proof_begins())
+    if administrator and Method.PASSWORD not in methods:
+        able = [user for user in able if user == administrator]
     if not able:
-        return _("No administrator has a PBX password. Set one first.")
-    if needs_approval(new, Client.MYAPPS) and not any(u.email for u in able):
-        return _(
-            "No administrator has an e-mail address, so none could approve his login."
-            " Enter one for an administrator first."
-        )
-    return ""
+        field = _preferred("authentication_type", changed)
+        return Refusal(field, _no_way_in(new, administrator))
+    if needs_approval(new, Client.MYAPPS) and not any(user.email for user in able):
+        return Refusal(_preferred("two_factor", changed), _no_address(able))
+    return None
 
 
-def needs_email(administrator: PbxUser) -> bool:
-    """Is this the last administrator whom a verification e-mail can reach?"""
-    if not administrator.email or not needs_approval(current_settings(), Client.MYAPPS):
+def leaves_nobody(without: Iterable[PbxUser]) -> bool:
+    """Are these all of the administrators who can log in, so far as is known?"""
+    able = {user.pk for user in able_at_present()}
+    return bool(able) and able <= {user.pk for user in without}
+
+
+def able_at_present() -> list[PbxUser]:
+    """Return the administrators who can log in with the present settings.
+
+    Of a Windows or a provider's password nobody knows more than that it was right with
+    these very settings before.
+    """
+    rules = current_settings()
+    able = _able(rules, methods_for(rules, Client.MYAPPS))
+    return [user for user in able if user.email or not needs_email()]
+
+
+def needs_email() -> bool:
+    return needs_approval(current_settings(), Client.MYAPPS)
+
+
+def needs_password(administrator: PbxUser) -> bool:
+    """Is his PBX password the last way in for any administrator?"""
+    rules = current_settings()
+    methods = methods_for(rules, Client.MYAPPS)
+    if Method.PASSWORD not in methods or not leaves_nobody([administrator]):
         return False
-    others = _administrators().exclude(pk=administrator.pk)
-    return not others.exclude(email="").exists()
+    others = [method for method in methods if method is not Method.PASSWORD]
+    return administrator not in _able(rules, others)
+
+
+def last_one() -> str:
+    return _(
+        "No other administrator can log in with the present settings, so nobody could"
+        " administer the site any more. See to another one first."
+    )
 
 
 def needs_identity(identity: ProviderIdentity) -> bool:
@@ -96,26 +119,134 @@ def needs_identity(identity: ProviderIdentity) -> bool:
     return able.filter(pk=identity.pk).exists() and able.count() == 1
 
 
-def _fault_without_pbx_password(
-    new: AuthenticationSettings, method: Method, administrator: PbxUser | None
-) -> str:
+def _proof_begins() -> datetime:
+    return timezone.now() - PROOF_TTL
+
+
+def _watched(new: AuthenticationSettings) -> list[str]:
+    methods = methods_for(new, Client.MYAPPS)
+    return [*ALWAYS, *(name for m in methods for name in FIELDS_OF.get(m, ()))]
+
+
+def _preferred(field: str, changed: Sequence[str]) -> str:
+    return field if field in changed else changed[0]
+
+
+def _administrators() -> QuerySet[PbxUser]:
+    """Return those who may mend the settings."""
+    right = {"codename": "change_authenticationsettings"}
+    own = Q(**{f"user_permissions__{key}": value for key, value in right.items()})
+    of_group = Q(
+        **{f"groups__permissions__{key}": value for key, value in right.items()}
+    )
+    active = PbxUser.objects.filter(is_active=True, is_staff=True)
+    return active.filter(Q(is_superuser=True) | own | of_group).distinct()
+
+
+def _able(
+    rules: AuthenticationSettings,
+    methods: Iterable[Method],
+    *,
+    since: datetime | None = None,
+) -> list[PbxUser]:
+    ways = {
+        Method.PASSWORD: _able_by_password,
+        Method.NETLOGON: _able_by_netlogon,
+        Method.OAUTH2: _able_by_oauth2,
+    }
+    return [user for method in methods for user in ways[method](rules, since)]
+
+
+def _able_by_password(
+    rules: AuthenticationSettings, _since: datetime | None
+) -> list[PbxUser]:
+    users = [user for user in _administrators() if user.has_usable_password()]
+    return [user for user in users if _is_found_by_name(user, rules)]
+
+
+def _able_by_netlogon(
+    rules: AuthenticationSettings, since: datetime | None
+) -> list[PbxUser]:
+    proved = _proved(rules, Method.NETLOGON, since)
+    return [user for user in proved if _is_found_by_name(user, rules)]
+
+
+def _able_by_oauth2(
+    rules: AuthenticationSettings, since: datetime | None
+) -> list[PbxUser]:
+    """An administrator's account is never connected by a login, so it has to be."""
+    issuer = issuer_of(rules.oauth2_well_known_url)
+    proved = _proved(rules, Method.OAUTH2, since)
+    return list(proved.filter(identities__issuer__in=(issuer, f"{issuer}/")))
+
+
+def _proved(
+    rules: AuthenticationSettings, method: Method, since: datetime | None
+) -> QuerySet[PbxUser]:
     proofs = AuditEvent.objects.filter(
         event__in=PROOFS,
         method=method,
-        proof=proof_of(new, method),
-        at__gt=timezone.now() - PROOF_TTL,
+        proof=proof_of(rules, method),
         user__in=_administrators(),
     )
-    if administrator:
-        proofs = proofs.filter(user=administrator)
-    if proofs.exists():
-        return ""
+    if since:
+        proofs = proofs.filter(at__gt=since)
+    return PbxUser.objects.filter(pk__in=proofs.values("user"))
+
+
+def _is_found_by_name(user: PbxUser, rules: AuthenticationSettings) -> bool:
+    return name_key(_taken_for(user, rules)) == user.name_key
+
+
+def _taken_for(user: PbxUser, rules: AuthenticationSettings) -> str:
+    """Return whose name the login form takes the user's own for."""
+    return pbx_name(
+        user.name,
+        domains=(rules.pbx_domain, rules.netlogon_domain),
+        netbios=rules.netbios_name,
+    )
+
+
+def _no_way_in(new: AuthenticationSettings, administrator: PbxUser | None) -> str:
+    methods = methods_for(new, Client.MYAPPS)
+    if Method.PASSWORD in methods:
+        return _no_password(new)
+    if administrator and administrator in _proved(new, methods[0], _proof_begins()):
+        return _not_connected(new, administrator)
     return _(
         "You have not logged in with “%(method)s” and these settings in the last 15"
         " minutes, so nobody knows whether you could. Run the section's test with your"
         " own name, or choose a type that allows both and log in that way first."
-    ) % {"method": method.label}
+    ) % {"method": methods[0].label}
 
 
-def _administrators() -> QuerySet[PbxUser]:
-    return PbxUser.objects.filter(is_active=True, is_staff=True)
+def _no_password(new: AuthenticationSettings) -> str:
+    holders = [user for user in _administrators() if user.has_usable_password()]
+    if not holders:
+        return _("No administrator has a PBX password. Set one first.")
+    return _misnamed(new, holders[0])
+
+
+def _not_connected(new: AuthenticationSettings, administrator: PbxUser) -> str:
+    """He did log in, and yet the next time he would not be found."""
+    if Method.NETLOGON in methods_for(new, Client.MYAPPS):
+        return _misnamed(new, administrator)
+    return _(
+        "Your account at the provider is not connected, so a login with it would be"
+        " refused. Choose a type that allows both and connect it under Account security"
+        " first."
+    )
+
+
+def _misnamed(new: AuthenticationSettings, administrator: PbxUser) -> str:
+    return _(
+        "With these domains the login form takes “%(name)s” for the user “%(other)s”,"
+        " so no administrator could log in. Rename an administrator first."
+    ) % {"name": administrator.name, "other": _taken_for(administrator, new)}
+
+
+def _no_address(able: Sequence[PbxUser]) -> str:
+    return _(
+        "Of the administrators who could log in (%(names)s), none has an e-mail address"
+        " to approve the login with. Enter one first."
+    ) % {"names": ", ".join(sorted(user.name for user in able)[:SHOWN_NAMES])}

@@ -17,7 +17,7 @@ from import_export.results import Error, Result, RowResult
 from import_export.widgets import Widget
 from tablib import Dataset
 
-from authconfig import audit
+from authconfig import audit, lockout
 from authconfig.choices import Origin
 from authconfig.models import PbxUser
 from authconfig.names import name_key
@@ -31,6 +31,10 @@ COLUMN_OF = dict(zip(FIELDS, COLUMNS, strict=True))
 OTHER_FIELDS = {field.name for field in PbxUser._meta.fields} - set(FIELDS)
 YES = {"1", "true", "yes", "on", "ja", "wahr"}
 NO = {"0", "false", "no", "off", "nein", "falsch"}
+
+
+class NobodyLeftError(Exception):
+    """The file takes away the last administrator's way in."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,7 @@ class UserResult(Result):
         self._append_unexpected(row[LINE], errors[0])
 
     def _append_unexpected(self, line: int, error: Any) -> None:
-        text = _("The users were being changed by somebody else. Please try again.")
-        if not isinstance(error.error, IntegrityError):
-            logger.error("import of users failed", exc_info=error.error)
-            text = _("The site could not import this; its log says why.")
-        self.faults.append(Fault(line, "", "", text))
+        self.faults.append(Fault(line, "", "", _unexpected(error.error)))
 
     @property
     def summary(self) -> str:
@@ -105,6 +105,15 @@ class UserResult(Result):
             "unchanged": self.totals[RowResult.IMPORT_TYPE_SKIP],
         }
         return _("%(users)s, %(changed)d changed, %(unchanged)d unchanged") % counts
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, NobodyLeftError):
+        return lockout.last_one()
+    if isinstance(error, IntegrityError):
+        return _("The users were being changed by somebody else. Please try again.")
+    logger.error("import of users failed", exc_info=error)
+    return _("The site could not import this; its log says why.")
 
 
 class Text(Widget):
@@ -167,6 +176,7 @@ class UserResource(ModelResource):
         self.actor = actor
         self.origin = origin
         self.known: dict[str, PbxUser] = {}
+        self.had_administrator = self.leaves_nobody = False
 
     @classmethod
     def get_result_class(cls) -> type[UserResult]:
@@ -198,6 +208,7 @@ class UserResource(ModelResource):
             self.update_instances.clear()
 
     def before_import(self, dataset: Dataset, **kwargs: Any) -> None:
+        self.had_administrator = bool(lockout.able_at_present())
         rows = dataset.dict
         self.lines: dict[str, int] = {}
         for row in rows:
@@ -314,7 +325,12 @@ class UserResource(ModelResource):
             row_result.difference = difference(row_result.original, row_result.instance)
 
     def after_import(self, dataset: Dataset, result: UserResult, **kwargs: Any) -> None:
-        if kwargs.get("dry_run") or result.faults:
+        if result.faults:
+            return
+        self.leaves_nobody = self.had_administrator and not lockout.able_at_present()
+        if self.leaves_nobody and self.actor:
+            raise NobodyLeftError
+        if kwargs.get("dry_run"):
             return
         rows = result.rows
         audit.record_changes(

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from authconfig.lockout import needs_email
+from authconfig import lockout
 from authconfig.models import PbxUser
 from authconfig.users import check_name
 
@@ -61,6 +61,8 @@ class PbxUserForm(NameForm):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.instance.pk == self.actor.pk:
             self._refuse_own_end(cleaned)
+        if not self.errors and lockout.leaves_nobody([self.instance]):
+            self._refuse_last_end(cleaned)
         if cleaned.get("is_superuser") and not cleaned.get("is_staff"):
             self.add_error(
                 "is_superuser", _("All rights are for administrators: tick that too.")
@@ -77,11 +79,28 @@ class PbxUserForm(NameForm):
         for field, fault in faults.items():
             if getattr(self.actor, field) and cleaned.get(field) is False:
                 self.add_error(field, f"{fault} {remedy}")
-        if not cleaned.get("email", "?") and needs_email(self.actor):
+
+    def _refuse_last_end(self, cleaned: dict[str, Any]) -> None:
+        for field in ("is_active", "is_staff", "is_superuser"):
+            if getattr(self.instance, field) and cleaned.get(field) is False:
+                self.add_error(field, lockout.last_one())
+        if not cleaned.get("email", "?") and lockout.needs_email():
             self.add_error(
                 "email",
                 _(
-                    "Two-factor authentication is on, and no other administrator has an"
-                    " address: nobody could approve a login any more."
+                    "Two-factor authentication is on, and no other administrator who"
+                    " can log in has an address: nobody could approve a login any"
+                    " more."
                 ),
             )
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Sets a user's PBX password, or takes it away."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        removed = not cleaned.get("set_usable_password", True)
+        if removed and lockout.needs_password(self.user):
+            raise forms.ValidationError(lockout.last_one())
+        return cleaned

@@ -21,10 +21,10 @@ from django.utils.translation import gettext_lazy as _
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
 from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of
-from authconfig.lockout import proof_of
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
+from authconfig.proofs import proof_of
 from authconfig.reauthentication import can_reauthenticate_by_password
 from pbxsite.social import bind_account
 from verification import sessions

@@ -21,7 +21,7 @@ def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
     """Return what the form asks of the rest of the site, for this administrator."""
     return OutsideFacts(
         account_was_accepted=account_was_accepted,
-        lockout_fault=lambda old, new: lockout.lockout_fault(old, new, administrator),
+        lockout=lambda old, new: lockout.refusal(old, new, administrator),
     )
 
 

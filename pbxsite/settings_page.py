@@ -41,8 +41,6 @@ STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
 OWN_PASSWORD = "own_password"  # noqa: S105
 END_SESSIONS = "end_sessions"
-# Where it is worth knowing before saving that saving will be refused.
-REFUSED = ("authentication_type",)
 
 
 @admin.register(AuthenticationSettings)
@@ -205,7 +203,7 @@ def _preview(request: HttpRequest) -> JsonResponse:
             "sections": summary.consequences(form.stored, candidate, facts),
             "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
             "changed": [settings_cards.name_of(key) for key in form.changed_keys()],
-            "refusals": {n: form.faults[n] for n in REFUSED if n in form.faults},
+            "refusal": form.refusal._asdict() if form.refusal else None,
             "conditions": [
                 condition.is_met
                 for condition in settings_cards.conditions(form, candidate)

@@ -25,9 +25,9 @@ from authconfig.directory.faults import DirectoryError
 from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.directory.talk import Talk
-from authconfig.lockout import proof_of
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from authconfig.names import name_key, pbx_name
+from authconfig.proofs import proof_of
 from authconfig.steps import Progress, Report, Step
 
 # The page's limit: directories lock accounts that are tried too often.

@@ -6,14 +6,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
 from authconfig.directory.diagnosis import test_netlogon as run_test
-from authconfig.lockout import PROOF_TTL, lockout_fault, proof_of
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.lockout import PROOF_TTL, refusal
+from authconfig.models import (
+    AuditEvent,
+    AuthenticationSettings,
+    PbxUser,
+    ProviderIdentity,
+)
+from authconfig.proofs import proof_of
 from tests.conftest import SettingsSetter
 from tests.directory import WINDOWS_PASSWORD, Directory
 
@@ -26,16 +33,25 @@ def rules(**values: Any) -> AuthenticationSettings:
 
 
 def netlogon_only(**values: Any) -> AuthenticationSettings:
-    return rules(authentication_type="netlogon_only", **(NETLOGON | values))
+    return rules(**({"authentication_type": "netlogon_only"} | NETLOGON | values))
 
 
-def logged_in(user: PbxUser, settings: AuthenticationSettings) -> AuditEvent:
+def lockout_fault(
+    old: AuthenticationSettings, new: AuthenticationSettings, user: PbxUser | None
+) -> str:
+    refused = refusal(old, new, user)
+    return refused.text if refused else ""
+
+
+def logged_in(
+    user: PbxUser, settings: AuthenticationSettings, method: Method = Method.NETLOGON
+) -> AuditEvent:
     return audit.record(
         Event.LOGIN,
         user=user,
         client=Client.MYAPPS,
-        method=Method.NETLOGON,
-        proof=proof_of(settings, Method.NETLOGON),
+        method=method,
+        proof=proof_of(settings, method),
     )
 
 
@@ -105,7 +121,7 @@ def test_what_changes_no_login_is_not_asked_about(administrator: PbxUser) -> Non
 def test_a_test_with_ones_own_name_and_password_is_proof(
     user: PbxUser, directory: Directory, name: str, password: str, is_proof: bool
 ) -> None:
-    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
+    PbxUser.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
     new = rules(**directory.settings(authentication_type="netlogon_only"))
 
     run_test(new, name, password, lambda _step: None, actor=user)
@@ -116,7 +132,7 @@ def test_a_test_with_ones_own_name_and_password_is_proof(
 def test_a_real_login_is_proof(
     netlogon: SettingsSetter, user: PbxUser, browser: Browser
 ) -> None:
-    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
+    PbxUser.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
     now = netlogon(authentication_type="pbx_and_netlogon")
 
     browser.post("/login/", {"login": "anna", "password": WINDOWS_PASSWORD})
@@ -132,9 +148,11 @@ def test_two_factor_needs_an_administrator_with_an_address(
     assert lockout_fault(rules(), new, administrator) == ""
     PbxUser.objects.update(email="")
 
-    assert "No administrator has an e-mail address" in lockout_fault(
-        rules(), new, administrator
-    )
+    refused = refusal(rules(), new, administrator)
+
+    assert refused
+    assert refused.field == "two_factor"
+    assert "(admin), none has an e-mail address" in refused.text
 
 
 def test_pbx_passwords_need_an_administrator_with_one(administrator: PbxUser) -> None:
@@ -146,16 +164,72 @@ def test_pbx_passwords_need_an_administrator_with_one(administrator: PbxUser) ->
     assert fault == "No administrator has a PBX password. Set one first."
 
 
-def test_the_last_address_of_an_administrator_stays(
-    admin_client_myapps: Browser,
-    administrator: PbxUser,
-    two_factor: AuthenticationSettings,
+def test_two_factor_needs_an_address_of_whom_windows_passwords_let_in(
+    administrator: PbxUser, user: PbxUser
 ) -> None:
-    page = f"/admin/authconfig/pbxuser/{administrator.pk}/change/"
-    values = {"name": "admin", "email": "", "is_active": "on", "is_staff": "on"}
+    PbxUser.objects.filter(pk=administrator.pk).update(email="")
+    logged_in(administrator, netlogon_only())
 
-    answer = admin_client_myapps.post(page, values | {"is_superuser": "on"})
+    new = netlogon_only(two_factor=True)
 
-    assert "no other administrator has an address" in answer.content.decode()
-    administrator.refresh_from_db()
-    assert administrator.email == "admin@example.com"
+    assert "(admin), none has" in lockout_fault(netlogon_only(), new, administrator)
+
+
+def test_a_windows_password_lets_in_beside_pbx_passwords(
+    administrator: PbxUser,
+) -> None:
+    administrator.set_unusable_password()
+    administrator.save()
+    old = netlogon_only(authentication_type="pbx_and_netlogon")
+    new = netlogon_only(authentication_type="pbx_and_netlogon", pbx_domain="b.example")
+    assert "No administrator has a PBX password" in lockout_fault(
+        old, new, administrator
+    )
+
+    logged_in(administrator, new)
+
+    assert lockout_fault(old, new, administrator) == ""
+
+
+def test_only_who_may_mend_the_settings_counts(
+    administrator: PbxUser, user: PbxUser
+) -> None:
+    PbxUser.objects.filter(pk=administrator.pk).update(is_active=False)
+    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
+    assert lockout_fault(netlogon_only(), rules(), None)
+
+    right = Permission.objects.get(codename="change_authenticationsettings")
+    user.user_permissions.add(right)
+
+    assert lockout_fault(netlogon_only(), rules(), None) == ""
+
+
+def test_an_account_at_the_provider_has_to_be_connected(administrator: PbxUser) -> None:
+    new = rules(
+        authentication_type="oauth2_only",
+        oauth2_well_known_url="https://idp.example/.well-known/openid-configuration",
+        oauth2_client_id="pbx",
+    )
+    logged_in(administrator, new, Method.OAUTH2)
+    assert "is not connected" in lockout_fault(rules(), new, administrator)
+
+    ProviderIdentity.objects.create(
+        user=administrator, issuer="https://idp.example/", subject="1"
+    )
+
+    assert lockout_fault(rules(), new, administrator) == ""
+
+
+def test_a_domain_must_not_take_every_administrators_name(
+    administrator: PbxUser,
+) -> None:
+    PbxUser.objects.filter(pk=administrator.pk).update(
+        name="admin@example.com", name_key="admin@example.com"
+    )
+
+    refused = refusal(rules(), rules(pbx_domain="example.com"), administrator)
+
+    assert refused
+    assert refused.field == "pbx_domain"
+    assert "takes “admin@example.com” for the user “admin”" in refused.text
+    assert refusal(rules(), rules(pbx_domain="other.example"), administrator) is None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from authconfig.forms import OutsideFacts, SettingsForm
+from authconfig.lockout import Refusal
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from tests.certificates import make_authority
@@ -35,11 +36,11 @@ pytestmark = pytest.mark.django_db
 
 
 def form_of(
-    *, is_accepted: bool = True, lockout: str = "", **changes: str
+    *, is_accepted: bool = True, refusal: Refusal | None = None, **changes: str
 ) -> SettingsForm:
     outside = OutsideFacts(
         account_was_accepted=lambda _row: is_accepted,
-        lockout_fault=lambda _old, _new: lockout,
+        lockout=lambda _old, _new: refusal,
     )
     row = AuthenticationSettings.load()
     return SettingsForm(posted(**changes), instance=row, outside=outside)
@@ -120,9 +121,9 @@ def test_changed_account_is_tested_anew_while_two_factor_is_on(
     assert form_of(is_accepted=False, **changes).is_valid() is is_valid
 
 
-def test_lockout_is_a_fault_of_the_authentication_type() -> None:
+def test_lockout_is_a_fault_of_the_field_to_blame() -> None:
     form = form_of(
-        lockout="Nobody could log in.",
+        refusal=Refusal("authentication_type", "Nobody could log in."),
         authentication_type="netlogon_only",
         **NEEDS["netlogon_only"],
     )

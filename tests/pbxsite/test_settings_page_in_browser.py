@@ -85,7 +85,7 @@ def test_type_that_would_lock_out_is_told_before_saving(page: Page) -> None:
     page.get_by_label("OpenID well-known").fill("https://idp.example/.well-known/x")
     page.get_by_label("Client ID").fill("pbx")
 
-    hint = page.locator('[data-refusal="authentication_type"]')
+    hint = page.locator('[data-field="authentication_type"] .refusal')
     expect(hint).to_contain_text("You have not logged in with")
 
 

@@ -175,8 +175,8 @@ class Command(SiteCommand):
     def _warn(self, form: SettingsForm) -> None:
         """The command line is the owner's: it warns where the page refuses."""
         candidate = form.candidate()
-        if fault := lockout.lockout_fault(form.stored, candidate, None):
-            self.stderr.write(f"Warning: {fault}")
+        if refusal := lockout.refusal(form.stored, candidate, None):
+            self.stderr.write(f"Warning: {refusal.field}: {refusal.text}")
         for name in form.lost_secrets:
             self.stderr.write(f"Warning: {name}: {summary.LOST_SECRET[name]}")
 
@@ -251,7 +251,7 @@ def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
     """Fill the page's form: what is stored, and what was given on top."""
     outside = OutsideFacts(
         account_was_accepted=saving.account_was_accepted,
-        lockout_fault=lambda _old, _new: "",
+        lockout=lambda _old, _new: None,
     )
     data = dict(_filled(row)) | _follow_security(row, values)
     for name, value in values.items():

@@ -61,9 +61,15 @@ class Command(SiteCommand):
 
     def _import(self, *, file: Path, **_: Any) -> None:
         dataset = UsersCsv().create_dataset(file.read_bytes())
-        result = UserResource().import_data(dataset, rollback_on_validation_errors=True)
+        resource = UserResource()
+        result = resource.import_data(dataset, rollback_on_validation_errors=True)
         if result.faults:
             self._fail(result.faults)
+        if resource.leaves_nobody:
+            self.stderr.write(
+                "Warning: no administrator can log in any more; manage.py rescue lets"
+                " one in."
+            )
         self.stdout.write(result.summary)
 
     def _export(self, **_: Any) -> None:

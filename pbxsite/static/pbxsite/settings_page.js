@@ -134,6 +134,21 @@
     hint.querySelector("span").textContent = sentence ?? "";
   }
 
+  // Saving would leave no administrator a way in: it stands at the field to blame.
+  function warnOfRefusal(refusal) {
+    const row = refusal && form.querySelector(`[data-field="${refusal.field}"]`);
+    for (const hint of form.querySelectorAll(".refusal")) {
+      if (hint.closest(".row") !== row) hint.remove();
+    }
+    if (!row) return;
+    if (!row.querySelector(".refusal")) {
+      const hint = document.getElementById("refusal-template").content.cloneNode(true);
+      row.querySelector(".row-control").append(hint);
+      reveal(row);
+    }
+    warn(row.querySelector(".refusal"), refusal.text);
+  }
+
   function show(preview) {
     for (const box of form.querySelectorAll("[data-changes]")) {
       list(box, preview.sections[box.dataset.changes]);
@@ -141,9 +156,7 @@
     for (const hint of form.querySelectorAll("[data-lost]")) {
       warn(hint, preview.lost[hint.dataset.lost]);
     }
-    for (const hint of form.querySelectorAll("[data-refusal]")) {
-      warn(hint, preview.refusals[hint.dataset.refusal]?.join(" "));
-    }
+    warnOfRefusal(preview.refusal);
     form.querySelectorAll("[data-condition]").forEach((condition, index) => {
       condition.classList.toggle("condition-met", preview.conditions[index]);
     });

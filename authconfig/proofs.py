@@ -1,0 +1,36 @@
+"""Which settings a login or a test of a method succeeded with."""
+
+from __future__ import annotations
+
+from django.utils.crypto import salted_hmac
+
+from authconfig.choices import Method
+from authconfig.models import AuthenticationSettings
+from authconfig.sections import SECTIONS
+
+# It stops wrong passwords and no right one.
+HARMLESS = ("netlogon_max_failures",)
+
+
+def _section(key: str) -> tuple[str, ...]:
+    fields = next(s.all_fields for s in SECTIONS if s.key == key)
+    return tuple(name for name in fields if name not in HARMLESS)
+
+
+# What decides whether a login by the method succeeds.
+FIELDS_OF: dict[Method, tuple[str, ...]] = {
+    Method.NETLOGON: ("pbx_domain", *_section("netlogon")),
+    Method.OAUTH2: ("oauth2_domain", "pbx_domain", *_section("oauth2")),
+}
+
+
+def proof_of(settings: AuthenticationSettings, method: Method) -> str:
+    """Return a keyed digest of the method's settings; "" for the PBX password.
+
+    It goes with each login and test that succeeded, so that it proves something of
+    these very settings and of no others.
+    """
+    if method not in FIELDS_OF:
+        return ""
+    values = [str(getattr(settings, name)) for name in FIELDS_OF[method]]
+    return salted_hmac("authconfig.proofs", repr(values)).hexdigest()[:16]
