@@ -43,6 +43,7 @@ UNFOLD = (
 )
 # Django has German for these, with another word for "save" than ours.
 DJANGO = (
+    gettext_noop("History"),
     gettext_noop("Save and add another"),
     gettext_noop("Save and continue editing"),
 )
