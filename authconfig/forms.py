@@ -17,9 +17,9 @@ from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
 from authconfig.lockout import Refusal
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_settings
-from authconfig.oidc.checkup import REMEDIES
 from authconfig.oidc.discovery import is_for_many_tenants
 from authconfig.oidc.faults import Fault
+from authconfig.oidc.remedies import REMEDIES
 from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
 from authconfig.validators import is_loopback, split_port

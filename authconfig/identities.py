@@ -10,11 +10,16 @@ from django.utils import timezone
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method, Origin
-from authconfig.models import PbxUser, ProviderIdentity, current_settings
+from authconfig.models import (
+    AuthenticationSettings,
+    PbxUser,
+    ProviderIdentity,
+    current_settings,
+)
 from authconfig.names import name_key
 from authconfig.oidc.discovery import issuer_of
 from authconfig.oidc.faults import Fault, OidcError
-from authconfig.oidc.mapping import is_same_name
+from authconfig.oidc.mapping import Claims, identity_of, is_same_name, mapped_name
 from authconfig.policy import methods_for
 
 
@@ -34,6 +39,20 @@ def connection_of(user: PbxUser) -> Connection | None:
     issuer = issuer_of(rules.oauth2_well_known_url)
     kept = user.identities.filter(issuer__in=(issuer, f"{issuer}/")).first()
     return Connection(rules.oauth2_provider_name, kept.created_at if kept else None)
+
+
+def login_user(claims: Claims, rules: AuthenticationSettings) -> PbxUser:
+    """Return whom these claims log in; raise OidcError.
+
+    A bound account is found by (issuer, subject) alone, whatever its name has become.
+    """
+    account = identity_of(claims)
+    user = bound_user(*account)
+    if user is None:
+        return first_user(*account, mapped_name(claims, rules))
+    if not user.is_active:
+        raise OidcError(Fault.INACTIVE, user.name)
+    return user
 
 
 def first_user(issuer: str, subject: str, name: str) -> PbxUser:
@@ -57,8 +76,9 @@ def _check_first_login(user: PbxUser, issuer: str, subject: str) -> None:
 
 
 def bind_at_login(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
-    """Bind as the session begins; nothing to do for an account that is his."""
-    if bound_user(issuer, subject) != user:
+    """Bind as the session begins, or note that his account was used."""
+    own = ProviderIdentity.objects.filter(user=user, issuer=issuer, subject=subject)
+    if not own.update(last_used_at=timezone.now()):
         _check_first_login(user, issuer, subject)
         bind(user, issuer, subject, origin=origin)
 
@@ -66,10 +86,7 @@ def bind_at_login(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -
 def bound_user(issuer: str, subject: str) -> PbxUser | None:
     found = ProviderIdentity.objects.filter(issuer=issuer, subject=subject)
     identity = found.select_related("user").first()
-    if identity is None:
-        return None
-    found.update(last_used_at=timezone.now())
-    return identity.user
+    return identity.user if identity else None
 
 
 def connect(

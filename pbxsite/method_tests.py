@@ -71,6 +71,16 @@ def oauth2_faults(form: SettingsForm) -> Faults:
     return {name: form.faults[name]} if name in form.faults else {}
 
 
+def roundtrip_faults(form: SettingsForm) -> Faults:
+    """Return what is wrong with any of OAuth2's fields."""
+    faults = _faults_of(form, "oauth2", "oauth2_client_secret")
+    candidate = form.candidate()
+    for name in ("oauth2_well_known_url", "oauth2_client_id"):
+        if not getattr(candidate, name):
+            faults.setdefault(name, [_("Enter it first.")])
+    return faults
+
+
 def oauth2(form: SettingsForm, actor: PbxUser) -> StreamingHttpResponse:
     candidate = form.candidate()
 

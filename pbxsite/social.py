@@ -14,10 +14,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
-from allauth.socialaccount.providers.oauth2.views import (
-    OAuth2CallbackView,
-    OAuth2LoginView,
-)
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -33,12 +30,12 @@ from authconfig.choices import Client, Event, Method, Origin
 from authconfig.clients import is_myapps, origin_of
 from authconfig.models import PbxUser, current_settings
 from authconfig.oidc.faults import Fault, OidcError, sentence
-from authconfig.oidc.mapping import pbx_name_of
-from authconfig.oidc.provider import Adapter, app_of
+from authconfig.oidc.mapping import Claims, identity_of, mapped_name
+from authconfig.oidc.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
 from authconfig.oidc.web import Session
 from authconfig.policy import methods_for
+from pbxsite import roundtrip
 
-PROVIDER = "oauth2"
 ACCOUNT = "verification:account"
 
 
@@ -47,6 +44,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         self, request: HttpRequest, provider: str = "", client_id: str = ""
     ) -> list[SocialApp]:
         """The one provider, as the page describes it; no row of allauth's counts."""
+        if provider == TRIAL:
+            return roundtrip.apps(request)
         app = app_of(current_settings())
         fits = provider in ("", None, app.provider, app.provider_id)
         return [app] if fits and client_id in ("", None, app.client_id) else []
@@ -63,6 +62,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         claims = sociallogin.account.extra_data
         # Neither the session nor the database has a use for them.
         sociallogin.token, sociallogin.account.extra_data = None, {}
+        if sociallogin.account.provider == TRIAL:
+            raise ImmediateHttpResponse(roundtrip.ended(request, claims))
         try:
             if is_myapps(request):
                 answer = _shown(request, sociallogin, claims)
@@ -71,7 +72,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         except OidcError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.user.login_method = Method.OAUTH2
-        sociallogin.state["account"] = account_of(claims)
+        sociallogin.state["account"] = identity_of(claims)
 
     def on_authentication_error(
         self,
@@ -81,39 +82,15 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> None:
-        raise ImmediateHttpResponse(
-            turned_away(request, _meaning(request, error, exception))
-        )
-
-
-Claims = dict[str, dict[str, Any]]
-
-
-def account_of(claims: Claims) -> tuple[str, str]:
-    """Return the account's issuer and subject, which the provider signed."""
-    return claims["id_token"]["iss"], claims["id_token"]["sub"]
-
-
-def mapped_name(claims: Claims) -> str:
-    return pbx_name_of((claims["id_token"], claims["userinfo"]), current_settings())
+        meant = _meaning(request, error, exception)
+        raise ImmediateHttpResponse(_failed(request, provider.sub_id, meant))
 
 
 def _user_of(claims: Claims) -> PbxUser:
     # It may have been switched off while the user was at the provider.
     if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
         raise OidcError(Fault.NOT_ALLOWED)
-    return login_user(claims)
-
-
-def login_user(claims: Claims) -> PbxUser:
-    """Return whom these claims log in; a first login has yet to be bound."""
-    account = account_of(claims)
-    user = identities.bound_user(*account)
-    if user is None:
-        return identities.first_user(*account, mapped_name(claims))
-    if not user.is_active:
-        raise OidcError(Fault.INACTIVE, user.name)
-    return user
+    return identities.login_user(claims, current_settings())
 
 
 def bind_account(
@@ -132,7 +109,7 @@ def _shown(
     request: HttpRequest, sociallogin: SocialLogin, claims: Claims
 ) -> HttpResponse:
     """Whoever is signed in has shown his account there: proof, or a new connection."""
-    if identities.bound_user(*account_of(claims)) != request.user:
+    if identities.bound_user(*identity_of(claims)) != request.user:
         return _connected(request, claims)
     if not _is_recent(claims["id_token"].get("auth_time", time.time())):
         raise OidcError(Fault.NOT_ASKED, "the provider did not ask for the password")
@@ -154,8 +131,8 @@ def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
     identities.connect(
         request.user,
-        *account_of(claims),
-        mapped_name(claims),
+        *identity_of(claims),
+        mapped_name(claims, current_settings()),
         origin=_origin(request),
     )
     provider = current_settings().oauth2_provider_name
@@ -180,6 +157,12 @@ def _meaning(
             raise ImmediateHttpResponse(limited)
         return OidcError(Fault.NOT_ASKED)
     return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
+
+
+def _failed(request: HttpRequest, asked: str, error: OidcError) -> HttpResponse:
+    if asked == TRIAL:
+        return roundtrip.failed(request, error)
+    return turned_away(request, error)
 
 
 def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
@@ -219,15 +202,11 @@ def start(request: HttpRequest) -> HttpResponse:
     try:
         if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
             raise OidcError(Fault.NOT_ALLOWED)
-        answer = OAuth2LoginView.adapter_view(Adapter(request, PROVIDER))(request)
+        address = address_to_ask(request, LOGIN)
     except OidcError as error:
         return turned_away(request, error)
-    if "Location" not in answer.headers or not answer.headers["Location"].startswith(
-        ("https://", "http://")
-    ):
-        return answer  # type: ignore[no-any-return]
     context = {
-        "address": answer.headers["Location"],
+        "address": address,
         "provider": current_settings().oauth2_provider_name,
     }
     return render(request, "account/oauth2_start.html", context)
@@ -238,9 +217,10 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
     """Where the provider sends the user back to."""
+    asked = TRIAL if roundtrip.is_answer(request) else LOGIN
     try:
-        view = OAuth2CallbackView.adapter_view(Adapter(request, PROVIDER))
+        view = OAuth2CallbackView.adapter_view(Adapter(request, asked))
         answer: HttpResponse = view(request)
     except OAuth2Error as error:
-        return turned_away(request, _meaning(request, "", error))
+        return _failed(request, asked, _meaning(request, "", error))
     return answer

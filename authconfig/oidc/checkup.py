@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from authconfig import audit
 from authconfig.choices import Event, Method, OAuth2Stage, StepState
@@ -17,39 +15,10 @@ from authconfig.network import readable
 from authconfig.oidc import discovery, tokens
 from authconfig.oidc.discovery import Document
 from authconfig.oidc.faults import Fault, OidcError
+from authconfig.oidc.remedies import REMEDIES
 from authconfig.oidc.web import fetch_json
 from authconfig.steps import Progress, Report, Step
 
-REMEDIES: dict[Fault, str | Promise] = {
-    Fault.UNREACHABLE: gettext_lazy(
-        "Check the address, and whether this site may reach it: DNS, firewall,"
-        " certificate."
-    ),
-    Fault.REDIRECTED: gettext_lazy(
-        "Enter the address of the configuration itself, not one that leads there."
-    ),
-    Fault.NOT_JSON: gettext_lazy(
-        "This is not a configuration of OpenID Connect. The address ends with"
-        " /.well-known/openid-configuration."
-    ),
-    Fault.WRONG_ISSUER: gettext_lazy(
-        "Enter the address that begins with the issuer which the provider names, or"
-        " correct the issuer at the provider."
-    ),
-    Fault.MANY_TENANTS: gettext_lazy(
-        "Enter the address with your own organisation's ID in place of common,"
-        " organizations or consumers: else anybody with an account there could log in."
-    ),
-    Fault.CLEAR_TEXT: gettext_lazy(
-        "Set the provider up so that all its addresses are https."
-    ),
-    Fault.NO_KEYS: gettext_lazy(
-        "The provider has to publish a key for signatures (RS256 or ES256)."
-    ),
-    Fault.NO_PKCE: gettext_lazy(
-        "Allow PKCE with S256 for this client at the provider."
-    ),
-}
 STAGES = tuple(OAuth2Stage)
 
 

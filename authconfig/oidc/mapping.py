@@ -11,6 +11,8 @@ from authconfig.oidc.faults import Fault, OidcError
 
 LONGEST_NAME = 254
 EMAIL = "email"
+# What the ID token says, and what UserInfo: {"id_token": …, "userinfo": …}.
+Claims = Mapping[str, Mapping[str, Any]]
 
 
 class Domains(Protocol):
@@ -22,6 +24,15 @@ class Domains(Protocol):
     def oauth2_domain(self) -> str: ...
     @property
     def pbx_domain(self) -> str: ...
+
+
+def identity_of(claims: Claims) -> tuple[str, str]:
+    """Return the account's issuer and subject, which the provider signed."""
+    return claims["id_token"]["iss"], claims["id_token"]["sub"]
+
+
+def mapped_name(claims: Claims, rules: Domains) -> str:
+    return pbx_name_of((claims["id_token"], claims["userinfo"]), rules)
 
 
 def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:

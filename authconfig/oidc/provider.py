@@ -32,6 +32,8 @@ from authconfig.oidc.discovery import Document
 from authconfig.oidc.faults import Fault, OidcError
 
 CALLBACK = "oauth2_callback"
+# What a user was sent to the provider for: allauth keeps their states apart.
+LOGIN, TRIAL = "oauth2", "oauth2-test"
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -165,11 +167,18 @@ class PbxProvider(OpenIDConnectProvider):
         return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
 
 
-def app_of(row: AuthenticationSettings) -> SocialApp:
+def address_to_ask(request: HttpRequest, provider_id: str) -> str:
+    """Return where the user logs in at the provider; raise OidcError."""
+    provider = Adapter(request, provider_id).get_provider()
+    address: str = provider.redirect_from_request(request).url
+    return address
+
+
+def app_of(row: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
     """Return the provider's row as allauth wants to see it; it is never saved."""
     return SocialApp(
         provider=PbxProvider.id,
-        provider_id="oauth2",
+        provider_id=provider_id,
         name=row.oauth2_provider_name,
         client_id=row.oauth2_client_id,
         secret=row.oauth2_client_secret,
