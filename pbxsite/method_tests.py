@@ -6,18 +6,24 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.http import StreamingHttpResponse
+from django.http import JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from authconfig.choices import NetlogonStage, StepState
 from authconfig.directory import diagnosis
 from authconfig.forms import SettingsForm
-from authconfig.models import PbxUser
+from authconfig.methods.netlogon import Failures
+from authconfig.models import PbxUser, current_settings
+from authconfig.names import name_key
 from authconfig.oidc import checkup
 from authconfig.sections import SECTIONS
 from authconfig.steps import Progress, Report, Step
@@ -46,12 +52,24 @@ def netlogon_faults(form: SettingsForm, user: str) -> Faults:
 
 def netlogon(
     form: SettingsForm, user: str, password: str, actor: PbxUser
-) -> StreamingHttpResponse:
-    """Log in at the directory as the user; the password is kept nowhere."""
+) -> HttpResponseBase:
+    """Log in at the directory as the user; the password is kept nowhere.
+
+    A wrong one counts like one of a login: the directory counts it as well.
+    """
     candidate = form.candidate()
+    failures = Failures(name_key(diagnosis.name_of(user, candidate)))
+    most = current_settings().netlogon_max_failures
+    if password and failures.use_up() > most:
+        return _spared(most)
 
     def run(progress: Progress) -> Report:
-        return diagnosis.test_netlogon(candidate, user, password, progress, actor=actor)
+        report = diagnosis.test_netlogon(
+            candidate, user, password, progress, actor=actor
+        )
+        if password and not _was_wrong(report):
+            failures.give_back()
+        return report
 
     words = {"user": user}
     headings = Headings(
@@ -60,6 +78,27 @@ def netlogon(
         failed=_("Netlogon does not work like this."),
     )
     return _streamed(run, headings)
+
+
+def _was_wrong(report: Report) -> bool:
+    """An answer that was not heard may have been a no."""
+    return any(
+        step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED
+        for step in report.steps
+    )
+
+
+def _spared(most: int) -> JsonResponse:
+    sentence = ngettext(
+        "%(count)d wrong password of this user in 10 minutes: the directory is not"
+        " asked again until then, or it might lock the account. Test with another"
+        " user, or without a password.",
+        "%(count)d wrong passwords of this user in 10 minutes: the directory is not"
+        " asked again until then, or it might lock the account. Test with another"
+        " user, or without a password.",
+        most,
+    ) % {"count": most}
+    return JsonResponse({"message": sentence}, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def oauth2_faults(form: SettingsForm) -> Faults:

@@ -189,6 +189,7 @@ ACCOUNT_LOGIN_TIMEOUT = 900
 ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
+    "test_netlogon": "3/m/user",
 }
 SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False

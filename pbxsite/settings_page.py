@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from allauth.account.adapter import get_adapter
+from allauth.core.ratelimit import consume
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -20,7 +21,6 @@ from unfold.admin import ModelAdmin
 
 from authconfig.choices import Origin
 from authconfig.clients import origin_of
-from authconfig.directory import diagnosis
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.oidc.provider import redirect_uri
@@ -235,15 +235,12 @@ def _test_status(request: HttpRequest, public_id: UUID) -> JsonResponse:
 
 @require_POST
 def _test_netlogon(request: HttpRequest) -> HttpResponseBase:
-    if diagnosis.is_too_often():
-        wait = _(
-            "3 tests a minute are enough: a directory locks accounts that are tried too"
-            " often. Please wait a minute, then try again."
-        )
-        return JsonResponse({"message": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
     form, user = _form(request), request.POST.get(NETLOGON_USER, "").strip()
     if faults := method_tests.netlogon_faults(form, user):
         return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
+    if not consume(request, action="test_netlogon", user=request.user):
+        wait = _("3 tests a minute are enough. Please wait a minute, then try again.")
+        return JsonResponse({"message": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
     password = request.POST.get(NETLOGON_PASSWORD, "")
     return method_tests.netlogon(form, user, password, _user(request))
 

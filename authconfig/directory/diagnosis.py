@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig import audit
@@ -25,13 +23,10 @@ from authconfig.directory.faults import DirectoryError
 from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.directory.talk import Talk
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.names import name_key, pbx_name
 from authconfig.proofs import proof_of
 from authconfig.steps import Progress, Report, Step
-
-# The page's limit: directories lock accounts that are tried too often.
-LIMIT, LIMIT_PERIOD = 3, timedelta(minutes=1)
 
 
 @dataclass
@@ -67,7 +62,7 @@ def test_netlogon(
     """
     steps = _Steps(progress)
     talk = Talk(steps.note, is_test=True)
-    name = _name(user, settings)
+    name = name_of(user, settings)
     controllers.answers.forget(settings.netlogon_domain)
     try:
         if name and password:
@@ -82,16 +77,7 @@ def test_netlogon(
     return Report(tuple(steps.ended), _note(name, password), accepted=True)
 
 
-def is_too_often() -> bool:
-    """The page's limit, for all administrators together."""
-    since = timezone.now() - LIMIT_PERIOD
-    recent = AuditEvent.objects.filter(
-        event=Event.NETLOGON_TESTED, actor__isnull=False, at__gt=since
-    )
-    return recent.count() >= LIMIT
-
-
-def _name(entered: str, settings: AuthenticationSettings) -> str:
+def name_of(entered: str, settings: AuthenticationSettings) -> str:
     """Return the name that a login would ask the directory about."""
     name = pbx_name(
         entered,

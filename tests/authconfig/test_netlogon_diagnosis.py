@@ -205,26 +205,6 @@ def test_the_test_is_recorded_without_its_password(
     ]
 
 
-def test_the_page_may_test_three_times_a_minute(
-    directory: Directory, administrator: PbxUser
-) -> None:
-    row = AuthenticationSettings(**directory.settings())
-    for _ in range(3):
-        assert not diagnosis.is_too_often()
-        diagnosis.test_netlogon(
-            row, "anna", "", lambda _step: None, actor=administrator
-        )
-
-    assert diagnosis.is_too_often()
-
-
-def test_the_command_line_is_not_limited(directory: Directory) -> None:
-    for _ in range(4):
-        look(directory)
-
-    assert not diagnosis.is_too_often()
-
-
 def run(
     monkeypatch: pytest.MonkeyPatch, user: str, password: str
 ) -> tuple[int, str, str]:

@@ -12,7 +12,9 @@ from django.test import AsyncClient
 from django.test import Client as Browser
 
 from authconfig.choices import Event
+from authconfig.methods.netlogon import Failures
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from tests.authconfig.test_user_admin import signed_in
 from tests.conftest import SettingsSetter
 from tests.directory import WINDOWS_PASSWORD, Directory
 from tests.settings_data import posted
@@ -95,7 +97,7 @@ def test_a_stored_password_is_not_sent_to_a_changed_controller(
     assert set(json.loads(answer.content)["faults"]) == {"netlogon_bind_password"}
 
 
-def test_three_tests_a_minute_are_enough(
+def test_three_tests_a_minute_are_enough_for_each_administrator(
     admin: Browser, unsaved: dict[str, str]
 ) -> None:
     for _ in range(3):
@@ -104,7 +106,41 @@ def test_three_tests_a_minute_are_enough(
     answer = ask(admin, **unsaved, test_user="anna")
 
     assert answer.status_code == 429
-    assert "locks accounts" in json.loads(answer.content)["message"]
+    assert "Please wait a minute" in json.loads(answer.content)["message"]
+    other = signed_in(PbxUser.objects.create_superuser("other"))
+    assert ask(other, **unsaved, test_user="anna").status_code == 200
+
+
+def test_wrong_passwords_count_like_those_of_logins(
+    admin: Browser, unsaved: dict[str, str], user: PbxUser, configure: SettingsSetter
+) -> None:
+    configure(netlogon_max_failures=2)
+    guess = {"test_user": "AD\\Anna", "test_password": "wrong"}
+    statuses(ask(admin, **unsaved, **guess))
+    wrong = Failures("anna")
+    assert wrong.use_up() == 2
+
+    answer = ask(admin, **unsaved, **guess)
+
+    assert answer.status_code == 429
+    assert "2 wrong passwords of this user" in json.loads(answer.content)["message"]
+    assert AuditEvent.objects.filter(event=Event.NETLOGON_TESTED).count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"test_password": WINDOWS_PASSWORD},
+        {"test_password": "wrong", "netlogon_servers": "localhost:1"},
+        {"test_password": ""},
+    ],
+)
+def test_what_was_no_wrong_password_does_not_count(
+    admin: Browser, unsaved: dict[str, str], changes: dict[str, str]
+) -> None:
+    statuses(ask(admin, **(unsaved | {"test_user": "anna"} | changes)))
+
+    assert Failures("anna").use_up() == 1
 
 
 def test_it_takes_the_right_to_change_the_settings(user: PbxUser) -> None:
