@@ -126,7 +126,8 @@ def test_an_administrator_connects_the_account_first(
 
     log_in(page, site, "admin", ADMIN_PASSWORD)
     page.get_by_role("button", name="Connect").click()
-    # The provider's own session is still open: it asks nothing.
+    # Whoever is signed in here has to show himself there once more.
+    log_in_there(page, "2")
     expect(page.get_by_text("is connected: you can log in with it")).to_be_visible()
     look(page, "connected")
 
