@@ -24,12 +24,12 @@ from authconfig.choices import Event, Method, Origin
 from authconfig.clients import origin_of
 from authconfig.fields import decrypted, encrypted
 from authconfig.forms import SettingsForm
-from authconfig.lockout import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.oidc.faults import Fault, OidcError
 from authconfig.oidc.mapping import Claims, identity_of, is_same_name, mapped_name
 from authconfig.oidc.provider import TRIAL, address_to_ask, app_of
 from authconfig.oidc.remedies import REMEDIES
+from authconfig.proofs import FIELDS_OF, proof_of
 from pbxsite import method_tests, saving, settings_cards
 
 KEPT_KEY = "oauth2_test"

@@ -12,6 +12,7 @@ from authconfig.choices import Event
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from authconfig.sections import FIELDS, SECRETS
 from tests.certificates import make_authority
+from tests.directory import Directory
 from tests.settings_data import ACCOUNT, OAUTH2
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification.models import AccountTest
@@ -255,3 +256,41 @@ def test_tests_of_the_command_line_have_no_limit(account: list[str]) -> None:
     Ran("set", *account)
 
     assert {Ran("test", "smtp", "a@example.com").status for _n in range(11)} == {0}
+
+
+def test_monitoring_tests_nothing_that_is_not_used(configure: Configure) -> None:
+    configure(netlogon_domain="ad.example.com", **OAUTH2)
+
+    ran = Ran("test", "all")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "smtp: not tested",
+        "netlogon: not tested",
+        "oauth2: not tested",
+    ]
+
+
+def test_monitoring_tests_what_is_used_and_records_nothing(
+    configure: Configure, directory: Directory
+) -> None:
+    configure(**directory.settings(authentication_type="pbx_and_netlogon"))
+
+    ran = Ran("test", "all")
+
+    assert ran.status == 0
+    assert "service: done" in ran.out
+    assert not AuditEvent.objects.exists()
+
+
+def test_monitoring_goes_on_after_a_failure_and_ends_with_1(
+    configure: Configure, directory: Directory
+) -> None:
+    values = directory.settings(authentication_type="pbx_and_netlogon")
+    configure(**values, smtp_server="127.0.0.1", smtp_port=1, smtp_security="none")
+
+    ran = Ran("test", "all", "--smtp", "a@example.com")
+
+    assert ran.status == 1
+    assert "smtp_email_address: " in ran.err
+    assert "service: done" in ran.out

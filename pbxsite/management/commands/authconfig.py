@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import BooleanField
 
 from authconfig import lockout
-from authconfig.choices import StepState
+from authconfig.choices import Method, StepState
 from authconfig.directory.diagnosis import test_netlogon
 from authconfig.forms import (
     DEFAULT_PORTS,
@@ -26,8 +27,9 @@ from authconfig.forms import (
 from authconfig.models import AuthenticationSettings
 from authconfig.oidc.checkup import test_oauth2
 from authconfig.oidc.provider import redirect_uri
+from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS
-from authconfig.steps import Report, Step
+from authconfig.steps import Step
 from pbxsite import account_tests, saving, summary
 from pbxsite.management.site_command import SiteCommand
 from verification import outbox, sessions
@@ -71,18 +73,47 @@ class Command(SiteCommand):
         )
         windows.add_argument("user")
         kinds.add_parser("oauth2", help="Check the OpenID provider's configuration.")
+        every = kinds.add_parser(
+            "all", help="For monitoring: check what the authentication type uses."
+        )
+        every.add_argument(
+            "--smtp", metavar="ADDRESS", help="Send a test e-mail there as well."
+        )
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "show":
             self._show(as_json=options["json"])
         elif action == "set":
             self._set(options["assignments"], options["test"], options["end_sessions"])
-        elif options["kind"] == "smtp":
-            self._test(_form(AuthenticationSettings.load(), {}), options["address"])
-        elif options["kind"] == "netlogon":
-            self._test_netlogon(options["user"])
-        else:
-            self._test_oauth2()
+        elif not self._test(**options):
+            sys.exit(1)
+
+    def _test(self, kind: str, **options: Any) -> bool:
+        if kind == "smtp":
+            return self._test_smtp(_stored(), options["address"])
+        if kind == "netlogon":
+            password = sys.stdin.readline().rstrip("\r\n")
+            return self._test_netlogon(options["user"], password)
+        if kind == "oauth2":
+            return self._test_oauth2()
+        return self._test_all(options["smtp"])
+
+    def _test_all(self, address: str | None) -> bool:
+        """Test what people log in with; nobody's password is asked for."""
+        settings = AuthenticationSettings.load()
+        tests: dict[str, Callable[[], bool] | None] = {
+            "smtp": partial(self._test_smtp, _stored(), address) if address else None,
+            "netlogon": partial(self._test_netlogon, "", "")
+            if uses(settings, Method.NETLOGON)
+            else None,
+            "oauth2": self._test_oauth2 if uses(settings, Method.OAUTH2) else None,
+        }
+        passed = [self._passed(name, test) for name, test in tests.items()]
+        return all(passed)
+
+    def _passed(self, name: str, test: Callable[[], bool] | None) -> bool:
+        self.stdout.write(f"{name}:" if test else f"{name}: not tested")
+        return test is None or test()
 
     def _show(self, *, as_json: bool) -> None:
         values = _values(AuthenticationSettings.load())
@@ -126,14 +157,17 @@ class Command(SiteCommand):
         # The test is what switching it on waits for.
         faults.pop("two_factor", None)
         self._end_with(faults)
-        self._test(form, address)
+        if not self._test_smtp(form, address):
+            sys.exit(1)
 
-    def _test(self, form: SettingsForm, address: str) -> None:
-        """Send a test as a worker would; print each stage, and end if it failed."""
+    def _test_smtp(self, form: SettingsForm, address: str) -> bool:
+        """Send a test as a worker would, and print each stage."""
         faults = account_tests.faults_of(form, address)
         if account_tests.RECIPIENT in faults:
             faults[address] = faults.pop(account_tests.RECIPIENT)
-        self._end_with(faults)
+        if faults:
+            self._print_faults(faults)
+            return False
         test = account_tests.create(account_of(form.candidate()), address, None)
         outbox.run_test(test.pk)
         for step in test.steps.all():
@@ -142,30 +176,31 @@ class Command(SiteCommand):
                 f"{step.stage}: {step.state}, {time} {step.words}".strip()
             )
         test.refresh_from_db()
-        if test.state != AccountTestState.ACCEPTED:
-            self.stderr.write(test.remedy)
-            sys.exit(1)
-        self.stdout.write(f"accepted: {address}")
+        accepted = test.state == AccountTestState.ACCEPTED
+        self._print_end(address, test.remedy, accepted=accepted)
+        return accepted
 
-    def _test_netlogon(self, user: str) -> None:
-        password = sys.stdin.readline().rstrip("\r\n")
+    def _test_netlogon(self, user: str, password: str) -> bool:
         settings = AuthenticationSettings.load()
         report = test_netlogon(settings, user, password, self._print_step, actor=None)
-        self._end_of_test(report, user)
+        self._print_end(user, report.remedy, accepted=report.accepted)
+        return report.accepted
 
-    def _test_oauth2(self) -> None:
+    def _test_oauth2(self) -> bool:
         settings = AuthenticationSettings.load()
-        if not settings.oauth2_well_known_url:
-            self._end_with({"oauth2_well_known_url": ["No provider is set."]})
+        url = settings.oauth2_well_known_url
+        if not url:
+            self._print_faults({"oauth2_well_known_url": ["No provider is set."]})
+            return False
         report = test_oauth2(settings, self._print_step, actor=None)
-        self._end_of_test(report, settings.oauth2_well_known_url)
+        self._print_end(url, report.remedy, accepted=report.accepted)
+        return report.accepted
 
-    def _end_of_test(self, report: Report, tested: str) -> None:
-        if report.remedy:
-            (self.stdout if report.accepted else self.stderr).write(report.remedy)
-        if not report.accepted:
-            sys.exit(1)
-        self.stdout.write(f"accepted: {tested}")
+    def _print_end(self, tested: str, remedy: str, *, accepted: bool) -> None:
+        if remedy:
+            (self.stdout if accepted else self.stderr).write(remedy)
+        if accepted:
+            self.stdout.write(f"accepted: {tested}".removesuffix(": "))
 
     def _print_step(self, step: Step) -> None:
         if step.state != StepState.STARTED:
@@ -181,11 +216,14 @@ class Command(SiteCommand):
             self.stderr.write(f"Warning: {name}: {summary.LOST_SECRET[name]}")
 
     def _end_with(self, faults: Faults) -> None:
+        self._print_faults(faults)
+        if faults:
+            sys.exit(1)
+
+    def _print_faults(self, faults: Faults) -> None:
         for key, sentences in faults.items():
             for sentence in sentences:
                 self.stderr.write(f"{key.strip('_')}: {' '.join(sentence.split())}")
-        if faults:
-            sys.exit(1)
 
 
 def _values(row: AuthenticationSettings) -> dict[str, Any]:
@@ -245,6 +283,10 @@ def _resolved(word: str) -> str:
     if word.startswith("@"):
         return Path(word[1:]).read_text().rstrip("\r\n")
     return word
+
+
+def _stored() -> SettingsForm:
+    return _form(AuthenticationSettings.load(), {})
 
 
 def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
