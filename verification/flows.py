@@ -63,13 +63,17 @@ def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
     return live_sessions(user).filter(data__client=Client.MYAPPS)
 
 
+def _is_known(user: PbxUser, address: str) -> bool:
+    return bool(address) and _approving_sessions(user).filter(ip=address).exists()
+
+
 def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
     """Return what is left of the wait after the user rejected logins, if anything.
 
     An address with an approved session of the user never waits, so that a stranger's
     tries keep the owner out of nothing.
     """
-    if _approving_sessions(user).filter(ip=address).exists():
+    if _is_known(user, address):
         return None
     rejected = _rejections_since_success(user)
     if not rejected:
@@ -98,10 +102,10 @@ def wait_after_many(user: PbxUser, address: str) -> timedelta | None:
     held = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
         user=user, created_at__gt=timezone.now() - period
     )
-    known = _approving_sessions(user).order_by().values("ip")
-    if known.filter(ip=address).exists():
+    if _is_known(user, address):
         counted = held.filter(address=address)
     else:
+        known = _approving_sessions(user).order_by().values("ip")
         counted = held.exclude(address__in=known)
     newest = counted.order_by("-created_at").values_list("created_at", flat=True)
     times = list(newest[:most])

@@ -92,6 +92,13 @@ def test_strangers_keep_the_owner_out_of_nothing(
     assert isinstance(hold(user), Refusal)
 
 
+def test_logins_of_no_address_count_as_from_elsewhere(
+    user: PbxUser, signed_in: Browser
+) -> None:
+    assert hold_many(user, 6, "") == 5 * [True] + [False]
+    assert isinstance(hold(user), Refusal)
+
+
 def test_a_limit_is_each_users_own(user: PbxUser, administrator: PbxUser) -> None:
     hold_many(user, 6)
 
