@@ -155,7 +155,7 @@ def test_no_text_is_put_together_before_it_is_translated() -> None:
     assert found == []
 
 
-class _Texts(HTMLParser):
+class Texts(HTMLParser):
     """What a visitor sees or hears of a page."""
 
     def __init__(self, html: str) -> None:
@@ -203,7 +203,7 @@ def test_no_page_says_anything_past_the_catalogue() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {text.strip()}"
         for path in PAGES
-        for text in _Texts(_past_the_tags(path)).found
+        for text in Texts(_past_the_tags(path)).found
         if _has_words(text)
     ]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from functools import cache
 
+import polib
 import pytest
 from django.test import Client as Browser
 from django.utils import translation
@@ -14,6 +16,7 @@ from authconfig.lists import moment
 from authconfig.models import PbxUser, current_settings
 from tests.conftest import Starter
 from tests.html import Page
+from tests.test_translations import CATALOGUE, Texts
 from verification.accounts import account_of
 from verification.mails import message_of
 from verification.models import LoginSession, OutgoingEmail
@@ -21,6 +24,25 @@ from verification.tokens import link_token
 
 SETTINGS = "/admin/authconfig/authenticationsettings/"
 USERS = "/admin/authconfig/pbxuser/"
+ADMIN_PAGES = [
+    "/admin/",
+    USERS,
+    f"{USERS}add/",
+    f"{USERS}import/",
+    f"{USERS}?q=nobody",
+    f"{USERS}{{user}}/change/",
+    f"{USERS}{{user}}/password/",
+    f"{USERS}{{user}}/history/",
+    "/admin/auth/group/",
+    "/admin/auth/group/add/",
+    "/admin/authconfig/auditevent/",
+    "/admin/mfa/authenticator/",
+    "/admin/usersessions/usersession/",
+    "/admin/verification/loginsession/",
+    "/admin/verification/outgoingemail/",
+]
+# The theme draws them from these names.
+PICTURES = {"add"}
 GERMAN, ENGLISH = {"HTTP_ACCEPT_LANGUAGE": "de-AT,de;q=0.9"}, {}
 
 
@@ -31,10 +53,11 @@ def _german_ends_with_the_test() -> Iterator[None]:
         yield
 
 
-def page(browser: Browser, path: str, headers: dict[str, str] = GERMAN) -> Page:
+def read(browser: Browser, path: str, headers: dict[str, str] = GERMAN) -> str:
     response = browser.get(path, **headers)
     assert response.status_code == 200
-    return Page(response.content.decode())
+    html: str = response.content.decode()
+    return html
 
 
 def words(found: Page) -> str:
@@ -50,11 +73,27 @@ def handles(found: Page) -> list[tuple[str, str, str]]:
     ]
 
 
+@cache
+def english_texts() -> set[str]:
+    """What the catalogue has another word for in German, as a page would show it."""
+    entries = polib.pofile(str(CATALOGUE))
+    german = {entry.msgstr for entry in entries}
+    texts = {entry.msgid for entry in entries if entry.msgid != entry.msgstr}
+    return {" ".join(text.split()) for text in texts - german}
+
+
+def left_in_english(html: str) -> set[str]:
+    shown = {" ".join(text.split()) for text in Texts(html).found}
+    return shown & english_texts() - PICTURES
+
+
 def check(browser: Browser, path: str, *sentences: str) -> None:
-    german, english = page(browser, path), page(browser, path, ENGLISH)
+    html = read(browser, path)
+    german, english = Page(html), Page(read(browser, path, ENGLISH))
 
     assert german.elements[0][1]["lang"] == "de"
     assert english.elements[0][1]["lang"].startswith("en")
+    assert left_in_english(html) == set()
     for sentence in sentences:
         assert sentence in words(german)
         assert sentence not in words(english)
@@ -100,6 +139,16 @@ def test_settings_page(admin_client_myapps: Browser) -> None:
 
 def test_list_of_users(admin_client_myapps: Browser, user: PbxUser) -> None:
     check(admin_client_myapps, USERS, "Nebenstelle", "ohne E-Mail-Adresse", "Aktiv")
+
+
+@pytest.mark.parametrize("path", ADMIN_PAGES)
+def test_pages_of_the_admin_have_no_english_left(
+    admin_client_myapps: Browser, administrator: PbxUser, held: LoginSession, path: str
+) -> None:
+    html = read(admin_client_myapps, path.format(user=administrator.pk))
+
+    assert left_in_english(html) == set()
+    assert "sessions" not in words(Page(html))
 
 
 def message(login: LoginSession) -> EmailMessage:
