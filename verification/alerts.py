@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from authconfig.models import PbxUser, current_settings
 from verification.choices import MailKind
@@ -48,8 +48,13 @@ def _queue(kind: MailKind, recipient: PbxUser, login: LoginSession | None) -> bo
         user=recipient,
         login=login,
         recipient=recipient.email,
-        language=recipient.language or (login.language if login else "en"),
+        language=recipient.language or _language_of(login),
         expires_at=timezone.now() + ALERT_TTL,
     )
     transaction.on_commit(partial(wake_worker, mail.pk))
     return True
+
+
+def _language_of(login: LoginSession | None) -> str:
+    """Return the language of the browser that caused the mail."""
+    return login.language if login else translation.get_language() or "en"

@@ -14,7 +14,7 @@ from django.utils import translation
 
 from authconfig.lists import moment
 from authconfig.models import PbxUser, current_settings
-from tests.conftest import Starter
+from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
 from tests.test_translations import CATALOGUE, Texts
 from verification.accounts import account_of
@@ -184,3 +184,18 @@ def test_times_in_lists_are_as_the_reader_writes_them(language: str, day: str) -
 
     assert day in text
     assert "04:05:06" in text
+
+
+def test_notice_of_a_new_password_is_in_the_language_of_the_browser(
+    configure: SettingsSetter, browser: Browser, start: Starter
+) -> None:
+    configure(smtp_server="127.0.0.1", smtp_email_address="pbx@example.com")
+    start(browser)
+    new = "quite another password"
+    data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    browser.post("/account/password/", data, **GERMAN)
+
+    [mail] = OutgoingEmail.objects.all()
+    notice = message_of(mail, account_of(current_settings()))
+    assert "Ihr Passwort wurde geändert" in notice["Subject"]
