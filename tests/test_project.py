@@ -1,0 +1,94 @@
+"""What holds for the project as a whole: its layout, its README, its lists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client as Browser
+
+from authconfig.models import (
+    AuditEvent,
+    AuthenticationSettings,
+    PbxUser,
+    ProviderIdentity,
+)
+
+ROOT = Path(__file__).parent.parent
+TOP = {
+    *("manage.py", "pyproject.toml", "README.md", "Makefile", ".ci", ".gitignore"),
+    *("pbxsite", "authconfig", "verification", "templates", "tests"),
+    *("requirements", "docs"),
+}
+READS = re.compile(r'(?:env\.\w+|secret|required|\w*rate)\(\s*"([A-Z][A-Z0-9_]+)"')
+TOLD = re.compile(r"`([A-Z][A-Z0-9_]+)`")
+STATIC = re.compile(r"""\{% static ["']([^"']+)["'] %\}""")
+ROWS = 1000
+
+
+def tracked() -> list[Path]:
+    words = ["git", "ls-files"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(line) for line in listed.stdout.splitlines()]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout")
+def test_the_top_level_holds_nothing_else() -> None:
+    assert {path.parts[0] for path in tracked()} <= TOP
+
+
+def test_the_readme_names_each_variable_of_the_environment_and_no_other() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "pbxsite").rglob("*.py"))
+    rows = [
+        line.split("|")[1]
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+
+    assert set(TOLD.findall("\n".join(rows))) == set(READS.findall(source))
+
+
+def test_each_document_is_linked() -> None:
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    words = "".join(path.read_text() for path in texts)
+
+    for document in (ROOT / "docs").glob("*.md"):
+        assert f"{document.name})" in words, document.name
+
+
+def test_each_static_file_that_a_page_names_is_there() -> None:
+    for page in (ROOT / "templates").rglob("*.html"):
+        for name in STATIC.findall(page.read_text()):
+            if name.startswith("pbxsite/"):
+                assert (ROOT / "pbxsite" / "static" / name).exists(), (page, name)
+
+
+@pytest.fixture
+def thousand(db: None) -> None:
+    """A thousand users, each with an event and an account at the provider."""
+    AuthenticationSettings.load()
+    PbxUser.objects.bulk_create(PbxUser(name=f"u{i}") for i in range(ROWS))
+    users = list(PbxUser.objects.filter(name__startswith="u"))
+    AuditEvent.objects.bulk_create(
+        AuditEvent(event="login", user=user, user_name=user.name) for user in users
+    )
+    ProviderIdentity.objects.bulk_create(
+        ProviderIdentity(user=user, issuer="https://idp.example", subject=user.name)
+        for user in users
+    )
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=str)
+@pytest.mark.usefixtures("thousand")
+def test_each_list_of_the_admin_costs_few_queries(
+    model: Any, admin_client_myapps: Browser, django_assert_max_num_queries: Any
+) -> None:
+    path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    admin_client_myapps.get(path)
+
+    with django_assert_max_num_queries(14):
+        assert admin_client_myapps.get(path).status_code == 200
