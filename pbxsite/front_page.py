@@ -19,7 +19,7 @@ from authconfig.choices import Client, Event
 from authconfig.models import AuditEvent, AuthenticationSettings, current_settings
 from authconfig.policy import needs_approval
 from pbxsite import summary
-from verification import sessions
+from verification import heartbeat, sessions
 from verification.overview import MailTimes, Overview, mail_times, overview
 
 SETTINGS = "authconfig_authenticationsettings"
@@ -98,6 +98,11 @@ def _mail_fault(found: Overview) -> str:
             "An e-mail has been waiting for %(seconds)d seconds, and nobody has taken"
             " it up. Look whether the Celery worker is running."
         ) % {"seconds": waited}
+    if heartbeat.is_silent():
+        return _(
+            "No Celery worker has reported in the last minute, so e-mails would wait."
+            " Look whether the worker, its scheduler (beat) and Redis are running."
+        )
     if found.failed_lately:
         return _("The mail server refuses e-mails: %(words)s") % {
             "words": found.last_failure

@@ -8,7 +8,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from authconfig import audit
-from verification import outbox, rechecks
+from verification import heartbeat, outbox, rechecks
 from verification.models import OutgoingEmail
 from verification.outages import redis_outage
 from verification.persistence import clear_expired
@@ -43,6 +43,7 @@ def run_account_test(pk: int) -> None:
 @shared_task
 def wake_due_mails() -> None:
     """Find what was never woken: the broker was away, or a worker died."""
+    heartbeat.beat()
     outbox.requeue_abandoned()
     due = OutgoingEmail.objects.due().order_by("due_at").values_list("pk", flat=True)
     for pk in due[:SWEEP_SIZE]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -16,9 +17,15 @@ from authconfig.models import AuthenticationSettings, PbxUser
 from tests.html import Page
 from verification.choices import MailState
 from verification.models import LoginSession, OutgoingEmail
+from verification.tasks import wake_due_mails
 
 pytestmark = pytest.mark.django_db
 QUIET = "Nothing waits, and none was needed in the last hour."
+
+
+@pytest.fixture(autouse=True)
+def _worker_runs() -> None:
+    wake_due_mails()
 
 
 def cards(browser: Browser) -> list[str]:
@@ -66,6 +73,16 @@ def test_a_mail_that_nobody_takes_up_points_at_the_worker(
 
     assert "waiting for 61 seconds" in said
     assert "Celery worker" in said
+
+
+def test_silence_of_the_worker_is_told_before_anything_waits(
+    admin_client_myapps: Browser,
+) -> None:
+    cache.clear()
+
+    said = mail_card(admin_client_myapps)
+
+    assert "No Celery worker has reported in the last minute" in said
 
 
 def test_a_server_that_refuses_is_quoted_until_it_takes_mails_again(
