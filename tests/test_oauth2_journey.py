@@ -114,6 +114,43 @@ def test_a_login_at_the_provider_waits_for_its_approval(
     expect(page.get_by_text("is connected to this one")).to_be_visible()
 
 
+def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
+    site: Site, new_page: NewPage, oauth2: Callable[..., None]
+) -> None:
+    page = new_page()
+    log_in(page, site, "admin", ADMIN_PASSWORD)
+    page.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Log in there").click()
+    tab = opened.value
+    log_in_there(tab, "2")
+    expect(tab.get_by_text("Nobody would be logged in")).to_be_visible()
+    look(tab, "roundtrip-failed")
+    tab.get_by_role("button", name="Connect it to my PBX user").click()
+    expect(tab.get_by_text("This account logs in as")).to_have_text(
+        "This account logs in as admin."
+    )
+    look(tab, "roundtrip-ok")
+
+    page.get_by_label("OAuth2 only").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved:")).to_be_visible()
+    other = new_page()
+    other.goto(f"{site.url}/login/?next=/admin/")
+    expect(other.locator('input[name="password"]')).to_have_count(0)
+    look(other, "oauth2-only")
+    other.click(BUTTON)
+    log_in_there(other, "2")
+    expect(other).to_have_url(re.compile(r"/admin/$"))
+    site.manage("authconfig", "set", "authentication_type=pbx_and_oauth2")
+    disconnect(site, "admin")
+
+
+def disconnect(site: Site, name: str) -> None:
+    words = f"ProviderIdentity.objects.filter(user__name={name!r}).delete()"
+    site.manage("shell", "-v0", "-c", words)
+
+
 def test_an_administrator_connects_the_account_first(
     site: Site, new_page: NewPage, oauth2: Callable[..., None]
 ) -> None:
