@@ -13,8 +13,8 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 
+from authconfig import lockout
 from authconfig.choices import Event
-from authconfig.lockout import lockout_fault
 from authconfig.models import (
     AuditEvent,
     AuthenticationSettings,
@@ -159,15 +159,15 @@ def test_the_testers_own_account_is_connected_by_his_word_and_is_then_proof(
     wanted = AuthenticationSettings(authentication_type="oauth2_only", **values)
     shown = go("2", **values)
     assert "an administrator's account has to be connected first" in read(shown)
-    assert lockout_fault(AuthenticationSettings(), wanted, administrator)
+    assert lockout.refusal(AuthenticationSettings(), wanted, administrator)
 
     connected = read(post(admin, CONNECT, offer=offer_in(shown)))
 
     assert "This account logs in as admin. It is connected" in connected
     assert ProviderIdentity.objects.get().user == administrator
-    assert lockout_fault(AuthenticationSettings(), wanted, administrator) == ""
+    assert not lockout.refusal(AuthenticationSettings(), wanted, administrator)
     wanted.oauth2_client_id = "other"
-    assert lockout_fault(AuthenticationSettings(), wanted, administrator)
+    assert lockout.refusal(AuthenticationSettings(), wanted, administrator)
 
 
 def test_the_own_bound_account_is_proof_at_once(
@@ -180,7 +180,7 @@ def test_the_own_bound_account_is_proof_at_once(
 
     assert "It is your own account" in read(go("2", **values))
 
-    assert lockout_fault(AuthenticationSettings(), wanted, administrator) == ""
+    assert not lockout.refusal(AuthenticationSettings(), wanted, administrator)
 
 
 def test_nobody_is_offered_another_administrators_account(
