@@ -29,6 +29,7 @@ from authconfig import audit, identities
 from authconfig.choices import Client, Event, Method, Origin
 from authconfig.clients import is_myapps, origin_of
 from authconfig.models import PbxUser, current_settings
+from authconfig.network import readable
 from authconfig.oidc.faults import Fault, OidcError, sentence
 from authconfig.oidc.mapping import Claims, identity_of, mapped_name
 from authconfig.oidc.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
@@ -65,10 +66,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if sociallogin.account.provider == TRIAL:
             raise ImmediateHttpResponse(roundtrip.ended(request, claims))
         try:
+            # It may have been switched off while the user was at the provider.
+            _check_allowed()
             if is_myapps(request):
                 answer = _shown(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
-            sociallogin.user = _user_of(claims)
+            sociallogin.user = identities.login_user(claims, current_settings())
         except OidcError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.user.login_method = Method.OAUTH2
@@ -82,15 +85,15 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict[str, Any] | None = None,
     ) -> None:
+        if exception is None and "state" not in (extra_context or {}):
+            raise ImmediateHttpResponse(_unasked(request, provider.sub_id))
         meant = _meaning(request, error, exception)
         raise ImmediateHttpResponse(_failed(request, provider.sub_id, meant))
 
 
-def _user_of(claims: Claims) -> PbxUser:
-    # It may have been switched off while the user was at the provider.
+def _check_allowed() -> None:
     if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
         raise OidcError(Fault.NOT_ALLOWED)
-    return identities.login_user(claims, current_settings())
 
 
 def bind_account(
@@ -148,15 +151,18 @@ def _meaning(
         return exception
     if error == AuthError.CANCELLED:
         return OidcError(Fault.CANCELLED)
-    if exception is None and "error" in request.GET:
-        said = (request.GET["error"], request.GET.get("error_description", ""))
-        return OidcError(Fault.NO_CODE, " ".join(said)[:200])
     if exception is None:
-        # Anybody can come by with such an answer, and each one is recorded.
-        if limited := ratelimit.consume_or_429(request, action="login", limit_get=True):
-            raise ImmediateHttpResponse(limited)
-        return OidcError(Fault.NOT_ASKED)
+        said = (request.GET.get(n, "") for n in ("error", "error_description"))
+        return OidcError(Fault.NO_CODE, readable(" ".join(said)))
     return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
+
+
+def _unasked(request: HttpRequest, asked: str) -> HttpResponse:
+    """Anybody can come by with an answer to nothing, and each one is recorded."""
+    limited: HttpResponse | None = ratelimit.consume_or_429(
+        request, action="login", limit_get=True
+    )
+    return limited or _failed(request, asked, OidcError(Fault.NOT_ASKED))
 
 
 def _failed(request: HttpRequest, asked: str, error: OidcError) -> HttpResponse:
@@ -200,8 +206,7 @@ def start(request: HttpRequest) -> HttpResponse:
     if limited:
         return limited  # type: ignore[no-any-return]
     try:
-        if Method.OAUTH2 not in methods_for(current_settings(), Client.MYAPPS):
-            raise OidcError(Fault.NOT_ALLOWED)
+        _check_allowed()
         address = address_to_ask(request, LOGIN)
     except OidcError as error:
         return turned_away(request, error)

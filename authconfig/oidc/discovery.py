@@ -24,7 +24,11 @@ STALE_SECONDS = 7 * 24 * 3600
 REST_SECONDS = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 AWAY = (Fault.UNREACHABLE, Fault.RESTING)
-MANY_TENANTS = ("/common/", "/organizations/", "/consumers/", "{")
+MANY_TENANTS = (
+    *("/common/", "/organizations/", "/consumers/", "{"),
+    # Entra ID's tenant of all personal accounts.
+    "/9188040d-6c67-4c5b-b112-36a304b66dad/",
+)
 Document = dict[str, Any]
 
 
@@ -72,20 +76,22 @@ def check_endpoints(found: Document) -> None:
     for name in ENDPOINTS:
         if not isinstance(found.get(name), str):
             raise OidcError(Fault.NO_ENDPOINT, name)
+    is_here = urlsplit(str(found.get("issuer", ""))).scheme == "http"
     for name in (*ENDPOINTS, "userinfo_endpoint"):
-        if found.get(name) and not is_safe(str(found[name])):
+        if found.get(name) and not is_safe(str(found[name]), is_here=is_here):
             raise OidcError(Fault.CLEAR_TEXT, f"{name} {found[name]}"[:200])
 
 
 def is_for_many_tenants(url: str) -> bool:
     """Anybody with any account of that provider could name himself as he likes."""
-    return any(part in f"{url}/" for part in MANY_TENANTS)
+    return any(part in f"{url}/".lower() for part in MANY_TENANTS)
 
 
-def is_safe(url: str) -> bool:
+def is_safe(url: str, *, is_here: bool) -> bool:
+    """A provider elsewhere must not make us talk to what listens on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
+        is_here and parts.scheme == "http" and is_loopback(parts.hostname or "")
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
@@ -27,11 +28,13 @@ from django.urls import reverse
 
 from authconfig.clients import is_myapps
 from authconfig.models import AuthenticationSettings
+from authconfig.network import readable
 from authconfig.oidc import discovery, tokens
 from authconfig.oidc.discovery import Document
 from authconfig.oidc.faults import Fault, OidcError
 
 CALLBACK = "oauth2_callback"
+ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
 # What a user was sent to the provider for: allauth keeps their states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
 
@@ -77,8 +80,14 @@ class Client(OAuth2Client):
             raise
         except Exception as error:
             # Whatever else the library raises at an answer that is none.
-            raise OidcError(Fault.CODE_REFUSED, str(error)[:200]) from error
+            raise OidcError(Fault.CODE_REFUSED, _said(error)) from error
         return found
+
+
+def _said(error: Exception) -> str:
+    """Return RFC 6749's two words of an error (5.2), and no part of any token."""
+    said = ERROR_WORDS.findall(str(error))
+    return readable(": ".join(said)) or type(error).__name__
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):

@@ -375,3 +375,20 @@ def test_account_security_tells_of_the_account_and_offers_to_connect_it(
     assert "Your account there is connected to this one." in page
     oauth2(authentication_type="pbx_only")
     assert "Login with Windows" not in browser.get("/account/").content.decode()
+
+
+def test_the_policy_is_asked_again_when_a_signed_in_user_comes_back(
+    user: PbxUser,
+    browser: Browser,
+    oauth2: SettingsSetter,
+    provider: Provider,
+    start: Starter,
+) -> None:
+    start(browser)
+    back = provider.log_in(start_at(browser), "1")
+    oauth2(authentication_type="pbx_only")
+
+    browser.get(back.removeprefix("http://127.0.0.1:8000"))
+
+    assert not ProviderIdentity.objects.exists()
+    assert "not offered any more" in browser.get("/account/").content.decode()

@@ -18,6 +18,8 @@ from django.test import Client as Browser
 from authconfig.choices import Event
 from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
 from authconfig.oidc import discovery
+from authconfig.oidc.discovery import ENDPOINTS, check_endpoints, is_for_many_tenants
+from authconfig.oidc.faults import Fault, OidcError
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.scripted_provider import KEYS, Scripted, scripted_provider
 
@@ -355,6 +357,16 @@ def test_a_code_that_is_not_exchanged_is_refused(
     assert_refused(log_in(browser, script), browser, "does not exchange the code")
 
 
+def test_no_part_of_a_token_is_in_the_audit_log(
+    script: Scripted, browser: Browser
+) -> None:
+    script.instead["/token"] = (200, b'{"id_token": "eyJh.secret", "error": "odd"}')
+
+    assert_refused(log_in(browser, script), browser, "does not exchange the code: odd")
+
+    assert "eyJh" not in AuditEvent.objects.get(event=Event.LOGIN_FAILED).detail
+
+
 @pytest.mark.parametrize(
     "words", [{"expires_in": "soon"}, {"expires_in": 10**30}, {"refresh_token": 7}]
 )
@@ -544,3 +556,32 @@ def test_what_ended_before_is_no_way_in(script: Scripted, browser: Browser) -> N
 
     assert_refused(come_back(browser, address), browser, "no login was started")
     cache.clear()
+
+
+def test_strangers_write_nothing_of_their_own_into_the_log_and_not_without_end(
+    browser: Browser, script: Scripted
+) -> None:
+    path = "/login/oauth2/callback/?error=made-up&state=none"
+    statuses = [browser.get(path).status_code for _ in range(32)]
+
+    assert statuses.count(429) == 2
+    details = AuditEvent.objects.values_list("detail", flat=True)
+    assert not any("made-up" in detail for detail in details)
+
+
+def test_a_provider_elsewhere_leads_to_nothing_on_this_machine() -> None:
+    found = dict.fromkeys(ENDPOINTS, "https://login.example.com/x")
+    found["issuer"] = "https://login.example.com"
+    check_endpoints(found)
+
+    with pytest.raises(OidcError) as refused:
+        check_endpoints(found | {"token_endpoint": "http://127.0.0.1:6379/"})
+
+    assert refused.value.fault is Fault.CLEAR_TEXT
+
+
+@pytest.mark.parametrize(
+    "tenant", ["Common", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"]
+)
+def test_a_tenant_of_everybody_is_refused(tenant: str) -> None:
+    assert is_for_many_tenants(f"https://login.microsoftonline.com/{tenant}/v2.0")
