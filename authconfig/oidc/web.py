@@ -74,8 +74,12 @@ def _read(response: requests.Response, ends_at: float) -> bytes:
     return body
 
 
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+def _words(error: BaseException) -> str:
+    """Return what the system said first; the libraries wrap it into their own words."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    return (said or type(error).__name__)[:300]
 
 
 def fetch_json(url: str, **headers: str) -> dict[str, Any]:
