@@ -25,6 +25,7 @@ from authconfig.clients import origin_of
 from authconfig.fields import decrypted, encrypted
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.oidc import discovery
 from authconfig.oidc.faults import Fault, OidcError
 from authconfig.oidc.mapping import Claims, identity_of, is_same_name, mapped_name
 from authconfig.oidc.provider import TRIAL, address_to_ask, app_of
@@ -72,6 +73,7 @@ def start(request: HttpRequest) -> HttpResponse:
     candidate = form.candidate()
     _keep(request, candidate)
     try:
+        discovery.renew(candidate.oauth2_well_known_url)
         address = address_to_ask(request, TRIAL)
     except OidcError as error:
         return failed(request, error)
@@ -159,7 +161,9 @@ def _taken(request: HttpRequest) -> AuthenticationSettings:
 
 def _failure(request: HttpRequest, error: OidcError, **context: Any) -> HttpResponse:
     remedy = REMEDIES.get(error.fault, "")
-    return _page(request, error=error, remedy=remedy, **context)
+    return _page(
+        request, error=error.meaning, words=error.words, remedy=remedy, **context
+    )
 
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:

@@ -46,6 +46,13 @@ def fetched(well_known_url: str) -> Document:
     return checked(fetch_json(well_known_url), well_known_url)
 
 
+def renew(well_known_url: str) -> None:
+    """Fetch all anew: whoever tests has perhaps just mended what is kept here."""
+    found = fetched(well_known_url)
+    _keep(well_known_url, found)
+    _keep(found["jwks_uri"], fetched_keys(found["jwks_uri"]))
+
+
 def checked(found: Document, well_known_url: str) -> Document:
     """Discovery 1.0, 4.3: the issuer must be the one whose configuration this is."""
     check_issuer(found, well_known_url)

@@ -111,8 +111,11 @@ class OidcError(OAuth2Error):
         self.fault, self.words = fault, words
 
     def __str__(self) -> str:
-        said = str(WORDS[self.fault])
-        return f"{said}: {self.words}" if self.words else said
+        return f"{self.meaning}: {self.words}" if self.words else self.meaning
+
+    @property
+    def meaning(self) -> str:
+        return str(WORDS[self.fault])
 
 
 def sentence(fault: Fault, provider: str) -> str:

@@ -105,7 +105,7 @@ def test_values_that_are_not_saved_are_tested(
 ) -> None:
     page = read(go("1", **provider.settings(oauth2_domain="", oauth2_upn_claim="name")))
 
-    assert "no PBX user of this name: Anna Berg" in page
+    assert "no PBX user of this name. Anna Berg" in page
     assert "Add a PBX user of this name." in page
     assert "name Anna Berg" in page
     assert AuthenticationSettings.load().oauth2_well_known_url == ""
@@ -190,7 +190,7 @@ def test_nobody_is_offered_another_administrators_account(
 
     page = read(go("1"))
 
-    assert "an administrator's account has to be connected first: anna" in page
+    assert "an administrator's account has to be connected first. anna" in page
     assert "Is it yours?" not in page
     assert "no login was started" in read(post(admin, CONNECT, offer="made-up"))
     assert not ProviderIdentity.objects.exists()
@@ -249,7 +249,21 @@ def test_a_forged_answer_is_told_exactly(admin: Browser) -> None:
         back = script.log_in(address_in(post(admin, **script.settings())))
         page = read(admin.get(back.removeprefix(SITE)))  # type: ignore[arg-type]
 
-    assert "the ID token is not valid: nonce" in page
+    assert "the ID token is not valid. nonce" in page
+
+
+def test_what_was_just_mended_is_asked_anew(
+    admin: Browser, user: PbxUser, configure: SettingsSetter
+) -> None:
+    with scripted_provider() as script:
+        configure(**script.settings())
+        script.configuration = {"issuer": "https://other.example"}
+        Browser().post("/login/oauth2/")
+        assert "the issuer is not the one" in read(post(admin))
+        script.configuration = {}
+
+        back = script.log_in(address_in(post(admin)))
+        assert "logs in as anna" in read(admin.get(back.removeprefix(SITE)))  # type: ignore[arg-type]
 
 
 def test_a_cancelled_login_is_told(
