@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from tests.directory import (
     WINDOWS_PASSWORD,
     Directory,
 )
+from tests.provider import Provider
 from tests.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -203,3 +205,41 @@ def test_netlogon_is_tested_with_unsaved_values(
 
     expect(card.locator(".test")).to_contain_text("The directory accepts anna.")
     expect(card.locator('.step[data-state="done"]')).to_have_count(6)
+
+
+def test_oauth2_is_tested_with_unsaved_values(page: Page, provider: Provider) -> None:
+    choose(page, "PBX and OAuth2")
+    card = page.locator("#section-oauth2")
+    card.get_by_label("OpenID well-known").fill(provider.well_known_url)
+
+    card.get_by_role("button", name="Test OAuth2").click()
+
+    expect(card.locator(".test")).to_contain_text(
+        "The provider's configuration is right."
+    )
+    expect(card.locator('.step[data-state="done"]')).to_have_count(5)
+
+
+def test_switching_two_factor_on_ends_sessions_that_nobody_approved(
+    page: Page, site: Site, chromium: Browser
+) -> None:
+    site.manage("pbxusers", "add", "eve", "--password-stdin", stdin=ADMIN_PASSWORD)
+    other = chromium.new_page()
+    log_in(other, site, "eve", ADMIN_PASSWORD)
+    expect(other).to_have_url(f"{site.url}/account/")
+    page.reload()
+    page.get_by_role("button", name="Send test").click()
+    expect(page.locator("#send-test .test")).to_contain_text("The server accepted")
+    page.get_by_role("button", name=f"Use {site.url}").click()
+    offer = page.get_by_label(re.compile("End the .* that nobody approved"))
+    expect(offer).to_be_hidden()
+
+    page.get_by_role("switch", name="Two-factor authentication").check()
+    offer.check()
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("that nobody approved w")).to_be_visible()
+    other.goto(f"{site.url}/account/")
+    expect(other).to_have_url(re.compile("/login/"))
+    site.manage("authconfig", "set", "two_factor=off")
+    other.close()
