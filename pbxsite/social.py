@@ -114,7 +114,7 @@ def _shown(
     """Whoever is signed in has shown his account there: proof, or a new connection."""
     if identities.bound_user(*identity_of(claims)) != request.user:
         return _connected(request, claims)
-    if not _is_recent(claims["id_token"].get("auth_time", time.time())):
+    if not _is_recent(claims["id_token"].get("auth_time")):
         raise OidcError(Fault.NOT_ASKED, "the provider did not ask for the password")
     record_authentication(request, request.user, "socialaccount", reauthenticated=True)
     wanted: str = sociallogin.get_redirect_url(request) or reverse(ACCOUNT)
@@ -122,7 +122,10 @@ def _shown(
 
 
 def _is_recent(authenticated_at: object) -> bool:
-    """Providers say so in seconds since 1970, if they do (Core 1.0, 2)."""
+    """In seconds since 1970 (Core 1.0, 2); whoever was asked for a max_age says so.
+
+    Without it nothing is proved: anybody at the keyboard can change what is asked.
+    """
     if not isinstance(authenticated_at, int | float):
         return False
     age = time.time() - authenticated_at

@@ -219,6 +219,20 @@ def test_the_provider_proves_whom_it_was_told_to_ask(
     assert not is_signed_in(other)
 
 
+def test_who_changes_what_the_provider_is_asked_proves_nothing(
+    user: PbxUser, browser: Browser, configure: SettingsSetter, provider: Provider
+) -> None:
+    configure(**provider.settings(authentication_type=AuthenticationType.OAUTH2_ONLY))
+    log_in_at(browser, provider, "1")
+    grow_old(browser)
+
+    address = re.sub(r"&?(prompt=login|max_age=\d+)", "", start_at(browser))
+    back = provider.log_in(address, "1")
+    browser.get(back.removeprefix("http://127.0.0.1:8000"))
+
+    assert browser.post(END_OTHERS).url.startswith("/login/again/")
+
+
 def test_another_account_at_the_provider_proves_nothing(
     user: PbxUser, browser: Browser, configure: SettingsSetter, provider: Provider
 ) -> None:

@@ -35,6 +35,11 @@ from authconfig.oidc.faults import Fault, OidcError
 
 CALLBACK = "oauth2_callback"
 ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
+# Core 1.0, 3.1.2.1: with a max_age the ID token has to say when the user logged in.
+ASKED_AGAIN = {
+    "prompt": "login",
+    "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
+}
 # What a user was sent to the provider for: allauth keeps their states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
 
@@ -169,7 +174,7 @@ class PbxProvider(OpenIDConnectProvider):
         """Nothing of the visitor's query goes to the provider but where to go on."""
         # Who sits at an open session has to show himself, even where the provider has
         # a session of its own.
-        asked_again = {"prompt": "login"} if is_myapps(request) else {}
+        asked_again = ASKED_AGAIN if is_myapps(request) else {}
         params = self.get_auth_params() | asked_again
         kwargs = {"process": "login", "auth_params": params}
         asked: dict[str, Any] = super().get_redirect_from_request_kwargs(request)

@@ -522,7 +522,7 @@ def test_the_login_page_works_while_the_provider_is_down(
 
 
 @pytest.mark.parametrize(
-    "said", [int(time.time()) - 1000, "yesterday", {}, float("nan")], ids=str
+    "said", [None, int(time.time()) - 1000, "yesterday", {}, float("nan")], ids=str
 )
 def test_only_a_recent_login_there_proves_again_who_somebody_is(
     script: Scripted, browser: Browser, said: Any
@@ -539,6 +539,21 @@ def test_only_a_recent_login_there_proves_again_who_somebody_is(
     assert "Reference: " in page.content.decode()
     again = browser.post("/account/sessions/end-others/")
     assert again["Location"].startswith("/account/confirm/")
+
+
+def test_a_recent_login_there_proves_again_who_somebody_is(
+    script: Scripted, browser: Browser
+) -> None:
+    log_in(browser, script)
+    session = browser.session
+    session["began_at"] -= 16 * 60
+    session.save()
+    script.claims = {"auth_time": int(time.time()) - 60}
+
+    log_in(browser, script)
+
+    answer = browser.post("/account/sessions/end-others/")
+    assert answer["Location"] == "/account/"
 
 
 def test_strangers_answers_are_limited(browser: Browser, script: Scripted) -> None:
