@@ -16,7 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from authconfig.choices import Client, Event
-from authconfig.models import AuditEvent, AuthenticationSettings, current_settings
+from authconfig.models import (
+    AuditEvent,
+    AuthenticationSettings,
+    PbxUser,
+    current_settings,
+)
 from authconfig.policy import needs_approval
 from pbxsite import summary
 from verification import heartbeat, sessions
@@ -69,14 +74,19 @@ def _policy_card(rules: AuthenticationSettings) -> Card:
         _("Who may log in"),
         "good" if held else "plain",
         summary.authentication(rules),
-        (
-            _("Two-factor authentication is on.")
-            if held
-            else _("Two-factor authentication is off: a password alone is enough."),
-        ),
+        tuple(_policy_details(held=held)),
         _list(SETTINGS),
         _("Authentication"),
     )
+
+
+def _policy_details(*, held: bool) -> Iterator[str]:
+    if not held:
+        yield _("Two-factor authentication is off: a password alone is enough.")
+        return
+    yield _("Two-factor authentication is on.")
+    if count := PbxUser.objects.filter(is_active=True, email="").count():
+        yield summary.without_email(count)
 
 
 def _mail_card(found: Overview, times: MailTimes) -> Card:

@@ -50,6 +50,17 @@ def test_a_fresh_site_says_that_all_is_well(admin_client_myapps: Browser) -> Non
     assert "0 sessions." in sessions
 
 
+@pytest.mark.usefixtures("two_factor")
+def test_it_counts_whom_no_verification_email_reaches(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    assert "no e-mail address" not in cards(admin_client_myapps)[0]
+
+    PbxUser.objects.filter(pk=user.pk).update(email="")
+
+    assert "1 user has no e-mail address" in cards(admin_client_myapps)[0]
+
+
 def test_it_tells_how_long_the_mails_took(
     admin_client_myapps: Browser, mail: OutgoingEmail
 ) -> None:
