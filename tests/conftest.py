@@ -18,6 +18,7 @@ from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from tests.provider import Provider, running_provider
+from verification import hub as hubs
 from verification.models import LoginSession, OutgoingEmail
 from verification.persistence import noted
 
@@ -121,6 +122,14 @@ def held(
 @pytest.fixture
 def mail(held: LoginSession) -> OutgoingEmail:
     return OutgoingEmail.objects.get(login=held)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> hubs.Hub:
+    """A hub for each test of streams, as a process has one for its loop."""
+    fresh = hubs.Hub()
+    monkeypatch.setattr(hubs, "hub", fresh)
+    return fresh
 
 
 @pytest.fixture
