@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from django.core.cache import cache
 from django.db import transaction
+from django.http import HttpRequest
 from django.test import Client as Browser
 from django.test import override_settings
 from hypothesis import HealthCheck, settings
@@ -37,7 +38,7 @@ from authconfig.models import (
 )
 from authconfig.users import end_sessions
 from tests.conftest import PASSWORD
-from verification import flows
+from verification import flows, sessions
 from verification.models import LoginSession
 from verification.persistence import noted
 from verification.tokens import approval_code, link_token
@@ -48,9 +49,33 @@ LOGIN_TTL = timedelta(minutes=10)
 # allauth keeps a login that is under way for so long.
 STASH_TTL = timedelta(minutes=15)
 FRESH = timedelta(minutes=15)
+# Two browsers that log in, and one that was signed in before.
 BROWSERS = st.integers(0, 2)
-CODES = st.sampled_from(["right", "wrong"])
-SECONDS = st.sampled_from([1, 29, 31, 290, 599, 601, 899, 901])
+FROM_BEFORE = 2
+LOGIN_PAGES = st.sampled_from(["/login/", "/login/again/"])
+DECISIONS = st.sampled_from(["accept", "guess", "accept", "reject"])
+WAITING_PAGE = ["continue", "send again", "cancel"]
+# How a login goes on at once, so that runs get further than single steps lead.
+GOING_ON = st.lists(
+    st.sampled_from(
+        [
+            "accept",
+            "continue",
+            "send again",
+            "accept by the first link",
+            "guess",
+            "continue",
+            "reject",
+            "time runs out",
+            "cancel",
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+)
+ADMINISTRATION = st.sampled_from(
+    ["end a login", "change the password", "deactivate", "end everything"]
+)
 NO_LIMITS = override_settings(
     WAITS_AFTER_REJECTION=[timedelta()], LIMIT_HELD_LOGINS=(10_000, LOGIN_TTL)
 )
@@ -58,7 +83,7 @@ NO_LIMITS = override_settings(
 
 @dataclass
 class Login:
-    """What the model knows of a login."""
+    """What the model knows of a login; a link goes with when it was signed."""
 
     pk: int
     began_at: datetime
@@ -74,132 +99,103 @@ class Login:
         return self.status == "pending" and self.is_live(now)
 
 
-@dataclass
-class Held:
-    """A browser's own view of a login: it ends with its stash."""
-
-    login: Login
-    until: datetime
+def is_under_way(machine: SecondFactor) -> bool:
+    """Where nothing is, the only step is another login: runs shall get somewhere."""
+    now = machine._now()
+    return any(
+        login.status in ("pending", "accepted") and login.is_live(now)
+        for login in machine.logins
+    )
 
 
 class SecondFactor(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.limits = NO_LIMITS
-        self.limits.enable()
+        NO_LIMITS.enable()
         self.travel = time_machine.travel(BEGINNING, tick=False)
         self.clock = self.travel.start()
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
         noted.forget()
         self.logins: list[Login] = []
-        self.held: dict[int, Held] = {}
+        # Each browser's own login, and until when it knows of it.
+        self.held: dict[int, tuple[Login, datetime]] = {}
         # Browsers that are signed in, with the time and the password of their login.
         self.signed_in: dict[int, tuple[datetime, int]] = {}
         self.is_active, self.password, self.sessions_begun = True, 0, 0
 
     @initialize()
-    def begin_with_a_session_from_before(self) -> None:
-        """The last browser was signed in when two-factor was switched on."""
+    def switch_on(self) -> None:
+        """While a browser is signed in already."""
         self.user = PbxUser.objects.get(name="anna")
-        self.browsers = [Browser() for _ in range(4)]
-        AuthenticationSettings.objects.update(two_factor=False)
-        self._settings_changed()
-        self._post(3, "/login/", {"login": "anna", "password": self._word()})
-        AuthenticationSettings.objects.update(two_factor=True)
-        self._settings_changed()
-        self._note_session(3)
+        self.browsers = [Browser() for _ in range(3)]
+        self._set_two_factor(on=False)
+        self._post(FROM_BEFORE, "/login/", self._credentials())
+        self._set_two_factor(on=True)
+        self._note_session(FROM_BEFORE)
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
         self.travel.stop()
-        self.limits.disable()
+        NO_LIMITS.disable()
 
     # What people do
 
-    @rule(browser=BROWSERS)
-    def log_in(self, browser: int) -> None:
+    @rule(browser=BROWSERS, path=LOGIN_PAGES, then=GOING_ON)
+    def log_in(self, browser: int, path: str, then: list[str]) -> None:
+        """A signed-in browser may too, to prove again who sits there."""
         cache.clear()
-        answer = self._post(
-            browser, "/login/", {"login": "anna", "password": self._word()}
-        )
-        if self._is_signed_in(browser) or not self.is_active:
+        wrong = self._post(browser, path, {"login": "anna", "password": "not hers"})
+        answer = self._post(browser, path, self._credentials())
+        if self._is_signed_in(browser) and path == "/login/":
+            return
+        assert wrong.status_code == 200
+        if not self.is_active:
+            assert answer.status_code == 200
+            self._set_active(active=True)
             return
         assert answer.url == "/login/waiting/"
-        for login in self.logins:
-            if login.status == "pending":
-                login.status = "superseded"
-        row = LoginSession.objects.latest("pk")
-        login = Login(row.pk, self._now(), self.password)
-        login.links.append((link_token(row), self._now()))
-        self.logins.append(login)
-        self.held[browser] = Held(login, self._now() + STASH_TTL)
+        login = self._begin(browser)
+        for step in then:
+            self._go_on(browser, login, step)
 
+    def _go_on(self, browser: int, login: Login, step: str) -> None:
+        if step in WAITING_PAGE:
+            self.clock.shift(timedelta(seconds=31))
+            self._use_waiting_page(browser, step)
+        elif step == "time runs out":
+            self.clock.shift(LOGIN_TTL)
+        elif step == "accept by the first link":
+            self._use_link(login, 0, "accept")
+        else:
+            self._use_link(login, -1, step)
+
+    @precondition(is_under_way)
+    @rule(browser=BROWSERS, step=st.sampled_from(WAITING_PAGE))
+    def use_waiting_page(self, browser: int, step: str) -> None:
+        self._use_waiting_page(browser, step)
+
+    @precondition(is_under_way)
+    @rule(data=st.data(), decision=DECISIONS)
+    def use_link(self, data: st.DataObject, decision: str) -> None:
+        """Any link that was ever sent."""
+        login = self._any_login(data)
+        number = data.draw(st.sampled_from(range(len(login.links))))
+        self._use_link(login, number, decision)
+
+    @precondition(is_under_way)
+    @rule(data=st.data(), browser=BROWSERS, decision=DECISIONS)
+    def use_session(self, data: st.DataObject, browser: int, decision: str) -> None:
+        login = self._any_login(data)
+        address = f"/account/approvals/{login.pk}/"
+        self._post(browser, address, self._decision(login, decision))
+        own = self._held_by(browser) is login
+        if self._is_signed_in(browser) and login.is_pending(self._now()) and not own:
+            self._decide(login, decision)
+
+    @precondition(is_under_way)
     @rule(browser=BROWSERS)
-    def log_in_with_a_wrong_password(self, browser: int) -> None:
-        cache.clear()
-        self._post(browser, "/login/", {"login": "anna", "password": "not hers"})
-
-    @rule(browser=BROWSERS)
-    def send_again(self, browser: int) -> None:
-        self._post(browser, "/login/waiting/send-again/")
-        login = self._held_by(browser)
-        if login is None or not login.is_pending(self._now()) or len(login.links) > 3:
-            return
-        if self._now() < login.links[-1][1] + timedelta(seconds=30):
-            return
-        row = LoginSession.objects.get(pk=login.pk)
-        login.links.append((link_token(row), self._now()))
-
-    @rule(browser=BROWSERS)
-    def cancel(self, browser: int) -> None:
-        self._post(browser, "/login/waiting/cancel/")
-        login = self._held_by(browser)
-        if login and login.status == "pending":
-            login.status = "cancelled"
-        self.held.pop(browser, None)
-
-    @rule(browser=BROWSERS)
-    def proceed(self, browser: int) -> None:
-        self._post(browser, "/login/waiting/continue/")
-        login = self._held_by(browser)
-        if login is None or login.status != "accepted":
-            return
-        unchanged = login.password == self.password and self.is_active
-        if login.is_live(self._now()) and unchanged:
-            login.status = "completed"
-            self._note_session(browser)
-
-    @precondition(lambda self: self.logins)
-    @rule(data=st.data(), code=CODES)
-    def accept_by_a_link(self, data: st.DataObject, code: str) -> None:
-        login, is_current = self._by_a_link(data, "accept", code)
-        if is_current:
-            self._accept(login, code)
-
-    @precondition(lambda self: self.logins)
-    @rule(data=st.data())
-    def reject_by_a_link(self, data: st.DataObject) -> None:
-        login, is_current = self._by_a_link(data, "reject", "right")
-        if is_current:
-            login.status = "rejected"
-
-    @precondition(lambda self: self.logins)
-    @rule(data=st.data(), browser=st.integers(0, 3), code=CODES)
-    def accept_in_a_session(self, data: st.DataObject, browser: int, code: str) -> None:
-        login, may_decide = self._in_a_session(data, browser, "accept", code)
-        if may_decide:
-            self._accept(login, code)
-
-    @precondition(lambda self: self.logins)
-    @rule(data=st.data(), browser=st.integers(0, 3))
-    def reject_in_a_session(self, data: st.DataObject, browser: int) -> None:
-        login, may_decide = self._in_a_session(data, browser, "reject", "right")
-        if may_decide:
-            login.status = "rejected"
-
-    @rule(browser=st.integers(0, 3))
     def log_out(self, browser: int) -> None:
         self._post(browser, "/logout/")
         # It drops a login that is under way as well.
@@ -207,146 +203,183 @@ class SecondFactor(RuleBasedStateMachine):
         if self._is_signed_in(browser):
             del self.signed_in[browser]
 
-    @rule(browser=st.integers(0, 3))
+    @precondition(is_under_way)
+    @rule(browser=BROWSERS)
     def end_all_others(self, browser: int) -> None:
         self._post(browser, "/account/sessions/end-others/")
         if not self._is_signed_in(browser):
             return
-        began = self.signed_in[browser]
-        if self._now() - began[0] < FRESH:
-            self.signed_in = {browser: began}
+        began_at, password = self.signed_in[browser]
+        if self._now() - began_at < FRESH:
+            self.signed_in = {browser: (began_at, password)}
             self._revoke()
 
-    # What administrators and the time do
+    # What the time and administrators do
 
-    @rule(seconds=SECONDS)
+    @precondition(is_under_way)
+    @rule(seconds=st.sampled_from([1, 29, 290, 599, 901]))
     def wait(self, seconds: int) -> None:
         self.clock.shift(timedelta(seconds=seconds))
 
-    @precondition(lambda self: self.logins)
-    @rule(data=st.data())
-    def end_a_login(self, data: st.DataObject) -> None:
-        login = data.draw(st.sampled_from(self.logins))
-        flows.end(LoginSession.objects.get(pk=login.pk), actor=self.user)
-        if login.status == "pending":
-            login.status = "ended"
-
-    @rule(active=st.booleans())
-    def set_active(self, *, active: bool) -> None:
-        """As a command might, which ends nothing else."""
-        PbxUser.objects.update(is_active=active)
-        self.is_active = active
-
-    @rule()
-    def deactivate_with_all_sessions(self) -> None:
-        PbxUser.objects.update(is_active=False)
-        end_sessions([self.user])
-        self.is_active = False
-        self.signed_in = {}
-        self._revoke()
-
-    @rule()
-    def change_the_password(self) -> None:
-        """As a command might, which ends nothing else."""
-        self.password += 1
-        user = PbxUser.objects.get()
-        user.set_password(self._word())
-        user.save(update_fields=["password"])
+    @precondition(is_under_way)
+    @rule(data=st.data(), what=ADMINISTRATION)
+    def administer(self, data: st.DataObject, what: str) -> None:
+        if what == "deactivate":
+            self._set_active(active=not self.is_active)
+        elif what == "end everything":
+            end_sessions([self.user])
+            self.signed_in = {}
+            self._revoke()
+        elif what == "change the password":
+            self._change_password()
+        elif self.logins:
+            self._end(self._any_login(data))
 
     # What has to hold
 
     @invariant()
     def the_same_browsers_are_signed_in(self) -> None:
         for number, browser in enumerate(self.browsers):
-            answer = browser.get("/account/approvals/")
-            assert (answer.status_code == 200) is self._is_signed_in(number), number
+            request = HttpRequest()
+            request.session = browser.session
+            user = sessions.signed_in_user(request)
+            assert (user is not None) is self._is_signed_in(number), number
 
     @invariant()
     def the_same_became_of_each_login(self) -> None:
         rows = {row.pk: row for row in LoginSession.objects.all()}
         assert len(rows) == len(self.logins)
         for login in self.logins:
-            live = login.is_live(self._now())
-            over = not live and login.status in ("pending", "accepted")
-            assert rows[login.pk].status == ("expired" if over else login.status)
-            assert rows[login.pk].code_tries == login.tries
-            assert rows[login.pk].link_number == len(login.links)
+            is_open = login.status in ("pending", "accepted")
+            over = is_open and not login.is_live(self._now())
+            row = rows[login.pk]
+            assert row.status == ("expired" if over else login.status)
+            assert (row.code_tries, row.link_number) == (login.tries, len(login.links))
 
     @invariant()
     def no_login_began_two_sessions(self) -> None:
-        assert AuditEvent.objects.filter(event=Event.LOGIN).count() == (
-            self.sessions_begun
-        )
+        begun = AuditEvent.objects.filter(event=Event.LOGIN).count()
+        assert begun == self.sessions_begun
 
-    # The model
+    # Each step at the site, and what the model makes of it
 
-    def _by_a_link(
-        self, data: st.DataObject, decision: str, code: str
-    ) -> tuple[Login, bool]:
-        """Use any link that was ever sent; return whether it may do anything."""
-        login = data.draw(st.sampled_from(self.logins))
-        number = data.draw(st.integers(0, len(login.links) - 1))
+    def _begin(self, browser: int) -> Login:
+        for login in self.logins:
+            if login.status == "pending":
+                login.status = "superseded"
+        row = LoginSession.objects.latest("pk")
+        begun = Login(row.pk, self._now(), self.password)
+        begun.links.append((link_token(row), self._now()))
+        self.logins.append(begun)
+        self.held[browser] = (begun, self._now() + STASH_TTL)
+        return begun
+
+    def _use_waiting_page(self, browser: int, step: str) -> None:
+        self._post(browser, f"/login/waiting/{step.replace(' ', '-')}/")
+        login = self._held_by(browser)
+        if step == "cancel":
+            self.held.pop(browser, None)
+        if login is None:
+            return
+        if step == "cancel" and login.status == "pending":
+            login.status = "cancelled"
+        elif step == "send again" and self._may_send_again(login):
+            row = LoginSession.objects.get(pk=login.pk)
+            login.links.append((link_token(row), self._now()))
+        elif step == "continue" and self._may_continue(login):
+            login.status = "completed"
+            self._note_session(browser)
+
+    def _may_send_again(self, login: Login) -> bool:
+        since = self._now() - login.links[-1][1]
+        is_time = since >= timedelta(seconds=30) and len(login.links) < 4
+        return is_time and login.is_pending(self._now())
+
+    def _may_continue(self, login: Login) -> bool:
+        unchanged = login.password == self.password and self.is_active
+        accepted = login.status == "accepted" and login.is_live(self._now())
+        return accepted and unchanged
+
+    def _use_link(self, login: Login, number: int, decision: str) -> None:
         token, signed_at = login.links[number]
-        answer = Browser().post(
-            f"/PBX0/session.xml?{urlencode({'id': token})}",
-            {"decision": decision, "code": self._code(login, code)},
-        )
-        is_current = (
-            number == len(login.links) - 1
-            and login.is_pending(self._now())
-            and self._now() <= signed_at + LOGIN_TTL
-            and self.is_active
-        )
-        over = decision == "accept" and code == "wrong" and login.tries == 2
-        assert (answer.status_code == 410) is (not is_current or over)
-        return login, is_current
+        address = f"/PBX0/session.xml?{urlencode({'id': token})}"
+        answer = Browser().post(address, self._decision(login, decision))
+        is_newest = number in (-1, len(login.links) - 1)
+        in_time = self._now() <= signed_at + LOGIN_TTL
+        works = is_newest and in_time and login.is_pending(self._now())
+        if works and self.is_active:
+            self._decide(login, decision)
+            assert (answer.status_code == 410) is (login.status == "wrong_codes")
+        else:
+            assert answer.status_code == 410
 
-    def _in_a_session(
-        self, data: st.DataObject, browser: int, decision: str, code: str
-    ) -> tuple[Login, bool]:
-        login = data.draw(st.sampled_from(self.logins))
-        self._post(
-            browser,
-            f"/account/approvals/{login.pk}/",
-            {"decision": decision, "code": self._code(login, code)},
-        )
-        own = self._held_by(browser) is login
-        may_decide = self._is_signed_in(browser) and login.is_pending(self._now())
-        return login, may_decide and not own
-
-    def _accept(self, login: Login, code: str) -> None:
+    def _decide(self, login: Login, decision: str) -> None:
+        if decision == "reject":
+            login.status = "rejected"
+            return
         login.tries += 1
-        if code == "right":
+        if decision == "accept":
             login.status = "accepted"
         elif login.tries == 3:
             login.status = "wrong_codes"
+
+    def _end(self, login: Login) -> None:
+        flows.end(LoginSession.objects.get(pk=login.pk), actor=self.user)
+        if login.status == "pending":
+            login.status = "ended"
+
+    def _set_active(self, *, active: bool) -> None:
+        """As a command might, which ends nothing else."""
+        self.is_active = active
+        PbxUser.objects.update(is_active=active)
+
+    def _change_password(self) -> None:
+        """As a command might, which ends nothing else."""
+        self.password += 1
+        user = PbxUser.objects.get()
+        user.set_password(self._word())
+        user.save(update_fields=["password"])
+
+    def _set_two_factor(self, *, on: bool) -> None:
+        AuthenticationSettings.objects.update(two_factor=on)
+        current_settings.forget()
 
     def _revoke(self) -> None:
         for login in self.logins:
             if login.status in ("pending", "accepted") and login.is_live(self._now()):
                 login.status = "revoked"
 
-    def _held_by(self, browser: int) -> Login | None:
-        held = self.held.get(browser)
-        return held.login if held and self._now() <= held.until else None
-
     def _note_session(self, browser: int) -> None:
         self.held.pop(browser, None)
         self.signed_in[browser] = (self._now(), self.password)
         self.sessions_begun += 1
 
+    # Words for both
+
+    def _any_login(self, data: st.DataObject) -> Login:
+        """Return a late one, most often the last."""
+        back = data.draw(st.sampled_from([1, 1, 2, 3]))
+        return self.logins[-min(back, len(self.logins))]
+
+    def _held_by(self, browser: int) -> Login | None:
+        login, until = self.held.get(browser, (None, BEGINNING))
+        return login if self._now() <= until else None
+
     def _is_signed_in(self, browser: int) -> bool:
         _began_at, password = self.signed_in.get(browser, (None, -1))
         return self.is_active and password == self.password
 
-    # The site
-
     def _post(self, browser: int, path: str, data: Any = None) -> Any:
         return self.browsers[browser].post(path, data)
 
-    def _code(self, login: Login, code: str) -> str:
+    def _decision(self, login: Login, decision: str) -> dict[str, str]:
         right = approval_code(LoginSession.objects.get(pk=login.pk))
-        return right if code == "right" else f"{(int(right) + 1) % 10_000:04d}"
+        wrong = f"{(int(right) + 1) % 10_000:04d}"
+        kind = "reject" if decision == "reject" else "accept"
+        return {"decision": kind, "code": wrong if decision == "guess" else right}
+
+    def _credentials(self) -> dict[str, str]:
+        return {"login": "anna", "password": self._word()}
 
     def _word(self) -> str:
         return f"{PASSWORD} {self.password}"
@@ -354,13 +387,10 @@ class SecondFactor(RuleBasedStateMachine):
     def _now(self) -> datetime:
         return datetime.now(UTC)
 
-    def _settings_changed(self) -> None:
-        current_settings.forget()
 
-
-RUNS = {
+RUNS: dict[str, Any] = {
     "deadline": None,
-    "stateful_step_count": 25,
+    "stateful_step_count": 20,
     "suppress_health_check": list(HealthCheck),
     "print_blob": True,
 }
