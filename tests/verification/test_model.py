@@ -55,6 +55,7 @@ FROM_BEFORE = 2
 LOGIN_PAGES = st.sampled_from(["/login/", "/login/again/"])
 DECISIONS = st.sampled_from(["accept", "guess", "accept", "reject"])
 WAITING_PAGE = ["continue", "send again", "cancel"]
+ADMINISTRATION = ["change the password", "deactivate", "end a login", "end everything"]
 # How a login goes on at once, so that runs get further than single steps lead.
 GOING_ON = st.lists(
     st.sampled_from(
@@ -63,18 +64,16 @@ GOING_ON = st.lists(
             "continue",
             "send again",
             "accept by the first link",
+            "accept in a session",
             "guess",
-            "continue",
             "reject",
             "time runs out",
+            *ADMINISTRATION[:2],
             "cancel",
         ]
     ),
-    min_size=1,
-    max_size=6,
-)
-ADMINISTRATION = st.sampled_from(
-    ["end a login", "change the password", "deactivate", "end everything"]
+    min_size=2,
+    max_size=7,
 )
 NO_LIMITS = override_settings(
     WAITS_AFTER_REJECTION=[timedelta()], LIMIT_HELD_LOGINS=(10_000, LOGIN_TTL)
@@ -168,6 +167,10 @@ class SecondFactor(RuleBasedStateMachine):
             self.clock.shift(LOGIN_TTL)
         elif step == "accept by the first link":
             self._use_link(login, 0, "accept")
+        elif step == "accept in a session":
+            self._use_session(login, FROM_BEFORE, "accept")
+        elif step in ADMINISTRATION:
+            self._administer(login, step)
         else:
             self._use_link(login, -1, step)
 
@@ -187,7 +190,9 @@ class SecondFactor(RuleBasedStateMachine):
     @precondition(is_under_way)
     @rule(data=st.data(), browser=BROWSERS, decision=DECISIONS)
     def use_session(self, data: st.DataObject, browser: int, decision: str) -> None:
-        login = self._any_login(data)
+        self._use_session(self._any_login(data), browser, decision)
+
+    def _use_session(self, login: Login, browser: int, decision: str) -> None:
         address = f"/account/approvals/{login.pk}/"
         self._post(browser, address, self._decision(login, decision))
         own = self._held_by(browser) is login
@@ -222,18 +227,21 @@ class SecondFactor(RuleBasedStateMachine):
         self.clock.shift(timedelta(seconds=seconds))
 
     @precondition(is_under_way)
-    @rule(data=st.data(), what=ADMINISTRATION)
-    def administer(self, data: st.DataObject, what: str) -> None:
-        if what == "deactivate":
+    @rule(data=st.data(), step=st.sampled_from(ADMINISTRATION))
+    def administer(self, data: st.DataObject, step: str) -> None:
+        self._administer(self._any_login(data), step)
+
+    def _administer(self, login: Login, step: str) -> None:
+        if step == "deactivate":
             self._set_active(active=not self.is_active)
-        elif what == "end everything":
+        elif step == "end everything":
             end_sessions([self.user])
             self.signed_in = {}
             self._revoke()
-        elif what == "change the password":
+        elif step == "change the password":
             self._change_password()
-        elif self.logins:
-            self._end(self._any_login(data))
+        else:
+            self._end(login)
 
     # What has to hold
 
@@ -390,7 +398,7 @@ class SecondFactor(RuleBasedStateMachine):
 
 RUNS: dict[str, Any] = {
     "deadline": None,
-    "stateful_step_count": 20,
+    "stateful_step_count": 12,
     "suppress_health_check": list(HealthCheck),
     "print_blob": True,
 }
