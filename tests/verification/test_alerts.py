@@ -12,12 +12,14 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import Event, Origin
+from authconfig.choices import Event, Origin, SmtpSecurity
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from tests.conftest import SettingsSetter, Starter
-from verification import flows
+from tests.smtp_servers import smtp_server
+from verification import flows, outbox
 from verification.accounts import account_of
-from verification.choices import Approver, Ending, MailKind
+from verification.alerts import tell_of_new_password
+from verification.choices import Approver, Ending, MailKind, MailState
 from verification.mails import message_of
 from verification.models import LoginSession, OutgoingEmail
 from verification.tokens import ending_token, link_token
@@ -76,6 +78,46 @@ def test_the_mail_says_who_where_and_when_and_holds_no_secret(
         assert f"/admin/authconfig/pbxuser/{held.user_id}/change/" in text
         assert "session.xml" not in text
         assert link_token(held) not in text
+
+
+def test_the_mails_go_out_by_the_queue(
+    held: LoginSession,
+    administrators: list[PbxUser],
+    configure: SettingsSetter,
+    browser: Browser,
+) -> None:
+    with smtp_server(security=SmtpSecurity.NONE, credentials=None) as server:
+        configure(smtp_server=server.host, smtp_port=server.port)
+        reject(held)
+        tell_of_new_password(held.user)
+        told = OutgoingEmail.objects.exclude(kind=MailKind.APPROVAL)
+        for mail in told.order_by("pk"):
+            outbox.deliver(mail.pk)
+
+    subjects = sorted(mail.message["Subject"] for mail in server.mails)
+    assert subjects == [
+        "PBX: anna rejected a login",
+        "PBX: anna rejected a login",
+        "PBX: your password was changed",
+    ]
+    changed = server.mails[-1].message.get_body(("plain",))
+    assert changed
+    assert "This was not you?" in changed.get_content()
+    states = OutgoingEmail.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["expired", "sent", "sent", "sent"]
+
+
+def test_a_mail_that_tells_is_not_sent_a_day_late(
+    held: LoginSession, administrators: list[PbxUser]
+) -> None:
+    reject(held)
+    mail = NOTICES.all()[0]
+
+    with time_machine.travel(timezone.now() + timedelta(days=1, seconds=1)):
+        outbox.deliver(mail.pk)
+
+    mail.refresh_from_db()
+    assert mail.state == MailState.EXPIRED
 
 
 def test_whoever_has_a_password_floods_nobody(

@@ -6,6 +6,7 @@ each step both have to agree who is signed in and what became of each login.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -128,6 +129,7 @@ class SecondFactor(RuleBasedStateMachine):
         """While a browser is signed in already."""
         self.user = PbxUser.objects.get(name="anna")
         self.browsers = [Browser() for _ in range(3)]
+        cache.clear()
         self._set_two_factor(on=False)
         self._post(FROM_BEFORE, "/login/", self._credentials())
         self._set_two_factor(on=True)
@@ -405,7 +407,11 @@ RUNS: dict[str, Any] = {
 
 
 @pytest.fixture
-def anna(two_factor: AuthenticationSettings, user: PbxUser) -> None:
+def anna(
+    two_factor: AuthenticationSettings, user: PbxUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Thousands of links that work no more.
+    caplog.set_level(logging.ERROR, "django.request")
     user.set_password(f"{PASSWORD} 0")
     user.save()
 
