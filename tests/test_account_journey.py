@@ -20,7 +20,7 @@ NewPage = Callable[..., Page]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert", "carl", "dora", "emil", "fred"):
+        for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"):
             words = ("pbxusers", "add", name, f"--email={name}@example.com", "--admin")
             running.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
         yield running
@@ -177,6 +177,23 @@ def test_an_ended_sessions_pages_go_to_the_login_by_themselves(
     expect(admin).to_have_url(re.compile("/login/"), timeout=2000)
     assert time.monotonic() - ended_at < 2
     expect(own).to_have_url(f"{site.url}/account/")
+
+
+def test_an_administrator_ends_a_session_from_the_list(
+    site: Site, signed_in: Callable[..., Page]
+) -> None:
+    account = signed_in("gabi")
+    admin = signed_in("hans", "/admin/usersessions/usersession/")
+
+    admin.get_by_role("row", name="gabi").get_by_role("checkbox").check()
+    admin.locator('select[name="action"]').select_option("end_selected")
+    admin.get_by_role("button", name="Run").click()
+    expect(admin.get_by_text("End these sessions?").first).to_be_visible()
+    expect(account).to_have_url(f"{site.url}/account/")
+    admin.get_by_role("button", name="Yes, do it").click()
+
+    expect(account).to_have_url(re.compile("/login/"), timeout=2000)
+    expect(admin.get_by_text("1 session ended.")).to_be_visible()
 
 
 def test_a_page_that_lost_the_network_shows_the_login_afterwards(

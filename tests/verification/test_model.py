@@ -216,9 +216,9 @@ class SecondFactor(RuleBasedStateMachine):
         self._post(browser, "/account/sessions/end-others/")
         if not self._is_signed_in(browser):
             return
-        began_at, password = self.signed_in[browser]
+        began_at, _password = self.signed_in[browser]
         if self._now() - began_at < FRESH:
-            self.signed_in = {browser: (began_at, password)}
+            self._end_sessions(besides=browser)
             self._revoke()
 
     # What the time and administrators do
@@ -238,7 +238,7 @@ class SecondFactor(RuleBasedStateMachine):
             self._set_active(active=not self.is_active)
         elif step == "end everything":
             end_sessions([self.user])
-            self.signed_in = {}
+            self._end_sessions()
             self._revoke()
         elif step == "change the password":
             self._change_password()
@@ -349,6 +349,13 @@ class SecondFactor(RuleBasedStateMachine):
         user = PbxUser.objects.get()
         user.set_password(self._word())
         user.save(update_fields=["password"])
+        self._end_sessions()
+
+    def _end_sessions(self, *, besides: int | None = None) -> None:
+        """With a session ends what it knew of a login that is under way."""
+        for browser in self.signed_in.keys() - {besides}:
+            del self.signed_in[browser]
+            self.held.pop(browser, None)
 
     def _set_two_factor(self, *, on: bool) -> None:
         AuthenticationSettings.objects.update(two_factor=on)
