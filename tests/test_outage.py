@@ -1,0 +1,145 @@
+"""Redis and the workers die while somebody logs in: late is allowed, lost is not."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from pbxsite import redis_server
+from tests.site import Site, running_site
+
+# Whole sites are started and killed here: once, beside the browsers' tests.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PASSWORD = "a long user's password"
+LIMIT_SECONDS = 2.0
+
+
+class Redis:
+    """One of the test's own, which it may kill and start again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / "redis.sock"
+        self.url = f"unix://{self.socket}"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            redis_server.command(self.socket), stdout=subprocess.DEVNULL
+        )
+        limit = time.monotonic() + 10
+        while not self.socket.exists():
+            assert time.monotonic() < limit, "Redis did not start"
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        if how is not signal.SIGSTOP:
+            self._process.wait(10)
+            self.socket.unlink(missing_ok=True)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as directory:
+        redis = Redis(Path(directory))
+        redis.start()
+        yield redis
+        redis.go_on()
+        redis.stop(signal.SIGKILL)
+
+
+@contextmanager
+def site_on(data_dir: Path, redis: Redis) -> Iterator[Site]:
+    with running_site(data_dir, REDIS_URL=redis.url) as site:
+        yield site
+
+
+def set_up(site: Site) -> None:
+    words = ("pbxusers", "add", "anna", "--email=anna@example.com", "--password-stdin")
+    site.manage(*words, stdin=f"{PASSWORD}\n")
+    link = f"verification_link={site.url}/PBX0/session.xml"
+    test = ("--test", "admin@example.com")
+    site.manage("authconfig", "set", "two_factor=on", link, *test)
+
+
+def log_in(site: Site) -> float:
+    """Return the seconds that the login page took to answer a right password."""
+    with requests.Session() as browser:
+        browser.headers.update({"Origin": site.url})
+        page = browser.get(f"{site.url}/login/", timeout=30).text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        assert token
+        values = {"login": "anna", "password": PASSWORD}
+        values["csrfmiddlewaretoken"] = token[1]
+        began = time.monotonic()
+        answer = browser.post(
+            f"{site.url}/login/", values, allow_redirects=False, timeout=30
+        )
+        taken = time.monotonic() - began
+    assert answer.headers["Location"] == "/login/waiting/"
+    return taken
+
+
+def kill_workers(site: Site) -> None:
+    port = site.environment["PORT"]
+    pattern = f"celery .*site-{port}@"
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True)
+    assert found.stdout, "there is no worker"
+    subprocess.run(["kill", "-9", *found.stdout.split()], check=False)
+
+
+def mails_to_anna(site: Site) -> int:
+    return sum(mail["To"] == "anna@example.com" for mail in site.mails())
+
+
+def await_mail(site: Site) -> None:
+    """One mail comes, and no second one."""
+    limit = time.monotonic() + 30
+    while not mails_to_anna(site):
+        assert time.monotonic() < limit, "no e-mail came"
+        time.sleep(0.2)
+    time.sleep(7)  # longer than the sweep takes to look again
+    assert mails_to_anna(site) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_login_without_redis_is_quick_and_its_mail_goes_out_once(
+    tmp_path: Path, redis: Redis, how: signal.Signals
+) -> None:
+    with site_on(tmp_path, redis) as site:
+        set_up(site)
+        redis.stop(how)
+
+        assert log_in(site) < LIMIT_SECONDS
+
+        if how is signal.SIGSTOP:
+            redis.go_on()
+        else:
+            redis.start()
+        await_mail(site)
+
+
+def test_what_redis_and_the_workers_left_undone_is_done_after_their_return(
+    tmp_path: Path, redis: Redis
+) -> None:
+    with site_on(tmp_path, redis) as site:
+        set_up(site)
+        redis.stop(signal.SIGKILL)
+        assert log_in(site) < LIMIT_SECONDS
+        kill_workers(site)
+        assert mails_to_anna(site) == 0
+
+    redis.start()
+    with site_on(tmp_path, redis) as site:
+        await_mail(site)
