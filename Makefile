@@ -82,10 +82,11 @@ chaos: install-dev
 
 # Pins are made by uv, which nothing else needs; dev.txt holds every pin of base.txt.
 UV = cd requirements && ../.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+	--generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 
 lock:
 	@$(PYTHON) -m venv .venv/lock
 	@.venv/lock/bin/pip install -qq --disable-pip-version-check uv
 	@$(UV) base.in -o base.txt
 	@$(UV) dev.in -c base.txt -o dev.txt
+	@$(UV) operators.in -o operators.txt
