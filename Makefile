@@ -75,7 +75,7 @@ check: lint
 	@$(MAKE) --no-print-directory test
 
 bench: install-dev
-	@$(SERVICES) --database postgresql $(BIN)/python -m tests.bench
+	@$(SERVICES) --database postgresql $(BIN)/python -m tests.bench $(PARTS)
 
 chaos: install-dev
 	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos

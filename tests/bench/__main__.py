@@ -1,7 +1,11 @@
-"""Measure the site against its peers: `make bench`."""
+"""Measure the site against its peers: `make bench`, or some parts of it by name.
+
+python -m tests.bench logins waiting
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 from importlib import import_module
 from pathlib import Path
@@ -12,17 +16,23 @@ from django.test.utils import setup_databases, teardown_databases
 from tests.bench.figures import report
 
 RESULTS = Path(__file__).resolve().parent.parent.parent / "bench.json"
+# Modules beside this one, each with a function `figures`.
+PARTS = ("logins", "directory")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    chosen = parser.parse_args().parts or PARTS
+    if unknown := set(chosen) - set(PARTS):
+        parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.settings"
     django.setup()
-    # Models can be imported from here on.
-    logins = import_module("tests.bench.logins")
-    directory = import_module("tests.bench.directory")
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        report([*logins.figures(), *directory.figures()], RESULTS)
+        # Models can be imported from here on.
+        parts = [import_module(f"tests.bench.{part}") for part in chosen]
+        report((figure for part in parts for figure in part.figures()), RESULTS)
     finally:
         teardown_databases(databases, verbosity=0)
 
