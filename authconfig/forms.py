@@ -36,13 +36,16 @@ DEFAULT_PORTS = {
 }
 EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
 PEM_START = "-----BEGIN CERTIFICATE-----"
-# What a test e-mail depends on; of these the server never sees the sender's name.
 MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
-ACCOUNT_FIELDS = tuple(name for name in MAIL_FIELDS if name != "smtp_sender_name")
+# What decides whether the server accepts a mail.
+ACCOUNT_FIELDS = tuple(
+    name for name in MAIL_FIELDS if name not in ("smtp_sender_name", "smtp_connections")
+)
 # Left empty, these have the value of a fresh site.
 DEFAULTED_FIELDS = (
     "password_min_length",
     "smtp_client_host_name",
+    "smtp_connections",
     "netlogon_user_filter",
     "netlogon_max_failures",
     "oauth2_scope",

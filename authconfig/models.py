@@ -282,6 +282,18 @@ class AuthenticationSettings(models.Model):
         validators=[validate_certificates],
         help_text=_("PEM. Only for a server whose certificate is of your own CA."),
     )
+    smtp_connections = models.PositiveSmallIntegerField(
+        _("Connections"),
+        default=3,
+        validators=[
+            MinValueValidator(1, _("Enter a number from 1 to 20.")),
+            MaxValueValidator(20, _("Enter a number from 1 to 20.")),
+        ],
+        help_text=_(
+            "How many connections to the server each worker process opens at most,"
+            " when many e-mails wait. Some providers allow no more than three."
+        ),
+    )
 
     # Netlogon
     netlogon_domain = models.CharField(
@@ -438,6 +450,10 @@ class AuthenticationSettings(models.Model):
             CheckConstraint(
                 name="smtp_security_is_known",
                 condition=Q(smtp_security__in=SmtpSecurity.values),
+            ),
+            CheckConstraint(
+                name="smtp_connections_from_1_to_20",
+                condition=Q(smtp_connections__range=(1, 20)),
             ),
             CheckConstraint(
                 name="netlogon_security_is_known",

@@ -49,7 +49,7 @@ SECTIONS = (
             "smtp_password",
             "verification_link",
         ),
-        ("smtp_port", "smtp_security", "smtp_ca_certificate"),
+        ("smtp_port", "smtp_security", "smtp_ca_certificate", "smtp_connections"),
     ),
     Section(
         "netlogon",

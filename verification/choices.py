@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, Origin
@@ -56,6 +56,14 @@ class MailKind(TextChoices):
     APPROVAL = "approval", _("Verification e-mail")
     REJECTION = "rejection", _("Notice of a rejected login")
     PASSWORD = "password", _("Notice of a changed password")
+    VOICEMAIL = "voicemail", _("Voicemail")
+
+
+class MailPriority(IntegerChoices):
+    """Who waits for a mail before a screen does not wait behind recordings."""
+
+    URGENT = 0
+    LATER = 1
 
 
 class MailState(TextChoices):

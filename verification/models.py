@@ -7,7 +7,16 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.db.models import (
+    Case,
+    CheckConstraint,
+    GeneratedField,
+    Index,
+    PositiveSmallIntegerField,
+    Q,
+    UniqueConstraint,
+    When,
+)
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +29,7 @@ from verification.choices import (
     Ending,
     LoginState,
     MailKind,
+    MailPriority,
     MailState,
     Stage,
     StepState,
@@ -163,6 +173,14 @@ class OutgoingEmail(models.Model):
     kind = models.CharField(
         _("kind"), max_length=10, choices=MailKind.choices, default=MailKind.APPROVAL
     )
+    priority = GeneratedField(
+        expression=Case(
+            When(kind=MailKind.VOICEMAIL, then=MailPriority.LATER),
+            default=MailPriority.URGENT,
+        ),
+        output_field=PositiveSmallIntegerField(),
+        db_persist=True,
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
@@ -189,6 +207,8 @@ class OutgoingEmail(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     data_began_at = models.DateTimeField(null=True, blank=True)
+    # How often nobody knew whether the server took it.
+    doubts = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     stage = models.CharField(
         _("stage"), max_length=10, blank=True, choices=Stage.choices
@@ -226,7 +246,8 @@ class OutgoingEmail(models.Model):
             ),
             CheckConstraint(
                 name="mail_about_a_login_names_it",
-                condition=Q(kind=MailKind.PASSWORD) | Q(login__isnull=False),
+                condition=Q(kind__in=[MailKind.PASSWORD, MailKind.VOICEMAIL])
+                | Q(login__isnull=False),
             ),
             UniqueConstraint(
                 name="login_has_one_mail_for_each_link",
@@ -235,10 +256,16 @@ class OutgoingEmail(models.Model):
             ),
         ]
         indexes = [
-            # The worker's and the sweep's "what is due?".
+            # The worker's claim: what is due, verification e-mails first.
             Index(
-                name="mail_queued_by_due",
-                fields=["due_at"],
+                name="mail_queued_by_priority",
+                fields=["priority", "due_at"],
+                condition=Q(state=MailState.QUEUED),
+            ),
+            # The sweep's "whose purpose is over?".
+            Index(
+                name="mail_queued_by_end",
+                fields=["expires_at"],
                 condition=Q(state=MailState.QUEUED),
             ),
             # The sweep's "whose worker is gone?".
@@ -246,6 +273,16 @@ class OutgoingEmail(models.Model):
                 name="mail_sending_by_lease",
                 fields=["lease_expires_at"],
                 condition=Q(state=MailState.SENDING),
+            ),
+            # The admin's list, all of it or by one filter.
+            Index(name="mail_by_time", fields=["-created_at", "-id"]),
+            Index(name="mail_by_state", fields=["state", "-created_at", "-id"]),
+            Index(name="mail_by_kind", fields=["kind", "-created_at", "-id"]),
+            # The last outcomes, and what retention forgets.
+            Index(
+                name="mail_by_end",
+                fields=["-ended_at"],
+                condition=Q(ended_at__isnull=False),
             ),
         ]
 

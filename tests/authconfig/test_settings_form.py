@@ -237,6 +237,7 @@ def test_chosen_port_stays_with_another_security() -> None:
     ("name", "default"),
     [
         ("smtp_client_host_name", "127.0.0.1"),
+        ("smtp_connections", 3),
         ("netlogon_user_filter", "(sAMAccountName=%(user)s)"),
         ("netlogon_max_failures", 3),
         ("oauth2_scope", "openid profile email"),
@@ -294,6 +295,7 @@ def test_directory_is_asked_unencrypted_on_this_machine_alone(
         ("smtp_server", "mail example"),
         ("smtp_server", "mail.example.com:0"),
         ("smtp_port", "65536"),
+        ("smtp_connections", "0"),
         ("smtp_email_address", "pbx"),
         ("smtp_sender_name", "PBX\r\nBcc: all@example.com"),
         ("smtp_username", "user\x00"),

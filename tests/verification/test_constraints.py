@@ -106,6 +106,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("two_factor_needs_mail_and_link", settings(smtp_server="")),
     ("two_factor_needs_mail_and_link", settings(verification_link="")),
     ("smtp_security_is_known", settings(smtp_security="a little")),
+    ("smtp_connections_from_1_to_20", settings(smtp_connections=0)),
+    ("smtp_connections_from_1_to_20", settings(smtp_connections=21)),
     ("netlogon_security_is_known", settings(netlogon_security="a little")),
     (
         "oauth2_in_use_has_a_provider",
