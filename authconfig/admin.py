@@ -35,6 +35,7 @@ from unfold.utils import parse_date_str
 from authconfig import audit, lockout
 from authconfig.auditfile import MOST_EVENTS, as_csv
 from authconfig.choices import Event, Origin
+from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
 from authconfig.identityadmin import IdentitiesMixin
 from authconfig.lists import ReadOnlyAdmin, moment

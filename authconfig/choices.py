@@ -13,6 +13,27 @@ class Client(TextChoices):
     MYPBX = "mypbx", "myPBX"
 
 
+class AsksBy(TextChoices):
+    """How a client application learns who its visitor is."""
+
+    FORWARD_AUTH = "forward_auth", _("Forward authentication")
+    OPENID = "openid", _("OpenID Connect")
+    BOTH = "both", _("Forward authentication and OpenID Connect")
+
+
+class Icon(TextChoices):
+    """What a client application's tile shows: a file of templates/icons/."""
+
+    APPS = "apps", _("Tiles")
+    PHONE = "phone", _("Telephone")
+    VOICEMAIL = "voicemail", _("Voicemail")
+    DIRECTORY = "directory", _("Directory")
+    CHAT = "chat", _("Chat")
+    CALENDAR = "calendar", _("Calendar")
+    CHART = "chart", _("Statistics")
+    GEAR = "gear", _("Settings")
+
+
 class Method(TextChoices):
     """A way to show who one is."""
 

@@ -16,6 +16,8 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+# Django finds an application's models in this module.
+from authconfig.applications import ClientApplication as ClientApplication
 from authconfig.choices import (
     AuthenticationType,
     Client,

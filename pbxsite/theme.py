@@ -53,6 +53,11 @@ def theme(site_name: str) -> dict[str, Any]:
                             "authconfig_authenticationsettings",
                             permission="authconfig.change_authenticationsettings",
                         ),
+                        _item(
+                            _("Client applications"),
+                            "apps",
+                            "authconfig_clientapplication",
+                        ),
                         _item(_("PBX users"), "group", "authconfig_pbxuser"),
                         _item(_("Groups"), "badge", "auth_group"),
                     ],

@@ -36,6 +36,8 @@ ADMIN_PAGES = [
     "/admin/auth/group/",
     "/admin/auth/group/add/",
     "/admin/authconfig/auditevent/",
+    "/admin/authconfig/clientapplication/",
+    "/admin/authconfig/clientapplication/add/",
     "/admin/mfa/authenticator/",
     "/admin/usersessions/usersession/",
     "/admin/verification/loginsession/",

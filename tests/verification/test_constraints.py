@@ -11,7 +11,12 @@ from django.db.models import CheckConstraint, UniqueConstraint
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import AuthenticationSettings, PbxUser, ProviderIdentity
+from authconfig.models import (
+    AuthenticationSettings,
+    ClientApplication,
+    PbxUser,
+    ProviderIdentity,
+)
 from verification.choices import LoginState, MailState, Stage
 from verification.models import (
     AccountTest,
@@ -95,6 +100,11 @@ def identity(**values: object) -> Callable[[Rows], object]:
     return break_it
 
 
+def client(**values: object) -> Callable[[Rows], object]:
+    facts = {"name": "Chat", "slug": "chat"} | values
+    return lambda _rows: ClientApplication.objects.create(**facts)
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
@@ -131,6 +141,14 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ),
     ("one_user_for_an_account", identity(subject="1")),
     ("one_account_of_an_issuer_for_a_user", identity(same_user=True)),
+    ("client_has_a_name_and_a_short_name", client(name="")),
+    ("client_has_a_name_and_a_short_name", client(slug="")),
+    ("client_kind_is_known", client(kind="yourApps")),
+    ("client_called_as_a_kind_is_of_it", client(slug="myapps", kind="mypbx")),
+    ("client_called_as_a_kind_is_of_it", client(slug="mypbx", kind="myapps")),
+    ("client_icon_is_known", client(icon="cat")),
+    ("client_asks_in_a_known_way", client(asks_by="saml")),
+    ("client_starts_at_a_web_address", client(start_url="javascript:alert(1)")),
     ("login_state_is_known", login(state="perhaps", decided_at=NOW)),
     ("login_decided_unless_pending", login(decided_at=NOW)),
     ("login_decided_unless_pending", login(state=LoginState.ACCEPTED)),
