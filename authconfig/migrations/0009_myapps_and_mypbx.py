@@ -10,7 +10,7 @@ def add(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("authconfig", "0007_client_applications")]
+    dependencies = [("authconfig", "0008_client_applications")]
 
     # The table goes with the step before.
     operations = [migrations.RunPython(add, migrations.RunPython.noop)]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('authconfig', '0006_exports_of_the_audit_log'),
+        ('authconfig', '0007_open_several_connections'),
     ]
 
     operations = [
