@@ -25,15 +25,16 @@ def record(
     return made
 
 
-def record_changes(
+def record_many(
+    event: Event,
     details: Iterable[tuple[PbxUser, str]],
     *,
     actor: PbxUser | None,
     origin: Origin = NOWHERE,
 ) -> None:
-    """Add an event for each of many users that were changed at once."""
+    """Add the same event for each of many users at once."""
     events = [
-        _event(Event.USER_CHANGED, user=user, origin=origin, actor=actor, detail=detail)
+        _event(event, user=user, origin=origin, actor=actor, detail=detail)
         for user, detail in details
     ]
     AuditEvent.objects.bulk_create(events, batch_size=1000)

@@ -85,6 +85,14 @@ class OAuth2Stage(TextChoices):
     METHODS = "methods", _("Check the methods")
 
 
+class Dependency(TextChoices):
+    """What this site needs of others."""
+
+    SMTP = "smtp", _("SMTP server")
+    CONTROLLER = "controller", _("Domain controller")
+    PROVIDER = "provider", _("OpenID provider")
+
+
 class StepState(TextChoices):
     """How a stage of a test stands."""
 
@@ -112,6 +120,11 @@ class Event(TextChoices):
     SETTING_CHANGED = "setting_changed", _("Setting changed")
     MAIL_SENT = "mail_sent", _("E-mail sent")
     MAIL_FAILED = "mail_failed", _("E-mail failed")
+    MAIL_DELAYED = "mail_delayed", _("E-mail delayed")
+    MAIL_RETRIED = "mail_retried", _("E-mail queued again")
+    MAIL_CANCELLED = "mail_cancelled", _("E-mail cancelled")
+    SENDING_PAUSED = "sending_paused", _("Sending paused")
+    SENDING_RESUMED = "sending_resumed", _("Sending resumed")
     MAIL_TESTED = "mail_tested", _("E-mail account tested")
     OAUTH2_TESTED = "oauth2_tested", _("OAuth2 tested")
     IDENTITY_BOUND = "identity_bound", _("OAuth2 account connected")

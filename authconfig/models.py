@@ -21,6 +21,7 @@ from authconfig.applications import ClientApplication as ClientApplication
 from authconfig.choices import (
     AuthenticationType,
     Client,
+    Dependency,
     Event,
     Method,
     NetlogonSecurity,
@@ -512,6 +513,30 @@ class CurrentSettings:
 
 
 current_settings = CurrentSettings()
+
+
+class DependencyState(models.Model):
+    """How a server of others answered last, told by whichever process asked it."""
+
+    kind = models.CharField(max_length=12, choices=Dependency.choices)
+    name = models.CharField(max_length=300)
+    is_up = models.BooleanField()
+    # Since when it is so, what was said, and when it was asked last.
+    changed_at = models.DateTimeField(default=timezone.now)
+    words = models.CharField(max_length=500, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [
+            UniqueConstraint(name="dependency_has_one_state", fields=["kind", "name"]),
+            CheckConstraint(
+                name="dependency_is_known", condition=Q(kind__in=Dependency.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {'up' if self.is_up else 'down'}"
 
 
 class ProviderIdentity(models.Model):

@@ -18,7 +18,7 @@ from import_export.widgets import Widget
 from tablib import Dataset
 
 from authconfig import audit, lockout
-from authconfig.choices import Origin
+from authconfig.choices import Event, Origin
 from authconfig.models import PbxUser
 from authconfig.names import name_key
 from authconfig.userfile import COLUMNS, LINE, escape, shown, unescape
@@ -333,7 +333,8 @@ class UserResource(ModelResource):
         if kwargs.get("dry_run"):
             return
         rows = result.rows
-        audit.record_changes(
+        audit.record_many(
+            Event.USER_CHANGED,
             [(row.instance, f"import: {row.difference}") for row in rows],
             actor=self.actor,
             origin=self.origin,

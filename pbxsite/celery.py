@@ -6,8 +6,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, worker_ready, worker_shutting_down
 from django.conf import settings
+
+from pbxsite import worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 
@@ -51,6 +53,10 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
     if seconds:
         task = sender.tasks["verification.tasks.recheck_windows_accounts"]
         sender.add_periodic_task(seconds, task.s(), expires=seconds)
+
+
+worker_ready.connect(worker.begin)
+worker_shutting_down.connect(worker.end)
 
 
 @celeryd_init.connect

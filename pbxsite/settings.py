@@ -5,6 +5,7 @@ Embedded mode is "no DATABASE_URL": everything lives in DATA_DIR on this machine
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from pbxsite.env import (
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Beside each worker's name on the operators' page: which of them still run old code?
+VERSION = str(
+    tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+)
 
 # Where the site lives
 

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import translation
 
+from authconfig import dependencies
 from authconfig.choices import AuthenticationType
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
@@ -36,6 +37,7 @@ def _no_leftovers() -> Iterator[None]:
     noted.forget()
     controllers.answers.clear()
     controllers.resting.clear()
+    dependencies.forget()
     yield
     current_settings.forget()
 

@@ -75,6 +75,13 @@ class MailState(TextChoices):
     UNKNOWN = "unknown", _("Unknown")
 
 
+class Part(TextChoices):
+    """What of this site tells that it runs."""
+
+    WORKER = "worker", _("Worker")
+    SCHEDULER = "scheduler", _("Scheduler")
+
+
 class AccountTestState(TextChoices):
     QUEUED = "queued", _("Waiting for a worker")
     RUNNING = "running", _("Running")

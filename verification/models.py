@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from django.db import models
 from django.db.models import (
     Case,
     CheckConstraint,
+    Exists,
+    F,
     GeneratedField,
     Index,
     PositiveSmallIntegerField,
@@ -31,6 +34,7 @@ from verification.choices import (
     MailKind,
     MailPriority,
     MailState,
+    Part,
     Stage,
     StepState,
 )
@@ -151,9 +155,37 @@ class RescueLink(models.Model):
         return f"{self.user_id} {self.made_at}"
 
 
+OVER = (MailState.SENT, MailState.FAILED, MailState.EXPIRED, MailState.UNKNOWN)
+
+
 class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
     def due(self) -> Self:
         return self.filter(state=MailState.QUEUED, due_at__lte=timezone.now())
+
+    def claimable(self) -> Self:
+        """Due, and nobody has paused the sending."""
+        return self.due().filter(~Exists(SendingPause.objects.all()))
+
+    def ended_since(self, moment: datetime) -> Self:
+        return self.filter(state__in=OVER, ended_at__gt=moment)
+
+    def retryable(self) -> Self:
+        """What may go out now: still wanted, and certainly not sent already.
+
+        Of an unknown verification e-mail the link may be there: its user presses
+        "send again", which voids that link.
+        """
+        now = timezone.now()
+        is_current = Q(
+            login__state=LoginState.PENDING,
+            login__expires_at__gt=now,
+            login__link_number=F("link_number"),
+        )
+        is_unsent = Q(state__in=[MailState.QUEUED, MailState.FAILED])
+        return self.filter(expires_at__gt=now).filter(
+            (Q(kind=MailKind.APPROVAL) & is_unsent & is_current)
+            | (~Q(kind=MailKind.APPROVAL) & (is_unsent | Q(state=MailState.UNKNOWN)))
+        )
 
     def overdue(self) -> Self:
         """Queued for a purpose that is over."""
@@ -214,6 +246,8 @@ class OutgoingEmail(models.Model):
         _("stage"), max_length=10, blank=True, choices=Stage.choices
     )
     code = models.PositiveSmallIntegerField(_("server's code"), null=True, blank=True)
+    # What failed where the server gave no code; it leads to the remedy.
+    fault = models.CharField(max_length=24, blank=True)
     words = models.CharField(_("server's words"), max_length=500, blank=True)
 
     objects = OutgoingEmailQuerySet.as_manager()
@@ -221,6 +255,7 @@ class OutgoingEmail(models.Model):
     class Meta:
         verbose_name = _("outgoing e-mail")
         verbose_name_plural = _("outgoing e-mails")
+        permissions = [("operate_queue", "Can operate the outgoing queue")]
         ordering = ["-created_at", "-pk"]
         constraints = [
             CheckConstraint(
@@ -288,6 +323,49 @@ class OutgoingEmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} {self.state}"
+
+
+class SendingPause(models.Model):
+    """While its one row is there, no worker claims a mail."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    since = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            CheckConstraint(name="sending_is_paused_once", condition=Q(id=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"paused since {self.since}"
+
+
+class Heartbeat(models.Model):
+    """A worker, or the scheduler that has them sweep, as it last spoke of itself."""
+
+    name = models.CharField(max_length=255, unique=True)
+    kind = models.CharField(max_length=10, choices=Part.choices)
+    version = models.CharField(max_length=40, blank=True)
+    # How many tasks it runs at a time, and which ones now.
+    slots = models.PositiveSmallIntegerField(default=0)
+    work = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [
+            CheckConstraint(
+                name="heartbeat_is_of_a_known_part",
+                condition=Q(kind__in=Part.values),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AccountTest(models.Model):

@@ -17,8 +17,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from authconfig import audit
-from authconfig.choices import Event
+from authconfig import audit, dependencies
+from authconfig.choices import Dependency, Event
 from authconfig.models import current_settings
 from verification.accounts import account_of, account_of_test
 from verification.choices import (
@@ -56,6 +56,7 @@ def deliver(pk: int) -> None:
     try:
         words = _send(mail)
     except SmtpError as error:
+        _note_server(error)
         _record_failure(mail, error)
     except LostClaimError:
         logger.warning("mail %s: not sent, the claim was lost", mail.pk)
@@ -66,13 +67,14 @@ def deliver(pk: int) -> None:
         logger.exception("mail %s: not sent, this site failed", mail.pk)
         _end_unsent(mail)
     else:
+        _note_server(None)
         _end(mail, MailState.SENT, code=250, words=words)
 
 
 def _claim(pk: int) -> OutgoingEmail | None:
     now = timezone.now()
     claimed = (
-        OutgoingEmail.objects.due()
+        OutgoingEmail.objects.claimable()
         .filter(pk=pk)
         .update(
             state=MailState.SENDING,
@@ -124,8 +126,24 @@ class LostClaimError(RuntimeError):
     """The lease ran out, and somebody else has the mail now."""
 
 
+def _note_server(error: SmtpError | None) -> None:
+    """Tell operators how the server is; one that refuses a single mail is well."""
+    row = current_settings()
+    name = f"{row.smtp_server}:{row.smtp_port}"
+    if error is None or error.stage in (Stage.RCPT_TO, Stage.DATA):
+        dependencies.note_up(Dependency.SMTP, name)
+    else:
+        words = f"{error.stage}: {error.words}"
+        dependencies.note_down(Dependency.SMTP, name, words)
+
+
 def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
-    facts = {"stage": error.stage, "code": error.code, "words": error.words[:500]}
+    facts = {
+        "stage": error.stage,
+        "code": error.code,
+        "fault": error.fault.name,
+        "words": error.words[:500],
+    }
     due_at = _next_try(mail)
     used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
     if error.outcome_unknown:
@@ -133,7 +151,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     elif error.permanent or used_up:
         _end(mail, MailState.FAILED, **facts)
     else:
-        _update(mail, state=MailState.QUEUED, due_at=due_at, **facts)
+        _delay(mail, due_at, **facts)
 
 
 def _end_unsent(mail: OutgoingEmail) -> None:
@@ -162,6 +180,15 @@ def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> bool:
         detail=f"{mail.kind} {mail.pk}: {state} {facts.get('words', '')}".strip(),
     )
     return True
+
+
+def _delay(mail: OutgoingEmail, due_at: datetime, **facts: object) -> None:
+    if _update(mail, state=MailState.QUEUED, due_at=due_at, **facts):
+        audit.record(
+            Event.MAIL_DELAYED,
+            user=mail.user,
+            detail=f"{mail.kind} {mail.pk}: {facts['stage']} {facts['words']}",
+        )
 
 
 def _update(mail: OutgoingEmail, **values: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from celery import shared_task
+from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from authconfig import audit
@@ -26,13 +26,22 @@ def deliver_mail(pk: int) -> None:
 
 def wake_worker(pk: int) -> None:
     """Have the mail sent now; never raises, since the sweep finds it as well."""
+    _publish(deliver_mail, pk)
+
+
+def wake_due() -> None:
+    """Have whatever is due sent now."""
+    _publish(wake_due_mails)
+
+
+def _publish(task: Task[..., None], *args: int) -> None:
     if redis_outage.is_on():
         return
     try:
-        deliver_mail.delay(pk)
+        task.delay(*args)
     except OperationalError as error:
         redis_outage.begin()
-        logger.warning("mail %s: no worker woken (%s)", pk, error)
+        logger.warning("%s %s: no worker woken (%s)", task.name, args, error)
 
 
 @shared_task
@@ -45,7 +54,11 @@ def wake_due_mails() -> None:
     """Find what was never woken: the broker was away, or a worker died."""
     heartbeat.beat()
     outbox.requeue_abandoned()
-    due = OutgoingEmail.objects.due().order_by("due_at").values_list("pk", flat=True)
+    due = (
+        OutgoingEmail.objects.claimable()
+        .order_by("due_at")
+        .values_list("pk", flat=True)
+    )
     for pk in due[:SWEEP_SIZE]:
         deliver_mail.delay(pk)
 

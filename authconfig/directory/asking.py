@@ -9,7 +9,8 @@ from typing import TypeVar
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
-from authconfig.choices import NetlogonStage
+from authconfig import dependencies
+from authconfig.choices import Dependency, NetlogonStage
 from authconfig.directory.backend import Connection, DirectoryBackend, connection
 from authconfig.directory.channel import open_channel
 from authconfig.directory.controllers import (
@@ -54,6 +55,7 @@ def ask(
                 raise
         else:
             resting.forget(_rest_key(controller, row))
+            dependencies.note_up(Dependency.CONTROLLER, str(controller))
             cache.delete(_service_key(row))
             return answer
     raise _nobody(tried)
@@ -111,6 +113,7 @@ def _note(
     if silent or error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS):
         words = f"{controller}: {summary(error)}"
         resting.keep(_rest_key(controller, row), words, REST_SECONDS)
+        dependencies.note_down(Dependency.CONTROLLER, str(controller), summary(error))
     elif error.fault is Fault.SERVICE_REJECTED:
         cache.set(_service_key(row), error.words, SERVICE_REST_SECONDS)
 

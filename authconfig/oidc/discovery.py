@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from django.core.cache import cache
 
+from authconfig import dependencies
+from authconfig.choices import Dependency
 from authconfig.oidc.faults import Fault, OidcError
 from authconfig.oidc.web import fetch_json
 from authconfig.validators import is_loopback
@@ -135,13 +137,20 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
     except OidcError as error:
         if error.fault is not Fault.RESTING:
             cache.set(resting, "asked", REST_SECONDS)
+            dependencies.note_down(Dependency.PROVIDER, _host(url), str(error))
         # A copy covers for a provider that is away, never for one that is wrong.
         if kept is None or error.fault not in AWAY:
             raise
         logger.warning("OpenID provider: an old copy serves (%s)", error)
         return kept["document"]
     _keep(url, found)
+    dependencies.note_up(Dependency.PROVIDER, _host(url))
     return found
+
+
+def _host(url: str) -> str:
+    """Return its name and port, without what an address may say before the @."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _keep(url: str, document: Document) -> None:

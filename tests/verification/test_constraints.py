@@ -14,6 +14,7 @@ from authconfig.choices import AuthenticationType
 from authconfig.models import (
     AuthenticationSettings,
     ClientApplication,
+    DependencyState,
     PbxUser,
     ProviderIdentity,
 )
@@ -21,8 +22,10 @@ from verification.choices import LoginState, MailState, Stage
 from verification.models import (
     AccountTest,
     AccountTestStep,
+    Heartbeat,
     LoginSession,
     OutgoingEmail,
+    SendingPause,
 )
 
 NOW = timezone.now()
@@ -106,6 +109,11 @@ def client(**values: object) -> Callable[[Rows], object]:
 
 
 # How each is broken, once in every way that its condition names.
+def dependency(kind: str, count: int) -> None:
+    for _number in range(count):
+        DependencyState.objects.create(kind=kind, name="a.example:25", is_up=True)
+
+
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
     ("number_belongs_to_one_user", lambda _rows: PbxUser.objects.update(number="17")),
@@ -172,6 +180,13 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("test_state_is_known", account_test(state="perhaps")),
     ("ended_test_keeps_no_password", account_test(ended_at=NOW)),
     ("test_runs_a_stage_once_at_a_time", second_step),
+    ("sending_is_paused_once", lambda _rows: SendingPause.objects.create(id=2)),
+    (
+        "heartbeat_is_of_a_known_part",
+        lambda _rows: Heartbeat.objects.create(name="x", kind="robot"),
+    ),
+    ("dependency_is_known", lambda _rows: dependency("weather", 1)),
+    ("dependency_has_one_state", lambda _rows: dependency("smtp", 2)),
 ]
 
 

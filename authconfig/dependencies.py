@@ -1,0 +1,53 @@
+"""How the servers of others answer, kept where every process and operator sees it."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from authconfig.choices import Dependency
+from authconfig.models import DependencyState
+
+logger = logging.getLogger(__name__)
+# That all is well as before is written so often at most, by each process.
+SAME_NEWS_SECONDS = 10.0
+_told: dict[tuple[str, str], tuple[bool, float]] = {}
+
+
+def note_up(kind: Dependency, name: str) -> None:
+    _note(kind, name, is_up=True, words="")
+
+
+def note_down(kind: Dependency, name: str, words: str) -> None:
+    _note(kind, name, is_up=False, words=words[:500])
+
+
+def _note(kind: Dependency, name: str, *, is_up: bool, words: str) -> None:
+    """Write it down; nothing that asks a server fails because this did."""
+    key, now = (kind.value, name), time.monotonic()
+    was_up, until = _told.get(key, (not is_up, 0.0))
+    if was_up == is_up and now < until:
+        return
+    _told[key] = is_up, now + SAME_NEWS_SECONDS
+    try:
+        with transaction.atomic():
+            _write(kind, name[:300], is_up=is_up, words=words)
+    except DatabaseError as error:
+        logger.warning("%s %s: state not kept (%s)", kind, name, type(error).__name__)
+
+
+def _write(kind: Dependency, name: str, *, is_up: bool, words: str) -> None:
+    now = timezone.now()
+    rows = DependencyState.objects.filter(kind=kind, name=name)
+    if rows.filter(is_up=is_up).update(asked_at=now, words=words):
+        return
+    news = {"is_up": is_up, "changed_at": now, "asked_at": now, "words": words}
+    rows.update_or_create(kind=kind, name=name, defaults=news)
+
+
+def forget() -> None:
+    """Tell again what was told already; for tests, whose tables are emptied."""
+    _told.clear()

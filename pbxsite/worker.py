@@ -1,0 +1,57 @@
+"""A Celery worker tells the database that it runs, and what it is doing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from celery.worker import state
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+
+logger = logging.getLogger(__name__)
+over = threading.Event()
+
+
+def begin(sender: Any, **kwargs: Any) -> None:
+    """Speak for the whole worker, beside whatever its tasks do."""
+    speaker = threading.Thread(
+        target=_speak, args=(sender.hostname, sender.pool.limit or 1), daemon=True
+    )
+    speaker.start()
+
+
+def end(**kwargs: Any) -> None:
+    """A worker that ends finishes its mail first, but takes up no other one."""
+    over.set()
+
+
+def _speak(name: str, slots: int) -> None:
+    # The settings name the Celery app, which is older than the models.
+    from verification import heartbeat  # noqa: PLC0415
+
+    _say(partial(heartbeat.begin_worker, name, slots=slots))
+    while not over.wait(heartbeat.BEAT_SECONDS):
+        _say(partial(heartbeat.beat_worker, name, slots=slots, work=_work()))
+    _say(partial(heartbeat.end_worker, name))
+
+
+def _say(words: Callable[[], None]) -> None:
+    try:
+        words()
+    except AnyDatabaseError as error:
+        logger.warning("heartbeat: not written (%s)", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def _work() -> str:
+    """Name the tasks that run now; their arguments are primary keys at most."""
+    running = (
+        f"{request.name.rpartition('.')[2]} {request.argsrepr.strip('(),')}".strip()
+        for request in list(state.active_requests)
+    )
+    return ", ".join(sorted(running))
