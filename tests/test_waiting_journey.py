@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from tests.site import Site, launch, link_in, log_in, running_site
 
@@ -28,11 +38,36 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    with launch(playwright) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(playwright: Playwright) -> Iterator[Browser]:
+    """A browser on another machine, as it were."""
+    with launch(playwright) as browser:
+        yield browser
+
+
+@contextmanager
+def asleep(browser: Browser) -> Iterator[None]:
+    """Stop every process of the browser, as a closed lid does."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    processes = [int(process["id"]) for process in found["processInfo"]]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -57,11 +92,11 @@ def hold(site: Site, context: BrowserContext) -> Callable[[str], Held]:
 
 
 @pytest.fixture
-def accept(chromium: Browser) -> Callable[[Held], None]:
+def accept(elsewhere: Browser) -> Callable[[Held], None]:
     """Accept by the e-mail, in another browser."""
 
     def decide(held: Held) -> None:
-        with chromium.new_context() as other:
+        with elsewhere.new_context() as other:
             page = other.new_page()
             page.goto(held.link)
             page.fill('input[name="code"]', held.code)
@@ -111,14 +146,17 @@ def test_a_lost_network_delays_the_news_alone(
 
 
 def test_a_page_that_slept_wakes_up_to_the_news(
-    site: Site, hold: Callable[[str], Held], accept: Callable[[Held], None]
+    site: Site,
+    chromium: Browser,
+    hold: Callable[[str], Held],
+    accept: Callable[[Held], None],
 ) -> None:
     held = hold("dora")
-    devtools = held.page.context.new_cdp_session(held.page)
-    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
-    accept(held)
 
-    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    with asleep(chromium):
+        accept(held)
+        held.page.wait_for_timeout(1500)
+        assert held.page.url == f"{site.url}/login/waiting/"
 
     expect(held.page).to_have_url(f"{site.url}/account/")
 
