@@ -16,10 +16,11 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from pbxsite.bodies import limited  # noqa: E402
 from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
-django_application = ASGIHandler()
+django_application = limited(ASGIHandler())
 event_stream = guarded(stream)
 
 

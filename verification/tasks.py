@@ -8,7 +8,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from authconfig import audit
-from verification import heartbeat, outbox, rechecks
+from verification import heartbeat, outbox, rechecks, recordings
 from verification.models import OutgoingEmail
 from verification.outages import redis_outage
 from verification.persistence import clear_expired
@@ -66,6 +66,11 @@ def wake_due_mails() -> None:
 @shared_task
 def end_overdue_mails() -> None:
     outbox.expire_overdue()
+
+
+@shared_task
+def forget_recordings() -> None:
+    recordings.sweep()
 
 
 @shared_task
