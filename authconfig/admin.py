@@ -202,19 +202,7 @@ class PbxUserAdmin(
     change_password_form = PasswordForm
     change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "long_name",
-                    "email",
-                    "number",
-                    "language",
-                    "time_zone",
-                )
-            },
-        ),
+        (None, {"fields": ("name", "long_name", "email", "number", "language")}),
         (
             _("Login"),
             {"fields": ("is_active", "pbx_password", "oauth2_accounts", "last_login")},

@@ -24,7 +24,6 @@ TOLD = (
     "email",
     "number",
     "language",
-    "time_zone",
     "is_active",
     "is_staff",
     "is_superuser",

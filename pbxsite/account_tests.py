@@ -19,9 +19,9 @@ from authconfig.models import PbxUser
 from verification.accounts import account_of, fingerprint
 from verification.choices import AccountTestState
 from verification.models import AccountTest
-from verification.outbox import TEST_START_TTL
 from verification.smtp import Account
 from verification.tasks import run_account_test
+from verification.testmails import TEST_START_TTL
 
 logger = logging.getLogger(__name__)
 LIMIT, LIMIT_PERIOD = 10, timedelta(minutes=1)

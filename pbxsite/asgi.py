@@ -16,11 +16,10 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
-from pbxsite.bodies import limited  # noqa: E402
 from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
-django_application = limited(ASGIHandler())
+django_application = ASGIHandler()
 event_stream = guarded(stream)
 
 

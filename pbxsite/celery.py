@@ -33,8 +33,8 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
-    "forget-recordings": {
-        "task": "verification.tasks.forget_recordings",
+    "forget-old-mails": {
+        "task": "verification.tasks.forget_old_mails",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },

@@ -195,7 +195,6 @@ ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
     "test_netlogon": "3/m/user",
-    "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }
 SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -221,18 +220,13 @@ LOGIN_SESSION_TTL = timedelta(minutes=10)
 # Each sends a mail; those that were completed do not count.
 LIMIT_HELD_LOGINS = user_rate("LIMIT_HELD_LOGINS", default="5/10m/user")
 WAITS_AFTER_REJECTION = [timedelta(minutes=m) for m in (1, 5, 15)]
-MAIL_LEASE_TTL = timedelta(minutes=5)
+# A worker renews its leases every five seconds; the clocks of all of them have to agree
+# better than that. What a dead one held goes out when its lease has ended.
+MAIL_LEASE_TTL = timedelta(seconds=30)
 MAIL_MAX_ATTEMPTS = 8
+# How long the queue remembers mails that are over; 0 days: for ever.
+MAIL_RETENTION_TTL = timedelta(days=env.int("MAIL_RETENTION_DAYS", default=30))
 CONTACT_LINE = env.str("CONTACT_LINE", default="")
-
-# The voicemail object
-
-VOICEMAIL_MAX_BYTES = env.int("VOICEMAIL_MAX_MB", default=10) * 1024 * 1024
-# RFC 5321, 4.5.4.1: for so long a mail is tried at least.
-VOICEMAIL_TTL = timedelta(days=5)
-LIMIT_VOICEMAILS = user_rate("LIMIT_VOICEMAILS", default="60/h/user")
-# Of what a browser or script may send at once: a recording, or a file of users.
-BODY_MAX_BYTES = max(VOICEMAIL_MAX_BYTES, 4 * 1024 * 1024) + 64 * 1024
 
 # How long the audit log is kept; 0 days: for ever.
 AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
@@ -296,15 +290,6 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 WHITENOISE_USE_FINDERS = EMBEDDED
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # Under no address of the site: mails carry what lies there.
-    "recordings": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": env.str("RECORDINGS_DIR", default=str(DATA_DIR / "recordings")),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if EMBEDDED

@@ -20,6 +20,7 @@ from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from tests.provider import Provider, running_provider
 from verification import hub as hubs
+from verification import outbox
 from verification.models import LoginSession, OutgoingEmail
 from verification.persistence import noted
 
@@ -40,6 +41,7 @@ def _no_leftovers() -> Iterator[None]:
     dependencies.forget()
     yield
     current_settings.forget()
+    outbox.pool.close()
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +90,8 @@ def two_factor(configure: SettingsSetter) -> AuthenticationSettings:
         smtp_port=1,
         smtp_security="none",
         smtp_email_address="pbx@example.com",
+        # Another thread would not see what a test has not committed.
+        smtp_connections=1,
     )
 
 

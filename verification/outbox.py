@@ -1,57 +1,213 @@
-"""The outgoing queue: claim, send, record; the only module that calls `send()`.
+"""Sending what is due, over several connections of one process at a time.
 
-A row is moved by guarded updates alone. `attempts` is the fencing number: whoever
-lost his lease finds that his number is no longer the row's, and changes nothing.
+No network is waited for within a transaction, and whatever happens to this process, a
+row tells how far its mail came.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+import time
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Event, Lock, Thread
+from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
-from django.db.models import F, QuerySet
-from django.utils import timezone, translation
+from django.db import DatabaseError, connections
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from authconfig import audit, dependencies
-from authconfig.choices import Dependency, Event
+from authconfig import dependencies
+from authconfig.choices import Dependency
 from authconfig.models import current_settings
-from verification.accounts import account_of, account_of_test
-from verification.choices import (
-    AccountTestState,
-    LoginState,
-    MailKind,
-    MailState,
-    Stage,
-    StepState,
-)
-from verification.mails import message_of, test_message
-from verification.models import AccountTest, OutgoingEmail
-from verification.smtp import SmtpError, Step, open_connection
+from verification import claims
+from verification.accounts import account_of
+from verification.choices import LoginState, MailKind, MailPriority, MailState, Stage
+from verification.claims import LostClaimError, Sent
+from verification.mails import message_of
+from verification.models import OutgoingEmail
+from verification.smtp import Account, Connection, Pool, SmtpError
 from verification.smtp.faults import Fault
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=2)
-# A test that no worker took up in this time is not started any more.
-TEST_START_TTL = timedelta(seconds=60)
-# More than all time limits of a delivery together.
-TEST_TTL = timedelta(minutes=10)
-# What one sweep ends at most; the next one comes in a minute.
-SWEEP_SIZE = 1000
+# A run makes room for its worker's other tasks, and for its end, after so long.
+RUN_SECONDS = 5.0
+# Claimed at once at most, by a run whose server is quick.
+MOST_CLAIMED = 20
+QUICK_SECONDS = 0.2
+# While recordings go out, one looks for more urgent mails so often at least.
+GLANCE_SECONDS = 0.05
+LEASES_RENEWED_EVERY = 5.0  # seconds
 
 
-def deliver(pk: int) -> None:
-    """Send the mail if it is due and nobody else has claimed it."""
-    mail = _claim(pk)
-    if mail is None:
-        return
+def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
+    """Send all that is due; if this process does so already, have it look again.
+
+    `hand_on` is asked after a while whether somebody else goes on.
+    """
+    _woken.set()
+    while _woken.is_set() and _running.acquire(blocking=False):
+        try:
+            _woken.clear()
+            while Run().go() and not hand_on():
+                pass
+        finally:
+            _running.release()
+
+
+class Stock:
+    """The mails that this run has claimed, the most urgent first."""
+
+    def __init__(self, fewest: int) -> None:
+        self.held: dict[int, OutgoingEmail] = {}
+        self.is_closed = False
+        self._lock = Lock()
+        self._waiting: list[OutgoingEmail] = []
+        self._fewest = self._size = fewest
+        self._looked_at = 0.0
+        self._closes_at = time.monotonic() + RUN_SECONDS
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self) -> OutgoingEmail | None:
+        with self._lock:
+            if self._has_to_look():
+                self._look()
+            return self._waiting.pop(0) if self._waiting else None
+
+    def finish(self, mail: OutgoingEmail) -> None:
+        del self.held[mail.pk]
+
+    def mails(self) -> list[OutgoingEmail]:
+        with self._lock:
+            return list(self.held.values())
+
+    def _has_to_look(self) -> bool:
+        self.is_closed = time.monotonic() > self._closes_at
+        if self.is_closed or not self._waiting:
+            return not self.is_closed
+        only_recordings = self._waiting[0].priority == MailPriority.LATER
+        is_long_ago = time.monotonic() - self._looked_at > GLANCE_SECONDS
+        return only_recordings and (is_long_ago or _woken.is_set())
+
+    def _look(self) -> None:
+        _woken.clear()
+        self._resize()
+        claimed = claims.claim(max(self._size - len(self._waiting), 1))
+        self.held |= {mail.pk: mail for mail in claimed}
+        # Sorting keeps the order among equals.
+        self._waiting = sorted(self._waiting + claimed, key=lambda mail: mail.priority)
+        self._looked_at = time.monotonic()
+
+    def _resize(self) -> None:
+        """Claim more from a quick server's queue; what waits here nobody else sends."""
+        if self._waiting:
+            return
+        is_quick = time.monotonic() - self._looked_at < QUICK_SECONDS
+        grown = min(2 * self._size, max(MOST_CLAIMED, self._fewest))
+        self._size = grown if is_quick else self._fewest
+
+
+class Run:
+    """One turn through the queue: this thread sends, and others when many wait."""
+
+    def __init__(self) -> None:
+        self._most = current_settings().smtp_connections
+        self._stock = Stock(self._most)
+        self._others: list[Thread] = []
+        self._over = Event()
+
+    def go(self) -> bool:
+        """Return whether it ended before the queue did."""
+        keeper = Thread(target=self._keep_leases, daemon=True)
+        keeper.start()
+        try:
+            recorder.flush()
+            self._send_all()
+        finally:
+            for other in self._others:
+                other.join()
+            self._over.set()
+            keeper.join()
+        return self._stock.is_closed
+
+    def _send_all(self) -> None:
+        while mail := self._stock.take():
+            self._ask_for_help()
+            try:
+                deliver(mail)
+            finally:
+                self._stock.finish(mail)
+
+    def _ask_for_help(self) -> None:
+        """One more connection for each mail that would have to wait."""
+        if self._stock.has_more and len(self._others) + 1 < self._most:
+            helper = Thread(target=self._help, daemon=True)
+            self._others.append(helper)
+            helper.start()
+
+    def _help(self) -> None:
+        """Take mails only with an open connection: servers limit their number."""
+        try:
+            pool.give_back(pool.take(account_of(current_settings())))
+            self._send_all()
+        except SmtpError as error:
+            logger.info("no further connection to the server (%s)", error)
+        except Exception:
+            logger.exception("a connection's thread ended")
+        finally:
+            connections.close_all()
+
+    def _keep_leases(self) -> None:
+        while not self._over.wait(LEASES_RENEWED_EVERY):
+            try:
+                claims.renew(self._stock.mails())
+            except DatabaseError as error:
+                logger.warning("leases not renewed (%s)", type(error).__name__)
+            finally:
+                connections.close_all()
+
+
+class Recorder:
+    """Whoever records what was sent does so for all threads that wait for it."""
+
+    def __init__(self) -> None:
+        self._sent: deque[Sent] = deque()
+        self._lock = Lock()
+
+    def add(self, mail: OutgoingEmail, words: str) -> None:
+        self._sent.append(Sent(mail, words, timezone.now()))
+        self.flush()
+
+    def flush(self) -> None:
+        """What cannot be recorded now is kept for the next time."""
+        while self._sent and self._lock.acquire(blocking=False):
+            batch = [self._sent.popleft() for _ in range(len(self._sent))]
+            try:
+                claims.record_sent(batch)
+            except DatabaseError:
+                self._sent.extendleft(reversed(batch))
+                raise
+            finally:
+                self._lock.release()
+
+
+pool, recorder = Pool(), Recorder()
+_running, _woken = Lock(), Event()
+
+
+def deliver(mail: OutgoingEmail) -> None:
+    """Send a claimed mail, and record what came of it."""
     if not _is_wanted(mail):
-        _end(mail, MailState.EXPIRED)
+        claims.end(mail, MailState.EXPIRED)
         return
     try:
         words = _send(mail)
@@ -63,29 +219,16 @@ def deliver(pk: int) -> None:
     except DatabaseError:
         # Nothing can be recorded now; the mail is taken back when its lease ends.
         raise
+    except OSError:
+        logger.exception("mail %s: not sent, its recording cannot be read", mail.pk)
+        unread = SmtpError(Stage.DATA, own_fault(), fault=Fault.THIS_SITE)
+        _record_failure(mail, unread)
     except Exception:
         logger.exception("mail %s: not sent, this site failed", mail.pk)
         _end_unsent(mail)
     else:
         _note_server(None)
-        _end(mail, MailState.SENT, code=250, words=words)
-
-
-def _claim(pk: int) -> OutgoingEmail | None:
-    now = timezone.now()
-    claimed = (
-        OutgoingEmail.objects.claimable()
-        .filter(pk=pk)
-        .update(
-            state=MailState.SENDING,
-            attempts=F("attempts") + 1,
-            lease_expires_at=now + settings.MAIL_LEASE_TTL,
-            data_began_at=None,
-        )
-    )
-    if not claimed:
-        return None
-    return OutgoingEmail.objects.select_related("user", "login__user").get(pk=pk)
+        recorder.add(mail, words)
 
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
@@ -104,26 +247,33 @@ def _send(mail: OutgoingEmail) -> str:
         words = _("No SMTP server and e-mail address are set.")
         raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
     message = message_of(mail, account)
-    with open_connection(account) as connection:
-        return connection.send(
-            message,
-            sender=account.email_address,
-            recipient=mail.recipient,
-            before_data=partial(_note_data_begins, mail),
-        )
+    send = partial(
+        Connection.send,
+        message=message,
+        sender=account.email_address,
+        recipient=mail.recipient,
+        before_data=partial(claims.note_data_begins, mail),
+    )
+    return _with_connection(account, send)
 
 
-def _note_data_begins(mail: OutgoingEmail) -> None:
-    """From here on a lost worker leaves it unknown whether the mail went out."""
-    now = timezone.now()
-    leased = _unchanged(mail).filter(lease_expires_at__gt=now)
-    if not leased.update(data_began_at=now):
-        raise LostClaimError(mail.pk)
-    mail.data_began_at = now
+def _with_connection(account: Account, send: Callable[[Connection], str]) -> str:
+    """A connection that was used before may have ended, or have had its share."""
+    connection = pool.take(account)
+    try:
+        return send(connection)
+    except SmtpError as error:
+        if connection.deliveries == 1 or not _is_tired(error):
+            raise
+        connection.close()
+    finally:
+        pool.give_back(connection)
+    return _with_connection(account, send)
 
 
-class LostClaimError(RuntimeError):
-    """The lease ran out, and somebody else has the mail now."""
+def _is_tired(error: SmtpError) -> bool:
+    is_at_start = error.stage == Stage.MAIL_FROM and not error.permanent
+    return is_at_start and error.fault in (Fault.REPLY, Fault.CLOSED)
 
 
 def _note_server(error: SmtpError | None) -> None:
@@ -138,7 +288,7 @@ def _note_server(error: SmtpError | None) -> None:
 
 
 def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
-    facts = {
+    facts: dict[str, Any] = {
         "stage": error.stage,
         "code": error.code,
         "fault": error.fault.name,
@@ -147,20 +297,22 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     due_at = _next_try(mail)
     used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
     if error.outcome_unknown:
-        _end(mail, MailState.UNKNOWN, **facts)
+        claims.end_in_doubt(mail, **facts)
     elif error.permanent or used_up:
-        _end(mail, MailState.FAILED, **facts)
+        claims.end(mail, MailState.FAILED, **facts)
     else:
-        _delay(mail, due_at, **facts)
+        claims.delay(mail, due_at, **facts)
 
 
 def _end_unsent(mail: OutgoingEmail) -> None:
     """This site's own fault would come again with every try."""
-    state = MailState.UNKNOWN if mail.data_began_at else MailState.FAILED
-    _end(mail, state, words=_own_fault())
+    if mail.data_began_at:
+        claims.end_in_doubt(mail, words=own_fault())
+    else:
+        claims.end(mail, MailState.FAILED, words=own_fault())
 
 
-def _own_fault() -> str:
+def own_fault() -> str:
     return _("This site itself failed; the worker's log says why.")
 
 
@@ -168,146 +320,3 @@ def _next_try(mail: OutgoingEmail) -> datetime:
     delay = min(FIRST_DELAY * 2.0 ** (mail.attempts - 1), LONGEST_DELAY)
     # Jitter: mails that failed together do not come back together.
     return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)
-
-
-def _end(mail: OutgoingEmail, state: MailState, **facts: object) -> bool:
-    if not _update(mail, state=state, ended_at=timezone.now(), **facts):
-        return False
-    sent = state == MailState.SENT
-    audit.record(
-        Event.MAIL_SENT if sent else Event.MAIL_FAILED,
-        user=mail.user,
-        detail=f"{mail.kind} {mail.pk}: {state} {facts.get('words', '')}".strip(),
-    )
-    return True
-
-
-def _delay(mail: OutgoingEmail, due_at: datetime, **facts: object) -> None:
-    if _update(mail, state=MailState.QUEUED, due_at=due_at, **facts):
-        audit.record(
-            Event.MAIL_DELAYED,
-            user=mail.user,
-            detail=f"{mail.kind} {mail.pk}: {facts['stage']} {facts['words']}",
-        )
-
-
-def _update(mail: OutgoingEmail, **values: object) -> bool:
-    """Change the row if it is still as it was read."""
-    return _unchanged(mail).update(**values) == 1
-
-
-def _unchanged(mail: OutgoingEmail) -> QuerySet[OutgoingEmail]:
-    return OutgoingEmail.objects.filter(
-        pk=mail.pk, state=mail.state, attempts=mail.attempts
-    )
-
-
-def requeue_abandoned() -> int:
-    """Take back mails of dead workers; those whose DATA had begun stay unknown.
-
-    A mail that kills its worker would do so for ever: its tries are counted too.
-    """
-    now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
-    abandoned = OutgoingEmail.objects.abandoned()
-    unsent = abandoned.filter(data_began_at=None)
-    _end_all(abandoned.filter(data_began_at__isnull=False), MailState.UNKNOWN)
-    _end_all(unsent.filter(expires_at__lte=now), MailState.EXPIRED)
-    words = _("No worker came back from sending it; %(count)d tried.")
-    used_up = unsent.filter(attempts__gte=limit, expires_at__gt=now)
-    _end_all(used_up, MailState.FAILED, words=words % {"count": limit})
-    in_time = unsent.filter(attempts__lt=limit, expires_at__gt=now)
-    return in_time.update(state=MailState.QUEUED, due_at=now)
-
-
-def _end_all(mails: QuerySet[OutgoingEmail], state: MailState, **facts: object) -> int:
-    found = mails.select_related("user")[:SWEEP_SIZE]
-    return sum(_end(mail, state, **facts) for mail in found)
-
-
-def expire_overdue() -> int:
-    return _end_all(OutgoingEmail.objects.overdue(), MailState.EXPIRED)
-
-
-def run_test(pk: int) -> None:
-    """Run a requested test of an e-mail account, if it is not too old by now."""
-    started = AccountTest.objects.filter(
-        pk=pk,
-        state=AccountTestState.QUEUED,
-        created_at__gt=timezone.now() - TEST_START_TTL,
-    ).update(state=AccountTestState.RUNNING)
-    if started:
-        test = AccountTest.objects.get(pk=pk)
-        with translation.override(test.language):
-            _end_test(test, _try_account(test))
-
-
-def end_abandoned_tests() -> int:
-    """End tests that no worker began or finished, so that no password stays for it."""
-    now = timezone.now()
-    open_tests = AccountTest.objects.filter(ended_at=None)
-    return open_tests.filter(created_at__lte=now - TEST_TTL).update(
-        state=AccountTestState.FAILED,
-        remedy=_("No worker has finished this test. Send it again."),
-        password="",
-        ended_at=now,
-    )
-
-
-def _try_account(test: AccountTest) -> SmtpError | None:
-    account = account_of_test(test)
-    note = partial(_note_step, test)
-    try:
-        with open_connection(account, note) as connection:
-            connection.send(
-                test_message(test, account),
-                sender=account.email_address,
-                recipient=test.recipient,
-                progress=note,
-            )
-    except SmtpError as error:
-        return error
-    except Exception:
-        logger.exception("account test %s: this site failed", test.pk)
-        return _failed_here(test)
-    return None
-
-
-def _failed_here(test: AccountTest) -> SmtpError:
-    """Return this site's own fault as one of the stage that was reached."""
-    words, last = _own_fault(), test.steps.last()
-    if last:
-        test.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
-    stage = Stage(last.stage) if last else Stage.RESOLVE
-    return SmtpError(stage, words, fault=Fault.THIS_SITE)
-
-
-def _note_step(test: AccountTest, step: Step) -> None:
-    """Keep the steps in their order; with STARTTLS the server is greeted twice."""
-    facts = {
-        "state": step.state,
-        "elapsed_ms": step.elapsed_ms,
-        "words": step.words,
-    }
-    running = test.steps.filter(stage=step.stage, state=StepState.STARTED)
-    if not running.update(**facts):
-        test.steps.create(stage=step.stage, **facts)
-
-
-def _end_test(test: AccountTest, error: SmtpError | None) -> None:
-    running = AccountTest.objects.filter(pk=test.pk, state=AccountTestState.RUNNING)
-    ended = running.update(
-        state=AccountTestState.FAILED if error else AccountTestState.ACCEPTED,
-        remedy=error.remedy if error else "",
-        password="",
-        ended_at=timezone.now(),
-    )
-    if not ended:
-        return
-    where = f"{test.server}:{test.port}"
-    outcome = f"{Stage(error.stage).value}: {error.words}" if error else "accepted"
-    audit.record(
-        Event.MAIL_TESTED,
-        user=test.requested_by,
-        actor=test.requested_by,
-        detail=f"{where} {outcome}"[:1000],
-    )

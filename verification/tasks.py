@@ -8,79 +8,71 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from authconfig import audit
-from verification import heartbeat, outbox, rechecks, recordings
-from verification.models import OutgoingEmail
+from verification import claims, heartbeat, outbox, rechecks, testmails
 from verification.outages import redis_outage
 from verification.persistence import clear_expired
 
 logger = logging.getLogger(__name__)
 
-# What one sweep wakes at most; the next one comes in seconds.
-SWEEP_SIZE = 200
-
 
 @shared_task
-def deliver_mail(pk: int) -> None:
-    outbox.deliver(pk)
+def deliver_mails() -> None:
+    outbox.deliver_due(hand_on=wake_due)
 
 
-def wake_worker(pk: int) -> None:
+def wake_worker(pk: int) -> bool:
     """Have the mail sent now; never raises, since the sweep finds it as well."""
-    _publish(deliver_mail, pk)
+    return wake_due()
 
 
-def wake_due() -> None:
-    """Have whatever is due sent now."""
-    _publish(wake_due_mails)
+def wake_due() -> bool:
+    """Have whatever is due sent now, by whoever is free."""
+    return _publish(deliver_mails)
 
 
-def _publish(task: Task[..., None], *args: int) -> None:
+def _publish(task: Task[..., None]) -> bool:
     if redis_outage.is_on():
-        return
+        return False
     try:
-        task.delay(*args)
+        task.delay()
     except OperationalError as error:
         redis_outage.begin()
-        logger.warning("%s %s: no worker woken (%s)", task.name, args, error)
+        logger.warning("%s: no worker woken (%s)", task.name, error)
+        return False
+    return True
 
 
 @shared_task
 def run_account_test(pk: int) -> None:
-    outbox.run_test(pk)
+    testmails.run_test(pk)
 
 
 @shared_task
 def wake_due_mails() -> None:
     """Find what was never woken: the broker was away, or a worker died."""
     heartbeat.beat()
-    outbox.requeue_abandoned()
-    due = (
-        OutgoingEmail.objects.claimable()
-        .order_by("due_at")
-        .values_list("pk", flat=True)
-    )
-    for pk in due[:SWEEP_SIZE]:
-        deliver_mail.delay(pk)
+    claims.requeue_abandoned()
+    deliver_mails.delay()
 
 
 @shared_task
 def end_overdue_mails() -> None:
-    outbox.expire_overdue()
-
-
-@shared_task
-def forget_recordings() -> None:
-    recordings.sweep()
+    claims.expire_overdue()
 
 
 @shared_task
 def end_abandoned_tests() -> None:
-    outbox.end_abandoned_tests()
+    testmails.end_abandoned_tests()
 
 
 @shared_task
 def recheck_windows_accounts() -> None:
     rechecks.end_sessions_of_closed_accounts()
+
+
+@shared_task
+def forget_old_mails() -> None:
+    claims.forget_old()
 
 
 @shared_task

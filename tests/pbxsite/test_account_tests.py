@@ -14,7 +14,7 @@ from authconfig.models import AuthenticationSettings, PbxUser
 from pbxsite import account_tests
 from tests.settings_data import ACCOUNT, posted
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification import outbox
+from verification import testmails
 from verification.models import AccountTest
 
 PAGE = "/admin/authconfig/authenticationsettings/"
@@ -74,7 +74,7 @@ def test_test_of_unsaved_values_tells_each_stage_and_the_outcome(
 ) -> None:
     answer = send(admin, **fields_of(server))
     asked = status_of(admin, answer)
-    outbox.run_test(AccountTest.objects.get().pk)
+    testmails.run_test(AccountTest.objects.get().pk)
     ended = status_of(admin, answer)
 
     assert (asked["state"], asked["is_over"], asked["steps"]) == ("queued", False, [])
@@ -91,7 +91,7 @@ def test_two_factor_follows_an_accepted_test_of_exactly_these_values(
 ) -> None:
     values = fields_of(server) | {"verification_link": ACCOUNT["verification_link"]}
     send(admin, **values)
-    outbox.run_test(AccountTest.objects.get().pk)
+    testmails.run_test(AccountTest.objects.get().pk)
 
     other = posted(**values, two_factor="on") | {"smtp_client_host_name": "pbx.example"}
     admin.post(PAGE, other)
@@ -105,7 +105,7 @@ def test_refused_test_tells_the_servers_words_and_a_remedy(
     admin: Browser, server: Server
 ) -> None:
     answer = send(admin, **fields_of(server, smtp_password="wrong"))
-    outbox.run_test(AccountTest.objects.get().pk)
+    testmails.run_test(AccountTest.objects.get().pk)
     ended = status_of(admin, answer)
 
     assert ended["state"] == "failed"
@@ -138,7 +138,7 @@ def test_stored_password_is_sent_to_its_own_server(
     del stored["test_recipient"]
     configure(**stored)
     answer = send(admin, test_recipient="admin@example.com")
-    outbox.run_test(AccountTest.objects.get().pk)
+    testmails.run_test(AccountTest.objects.get().pk)
 
     assert status_of(admin, answer)["state"] == "accepted"
     assert server.logins[-1][1] == CREDENTIALS[0]
@@ -146,7 +146,7 @@ def test_stored_password_is_sent_to_its_own_server(
 
 def test_password_is_gone_when_the_test_has_run(admin: Browser, server: Server) -> None:
     answer = send(admin, **fields_of(server))
-    outbox.run_test(AccountTest.objects.get().pk)
+    testmails.run_test(AccountTest.objects.get().pk)
 
     assert AccountTest.objects.get().password == ""
     assert CREDENTIALS[1] not in admin.get(answer.json()["url"]).content.decode()

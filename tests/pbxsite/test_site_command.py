@@ -15,7 +15,6 @@ COMMANDS = [
     ("queue", "--json"),
     ("rescue",),
     ("rotatekeys",),
-    ("voicemailkey", "show"),
 ]
 
 

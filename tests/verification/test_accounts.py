@@ -15,7 +15,7 @@ from pbxsite import account_tests
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification import choices, outbox
+from verification import choices, testmails
 from verification.accounts import account_of, fingerprint, was_accepted
 from verification.choices import Stage, StepState
 from verification.models import AccountTest
@@ -56,7 +56,7 @@ def run(
 ) -> Any:
     """Ask for a test and run it as a worker does."""
     test = account_tests.create(account, recipient, administrator)
-    outbox.run_test(test.pk)
+    testmails.run_test(test.pk)
     test.refresh_from_db()
     return test
 
@@ -166,7 +166,7 @@ def test_the_outcome_is_recorded(
 def test_a_test_runs_once(administrator: PbxUser, server: Server) -> None:
     test = run(server.account(), administrator)
 
-    outbox.run_test(test.pk)
+    testmails.run_test(test.pk)
 
     assert len(server.mails) == 1
 
@@ -177,7 +177,7 @@ def test_a_test_that_waited_too_long_is_not_started(
     test = account_tests.create(server.account(), "a@b.example", administrator)
     AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
 
-    outbox.run_test(test.pk)
+    testmails.run_test(test.pk)
 
     test.refresh_from_db()
     assert test.state == choices.AccountTestState.QUEUED
@@ -213,7 +213,7 @@ def test_a_worker_that_comes_too_late_changes_no_outcome(
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
         end_abandoned_tests()
 
-    outbox._end_test(test, None)
+    testmails._end_test(test, None)
 
     assert not AuditEvent.objects.exists()
     assert not was_accepted(server.account())

@@ -54,7 +54,7 @@ def test_a_failed_mail_goes_out_when_it_is_retried(
 
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        outbox.deliver(mail.pk)
+        outbox.deliver_due()
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (MailState.SENT, 9)
     assert events(Event.MAIL_RETRIED) == [("mail_retried", f"approval {mail.pk}")]
@@ -120,7 +120,7 @@ def test_a_cancelled_mail_is_over(mail: OutgoingEmail, operator: Operator) -> No
     assert operations.cancel(MAILS.all(), operator) == 1
     assert operations.cancel(MAILS.all(), operator) == 0
 
-    outbox.deliver(mail.pk)
+    outbox.deliver_due()
     mail.refresh_from_db()
     assert (mail.state, mail.words) == ("expired", "Cancelled by an operator.")
     assert events(Event.MAIL_CANCELLED) == [("mail_cancelled", f"approval {mail.pk}")]
@@ -139,7 +139,7 @@ def test_while_sending_is_paused_nothing_is_claimed(
 ) -> None:
     assert [operations.pause(operator), operations.pause(operator)] == [True, False]
 
-    outbox.deliver(mail.pk)
+    outbox.deliver_due()
 
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (MailState.QUEUED, 0)
@@ -149,7 +149,7 @@ def test_while_sending_is_paused_nothing_is_claimed(
     assert [operations.resume(operator), operations.resume(operator)] == [True, False]
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        outbox.deliver(mail.pk)
+        outbox.deliver_due()
     mail.refresh_from_db()
     assert mail.state == MailState.SENT
     assert events(Event.SENDING_PAUSED, Event.SENDING_RESUMED) == [
@@ -170,7 +170,7 @@ def test_each_failed_try_stands_in_the_audit_log(
 ) -> None:
     with scripted_server({"RCPT": b"450 4.2.1 Try later\r\n"}) as server:
         configure(smtp_port=server.port)
-        outbox.deliver(mail.pk)
+        outbox.deliver_due()
 
     expected = f"approval {mail.pk}: rcpt_to 450 4.2.1 Try later"
     assert events(Event.MAIL_DELAYED) == [("mail_delayed", expected)]
@@ -181,12 +181,12 @@ def test_the_state_of_the_server_is_told_by_the_last_try(
 ) -> None:
     port = closed_port()
     configure(smtp_port=port)
-    outbox.deliver(mail.pk)
+    outbox.deliver_due()
     down = DependencyState.objects.get()
     MAILS.update(due_at=timezone.now())
     with scripted_server({"RCPT": b"550 5.1.1 Nobody\r\n"}) as server:
         configure(smtp_port=server.port)
-        outbox.deliver(mail.pk)
+        outbox.deliver_due()
 
     assert (down.kind, down.name) == ("smtp", f"127.0.0.1:{port}")
     assert not down.is_up
@@ -218,8 +218,8 @@ def test_workers_and_the_scheduler_speak_for_themselves(db: None) -> None:
     wake_due_mails()
     assert not heartbeat.is_silent()
 
-    heartbeat.beat_worker("one@host", slots=4, work="deliver_mail 7")
-    assert Heartbeat.objects.get(name="one@host").work == "deliver_mail 7"
+    heartbeat.beat_worker("one@host", slots=4, work="deliver_mails")
+    assert Heartbeat.objects.get(name="one@host").work == "deliver_mails"
     Heartbeat.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
     assert heartbeat.is_silent()
 

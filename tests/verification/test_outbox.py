@@ -18,7 +18,7 @@ from pbxsite.celery import app as celery_app
 from tests.conftest import LINK, SettingsSetter, Starter
 from tests.scripted_smtp import closed_port, hang_up, scripted_server
 from tests.smtp_servers import Server, smtp_server
-from verification import outbox
+from verification import claims, outbox
 from verification.choices import Ending, LoginState, MailState, Stage
 from verification.flows import find_by_link
 from verification.models import LoginSession, OutgoingEmail
@@ -52,7 +52,7 @@ def at_once() -> Iterator[None]:
 
 
 def deliver(mail: OutgoingEmail) -> str:
-    outbox.deliver(mail.pk)
+    outbox.deliver_due()
     mail.refresh_from_db()
     return mail.state
 
@@ -331,7 +331,7 @@ def test_a_connection_lost_after_the_body_is_unknown_and_never_sent_again(
 
         assert deliver(mail) == MailState.UNKNOWN
         with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-            outbox.requeue_abandoned()
+            claims.requeue_abandoned()
             assert deliver(mail) == MailState.UNKNOWN
 
         assert len(server.bodies) == 1
@@ -354,7 +354,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(mail: OutgoingEmail) -> str:
-        outbox._note_data_begins(mail)
+        claims.note_data_begins(mail)
         raise RuntimeError
 
     monkeypatch.setattr(outbox, "_send", fail)
@@ -371,7 +371,7 @@ def test_a_database_that_is_away_decides_nothing(
     monkeypatch.setattr(outbox, "_send", fail)
 
     with pytest.raises(OperationalError):
-        outbox.deliver(queued.pk)
+        outbox.deliver_due()
 
     queued.refresh_from_db()
     assert queued.state == MailState.SENDING
@@ -397,7 +397,7 @@ def test_a_mail_left_before_its_body_is_sent_after_all(
 ) -> None:
     abandon(queued)
 
-    assert outbox.requeue_abandoned() == 1
+    assert claims.requeue_abandoned() == 1
     assert deliver(queued) == MailState.SENT
     assert queued.attempts == 2
 
@@ -407,7 +407,7 @@ def test_a_mail_left_within_its_body_stays_unknown(
 ) -> None:
     abandon(queued, data_began_at=timezone.now())
 
-    assert outbox.requeue_abandoned() == 0
+    assert claims.requeue_abandoned() == 0
     assert deliver(queued) == MailState.UNKNOWN
     assert server.connections == 0
     assert events() == [(Event.MAIL_FAILED, f"approval {queued.pk}: unknown")]
@@ -427,7 +427,7 @@ def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
 ) -> None:
     abandon(queued, **changes)
 
-    assert outbox.requeue_abandoned() == (state == MailState.QUEUED)
+    assert claims.requeue_abandoned() == (state == MailState.QUEUED)
 
     queued.refresh_from_db()
     assert queued.state == state
@@ -441,7 +441,7 @@ def test_a_mail_whose_worker_may_live_is_left_alone(
     lease = timezone.now() + timedelta(seconds=5)
     abandon(queued, lease_expires_at=lease, data_began_at=data_began_at)
 
-    outbox.requeue_abandoned()
+    claims.requeue_abandoned()
 
     assert deliver(queued) == MailState.SENDING
 
@@ -468,7 +468,7 @@ def test_mails_of_logins_that_ended_unsent_expire(queued: OutgoingEmail) -> None
     queued.refresh_from_db()
     assert queued.state == MailState.EXPIRED
     assert events() == [(Event.MAIL_FAILED, f"approval {queued.pk}: expired")]
-    assert outbox.expire_overdue() == 0
+    assert claims.expire_overdue() == 0
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_server_without_8bitmime_gets_seven_bits() -> None:
         send(connection, message=mail("Grüße\n"))
 
         assert server.bodies[0].isascii()
-        assert "mail FROM:<site@example.com>" in server.lines
+        assert "MAIL FROM:<site@example.com>" in server.lines
 
 
 def test_server_with_8bitmime_is_told_of_eight_bits() -> None:

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from tests.deliveries import (
     connected,
@@ -19,6 +20,7 @@ from tests.deliveries import (
     send,
 )
 from tests.scripted_smtp import (
+    POLITE,
     drip,
     hang_up,
     stay_silent,
@@ -28,6 +30,9 @@ from verification.smtp import (
     Step,
     StepState,
 )
+
+PLAIN = b"250 scripted\r\n"
+PIPELINING = b"250-scripted\r\n250 PIPELINING\r\n"
 
 # Refusals
 
@@ -87,27 +92,33 @@ def test_mail_beyond_the_size_limit_is_refused_before_it_is_sent() -> None:
     assert not error.data_begun
 
 
-# The moment before DATA
+# The moment before the content
 
 
-def test_before_data_runs_when_the_recipient_is_accepted() -> None:
-    seen: list[list[str]] = []
+def test_before_data_runs_when_the_content_is_asked_for() -> None:
+    seen: list[tuple[list[str], int]] = []
+
     with scripted() as (server, connection):
-        send(connection, before_data=lambda: seen.append(list(server.verbs)))
 
-    assert seen == [["EHLO", "MAIL", "RCPT"]]
+        def look() -> None:
+            seen.append((list(server.verbs), len(server.bodies)))
+
+        send(connection, before_data=look)
+
+    assert seen == [(["EHLO", "MAIL", "RCPT", "DATA"], 0)]
 
 
-@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
-def test_before_data_does_not_run_after_a_refusal(verb: str) -> None:
+@pytest.mark.parametrize("offer", [PLAIN, PIPELINING])
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA"])
+def test_before_data_does_not_run_after_a_refusal(verb: str, offer: bytes) -> None:
     called: list[str] = []
-    with scripted(**{verb: b"550 No\r\n"}) as (_server, connection):
+    with scripted(EHLO=offer, **{verb: b"550 No\r\n"}) as (_server, connection):
         failed_sending(connection, before_data=lambda: called.append("called"))
 
     assert called == []
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("kind", [RuntimeError, DatabaseError, KeyboardInterrupt])
 def test_what_before_data_raises_ends_the_delivery_unchanged(
     kind: type[BaseException],
 ) -> None:
@@ -117,10 +128,54 @@ def test_what_before_data_raises_ends_the_delivery_unchanged(
     with scripted() as (server, connection):
         with pytest.raises(kind, match="lost"):
             send(connection, before_data=lose_the_claim)
-        assert server.verbs[-2:] == ["RCPT", "RSET"]
+        assert not connection.is_alive()
+
+    assert server.verbs[-1] == "DATA"
+    assert not server.bodies or server.bodies == [b""]
+
+
+# Several commands at once (RFC 2920)
+
+
+def test_commands_go_at_once_where_the_server_takes_that() -> None:
+    with scripted(EHLO=PIPELINING) as (server, connection):
+        send(connection)
         send(connection)
 
+        assert server.verbs == ["EHLO", *2 * ["MAIL", "RCPT", "DATA"]]
+        assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("replies", "stage", "code"),
+    [
+        ({"MAIL": b"451 Busy\r\n", "RCPT": b"503 No\r\n"}, Stage.MAIL_FROM, 451),
+        ({"RCPT": b"550 5.1.1 Unknown\r\n"}, Stage.RCPT_TO, 550),
+        ({}, Stage.DATA, 554),
+    ],
+)
+def test_a_refusal_among_commands_at_once_is_the_one_that_counts(
+    replies: dict[str, bytes], stage: Stage, code: int
+) -> None:
+    refusals = replies | {"DATA": b"554 5.5.1 No valid recipients\r\n"}
+    with scripted(EHLO=PIPELINING, **refusals) as (server, connection):
+        error = failed_sending(connection)
+        assert (error.stage, error.code, error.data_begun) == (stage, code, False)
+        server.script.update(POLITE, EHLO=PIPELINING)
+        send(connection)
+
+        assert server.verbs[4] == "RSET"
         assert len(server.bodies) == 1
+
+
+def test_a_server_that_asks_for_a_body_without_a_recipient_gets_none() -> None:
+    refusal = {"RCPT": b"550 5.1.1 Unknown\r\n"}
+    with scripted(EHLO=PIPELINING, **refusal) as (server, connection):
+        error = failed_sending(connection)
+
+        assert (error.stage, error.code) == (Stage.RCPT_TO, 550)
+        assert not connection.is_alive()
+    assert server.verbs == ["EHLO", "MAIL", "RCPT", "DATA"]
 
 
 # Lost connections

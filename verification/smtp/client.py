@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
+from collections.abc import Iterator, Sequence
 
 LONGEST_REPLY = 65536  # bytes; real ones have some hundred
 CHUNK = 4096
@@ -62,7 +63,10 @@ class Replies:
 
 
 class Client(smtplib.SMTP):
-    """`limit` is that of the next command or reply; `is_idle`: one may be sent."""
+    """`limit` is that of the next command or reply; `is_idle`: one may be sent.
+
+    `unanswered` is how many replies are still to come.
+    """
 
     file: Replies | None
 
@@ -70,11 +74,12 @@ class Client(smtplib.SMTP):
         super().__init__(local_hostname=greeting_name)
         self.limit = limit
         self.is_idle = False
+        self.unanswered = 0
         self.attach(sock)
 
     @property
     def is_usable(self) -> bool:
-        return self.is_idle and self.sock is not None
+        return self.is_idle and not self.unanswered and self.sock is not None
 
     def attach(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -93,6 +98,36 @@ class Client(smtplib.SMTP):
         code, words = super().getreply()
         self.is_idle = 200 <= code < 600 and not 300 <= code < 400
         return code, words
+
+    def ask_in_turn(self, commands: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        """Yield the reply to each command, all sent at once if the server offers that.
+
+        Otherwise a command is sent when its reply is asked for (RFC 2920).
+        """
+        if not self.has_extn("pipelining"):
+            yield from (self._ask(command) for command in commands)
+            return
+        self.unanswered = len(commands)
+        self.send("".join(f"{command}\r\n" for command in commands).encode())
+        while self.unanswered:
+            yield self._next_reply()
+
+    def _ask(self, command: str) -> tuple[int, bytes]:
+        self.send(f"{command}\r\n".encode())
+        return self.getreply()
+
+    def _next_reply(self) -> tuple[int, bytes]:
+        reply = self.getreply()
+        self.unanswered -= 1
+        return reply
+
+    def settle(self) -> None:
+        """Read the replies that nobody wants to know any more."""
+        while self.unanswered:
+            # A body was asked for, and there is none: only the end helps.
+            if self._next_reply()[0] == 354:
+                self.close()
+                return
 
     def encrypt(self, context: ssl.SSLContext, server_name: str) -> None:
         """Start TLS; ehlo() then forgets what was offered before (RFC 3207)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
@@ -38,6 +39,16 @@ class Connection:
 
     def __init__(self, talk: Conversation) -> None:
         self._talk = talk
+        self.deliveries = 0
+        self.used_at = time.monotonic()
+
+    @property
+    def account(self) -> Account:
+        return self._talk.account
+
+    @property
+    def is_usable(self) -> bool:
+        return self._talk.client.is_usable
 
     def __enter__(self) -> Self:
         return self
@@ -61,21 +72,24 @@ class Connection:
     ) -> str:
         """Deliver it and return the server's words.
 
-        `before_data` runs right before the DATA command; what it raises ends the
-        delivery and leaves the connection usable.
+        `before_data` runs when the server has asked for the content, right before
+        its first byte; what it raises ends the delivery, and the connection as well.
         """
         refuse_control_characters(sender, recipient)
         talk = self._talk
         talk.progress = progress
         talk.data_begun = talk.handed_over = False
+        self.deliveries += 1
         try:
             return deliver(talk, message, sender, recipient, before_data)
         except BaseException:
             _take_back(talk)
             raise
+        finally:
+            self.used_at = time.monotonic()
 
     def is_alive(self) -> bool:
-        if not self._talk.client.is_usable:
+        if not self.is_usable:
             return False
         with suppress(OSError), self._talk.limit(SMALL_TALK_LIMIT) as client:
             return client.noop()[0] == 250
@@ -98,8 +112,9 @@ def _hang_up(talk: Conversation) -> None:
 def _take_back(talk: Conversation) -> None:
     """Make the connection ready for another e-mail, or close it for good."""
     client = talk.client
-    if not client.is_usable:
-        client.close()
-        return
     with suppress(OSError), talk.limit(SMALL_TALK_LIMIT):
-        client.rset()
+        client.settle()
+        if client.is_usable:
+            client.rset()
+            return
+    client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
+from smtplib import quoteaddr
 
 from verification.choices import Stage
 from verification.smtp.addresses import wire_address
@@ -40,11 +41,17 @@ def deliver(
     before_data: Callable[[], None] | None,
 ) -> str:
     parcel = _pack(talk.client, with_wire_domains(message), sender, recipient)
-    _name_sender(talk, parcel)
-    _name_recipient(talk, parcel)
-    if before_data:
-        before_data()
-    return _hand_over(talk, as_data(parcel.content))
+    _check(talk, parcel)
+    replies = talk.client.ask_in_turn(_commands(talk.client, parcel))
+    for stage, wanted in ((Stage.MAIL_FROM, 250), (Stage.RCPT_TO, 250)):
+        with talk.stage(stage) as found:
+            found.append(talk.expect(stage, next(replies), wanted))
+    with talk.stage(Stage.DATA) as found:
+        talk.expect(Stage.DATA, next(replies), 354)
+        if before_data:
+            before_data()
+        found.append(_hand_over(talk, as_data(parcel.content)))
+    return found[0]
 
 
 def _pack(client: Client, message: EmailMessage, sender: str, recipient: str) -> Parcel:
@@ -59,30 +66,26 @@ def _pack(client: Client, message: EmailMessage, sender: str, recipient: str) ->
     )
 
 
-def _name_sender(talk: Conversation, parcel: Parcel) -> None:
-    with talk.stage(Stage.MAIL_FROM) as found:
-        wire = parcel.wire_sender
-        can_travel = parcel.has_utf8 or wire.isascii()
-        _check(talk, Stage.MAIL_FROM, parcel.sender, wire, can_travel=can_travel)
-        reply = talk.client.mail(wire, _options(talk.client, parcel))
-        found.append(talk.expect(Stage.MAIL_FROM, reply, 250))
+def _check(talk: Conversation, parcel: Parcel) -> None:
+    """Refuse addresses that cannot travel to this server, before a word is said."""
+    sender, recipient = parcel.wire_sender, parcel.wire_recipient
+    can_go_from = parcel.has_utf8 or sender.isascii()
+    can_go_to = parcel.has_utf8 or not parcel.needs_utf8
+    for stage, address, wire, can_travel in (
+        (Stage.MAIL_FROM, parcel.sender, sender, can_go_from),
+        (Stage.RCPT_TO, parcel.recipient, recipient, can_go_to),
+    ):
+        if wire and can_travel:
+            continue
+        fault = Fault.NO_SMTPUTF8 if wire else Fault.BAD_ADDRESS
+        with talk.stage(stage):
+            raise talk.error(stage, address, fault)
 
 
-def _name_recipient(talk: Conversation, parcel: Parcel) -> None:
-    with talk.stage(Stage.RCPT_TO) as found:
-        wire = parcel.wire_recipient
-        can_travel = parcel.has_utf8 or not parcel.needs_utf8
-        _check(talk, Stage.RCPT_TO, parcel.recipient, wire, can_travel=can_travel)
-        found.append(talk.expect(Stage.RCPT_TO, talk.client.rcpt(wire), 250))
-
-
-def _check(
-    talk: Conversation, stage: Stage, address: str, wire: str, *, can_travel: bool
-) -> None:
-    if not wire:
-        raise talk.error(stage, address, Fault.BAD_ADDRESS)
-    if not can_travel:
-        raise talk.error(stage, address, Fault.NO_SMTPUTF8)
+def _commands(client: Client, parcel: Parcel) -> list[str]:
+    sender, recipient = quoteaddr(parcel.wire_sender), quoteaddr(parcel.wire_recipient)
+    options = "".join(f" {option}" for option in _options(client, parcel))
+    return [f"MAIL FROM:{sender}{options}", f"RCPT TO:{recipient}", "DATA"]
 
 
 def _options(client: Client, parcel: Parcel) -> list[str]:
@@ -97,12 +100,8 @@ def _options(client: Client, parcel: Parcel) -> list[str]:
 
 
 def _hand_over(talk: Conversation, data: bytes) -> str:
-    with talk.stage(Stage.DATA) as found:
-        talk.expect(Stage.DATA, talk.client.docmd("DATA"), 354)
-        talk.data_begun = True
-        with talk.limit(talk.account.data_timeout) as client:
-            client.send(data)
-            talk.handed_over = True
-            words = talk.expect(Stage.DATA, client.getreply(), 250)
-        found.append(words)
-    return words
+    talk.data_begun = True
+    with talk.limit(talk.account.data_timeout) as client:
+        client.send(data)
+        talk.handed_over = True
+        return talk.expect(Stage.DATA, client.getreply(), 250)

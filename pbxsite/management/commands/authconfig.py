@@ -32,7 +32,7 @@ from authconfig.sections import FIELDS, SECRETS
 from authconfig.steps import Step
 from pbxsite import account_tests, saving, summary
 from pbxsite.management.site_command import SiteCommand
-from verification import outbox, sessions
+from verification import sessions, testmails
 from verification.accounts import account_of
 from verification.choices import AccountTestState
 
@@ -169,7 +169,7 @@ class Command(SiteCommand):
             self._print_faults(faults)
             return False
         test = account_tests.create(account_of(form.candidate()), address, None)
-        outbox.run_test(test.pk)
+        testmails.run_test(test.pk)
         for step in test.steps.all():
             time = f"{step.elapsed_ms} ms"
             self.stdout.write(

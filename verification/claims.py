@@ -1,0 +1,226 @@
+"""Who works on which mail: every step of a row through the queue, always guarded.
+
+`attempts` is the fencing number: whoever lost his lease finds that his number is no
+longer the row's, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from authconfig import audit
+from authconfig.choices import Event
+from verification.choices import MailKind, MailState
+from verification.models import OutgoingEmail
+
+# What one sweep ends at most; the next one comes soon.
+SWEEP_SIZE = 1000
+# Two statements for every mail: Django's own take several times as long to make.
+NOTE_DATA_BEGINS = f"""
+UPDATE {OutgoingEmail._meta.db_table} SET data_began_at = %s
+WHERE id = %s AND attempts = %s AND state = '{MailState.SENDING}'
+AND lease_expires_at > %s
+"""  # noqa: S608  # names and a constant of ours
+NOTE_SENT = f"""
+UPDATE {OutgoingEmail._meta.db_table}
+SET state = '{MailState.SENT}', ended_at = %s, stage = '', code = 250, words = %s
+WHERE id = %s AND attempts = %s AND state = '{MailState.SENDING}'
+"""  # noqa: S608
+
+
+class LostClaimError(RuntimeError):
+    """The lease ran out, and somebody else has the mail now."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A mail that the server took, with its words."""
+
+    mail: OutgoingEmail
+    words: str
+    at: datetime
+
+
+def claim(count: int) -> list[OutgoingEmail]:
+    """Take what is due, the most urgent first; nobody else has it until the lease ends.
+
+    Rows that another worker is taking at this moment are not waited for.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        due = OutgoingEmail.objects.claimable().order_by("priority", "due_at")
+        locked = due.select_for_update(skip_locked=True, of=("self",))
+        mails = list(locked.select_related("user", "login")[:count])
+        if not mails:
+            return []
+        claimed = OutgoingEmail.objects.filter(
+            pk__in=[mail.pk for mail in mails], state=MailState.QUEUED
+        )
+        values = {"state": MailState.SENDING, "lease_expires_at": _lease(now)}
+        claimed.update(attempts=F("attempts") + 1, data_began_at=None, **values)
+    for mail in mails:
+        mail.attempts += 1
+        mail.state, mail.data_began_at = MailState.SENDING, None
+        if mail.login and mail.login.user_id == mail.user_id:
+            mail.login.user = mail.user
+    return mails
+
+
+def _lease(now: datetime) -> datetime:
+    return now + settings.MAIL_LEASE_TTL
+
+
+def renew(mails: Iterable[OutgoingEmail]) -> None:
+    """Say that their worker lives."""
+    lease = _lease(timezone.now())
+    for rows in _unchanged(mails):
+        rows.update(lease_expires_at=lease)
+
+
+def note_data_begins(mail: OutgoingEmail) -> None:
+    """From here on a lost worker leaves it unknown whether the mail went out."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        at = connection.ops.adapt_datetimefield_value(now)
+        cursor.execute(NOTE_DATA_BEGINS, [at, mail.pk, mail.attempts, at])
+        if cursor.rowcount != 1:
+            raise LostClaimError(mail.pk)
+    mail.data_began_at = now
+
+
+def record_sent(sent: Sequence[Sent]) -> None:
+    """Record many at once; one by one if a claim among them was lost."""
+    adapted = connection.ops.adapt_datetimefield_value
+    rows = [(adapted(s.at), s.words, s.mail.pk, s.mail.attempts) for s in sent]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(NOTE_SENT, rows)
+        if cursor.rowcount == len(rows):
+            _tell_of_sent(sent)
+            return
+        transaction.set_rollback(True)
+    for one in sent:
+        end(one.mail, MailState.SENT, at=one.at, stage="", code=250, words=one.words)
+
+
+def _tell_of_sent(sent: Sequence[Sent]) -> None:
+    audit.record_many(
+        Event.MAIL_SENT,
+        ((s.mail.user, _detail(s.mail, MailState.SENT, s.words)) for s in sent),
+        actor=None,
+    )
+
+
+def _detail(mail: OutgoingEmail, state: MailState, words: object) -> str:
+    return f"{mail.kind} {mail.pk}: {state} {words}".strip()
+
+
+def end(
+    mail: OutgoingEmail,
+    state: MailState,
+    *,
+    at: datetime | None = None,
+    **facts: Any,
+) -> bool:
+    if not change(mail, state=state, ended_at=at or timezone.now(), **facts):
+        return False
+    sent = state == MailState.SENT
+    audit.record(
+        Event.MAIL_SENT if sent else Event.MAIL_FAILED,
+        user=mail.user,
+        detail=_detail(mail, state, facts.get("words", "")),
+    )
+    return True
+
+
+def delay(mail: OutgoingEmail, due_at: datetime, **facts: Any) -> None:
+    if change(mail, state=MailState.QUEUED, due_at=due_at, **facts):
+        audit.record(
+            Event.MAIL_DELAYED,
+            user=mail.user,
+            detail=f"{mail.kind} {mail.pk}: {facts['stage']} {facts['words']}",
+        )
+
+
+def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:
+    """Nobody knows whether the server took it.
+
+    A recording goes once more, with the same Message-ID: twice is harmless there, lost
+    is not.
+    """
+    doubts = mail.doubts + 1
+    if mail.kind == MailKind.VOICEMAIL and not mail.doubts:
+        change(mail, state=MailState.QUEUED, doubts=doubts, **facts)
+    else:
+        end(mail, MailState.UNKNOWN, doubts=doubts, **facts)
+
+
+def change(mail: OutgoingEmail, **values: Any) -> bool:
+    """Change the row if it is still as it was read."""
+    [rows] = _unchanged([mail])
+    return rows.update(**values) == 1
+
+
+def _unchanged(mails: Iterable[OutgoingEmail]) -> list[QuerySet[OutgoingEmail]]:
+    """Return queries for the rows that are as they were read; mostly it is one."""
+    keys: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for mail in mails:
+        keys[mail.state, mail.attempts].append(mail.pk)
+    return [
+        OutgoingEmail.objects.filter(pk__in=pks, state=state, attempts=attempts)
+        for (state, attempts), pks in keys.items()
+    ]
+
+
+def requeue_abandoned() -> int:
+    """Take back mails of dead workers; those whose DATA had begun stay in doubt.
+
+    A mail that kills its worker would do so for ever: its tries are counted too.
+    """
+    now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
+    abandoned = OutgoingEmail.objects.abandoned()
+    for mail in _some(abandoned.filter(data_began_at__isnull=False)):
+        end_in_doubt(mail)
+    unsent = abandoned.filter(data_began_at=None)
+    _end_all(unsent.filter(expires_at__lte=now), MailState.EXPIRED)
+    words = _("No worker came back from sending it; %(count)d tried.")
+    used_up = unsent.filter(attempts__gte=limit, expires_at__gt=now)
+    _end_all(used_up, MailState.FAILED, words=words % {"count": limit})
+    in_time = unsent.filter(attempts__lt=limit, expires_at__gt=now)
+    return in_time.update(state=MailState.QUEUED, due_at=now)
+
+
+def expire_overdue() -> int:
+    return _end_all(OutgoingEmail.objects.overdue(), MailState.EXPIRED)
+
+
+def _end_all(mails: QuerySet[OutgoingEmail], state: MailState, **facts: Any) -> int:
+    return sum(end(mail, state, **facts) for mail in _some(mails))
+
+
+def _some(mails: QuerySet[OutgoingEmail]) -> QuerySet[OutgoingEmail]:
+    return mails.order_by().select_related("user")[:SWEEP_SIZE]
+
+
+def forget_old() -> int:
+    """Delete mails that ended longer ago than they are kept; 0 days keeps all."""
+    if not settings.MAIL_RETENTION_TTL:
+        return 0
+    old = OutgoingEmail.objects.filter(
+        ended_at__lt=timezone.now() - settings.MAIL_RETENTION_TTL
+    )
+    forgotten = 0
+    # In small steps, so that no worker waits for the table.
+    oldest = old.order_by("ended_at").values_list("pk", flat=True)
+    while pks := list(oldest[:SWEEP_SIZE]):
+        forgotten += OutgoingEmail.objects.filter(pk__in=pks).delete()[0]
+    return forgotten
