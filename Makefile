@@ -16,7 +16,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix messages check bench chaos lock
+	test-browser test-long lint fix messages check bench chaos production release lock
 .DEFAULT_GOAL := run
 
 install:
@@ -24,6 +24,13 @@ install:
 
 install-dev:
 	@.ci/install dev
+
+# A release on a server: its packages, and its files for browsers in STATIC_ROOT, beside
+# those of older releases.
+release: install
+	@$(BIN)/python -m compileall -q authconfig pbxsite verification
+	@$(PRODUCTION) STATIC_ROOT=$${STATIC_ROOT:-/opt/pbx/static} \
+		$(BIN)/python manage.py collectstatic --noinput
 
 run: install
 	@exec $(BIN)/python manage.py runsite --parent $$PPID
@@ -76,6 +83,9 @@ check: lint
 
 bench: install-dev
 	@$(SERVICES) --database postgresql $(BIN)/python -m tests.bench $(PARTS)
+
+production: install-dev
+	@$(BIN)/python -m tests.production
 
 chaos: install-dev
 	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos

@@ -16,6 +16,7 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from pbxsite.lifespan import lifespan  # noqa: E402
 from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
@@ -24,5 +25,11 @@ event_stream = guarded(stream)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
+    await _application_for(scope)(scope, receive, send)
+
+
+def _application_for(scope: Any) -> Any:
+    if scope["type"] == "lifespan":
+        return lifespan
     is_stream = scope["type"] == "http" and scope["path"] in STREAMS
-    await (event_stream if is_stream else django_application)(scope, receive, send)
+    return event_stream if is_stream else django_application

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 import environ
@@ -51,6 +52,45 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
+
+
+# How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
+# takes to restart.
+CONNECTION_SECONDS = 5
+
+
+def postgresql_options(
+    given: dict[str, Any], *, pool_size: int, query_seconds: int
+) -> dict[str, Any]:
+    """Return libpq's options and the pool's; those of DATABASE_URL rank above ours.
+
+    Without them a host that is silent is waited for for minutes, and a request that
+    comes on a thread of its own opens a connection of its own.
+    """
+    options: dict[str, Any] = {
+        "connect_timeout": CONNECTION_SECONDS,
+        # Of what was sent and not acknowledged, in milliseconds.
+        "tcp_user_timeout": 5000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    if query_seconds:
+        options["options"] = f"-c statement_timeout={query_seconds}s"
+    if pool_size:
+        options["pool"] = _pool(pool_size)
+    return options | given
+
+
+def _pool(size: int) -> dict[str, Any]:
+    return {
+        "min_size": min(size, 4),
+        "max_size": size,
+        "timeout": CONNECTION_SECONDS,
+        # A pool that gave up tries again with the next request, not in minutes.
+        "reconnect_timeout": CONNECTION_SECONDS,
+        "max_idle": 60,
+    }
 
 
 def broker_url(redis_url: str) -> str:

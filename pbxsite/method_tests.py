@@ -147,7 +147,11 @@ def _faults_of(form: SettingsForm, section: str, secret: str) -> Faults:
 def _streamed(run: Run, headings: Headings) -> StreamingHttpResponse:
     """Answer with a line of JSON for each step, and a last one for the outcome."""
     lines = _lines(run, headings, translation.get_language())
-    return StreamingHttpResponse(lines, content_type="application/x-ndjson")
+    # A proxy that gathers the lines would show them all at the end.
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(
+        lines, content_type="application/x-ndjson", headers=headers
+    )
 
 
 async def _lines(

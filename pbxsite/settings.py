@@ -19,6 +19,7 @@ from pbxsite.env import (
     SQLITE_OPTIONS,
     broker_url,
     env,
+    postgresql_options,
     required,
     secret,
     user_rate,
@@ -129,8 +130,16 @@ else:
 if database["ENGINE"] == "django.db.backends.sqlite3":
     database["OPTIONS"] = SQLITE_OPTIONS
 else:
-    # In seconds; without it a host that is silent is waited for for minutes.
-    database["OPTIONS"] = {"connect_timeout": 5} | database.get("OPTIONS", {})
+    database |= {
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": postgresql_options(
+            database.get("OPTIONS", {}),
+            # Connections of each process at most; 0: a new one for each request.
+            pool_size=env.int("DATABASE_POOL", default=10),
+            # Seconds that a query may take; 0: as long as it likes, as migrations do.
+            query_seconds=env.int("DATABASE_QUERY_TIMEOUT", default=0),
+        ),
+    }
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {

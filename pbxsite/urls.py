@@ -15,6 +15,7 @@ from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView, LoginAgainView
 
 handler429 = "pbxsite.errors.too_many_requests"
+handler500 = "pbxsite.errors.failed"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="verification:account")),

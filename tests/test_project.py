@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 TOP = {
     *("manage.py", "pyproject.toml", "README.md", "Makefile", ".ci", ".gitignore"),
     *("pbxsite", "authconfig", "verification", "templates", "tests"),
-    *("requirements", "docs"),
+    *("requirements", "docs", "deploy"),
 }
 READS = re.compile(r'(?:env\.\w+|secret|required|\w*rate)\(\s*"([A-Z][A-Z0-9_]+)"')
 TOLD = re.compile(r"`([A-Z][A-Z0-9_]+)`")

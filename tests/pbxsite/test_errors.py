@@ -13,7 +13,7 @@ from django.utils import translation
 from django.views.decorators.debug import sensitive_post_parameters
 
 from pbxsite import urls
-from pbxsite.errors import RETRY_AFTER_SECONDS
+from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS, RETRY_AFTER_SECONDS
 from tests.conftest import Starter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -31,7 +31,7 @@ def fail(request: HttpRequest, fault: str) -> HttpResponse:
     raise FAULTS[fault](SECRET)
 
 
-handler429 = urls.handler429
+handler429, handler500 = urls.handler429, urls.handler500
 urlpatterns = [*urls.urlpatterns, path("fail/<fault>/", fail)]
 
 
@@ -75,11 +75,16 @@ def test_a_request_that_makes_no_sense_is_told_so(browser: Browser) -> None:
     check_look(browser.get("/fail/bad/"), 400)
 
 
-@pytest.mark.parametrize("fault", ["runtime", "database"])
-def test_a_fault_of_ours_shows_nothing_of_its_inside(
-    browser: Browser, fault: str
-) -> None:
-    check_look(browser.get(f"/fail/{fault}/"), 500)
+def test_a_fault_of_ours_shows_nothing_of_its_inside(browser: Browser) -> None:
+    check_look(browser.get("/fail/runtime/"), 500)
+
+
+def test_an_outage_of_the_database_is_told_from_a_fault(browser: Browser) -> None:
+    response = browser.get("/fail/database/")
+
+    check_look(response, 503)
+    assert response["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
+    assert "no-store" in response["Cache-Control"]
 
 
 def test_a_fault_of_ours_is_logged_with_neither_query_nor_form(

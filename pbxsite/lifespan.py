@@ -1,0 +1,50 @@
+"""Telling systemd when this process serves, so that restarts can go one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, connection
+from django.template.loader import get_template
+from django.urls import resolve
+
+from authconfig.models import current_settings
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """Answer the server's two questions (ASGI, "Lifespan Protocol")."""
+    await receive()
+    await sync_to_async(_warm_up)()
+    _notify("READY=1")
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    _notify("STOPPING=1")
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def _warm_up() -> None:
+    """Do what the first requests would have to wait for."""
+    resolve("/login/")
+    get_template("account/login.html")
+    # A process that starts during an outage serves as soon as that is over.
+    with contextlib.suppress(DatabaseError):
+        current_settings()
+    connection.close()
+
+
+def _notify(state: str) -> None:
+    """Send it to the service manager, if one asked for it (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    # An address of the abstract namespace is written with an "@".
+    path = f"\0{address[1:]}" if address.startswith("@") else address
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.sendto(state.encode(), path)
