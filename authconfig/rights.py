@@ -8,7 +8,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import ManyToManyField, QuerySet
+from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -30,8 +30,14 @@ class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stu
     def label_from_instance(self, right: Permission) -> str:
         model = right.content_type.model_class()
         assert model is not None
-        action = ACTIONS[right.codename.split("_", 1)[0]]
+        own = _own_rights(model)
+        action = own.get(right.codename) or ACTIONS[right.codename.split("_", 1)[0]]
         return f"{capfirst(model._meta.verbose_name_plural)}: {action}"
+
+
+def _own_rights(model: type[Model]) -> dict[str, Any]:
+    """Those that a list has beside Django's four, with what they are called."""
+    return getattr(admin.site.get_model_admin(model), "own_rights", {})
 
 
 def rights() -> QuerySet[Permission]:
@@ -44,6 +50,7 @@ def rights() -> QuerySet[Permission]:
             admin.site.get_model_admin(model), "offered_rights", ACTIONS
         )
     ]
+    names += [name for model in models for name in _own_rights(model)]
     types = ContentType.objects.get_for_models(*models).values()
     found = Permission.objects.filter(content_type__in=types, codename__in=names)
     return found.select_related("content_type")

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from authconfig.clients import is_myapps
+from verification.operators import is_operator_alone
 
 
 class PbxAdminSite(UnfoldAdminSite):
@@ -29,6 +30,14 @@ class PbxAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(super().has_permission(request)) and is_myapps(request)
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if is_operator_alone(request):
+            return redirect("queue")
+        response: HttpResponse = super().index(request, extra_context)
+        return response
 
     @method_decorator(never_cache)
     @method_decorator(login_not_required)

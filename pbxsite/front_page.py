@@ -24,15 +24,15 @@ from authconfig.models import (
 )
 from authconfig.policy import needs_approval
 from pbxsite import summary
-from verification import heartbeat, sessions
-from verification.overview import MailTimes, Overview, mail_times, overview
+from pbxsite.queue_report import Report, report
+from verification import sessions
+from verification.operators import is_operator
+from verification.overview import MailTimes
 
 SETTINGS = "authconfig_authenticationsettings"
 MAILS = "verification_outgoingemail"
 AUDIT = "authconfig_auditevent"
 SESSIONS = "usersessions_usersession"
-# A worker takes a mail up at once; after this nobody seems to be there.
-TAKEN_UP_WITHIN = timedelta(seconds=30)
 LOGIN_EVENTS = (Event.LOGIN, Event.LOGIN_FAILED, Event.LOGIN_REJECTED)
 
 
@@ -56,8 +56,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _cards(request: HttpRequest) -> Iterator[Card]:
     if _may(request, "authconfig.change_authenticationsettings"):
         yield _policy_card(current_settings())
-    if _may(request, "verification.view_outgoingemail"):
-        yield _mail_card(overview(), mail_times())
+    if is_operator(request) or _may(request, "verification.view_outgoingemail"):
+        yield _mail_card(report(), operates=is_operator(request))
     if _may(request, "authconfig.view_auditevent"):
         yield _login_card()
     if _may(request, "usersessions.view_usersession"):
@@ -89,35 +89,16 @@ def _policy_details(*, held: bool) -> Iterator[str]:
         yield summary.without_email(count)
 
 
-def _mail_card(found: Overview, times: MailTimes) -> Card:
-    fault = _mail_fault(found)
+def _mail_card(found: Report, *, operates: bool) -> Card:
+    first, *others = [finding.sentence for finding in found.findings] or [""]
     return Card(
         _("Verification e-mails"),
-        "bad" if fault else "good",
-        fault or _mail_sentence(times),
-        tuple(_mail_details(found, times)),
-        _list(MAILS),
-        _("Outgoing e-mails"),
+        "bad" if first else "good",
+        first or _mail_sentence(found.times),
+        (*others, *_mail_details(found)),
+        reverse("queue") if operates else _list(MAILS),
+        _("E-mail queue") if operates else _("Outgoing e-mails"),
     )
-
-
-def _mail_fault(found: Overview) -> str:
-    waited = found.oldest_due_seconds
-    if waited is not None and waited > TAKEN_UP_WITHIN.total_seconds():
-        return _(
-            "An e-mail has been waiting for %(seconds)d seconds, and nobody has taken"
-            " it up. Look whether the Celery worker is running."
-        ) % {"seconds": waited}
-    if heartbeat.is_silent():
-        return _(
-            "No Celery worker has reported in the last minute, so e-mails would wait."
-            " Look whether the worker, its scheduler (beat) and Redis are running."
-        )
-    if found.failed_lately:
-        return _("The mail server refuses e-mails: %(words)s") % {
-            "words": found.last_failure
-        }
-    return ""
 
 
 def _mail_sentence(times: MailTimes) -> str:
@@ -130,7 +111,8 @@ def _mail_sentence(times: MailTimes) -> str:
     ) % {"count": times.count}
 
 
-def _mail_details(found: Overview, times: MailTimes) -> Iterator[str]:
+def _mail_details(found: Report) -> Iterator[str]:
+    times = found.times
     if times.count:
         yield _("Half of them within %(median)s s, 95 %% within %(p95)s s.") % {
             "median": number_format(times.median_seconds, 1),

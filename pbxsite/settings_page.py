@@ -32,7 +32,8 @@ from authconfig.reauthentication import (
 from pbxsite import account_tests, method_tests, saving, settings_cards, summary
 from pbxsite.account_tests import RECIPIENT
 from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
-from verification import sessions
+from pbxsite.queue_report import paused_words
+from verification import operations, sessions
 from verification.models import AccountTest
 
 PAGE = "admin:authconfig_authenticationsettings_changelist"
@@ -137,6 +138,7 @@ class SettingsPage(ModelAdmin):
             "conditions": settings_cards.conditions(form, form.stored),
             "field_faults": _field_faults(form),
             "version": _version(),
+            "paused": paused_words() if operations.current_pause() else "",
             "redirect_uri": redirect_uri(),
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
             "test_user": _user(request).name,

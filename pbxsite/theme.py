@@ -13,6 +13,8 @@ from django.urls import reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from verification.operators import is_operator, is_operator_alone
+
 TOKENS = Path(__file__).parent / "static" / "pbxsite" / "tokens.css"
 SCALE = re.compile(r"--(primary|base)-(\d+):\s*(#[0-9a-f]{6});")
 Item = dict[str, Any]
@@ -65,8 +67,12 @@ def theme(site_name: str) -> dict[str, Any]:
                 {
                     "title": _("Operation"),
                     "items": [
+                        _queue(),
                         _item(
-                            _("Outgoing e-mails"), "mail", "verification_outgoingemail"
+                            _("Outgoing e-mails"),
+                            "mail",
+                            "verification_outgoingemail",
+                            others=is_operator,
                         ),
                         _item(
                             _("Login sessions"),
@@ -106,15 +112,35 @@ def _overview() -> Item:
         "link": reverse_lazy("admin:index"),
         # Every page of the admin begins with this address.
         "active": lambda request: request.path == str(reverse_lazy("admin:index")),
+        "permission": lambda request: not is_operator_alone(request),
     }
 
 
-def _item(title: str | Promise, icon: str, model: str, permission: str = "") -> Item:
+def _queue() -> Item:
+    return {
+        "title": _("E-mail queue"),
+        "icon": "monitor_heart",
+        "link": reverse_lazy("queue"),
+        "permission": is_operator,
+    }
+
+
+def _nobody(_request: HttpRequest) -> bool:
+    return False
+
+
+def _item(
+    title: str | Promise,
+    icon: str,
+    model: str,
+    permission: str = "",
+    others: Callable[[HttpRequest], bool] = _nobody,
+) -> Item:
     app, name = model.split("_", 1)
     needed = permission or f"{app}.view_{name}"
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": lambda request: request.user.has_perm(needed),
+        "permission": lambda request: request.user.has_perm(needed) or others(request),
     }

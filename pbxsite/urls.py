@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 from authconfig.choices import Client
 from authconfig.clients import myapps_required
 from authconfig.oidc.provider import CALLBACK
-from pbxsite import factors, health, mailbox, roundtrip, social
+from pbxsite import factors, health, mailbox, queue_page, roundtrip, social
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView, LoginAgainView
 
@@ -39,6 +39,7 @@ urlpatterns = [
     *factors.urlpatterns,
     path("", include("verification.urls")),
     *roundtrip.urlpatterns,
+    *queue_page.urlpatterns,
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -12,6 +12,7 @@ from django.contrib import admin, messages
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -23,11 +24,14 @@ from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
 from authconfig.lists import ReadOnlyAdmin, confirmed, moment
 from authconfig.models import PbxUser
-from verification import flows
+from verification import flows, operations
 from verification.browsers import browser_text
 from verification.choices import Approver, Ending, LoginState, MailState
 from verification.factors import remove_all
-from verification.models import LoginSession, OutgoingEmail
+from verification.mail_history import mail_history
+from verification.models import LoginSession, OutgoingEmail, OutgoingEmailQuerySet
+from verification.operations import Operator
+from verification.operators import is_operator
 
 EXPIRED = "expired"
 # The whole of the server's words stands on the mail's own page.
@@ -140,6 +144,8 @@ class LoginSessionAdmin(ReadOnlyAdmin):
 
 @admin.register(OutgoingEmail)
 class OutgoingEmailAdmin(ReadOnlyAdmin):
+    offered_rights = ("view",)
+    own_rights = {"operate_queue": _("operate the queue")}
     list_display = (
         "user",
         "kind",
@@ -170,7 +176,18 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
         "code",
         "words",
         "language",
+        "history",
     )
+    actions = ["retry_selected", "cancel_selected"]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: OutgoingEmail | None = None
+    ) -> bool:
+        may_view = bool(super().has_view_permission(request, obj))
+        return may_view or self.has_operate_permission(request)
 
     @display(description=_("state"), ordering="state", label=MAIL_KINDS)
     def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
@@ -195,6 +212,58 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     @display(description=_("ended"), ordering="ended_at")
     def ended(self, mail: OutgoingEmail) -> str:
         return moment(mail.ended_at)
+
+    @display(description=_("history"))
+    def history(self, mail: OutgoingEmail) -> str:
+        """Each try and what operators did, by the audit log; no body, no link."""
+        rows = [
+            (moment(event.at), event.get_event_display(), event.actor or "", words)
+            for event, words in mail_history(mail)
+        ]
+        return render_to_string("verification/mail_history.html", {"rows": rows})
+
+    def in_words(self, mail: OutgoingEmail) -> str:
+        return f"{mail.get_kind_display()} · {mail.recipient} · {mail.words}"
+
+    @action(description=_("Queue selected e-mails again"), permissions=["operate"])
+    @confirmed(
+        _(
+            "Queue these e-mails again? Of a notice or voicemail that may be there"
+            " already a second one goes out. What was sent, and verification e-mails"
+            " that may be there or whose login is over, stay as they are."
+        )
+    )
+    def retry_selected(
+        self, request: HttpRequest, queryset: QuerySet[OutgoingEmail]
+    ) -> None:
+        assert isinstance(queryset, OutgoingEmailQuerySet)
+        chosen = queryset.count()
+        count = operations.retry(queryset, operator_of(request))
+        text = ngettext("%(n)d e-mail queued.", "%(n)d e-mails queued.", count)
+        messages.success(request, text % {"n": count})
+        if left := chosen - count:
+            text = ngettext(
+                "%(n)d stayed as it is: it was sent or is not wanted any more.",
+                "%(n)d stayed as they are: they were sent or are not wanted any more.",
+                left,
+            )
+            messages.warning(request, text % {"n": left})
+
+    @action(description=_("Cancel selected e-mails"), permissions=["operate"])
+    @confirmed(_("Cancel these e-mails? Only those that are still queued will be."))
+    def cancel_selected(
+        self, request: HttpRequest, queryset: QuerySet[OutgoingEmail]
+    ) -> None:
+        assert isinstance(queryset, OutgoingEmailQuerySet)
+        count = operations.cancel(queryset, operator_of(request))
+        text = ngettext("%(n)d e-mail cancelled.", "%(n)d e-mails cancelled.", count)
+        messages.success(request, text % {"n": count})
+
+
+def operator_of(request: HttpRequest) -> Operator:
+    assert isinstance(request.user, PbxUser)
+    origin = origin_of(request, get_adapter().get_client_ip(request))
+    return Operator(request.user, origin)
 
 
 class ClientFilter(admin.SimpleListFilter):

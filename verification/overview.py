@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Max, Min, Q
+from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from verification.choices import MailState
-from verification.models import OutgoingEmail
+from verification.models import OVER, OutgoingEmail
 
 LATELY = timedelta(hours=1)
+# How far back counts and charts look; what is older says nothing about today.
+DAY = timedelta(days=1)
 MOST_MEASURED = 1000
+MOST_GROUPS = 20
+FAILURES = (MailState.FAILED, MailState.UNKNOWN)
+WAITING = (MailState.QUEUED, MailState.SENDING)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """`oldest_due_seconds` is how long the oldest due mail has waited, or None."""
+    """`oldest_due_seconds` is how long the oldest due mail has waited, or None.
+
+    Of mails that are over `mails` counts those of the last day.
+    """
 
     mails: dict[str, int]
     due: int
@@ -26,42 +37,66 @@ class Overview:
     last_sent_at: datetime | None
     last_failure: str
     failed_lately: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    minutes: dict[datetime, Counter[str]]
 
 
 def overview() -> Overview:
-    counts = dict(
-        OutgoingEmail.objects.order_by()
-        .values_list("state")
-        .annotate(count=Count("pk"))
+    queued = OutgoingEmail.objects.filter(state__in=WAITING).aggregate(
+        queued=Count("pk", filter=Q(state=MailState.QUEUED)),
+        sending=Count("pk", filter=Q(state=MailState.SENDING)),
     )
     due = OutgoingEmail.objects.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
-    oldest = due["oldest"]
-    mails = OutgoingEmail.objects.order_by("-ended_at")
-    failed = mails.filter(state=MailState.FAILED).first()
-    sent = mails.filter(state=MailState.SENT).first()
+    minutes = _minutes()
+    ended: Counter[str] = sum(minutes.values(), Counter())
+    failed, sent = _last_failure(), _last_sent_at()
     return Overview(
-        mails={state.value: counts.get(state, 0) for state in MailState},
+        mails=queued | {state.value: ended[state] for state in OVER},
         due=due["count"],
-        oldest_due_seconds=(timezone.now() - oldest).total_seconds()
-        if oldest
-        else None,
-        last_sent_at=sent.ended_at if sent else None,
+        oldest_due_seconds=_age(due["oldest"]),
+        last_sent_at=sent,
         last_failure=f"{failed.stage} {failed.code or ''} {failed.words}"
         if failed
         else "",
         failed_lately=_is_newer(failed, sent),
+        minutes=minutes,
     )
 
 
-def _is_newer(failed: OutgoingEmail | None, sent: OutgoingEmail | None) -> bool:
+def _age(moment: datetime | None) -> float | None:
+    return (timezone.now() - moment).total_seconds() if moment else None
+
+
+def _minutes() -> dict[datetime, Counter[str]]:
+    """Count by minute and state what was over in the last day."""
+    rows = (
+        OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+        .order_by()
+        .values_list(TruncMinute("ended_at"), "state")
+        .annotate(count=Count("pk"))
+    )
+    minutes: dict[datetime, Counter[str]] = {}
+    for minute, state, count in rows:
+        minutes.setdefault(minute, Counter())[state] = count
+    return minutes
+
+
+def _last_sent_at() -> datetime | None:
+    sent = OutgoingEmail.objects.filter(state=MailState.SENT, ended_at__isnull=False)
+    newest = sent.order_by("-ended_at").values_list("ended_at", flat=True)
+    return newest.first()
+
+
+def _last_failure() -> OutgoingEmail | None:
+    lately = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+    return lately.filter(state=MailState.FAILED).order_by("-ended_at").first()
+
+
+def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:
     """Did the last hour's last mail fail?"""
     if failed is None or not failed.ended_at:
         return False
-    since = sent.ended_at if sent and sent.ended_at else timezone.now() - LATELY
-    return failed.ended_at > max(since, timezone.now() - LATELY)
+    lately = timezone.now() - LATELY
+    return failed.ended_at > max(sent or lately, lately)
 
 
 @dataclass(frozen=True)
@@ -90,3 +125,58 @@ def mail_times() -> MailTimes:
         median_seconds=taken[len(taken) // 2],
         p95_seconds=taken[len(taken) * 95 // 100],
     )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Mails that failed in the same way; those still queued are tried again."""
+
+    state: MailState
+    stage: str
+    code: int | None
+    fault: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.state}:{self.stage}:{self.code or ''}:{self.fault}"
+
+    def mails(self) -> Any:
+        same = OutgoingEmail.objects.filter(
+            state=self.state, stage=self.stage, code=self.code, fault=self.fault
+        )
+        if self.state == MailState.QUEUED:
+            return same
+        return same.filter(ended_at__gt=timezone.now() - DAY)
+
+
+@dataclass(frozen=True)
+class Failures:
+    group: Group
+    count: int
+    words: str
+    last_at: datetime | None
+
+
+def failures() -> list[Failures]:
+    """Group the last day's failed mails, and those whose last try failed."""
+    ended = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+    delayed = OutgoingEmail.objects.filter(state=MailState.QUEUED).exclude(stage="")
+    groups = [*_grouped(delayed), *_grouped(ended.filter(state__in=FAILURES))]
+    return sorted(groups, key=lambda each: -each.count)[:MOST_GROUPS]
+
+
+def _grouped(mails: Any) -> Iterable[Failures]:
+    rows = (
+        mails.order_by()
+        .values_list("state", "stage", "code", "fault")
+        .annotate(count=Count("pk"), words=Max("words"), last_at=Max("ended_at"))
+    )
+    for state, stage, code, fault, count, words, last_at in rows:
+        yield Failures(
+            Group(MailState(state), stage, code, fault), count, words, last_at
+        )
+
+
+def group_of(key: str) -> Group | None:
+    """Find the group that a page named; None for what is none."""
+    return next((f.group for f in failures() if f.group.key == key), None)

@@ -144,5 +144,5 @@ def test_it_costs_few_queries(
     AuthenticationSettings.load()
     admin_client_myapps.get("/admin/")
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(18):
         admin_client_myapps.get("/admin/")

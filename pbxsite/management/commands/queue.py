@@ -4,34 +4,67 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
 from pbxsite.management.site_command import SiteCommand
-from verification.overview import Overview, overview
+from pbxsite.queue_report import Report, report
 
 
 class Command(SiteCommand):
-    help = "Show the outgoing e-mails by state and how long the oldest one waits."
+    help = "Show what the queue page shows: whether verification e-mails go out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = overview()
+        found = report()
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), cls=DjangoJSONEncoder))
         else:
             self.stdout.write("\n".join(lines(found)))
 
 
-def lines(found: Overview) -> list[str]:
-    waits = found.oldest_due_seconds
-    return [
-        *(f"{state:<8} {count:>8}" for state, count in found.mails.items()),
-        f"due now  {found.due:>8}"
-        + (f", the oldest for {waits:.0f} s" if waits is not None else ""),
-        f"last sent: {found.last_sent_at or 'never'}",
-        f"last failure: {found.last_failure or 'none'}",
-    ]
+def lines(found: Report) -> Iterator[str]:
+    findings = [each.sentence for each in found.findings]
+    yield from [f"! {sentence}" for sentence in findings] or ["All is well."]
+    yield from (f"{state:<8} {count:>8}" for state, count in found.mails.items())
+    yield f"due now  {found.due:>8}" + _age(found.oldest_due_seconds)
+    yield f"last sent: {found.last_sent_at or 'never'}"
+    yield f"last failure: {found.last_failure or 'none'}"
+    times = found.times
+    yield (
+        f"last hour: {times.count} sent, p50 {times.median_seconds:.1f} s,"
+        f" p95 {times.p95_seconds:.1f} s"
+    )
+    yield from _failures(found)
+    yield from _parts(found)
+
+
+def _age(seconds: float | None) -> str:
+    return "" if seconds is None else f", the oldest for {seconds:.0f} s"
+
+
+def _failures(found: Report) -> Iterator[str]:
+    for group in found.failures:
+        yield f"{group.count} {group.state}: {group.stage} {group.words}"
+        yield f"    {group.remedy}"
+
+
+def _parts(found: Report) -> Iterator[str]:
+    for speaker in found.speakers:
+        state = "silent" if speaker.is_silent else "up"
+        yield (
+            f"{speaker.kind} {speaker.name}: {state}, seen"
+            f" {speaker.seen_seconds:.0f} s ago, version {speaker.version}"
+            + (f", {speaker.work}" if speaker.work else "")
+        )
+    lengths = ", ".join(f"{name} {n}" for name, n in found.broker.lengths.items())
+    yield f"broker: {'up' if found.broker.is_up else 'down'}" + (
+        f", waiting tasks: {lengths}" if lengths else ""
+    )
+    for server in found.servers:
+        state = {True: "up", False: "down", None: "not asked yet"}[server.is_up]
+        yield f"{server.kind} {server.name}: {state} {server.words}".rstrip()

@@ -6,6 +6,7 @@
   const shapes = {
     full: { dateStyle: "medium", timeStyle: "short" },
     time: { timeStyle: "short" },
+    date: { dateStyle: "medium" },
   };
 
   function localize(element) {

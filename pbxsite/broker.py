@@ -1,0 +1,46 @@
+"""How the broker is: it wakes the workers, and is asked with a short time limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from pbxsite.celery import app
+from verification.outages import redis_outage
+
+
+@dataclass(frozen=True)
+class Broker:
+    """`lengths`: how many tasks wait in each queue."""
+
+    is_up: bool
+    lengths: dict[str, int] = field(default_factory=dict)
+
+
+def broker() -> Broker:
+    """Ask it, unless it was silent just now."""
+    if redis_outage.is_on():
+        return Broker(is_up=False)
+    try:
+        return Broker(is_up=True, lengths=_lengths())
+    except (OperationalError, RedisError, OSError):
+        redis_outage.begin()
+        return Broker(is_up=False)
+
+
+def _lengths() -> dict[str, int]:
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        lengths = {}
+        for name in app.amqp.queues:
+            try:
+                declared = channel.queue_declare(queue=name, passive=True)
+            except connection.channel_errors:
+                # In Redis an empty queue is none.
+                lengths[name] = 0
+            else:
+                lengths[name] = declared.message_count
+        return lengths

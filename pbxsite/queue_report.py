@@ -1,0 +1,282 @@
+"""How the outgoing queue and all that it needs are: computed once, shown everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from authconfig.choices import Dependency
+from authconfig.models import AuthenticationSettings, current_settings
+from pbxsite.broker import Broker, broker
+from pbxsite.servers import Server, servers
+from verification import heartbeat, operations
+from verification.choices import MailState, Part, Stage
+from verification.models import Heartbeat, SendingPause
+from verification.overview import (
+    FAILURES,
+    Failures,
+    MailTimes,
+    Overview,
+    failures,
+    mail_times,
+    overview,
+)
+from verification.smtp import SmtpError
+from verification.smtp.faults import Fault
+
+# A worker takes a mail up at once; after this nobody seems to be there.
+TAKEN_UP_WITHIN = timedelta(seconds=30)
+SETTINGS = "admin:authconfig_authenticationsettings_changelist"
+
+
+@dataclass(frozen=True)
+class Bin:
+    """What was over in one stretch of a chart."""
+
+    at: datetime
+    sent: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    key: str
+    state: str
+    stage: str
+    code: int | None
+    count: int
+    words: str
+    remedy: str
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A worker or the scheduler, by its last words."""
+
+    name: str
+    kind: str
+    version: str
+    slots: int
+    work: str
+    started_at: datetime
+    seen_seconds: float
+    is_silent: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, in a sentence, and where to mend it."""
+
+    sentence: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that operators need; times are seconds, bins begin at their `at`."""
+
+    findings: list[Finding]
+    mails: dict[str, int]
+    due: int
+    oldest_due_seconds: float | None
+    last_sent_at: datetime | None
+    last_failure: str
+    failed_lately: bool
+    times: MailTimes
+    paused_since: datetime | None
+    paused_by: str
+    hour: list[Bin]
+    day: list[Bin]
+    failures: list[FailureGroup]
+    speakers: list[Speaker]
+    broker: Broker
+    servers: list[Server]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def report() -> Report:
+    settings, found, now = current_settings(), overview(), timezone.now()
+    pause, speakers, asked = operations.current_pause(), _speakers(now), broker()
+    needed = servers(settings)
+    return Report(
+        findings=list(_findings(found, pause, speakers, asked, needed)),
+        mails=found.mails,
+        due=found.due,
+        oldest_due_seconds=found.oldest_due_seconds,
+        last_sent_at=found.last_sent_at,
+        last_failure=found.last_failure,
+        failed_lately=found.failed_lately,
+        times=mail_times(),
+        paused_since=pause.since if pause else None,
+        paused_by=str(pause.actor or "") if pause else "",
+        hour=bins(found.minutes, now, count=60, minutes=1),
+        day=bins(found.minutes, now, count=96, minutes=15),
+        failures=[_failure_group(each, settings) for each in failures()],
+        speakers=speakers,
+        broker=asked,
+        servers=needed,
+    )
+
+
+def bins(
+    ended: dict[datetime, Counter[str]], now: datetime, *, count: int, minutes: int
+) -> list[Bin]:
+    """Add the minutes up to stretches, of which the last one is still under way."""
+    length = timedelta(minutes=minutes)
+    last = _floor(now, length)
+    added: defaultdict[datetime, Counter[str]] = defaultdict(Counter)
+    for minute, counts in ended.items():
+        added[_floor(minute, length)] += counts
+    return [
+        _bin(at, added[at])
+        for at in (last - length * back for back in reversed(range(count)))
+    ]
+
+
+def _floor(moment: datetime, length: timedelta) -> datetime:
+    seconds = length.total_seconds()
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
+
+
+def _bin(at: datetime, counts: Counter[str]) -> Bin:
+    return Bin(at, counts[MailState.SENT], sum(counts[state] for state in FAILURES))
+
+
+def _failure_group(found: Failures, settings: AuthenticationSettings) -> FailureGroup:
+    group = found.group
+    return FailureGroup(
+        key=group.key,
+        state=group.state,
+        stage=group.stage,
+        code=group.code,
+        count=found.count,
+        words=found.words,
+        remedy=_remedy(found, settings),
+        last_at=found.last_at,
+    )
+
+
+def _remedy(found: Failures, settings: AuthenticationSettings) -> str:
+    """Say what to do, as a test of the e-mail account would."""
+    group = found.group
+    details = {
+        "server": settings.smtp_server,
+        "port": settings.smtp_port,
+        "issuer": _("somebody"),
+    }
+    fault = Fault[group.fault] if group.fault in Fault.__members__ else Fault.THIS_SITE
+    stage = Stage(group.stage) if group.stage else Stage.RESOLVE
+    error = SmtpError(stage, found.words, fault=fault, code=group.code, details=details)
+    return error.remedy
+
+
+def _speakers(now: datetime) -> list[Speaker]:
+    return [
+        Speaker(
+            name=row.name,
+            kind=row.kind,
+            version=row.version,
+            slots=row.slots,
+            work=row.work,
+            started_at=row.started_at,
+            seen_seconds=(now - row.seen_at).total_seconds(),
+            is_silent=now - row.seen_at > heartbeat.SILENCE,
+        )
+        for row in Heartbeat.objects.all()
+    ]
+
+
+def _findings(
+    found: Overview,
+    pause: SendingPause | None,
+    speakers: list[Speaker],
+    asked: Broker,
+    needed: Iterable[Server],
+) -> Iterator[Finding]:
+    if pause:
+        yield Finding(paused_words(), reverse("queue"))
+    yield from _engine_findings(found, speakers, asked, is_paused=bool(pause))
+    down = [server for server in needed if server.is_up is False]
+    for server in down:
+        yield Finding(_down_words(server), reverse(SETTINGS))
+    if found.failed_lately and Dependency.SMTP not in {each.kind for each in down}:
+        words = _("The mail server refuses e-mails: %(words)s")
+        yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS))
+
+
+def _engine_findings(
+    found: Overview, speakers: list[Speaker], asked: Broker, *, is_paused: bool
+) -> Iterator[Finding]:
+    waited = found.oldest_due_seconds
+    if not is_paused and waited and waited > TAKEN_UP_WITHIN.total_seconds():
+        words = _(
+            "An e-mail has been waiting for %(seconds)s seconds, and nobody has taken"
+            " it up. Look whether the Celery worker is running."
+        )
+        yield Finding(words % {"seconds": number_format(waited, 0)}, reverse("queue"))
+    if not asked.is_up:
+        yield Finding(
+            _(
+                "The broker (Redis) does not answer: workers hear of new e-mails late"
+                " or not at all. No e-mail is lost."
+            ),
+            reverse("queue"),
+        )
+    yield from _silence(speakers)
+
+
+def _silence(speakers: list[Speaker]) -> Iterator[Finding]:
+    speaking = {each.kind for each in speakers if not each.is_silent}
+    if Part.WORKER not in speaking:
+        yield Finding(
+            _(
+                "No Celery worker has reported in the last minute, so e-mails would"
+                " wait. Look whether a worker is running."
+            ),
+            reverse("queue"),
+        )
+    elif Part.SCHEDULER not in speaking:
+        yield Finding(
+            _(
+                "The scheduler (beat) has not reported in the last minute, so tries"
+                " that failed are not repeated. Look whether beat and Redis are"
+                " running."
+            ),
+            reverse("queue"),
+        )
+
+
+def paused_words() -> str:
+    return _(
+        "Sending is paused: no e-mail goes out, verification e-mails neither, so"
+        " nobody who needs one can log in."
+    )
+
+
+DOWN = {
+    Dependency.SMTP: gettext_lazy(
+        "The SMTP server %(name)s does not take e-mails: %(words)s"
+    ),
+    Dependency.CONTROLLER: gettext_lazy(
+        "The domain controller %(name)s does not answer: %(words)s"
+    ),
+    Dependency.PROVIDER: gettext_lazy(
+        "The OpenID provider %(name)s does not answer: %(words)s"
+    ),
+}
+
+
+def _down_words(server: Server) -> str:
+    return str(DOWN[server.kind]) % {"name": server.name, "words": server.words}

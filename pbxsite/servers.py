@@ -1,0 +1,72 @@
+"""The servers of others that logins and e-mails need now, and how they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.utils import timezone
+
+from authconfig.choices import Dependency, Method
+from authconfig.directory.controllers import controllers_of
+from authconfig.models import AuthenticationSettings, DependencyState
+from authconfig.policy import uses
+
+# A controller that the DNS names no more is not asked any more.
+REMEMBERED = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Server:
+    """`is_up` is None until somebody has asked it."""
+
+    kind: Dependency
+    name: str
+    is_up: bool | None = None
+    since: datetime | None = None
+    asked_at: datetime | None = None
+    words: str = ""
+
+
+def servers(settings: AuthenticationSettings) -> list[Server]:
+    states = {(row.kind, row.name): row for row in DependencyState.objects.all()}
+    return [
+        _server(kind, name, states.get((kind.value, name)))
+        for kind, name in dict.fromkeys(_needed(settings, list(states.values())))
+    ]
+
+
+def _server(kind: Dependency, name: str, state: DependencyState | None) -> Server:
+    if state is None:
+        return Server(kind, name)
+    return Server(
+        kind, name, state.is_up, state.changed_at, state.asked_at, state.words
+    )
+
+
+def _needed(
+    settings: AuthenticationSettings, states: list[DependencyState]
+) -> Iterator[tuple[Dependency, str]]:
+    if settings.smtp_server:
+        yield Dependency.SMTP, f"{settings.smtp_server}:{settings.smtp_port}"
+    if uses(settings, Method.NETLOGON):
+        for name in _controllers(settings, states):
+            yield Dependency.CONTROLLER, name
+    if uses(settings, Method.OAUTH2):
+        host = urlsplit(settings.oauth2_well_known_url).netloc
+        yield Dependency.PROVIDER, host.rpartition("@")[2]
+
+
+def _controllers(
+    settings: AuthenticationSettings, states: list[DependencyState]
+) -> Iterator[str]:
+    """Those that are listed, else those that logins found by the DNS of late."""
+    if settings.netlogon_servers.strip():
+        yield from map(str, controllers_of(settings, 0))
+        return
+    since = timezone.now() - REMEMBERED
+    for state in states:
+        if state.kind == Dependency.CONTROLLER and state.asked_at > since:
+            yield state.name
