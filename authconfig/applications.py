@@ -29,6 +29,10 @@ class ClientApplicationQuerySet(models.QuerySet["ClientApplication"]):
     def asking_by(self, way: AsksBy) -> ClientApplicationQuerySet:
         return self.filter(asks_by__in=[way, AsksBy.BOTH])
 
+    def tiles_of(self, kind: Client) -> ClientApplicationQuerySet:
+        """What a session of this kind opens, as far as it can be gone to."""
+        return self.filter(kind=kind).exclude(start_url="")
+
 
 class ClientApplication(models.Model):
     name = models.CharField(
@@ -134,6 +138,10 @@ class ClientApplication(models.Model):
     def is_from_the_start(self) -> bool:
         """Is it myApps or myPBX itself, which every site has?"""
         return self.slug in Client.values
+
+    @property
+    def icon_template(self) -> str:
+        return f"icons/{self.icon}.svg"
 
     @property
     def forward_auth_address(self) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Client, Method
 from authconfig.clients import session_client
+from authconfig.destinations import leading_path
 from authconfig.forms import LoginForm
 from authconfig.models import current_settings
 from authconfig.policy import methods_for, password_methods_for
@@ -34,6 +35,9 @@ class LoginView(AllauthLoginView):
             return redirect(self.get_authenticated_redirect_url())
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
+
+    def get_authenticated_redirect_url(self) -> str:
+        return leading_path(super().get_authenticated_redirect_url())
 
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()

@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
-from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of
+from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of, session_client
+from authconfig.destinations import ACCOUNT, client_of, leading_path, start_path
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
 from authconfig.names import name_key, pbx_name
@@ -60,9 +61,15 @@ class AccountAdapter(DefaultAccountAdapter):
         """Stay silent: where a login ends says enough."""
 
     def is_safe_url(self, url: str) -> bool:
-        """Go on to this site alone; the Host header never counts."""
+        """Go on to this site and its clients alone; the Host header never counts."""
         host = urlsplit(settings.SITE_URL).netloc
-        return url_has_allowed_host_and_scheme(url, allowed_hosts={host})
+        is_ours = url_has_allowed_host_and_scheme(url, allowed_hosts={host})
+        return is_ours or client_of(url) is not None
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where a login leads that wanted nothing in particular."""
+        client = session_client(request)
+        return start_path(client) if client else reverse(ACCOUNT)
 
     def login(self, request: HttpRequest, user: PbxUser) -> None:
         """Begin the session, always with a new key and of one kind."""
@@ -82,6 +89,7 @@ class AccountAdapter(DefaultAccountAdapter):
         self, request: HttpRequest, user: PbxUser, **kwargs: Any
     ) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
+        response["Location"] = leading_path(response["Location"])
         released = request.session.pop(RELEASED_KEY)
         UserSession.objects.filter(session_key=request.session.session_key).update(
             data=released

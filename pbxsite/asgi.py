@@ -1,7 +1,7 @@
-"""The ASGI door: event streams are served before Django's middleware.
+"""The ASGI door: two kinds of addresses are served before Django's middleware.
 
-Behind the middleware each waiting browser would hold a thread and a database
-connection until its stream ends.
+Behind it each waiting browser would hold a thread and a database connection until its
+event stream ends; and proxies ask about every file of a page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from pbxsite.forward.door import forward_auth  # noqa: E402
 from pbxsite.lifespan import lifespan  # noqa: E402
+from pbxsite.outside import Application  # noqa: E402
 from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
@@ -24,12 +26,18 @@ django_application = ASGIHandler()
 event_stream = guarded(stream)
 
 
+FORWARD_AUTH = "/forward-auth/"
+
+
 async def application(scope: Any, receive: Any, send: Any) -> None:
     await _application_for(scope)(scope, receive, send)
 
 
-def _application_for(scope: Any) -> Any:
+def _application_for(scope: Any) -> Application:
     if scope["type"] == "lifespan":
         return lifespan
-    is_stream = scope["type"] == "http" and scope["path"] in STREAMS
-    return event_stream if is_stream else django_application
+    if scope["type"] != "http":
+        return django_application
+    if scope["path"].startswith(FORWARD_AUTH):
+        return forward_auth
+    return event_stream if scope["path"] in STREAMS else django_application

@@ -11,6 +11,7 @@ from authconfig.choices import Client
 from authconfig.clients import myapps_required
 from authconfig.oidc.provider import CALLBACK
 from pbxsite import factors, health, mailbox, queue_page, roundtrip, social
+from pbxsite.forward import hop
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView, LoginAgainView
 
@@ -40,6 +41,7 @@ urlpatterns = [
     path("", include("verification.urls")),
     *roundtrip.urlpatterns,
     *queue_page.urlpatterns,
+    *hop.urlpatterns,
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

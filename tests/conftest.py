@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
 import pytest
 from django.conf import settings
@@ -15,7 +16,12 @@ from django.utils import translation
 from authconfig import dependencies
 from authconfig.choices import AuthenticationType
 from authconfig.directory import controllers
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.models import (
+    AuthenticationSettings,
+    ClientApplication,
+    PbxUser,
+    current_settings,
+)
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from tests.provider import Provider, running_provider
@@ -26,6 +32,7 @@ from verification.persistence import noted
 
 PASSWORD = "correct horse battery"
 LINK = "https://pbx.example/PBX0/session.xml"
+FIRST_CLIENTS = import_module("authconfig.migrations.0009_myapps_and_mypbx").ROWS
 SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
 
@@ -51,6 +58,18 @@ def _no_language_left_active() -> Iterator[None]:
     left = translation.get_language()
     translation.deactivate()
     assert left == settings.LANGUAGE_CODE, f"This test leaves “{left}” active."
+
+
+@pytest.fixture(autouse=True)
+def _clients_from_the_start(
+    request: pytest.FixtureRequest, _django_db_helper: None
+) -> None:
+    """Tests with transactions of their own empty every table when they end."""
+    with_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if with_database or request.node.get_closest_marker("django_db"):
+        for slug, name, icon in FIRST_CLIENTS:
+            facts = {"name": name, "kind": slug, "icon": icon, "is_own": True}
+            ClientApplication.objects.get_or_create(slug=slug, defaults=facts)
 
 
 @pytest.fixture

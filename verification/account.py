@@ -20,7 +20,7 @@ from django.views.decorators.http import (
 
 from authconfig.clients import is_myapps, myapps_required, session_client
 from authconfig.identities import connection_of
-from authconfig.models import PbxUser, current_settings
+from authconfig.models import ClientApplication, PbxUser, current_settings
 from authconfig.reauthentication import reauthentication_required
 from verification import factors, passwords, sessions
 from verification.approvals import Tried, context_of, decidable
@@ -43,8 +43,11 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
     user, decides = request.user, is_myapps(request)
     listed = sessions.listed(request)
+    client = session_client(request)
+    assert client
     context = {
-        "client": session_client(request),
+        "client": client,
+        "tiles": ClientApplication.objects.tiles_of(client),
         # For the include that shows the logins to decide about.
         "tried": tried,
         "sessions": listed,

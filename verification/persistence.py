@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -57,9 +60,26 @@ class PersistentSessions:
         response = self.get_response(request)
         if request.session.accessed and request.user.is_authenticated:
             _follow(request, key_before)
-            _renew(request)
-            _note_use(request)
+            _renew(request.session)
+            _note_use([request.session.session_key or ""])
         return response
+
+
+def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
+    """Do the same for sessions that are used where none of our pages is seen.
+
+    Takes their decoded contents by key; few of them cost a write.
+    """
+    _note_use(sessions)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    for key, kept in sessions.items():
+        if _is_renewal_due(kept, time.time()):
+            session = store(key)
+            _renew(session)
+            # One that ended meanwhile has no key any more, or no row.
+            if session.session_key == key:
+                with suppress(UpdateError):
+                    session.save()
 
 
 def _follow(request: HttpRequest, key_before: str | None) -> None:
@@ -74,27 +94,33 @@ def _follow(request: HttpRequest, key_before: str | None) -> None:
         )
 
 
-def _renew(request: HttpRequest) -> None:
+def _renew(session: SessionBase) -> None:
     """Set when the session ends: a moment, so that no later write moves it."""
-    session, now = request.session, time.time()
+    now = time.time()
     # A session from before this was noted proves nobody's presence just now.
     began_at = session.setdefault(
         BEGAN_KEY, now - settings.REAUTHENTICATION_TTL.total_seconds()
     )
-    idle = settings.SESSION_IDLE_TTL.total_seconds()
-    if now - session.get(RENEWED_KEY, 0) < idle / RENEWAL_PART:
+    if not _is_renewal_due(session, now):
         return
     session[RENEWED_KEY] = now
+    idle = settings.SESSION_IDLE_TTL.total_seconds()
     ends_at = min(now + idle, began_at + settings.SESSION_MAX_TTL.total_seconds())
     session.set_expiry(datetime.fromtimestamp(ends_at, UTC))
 
 
-def _note_use(request: HttpRequest) -> None:
+def _is_renewal_due(kept: SessionBase | dict[str, Any], now: float) -> bool:
+    idle: float = settings.SESSION_IDLE_TTL.total_seconds()
+    renewed_at: float = kept.get(RENEWED_KEY, 0)
+    return now - renewed_at >= idle / RENEWAL_PART
+
+
+def _note_use(keys: Iterable[str]) -> None:
     """Of many processes that note it, the first one of a minute writes."""
-    key, now = request.session.session_key or "", timezone.now()
-    if noted.is_due(key):
+    due, now = [key for key in keys if noted.is_due(key)], timezone.now()
+    if due:
         UserSession.objects.filter(
-            session_key=key, last_seen_at__lt=now - USE_NOTED_EVERY
+            session_key__in=due, last_seen_at__lt=now - USE_NOTED_EVERY
         ).update(last_seen_at=now)
 
 

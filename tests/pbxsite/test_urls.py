@@ -35,6 +35,12 @@ PUBLIC = {
     "admin/login/",
     "livez",
     "readyz",
+    # They lead to the login of the client's own kind.
+    "clients/<slug:slug>/open/",
+    "clients/<slug:slug>/failed/",
+    # On a client's host, where the site's session cookie does not go.
+    ".pbx-auth/<slug:slug>/login/",
+    ".pbx-auth/<slug:slug>/enter/",
     # On this machine and in embedded mode alone.
     "mailbox/",
     "mailbox/<str:name>/",

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings, ClientApplication, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
+from tests.html import Page
 from verification.choices import Approver, LoginState
 from verification.models import LoginSession
 from verification.tokens import approval_code
@@ -176,3 +177,28 @@ def test_a_mypbx_page_shows_no_login(
     for path in ("/account/", "/account/approvals/"):
         assert 'name="decision"' not in _page(mypbx, path)
     assert mypbx.get("/account/rejected/").status_code == 403
+
+
+def test_a_session_shows_the_clients_that_it_opens_as_tiles(
+    browser: Browser, start: Starter
+) -> None:
+    for kind in ("myapps", "mypbx"):
+        url = f"https://{kind}.example.com/"
+        ClientApplication.objects.create(
+            name=f"Chat {kind}", slug=f"chat-{kind}", kind=kind, start_url=url
+        )
+    for path, kind in (("/login/", "myapps"), ("/mypbx/login/", "mypbx")):
+        start(browser, path=path)
+
+        page = Page(browser.get("/account/").content.decode())
+
+        tiles = [e for e in page.elements if e[1].get("class") == "tile"]
+        assert [(t, a["href"], words) for t, a, words in tiles] == [
+            ("a", f"https://{kind}.example.com/", ["Chat", kind])
+        ]
+
+
+def test_clients_without_a_start_have_no_tile(browser: Browser, start: Starter) -> None:
+    start(browser)
+
+    assert "tile" not in browser.get("/account/").content.decode()

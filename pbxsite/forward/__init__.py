@@ -1,0 +1,1 @@
+"""Forward authentication: proxies ask for each request whose session it belongs to."""

@@ -1,0 +1,101 @@
+"""Whose session a ticket shows: asked of the rows, for many tickets at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from authconfig.choices import AsksBy, Client
+from authconfig.clients import SESSION_KEY as CLIENT_KEY
+from authconfig.models import AuthenticationSettings, ClientApplication, PbxUser
+from authconfig.policy import methods_for
+from pbxsite.forward.asked import Ticket
+from pbxsite.forward.headers import Headers, remote_headers
+from pbxsite.forward.tokens import read_cookie
+from verification.persistence import keep_alive
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: HTTPStatus
+    headers: Headers
+
+
+NOT_FOUND = Verdict(HTTPStatus.NOT_FOUND, [])
+NOT_BY_THIS_WAY = Verdict(HTTPStatus.FORBIDDEN, [])
+LOG_IN = Verdict(HTTPStatus.UNAUTHORIZED, [])
+
+
+def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
+    """Answer all of them by five queries; a myPBX session opens nothing of myApps."""
+    rows = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
+    clients = {client.slug: client for client in rows}
+    open_kinds = _open_kinds()
+    keys = _session_keys(tickets)
+    sessions = _living(set(keys.values()))
+    users = _users(sessions.values())
+
+    def verdict(ticket: Ticket) -> Verdict:
+        client = clients.get(ticket.slug)
+        if client is None:
+            return NOT_FOUND
+        if not client.asks(AsksBy.FORWARD_AUTH):
+            return NOT_BY_THIS_WAY
+        kept = sessions.get(keys.get(ticket, ""), {})
+        user = users.get(kept.get(SESSION_KEY, ""))
+        if user is None or not _is_unchanged(user, kept):
+            return LOG_IN
+        kind = kept.get(CLIENT_KEY, Client.MYPBX)
+        if kind != client.kind or kind not in open_kinds:
+            return LOG_IN
+        return Verdict(HTTPStatus.OK, remote_headers(user))
+
+    verdicts = {ticket: verdict(ticket) for ticket in tickets}
+    used = {keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
+    keep_alive({key: sessions[key] for key in used})
+    return verdicts
+
+
+def _open_kinds() -> set[Client]:
+    """Those to which anybody can log in at present."""
+    # Not the process's copy: its age and ours would add up.
+    rules = AuthenticationSettings.load()
+    return {client for client in Client if methods_for(rules, client)}
+
+
+def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:
+    """Return the session of each ticket: its own cookie's, or the one it was given."""
+    passes = {t: read_cookie(t.client_cookie) for t in tickets if t.client_cookie}
+    pks = {shown.session_pk for shown in passes.values() if shown}
+    listed = UserSession.objects.filter(pk__in=pks) if pks else ()
+    by_pk = {session.pk: session.session_key for session in listed}
+    keys = {t: t.session_key for t in tickets if t.session_key}
+    for ticket, shown in passes.items():
+        if shown and (shown.slug, shown.host) == (ticket.slug, ticket.host):
+            keys.setdefault(ticket, by_pk.get(shown.session_pk, ""))
+    return keys
+
+
+def _living(keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    return {row.session_key: row.get_decoded() for row in rows}
+
+
+def _users(sessions: Iterable[dict[str, Any]]) -> dict[str, PbxUser]:
+    pks = {kept[SESSION_KEY] for kept in sessions if SESSION_KEY in kept}
+    return {str(u.pk): u for u in PbxUser.objects.filter(pk__in=pks, is_active=True)}
+
+
+def _is_unchanged(user: PbxUser, kept: dict[str, Any]) -> bool:
+    """A session ends with the password that it began with."""
+    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    shown = kept.get(HASH_SESSION_KEY, "")
+    return any(constant_time_compare(shown, each) for each in known)
