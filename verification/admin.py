@@ -213,7 +213,7 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     def ended(self, mail: OutgoingEmail) -> str:
         return moment(mail.ended_at)
 
-    @display(description=_("history"))
+    @display(description=_("what became of it"))
     def history(self, mail: OutgoingEmail) -> str:
         """Each try and what operators did, by the audit log; no body, no link."""
         rows = [

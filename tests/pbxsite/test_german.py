@@ -42,6 +42,7 @@ ADMIN_PAGES = [
     "/admin/usersessions/usersession/",
     "/admin/verification/loginsession/",
     "/admin/verification/outgoingemail/",
+    "/admin/queue/",
 ]
 # The theme draws them from these names.
 PICTURES = {"add"}
