@@ -14,39 +14,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from pbxsite import redis_server
+from tests.redis_servers import Redis
 from tests.site import Site, running_site
 
 # Whole sites are started and killed here: once, beside the browsers' tests.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PASSWORD = "a long user's password"
 LIMIT_SECONDS = 2.0
-
-
-class Redis:
-    """One of the test's own, which it may kill and start again."""
-
-    def __init__(self, directory: Path) -> None:
-        self.socket = directory / "redis.sock"
-        self.url = f"unix://{self.socket}"
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            redis_server.command(self.socket), stdout=subprocess.DEVNULL
-        )
-        limit = time.monotonic() + 10
-        while not self.socket.exists():
-            assert time.monotonic() < limit, "Redis did not start"
-            time.sleep(0.05)
-
-    def stop(self, how: signal.Signals) -> None:
-        self._process.send_signal(how)
-        if how is not signal.SIGSTOP:
-            self._process.wait(10)
-            self.socket.unlink(missing_ok=True)
-
-    def go_on(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""The mails of a run, queued by the flows that logins and voicemails go through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from random import Random
+
+from django.core.files.base import ContentFile
+
+from authconfig.choices import Client, Method, Origin
+from authconfig.models import AuthenticationSettings, PbxUser
+from tests.recordings import wav
+from verification import flows, voicemails
+from verification.choices import LoginFacts
+from verification.models import OutgoingEmail
+
+HERE = Origin("192.0.2.7", "Firefox")
+FACTS = LoginFacts(Client.MYAPPS, Method.PASSWORD, HERE, "en")
+VOICEMAIL_SHARE = 0.3
+RECORDING = wav(2)
+
+
+def set_up(smtp_port: int) -> None:
+    AuthenticationSettings.load()
+    AuthenticationSettings.objects.update(
+        two_factor=True,
+        verification_link="https://pbx.example/PBX0/session.xml",
+        smtp_server="127.0.0.1",
+        smtp_port=smtp_port,
+        smtp_security="none",
+        smtp_email_address="pbx@example.com",
+    )
+
+
+def address(number: int) -> str:
+    return f"user{number}@example.com"
+
+
+@dataclass
+class Queue:
+    """Each mail has a user of its own, so that an address names a mail."""
+
+    count: int
+    random: Random
+    queued: int = 0
+    queued_at: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._users = PbxUser.objects.bulk_create(
+            PbxUser(name=f"user{n}", email=address(n)) for n in range(self.count)
+        )
+
+    @property
+    def is_done(self) -> bool:
+        return self.queued == self.count
+
+    def add(self, count: int) -> None:
+        for _ in range(min(count, self.count - self.queued)):
+            user = self._users[self.queued]
+            self.queued_at[user.email] = time.time()
+            self._queue(user)
+            self.queued += 1
+
+    def _queue(self, user: PbxUser) -> None:
+        if self.random.random() < VOICEMAIL_SHARE:
+            recording = ContentFile(RECORDING, "a.wav")
+            message = voicemails.Message(user.name, recording, caller="0711123456")
+            queued: object = voicemails.take(message, HERE)
+            assert isinstance(queued, OutgoingEmail), queued
+        else:
+            login = flows.start_login(user, FACTS)
+            assert isinstance(login, flows.LoginSession), login

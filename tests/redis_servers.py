@@ -1,0 +1,40 @@
+"""A Redis of the test's own, which it may kill, freeze and start again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from pbxsite import redis_server
+
+LIMIT = 10.0  # seconds to start or to end
+
+
+class Redis:
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / "redis.sock"
+        self.url = f"unix://{self.socket}"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            redis_server.command(self.socket), stdout=subprocess.DEVNULL
+        )
+        limit = time.monotonic() + LIMIT
+        while not self.socket.exists():
+            assert time.monotonic() < limit, "Redis did not start"
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        if how is not signal.SIGSTOP:
+            self._process.wait(LIMIT)
+            self.socket.unlink(missing_ok=True)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait(LIMIT)

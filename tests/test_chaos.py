@@ -1,0 +1,132 @@
+"""The queue keeps its promise under faults, and the count of that can fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from django.utils import timezone
+
+from authconfig.models import PbxUser
+from tests.chaos.faults import FAULTS, LONG_HANG, plan
+from tests.chaos.tally import LATE_SECONDS, Tally, tally
+from tests.services import ROOT
+from verification.choices import MailKind, MailState
+from verification.models import OutgoingEmail
+
+SEED = 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.timeout(180)
+def test_sixty_mails_go_out_once_whatever_dies() -> None:
+    command = [sys.executable, "-m", "tests.chaos", f"--seed={SEED}", "--mails=60"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=170
+    )
+
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.fullmatch(
+        r"mails=60 sent=(\d+) lost=0 doubled=0 unknown=(\d+) late=0", last
+    )
+    assert found, last
+    # A voicemail may be both: it was unknown, and went once more.
+    assert int(found[1]) <= 60 <= int(found[1]) + int(found[2])
+
+
+def test_a_whole_run_has_every_kind_of_fault() -> None:
+    planned = plan(1000, Random(SEED))
+
+    assert set(planned) == {*FAULTS, LONG_HANG}
+    assert planned == plan(1000, Random(SEED))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def one_mail(user: PbxUser, state: MailState, **facts: object) -> OutgoingEmail:
+    values = {"kind": MailKind.VOICEMAIL, "recipient": "a@example.com"} | facts
+    now = timezone.now()
+    ended_at = None if state in (MailState.QUEUED, MailState.SENDING) else now
+    return OutgoingEmail.objects.create(
+        user=user,
+        state=state,
+        ended_at=ended_at,
+        expires_at=now,
+        lease_expires_at=now,
+        **values,
+    )
+
+
+def counted(
+    journal: Path, mail: OutgoingEmail, taken_after: list[float], doubt: str = ""
+) -> Tally:
+    """Count a mail that the server took so many seconds after the last fault."""
+    now = time.time()
+    lines = [f"{now + s} <{mail.public_id}@example.com> a\n" for s in taken_after]
+    journal.write_text("".join(lines))
+    return tally(
+        journal,
+        queued_at={mail.recipient: now - 5},
+        last_fault_at=now,
+        in_doubt={doubt},
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "taken_after", "wrong"),
+    [
+        (MailState.SENT, [1.0], ""),
+        (MailState.SENT, [], "lost"),
+        (MailState.QUEUED, [], "lost"),
+        (MailState.SENDING, [], "lost"),
+        (MailState.FAILED, [], "lost"),
+        (MailState.EXPIRED, [], "lost"),
+        (MailState.SENT, [1.0, 2.0], "doubled"),
+        (MailState.SENT, [LATE_SECONDS + 1], "late"),
+        (MailState.UNKNOWN, [], "unfounded"),
+    ],
+)
+def test_whatever_went_wrong_is_counted(
+    user: PbxUser, journal: Path, state: MailState, taken_after: list[float], wrong: str
+) -> None:
+    result = counted(journal, one_mail(user, state), taken_after)
+
+    for name in ("lost", "doubled", "late", "unfounded"):
+        assert getattr(result, name) == (["a@example.com"] if name == wrong else [])
+    assert result.is_kept == (not wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken_after", "is_kept"),
+    [
+        (MailKind.VOICEMAIL, [1.0, 2.0], True),
+        (MailKind.VOICEMAIL, [1.0, 2.0, 3.0], False),
+        (MailKind.VOICEMAIL, [], False),
+        (MailKind.PASSWORD, [1.0, 2.0], False),
+    ],
+)
+def test_a_voicemail_in_doubt_goes_twice_at_most(
+    user: PbxUser, journal: Path, kind: str, taken_after: list[float], is_kept: bool
+) -> None:
+    mail = one_mail(user, MailState.SENT, kind=kind, doubts=1)
+
+    result = counted(journal, mail, taken_after, doubt=mail.recipient)
+
+    assert result.is_kept == is_kept
+
+
+def test_a_row_that_is_gone_is_a_loss(user: PbxUser, journal: Path) -> None:
+    mail = one_mail(user, MailState.SENT)
+    OutgoingEmail.objects.all().delete()
+
+    assert counted(journal, mail, [1.0]).lost == ["a@example.com"]
