@@ -134,6 +134,9 @@ class Event(TextChoices):
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")
     AUDIT_EXPORTED = "audit_exported", _("Audit log exported")
     RESCUED = "rescued", _("Rescue link made")
+    CLIENT_OPENED = "client_opened", _("Client application opened")
+    CLIENT_REFUSED = "client_refused", _("Client application refused")
+    CODE_REPLAYED = "code_replayed", _("Code of a client used twice")
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,11 @@ class ClientApplicationAdmin(ModelAdmin):
             if hasattr(obj, name)
         ]
         if told:
-            _record(request, obj, ", ".join(told))
+            record_change(request, obj, ", ".join(told))
 
     def delete_model(self, request: HttpRequest, obj: ClientApplication) -> None:
         super().delete_model(request, obj)
-        _record(request, obj, "deleted")
+        record_change(request, obj, "deleted")
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -98,7 +98,7 @@ class ClientApplicationAdmin(ModelAdmin):
             self.delete_model(request, client)
 
 
-def _record(request: HttpRequest, client: ClientApplication, detail: str) -> None:
+def record_change(request: HttpRequest, client: ClientApplication, detail: str) -> None:
     audit.record(
         Event.SETTING_CHANGED,
         user=None,

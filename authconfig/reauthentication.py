@@ -28,12 +28,16 @@ def is_recently_authenticated(request: HttpRequest) -> bool:
 
 def seconds_left(request: HttpRequest) -> float:
     """Return for how long the last proof still counts; at least 0."""
+    counts: float = settings.REAUTHENTICATION_TTL.total_seconds()
+    return max(0.0, authenticated_at(request) + counts - time.time())
+
+
+def authenticated_at(request: HttpRequest) -> float:
+    """Return when this session's user last proved himself, in seconds since 1970."""
     assert isinstance(request.user, PbxUser)
     records = get_authentication_records(request, request.user)
     proofs = [float(r["at"]) for r in records if r.get("reauthenticated")]
-    newest = max([float(request.session.get(BEGAN_KEY, 0)), *proofs])
-    ends_at: float = newest + settings.REAUTHENTICATION_TTL.total_seconds()
-    return max(0.0, ends_at - time.time())
+    return max([float(request.session.get(BEGAN_KEY, 0)), *proofs])
 
 
 def reauthentication_required(view: View) -> View:

@@ -43,6 +43,11 @@ app.conf.beat_schedule = {
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600.0},
     },
+    "forget-old-grants": {
+        "task": "pbxsite.openid.tasks.forget_old_grants",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "clear-expired-sessions": {
         "task": "verification.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,

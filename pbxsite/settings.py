@@ -71,7 +71,9 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.idp.oidc",
     "authconfig.oidc",
+    "pbxsite.openid.apps.OpenIdConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
@@ -204,6 +206,8 @@ ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
     "test_netlogon": "3/m/user",
+    "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
+    "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
 }
 SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -213,6 +217,11 @@ OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
 MFA_ADAPTER = "pbxsite.factors.FactorAdapter"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+# The OpenID provider: everything ends with the session, and is asked about often.
+IDP_OIDC_ADAPTER = "pbxsite.openid.adapter.ProviderAdapter"
+IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60
+IDP_OIDC_ID_TOKEN_EXPIRES_IN = IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 300
+IDP_OIDC_ROTATE_REFRESH_TOKEN = False
 # How many proxies of ours stand in front and append to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
@@ -252,6 +261,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = int(REAUTHENTICATION_TTL.total_seconds())
 SESSION_IDLE_TTL = timedelta(days=env.float("SESSION_IDLE_DAYS", default=30))
 SESSION_MAX_TTL = timedelta(days=env.float("SESSION_MAX_DAYS", default=90))
 SESSION_COOKIE_AGE = int(SESSION_IDLE_TTL.total_seconds())
+IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = int(SESSION_MAX_TTL.total_seconds())
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_NAME = "pbx_csrf"

@@ -12,6 +12,7 @@ from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
@@ -54,17 +55,21 @@ class ListedSession:
 
 
 def signed_in_user(request: HttpRequest) -> PbxUser | None:
+    return user_of(request.session)
+
+
+def user_of(session: SessionBase) -> PbxUser | None:
     """Return whose session this is, without touching it.
 
-    Django's own `get_user` may give the session a new key, of which a stream could not
-    tell the browser.
+    Django's own `get_user` may give the session a new key, of which neither a stream
+    nor a client's token could tell the browser.
     """
-    stored = request.session.get(SESSION_KEY)
+    stored = session.get(SESSION_KEY)
     user = PbxUser.objects.filter(pk=stored, is_active=True).first() if stored else None
     if user is None:
         return None
     known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    kept = request.session.get(HASH_SESSION_KEY, "")
+    kept = session.get(HASH_SESSION_KEY, "")
     return user if any(constant_time_compare(kept, each) for each in known) else None
 
 

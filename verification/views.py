@@ -56,8 +56,8 @@ class LoginAgainView(HoldingLoginView):
     def get_success_url(self) -> str:
         """What was wanted may have been a POST; that is not kept over a login."""
         url: str = super().get_success_url() or ""
-        administers = url.startswith(reverse("admin:index"))
-        return url if administers else reverse("verification:account")
+        pages = (reverse("admin:index"), reverse("openid:authorize"))
+        return url if url.startswith(pages) else reverse("verification:account")
 
 
 @login_not_required

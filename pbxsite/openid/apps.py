@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OpenIdConfig(AppConfig):
+    name = "pbxsite.openid"
+    label = "openid"
+    verbose_name = _("OpenID provider")

@@ -1,0 +1,76 @@
+"""What has to happen before a client's request is answered with a code."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum, auto
+from typing import Any
+
+from django.http import HttpRequest
+
+from authconfig.choices import Client
+from authconfig.clients import session_client
+from authconfig.reauthentication import authenticated_at
+from pbxsite.openid.clients import is_shut
+from pbxsite.openid.forms import AuthorizationForm
+from pbxsite.openid.marks import marked_at
+from pbxsite.openid.models import OpenIdClient
+
+CONSENTS = "openid_consents"
+# Many accounts in one browser are many logins, one after the other.
+ASK_FOR_A_LOGIN = {"login", "select_account"}
+
+
+class Step(Enum):
+    SHUT = auto()
+    LOG_IN = auto()
+    LOG_IN_AGAIN = auto()
+    CONSENT = auto()
+    ANSWER = auto()
+
+
+def next_step(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> Step:
+    if is_shut(openid):
+        return Step.SHUT
+    if session_client(request) is not Client(openid.application.kind):
+        return Step.LOG_IN
+    if not _is_fresh(request, asked):
+        return Step.LOG_IN_AGAIN
+    if not _has_consent(request, openid, asked):
+        return Step.CONSENT
+    return Step.ANSWER
+
+
+def _is_fresh(request: HttpRequest, asked: AuthorizationForm) -> bool:
+    """Is the login as young as the client wants it, or younger than its wish?"""
+    at, mark = authenticated_at(request), marked_at(request)
+    if mark is not None and at >= mark:
+        return True
+    max_age = asked.cleaned_data["max_age"]
+    too_old = max_age is not None and time.time() - at > max_age
+    return not too_old and not ASK_FOR_A_LOGIN & asked.cleaned_data["prompt"]
+
+
+def _has_consent(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> bool:
+    """Once given, it lasts as long as the session."""
+    is_asked_for = "consent" in asked.cleaned_data["prompt"]
+    if openid.application.is_own and not is_asked_for:
+        return True
+    given: dict[str, Any] = request.session.get(CONSENTS, {}).get(openid.client_id, {})
+    covers = set(asked.cleaned_data["scope"]) <= set(given.get("scope", ()))
+    if not is_asked_for:
+        return covers
+    mark = marked_at(request)
+    return covers and mark is not None and given["at"] >= mark
+
+
+def note_consent(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> None:
+    given = {"scope": asked.cleaned_data["scope"], "at": time.time()}
+    consents = request.session.get(CONSENTS, {})
+    request.session[CONSENTS] = consents | {openid.client_id: given}

@@ -1,0 +1,202 @@
+"""The provider's pages: our rules around allauth's."""
+
+from __future__ import annotations
+
+from copy import copy
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from allauth.account.adapter import get_adapter
+from allauth.idp.oidc import views as allauth
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST
+
+from authconfig import audit
+from authconfig.choices import Client, Event
+from authconfig.clients import origin_of
+from pbxsite.openid import grants
+from pbxsite.openid.answers import answer, lead_on
+from pbxsite.openid.forms import (
+    AuthorizationForm,
+    DecisionForm,
+    EndSessionForm,
+    RecipientForm,
+)
+from pbxsite.openid.marks import marked_query
+from pbxsite.openid.models import OpenIdClient
+from pbxsite.openid.steps import Step, next_step, note_consent
+
+LOGINS = {Client.MYAPPS: "account_login", Client.MYPBX: "account_login_mypbx"}
+LOGINS_AGAIN = {
+    Client.MYAPPS: "account_reauthenticate",
+    Client.MYPBX: "account_login_mypbx_again",
+}
+# What a client hears that wanted no page, or that nobody may log in to.
+FAULTS = {
+    Step.SHUT: ("access_denied", "nobody may log in to this client at present"),
+    Step.LOG_IN: ("login_required", "the user has to log in"),
+    Step.LOG_IN_AGAIN: ("login_required", "the user has to log in again"),
+    Step.CONSENT: ("consent_required", "the user has to agree"),
+}
+# What of allauth's answer goes on to the client.
+PASSED_ON = ("code", "state", "error", "error_description")
+
+
+@login_not_required
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "POST"])
+def authorize(request: HttpRequest) -> HttpResponse:
+    """The authorization endpoint; a client's POST goes on as a GET."""
+    if request.method == "POST":
+        return redirect(f"{request.path}?{request.POST.urlencode()}")
+    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
+    if not recipient.is_valid():
+        return _refused(request, recipient)
+    if not asked.is_valid():
+        return _fault(request, recipient, asked, *asked.fault)
+    step = next_step(request, recipient.openid, asked)
+    if step is Step.ANSWER:
+        return _answered(request, recipient, asked)
+    if step is Step.SHUT or "none" in asked.cleaned_data["prompt"]:
+        return _fault(request, recipient, asked, *FAULTS[step])
+    if step is Step.CONSENT:
+        return _consent_page(request, recipient.openid, asked)
+    return _login(request, recipient.openid, step)
+
+
+def _refused(request: HttpRequest, form: Any) -> HttpResponse:
+    """To whom this could be told is not sure, so it is told here."""
+    context = {"form": form}
+    return render(request, "openid/refused.html", context, status=400)
+
+
+def _fault(
+    request: HttpRequest,
+    recipient: RecipientForm,
+    asked: AuthorizationForm,
+    code: str,
+    words: str,
+) -> HttpResponse:
+    application = recipient.openid.application
+    _record(request, Event.CLIENT_REFUSED, recipient.openid, f"{code}: {words}")
+    return answer(
+        request,
+        application.name,
+        recipient.cleaned_data["redirect_uri"],
+        error=code,
+        error_description=words,
+        state=asked.cleaned_data.get("state", ""),
+    )
+
+
+def _login(request: HttpRequest, openid: OpenIdClient, step: Step) -> HttpResponse:
+    pages = LOGINS if step is Step.LOG_IN else LOGINS_AGAIN
+    page = reverse(pages[Client(openid.application.kind)])
+    wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET)}"
+    return redirect(f"{page}?{urlencode({'next': wanted})}")
+
+
+def _consent_page(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> HttpResponse:
+    context = {
+        "application": openid.application,
+        "scopes": asked.cleaned_data["scope"],
+        "host": urlsplit(request.GET["redirect_uri"]).netloc,
+        "address": f"{reverse('openid:consent')}?{marked_query(request.GET)}",
+    }
+    return render(request, "openid/consent.html", context)
+
+
+@never_cache
+@require_POST
+def consent(request: HttpRequest) -> HttpResponse:
+    """What the user decided; the request stands in the address, as it did before."""
+    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
+    decision = DecisionForm(request.POST)
+    if not recipient.is_valid():
+        return _refused(request, recipient)
+    if not (asked.is_valid() and decision.is_valid()):
+        return _fault(request, recipient, asked, "access_denied", "not understood")
+    if decision.cleaned_data["decision"] == "deny":
+        return _fault(request, recipient, asked, "access_denied", "the user said no")
+    note_consent(request, recipient.openid, asked)
+    return redirect(f"{reverse('openid:authorize')}?{request.GET.urlencode()}")
+
+
+def _answered(
+    request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
+) -> HttpResponse:
+    """Have allauth make the code, and note in which session it did."""
+    openid, uri = recipient.openid, recipient.cleaned_data["redirect_uri"]
+    made = allauth.authorization(_checked_request(request, recipient, asked))
+    if "Location" not in made:
+        return _refused(request, None)
+    words = dict(parse_qsl(urlsplit(made["Location"]).query))
+    if "code" in words:
+        grants.begin(request, openid.client_id, words["code"])
+        _record(request, Event.CLIENT_OPENED, openid, "OpenID Connect")
+    passed_on = {name: words[name] for name in PASSED_ON if name in words}
+    return answer(request, openid.application.name, uri, **passed_on)
+
+
+def _checked_request(
+    request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
+) -> HttpRequest:
+    """The request as our forms read it: allauth sees nothing that they did not."""
+    facts = asked.cleaned_data
+    query = urlencode(
+        {
+            "client_id": recipient.openid.client_id,
+            "redirect_uri": recipient.cleaned_data["redirect_uri"],
+            "response_type": "code",
+            "scope": " ".join(facts["scope"]),
+            "code_challenge": facts["code_challenge"],
+            "code_challenge_method": "S256",
+        }
+        | {name: facts[name] for name in ("state", "nonce") if facts[name]}
+        | {name: facts[name] for name in ("id_token_hint",) if facts[name]}
+    )
+    checked = copy(request)
+    checked.GET = QueryDict(query)
+    checked.META = request.META | {"QUERY_STRING": query}
+    return checked
+
+
+def _record(
+    request: HttpRequest, event: Event, openid: OpenIdClient, words: str
+) -> None:
+    user = request.user if request.user.is_authenticated else None
+    audit.record(
+        event,
+        user=user,
+        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        client=openid.application.kind,
+        detail=f"client {openid.application.slug}: {words}",
+    )
+
+
+@method_decorator([login_not_required, csrf_exempt, never_cache], name="dispatch")
+class EndSessionView(allauth.LogoutView):
+    """Logging out as a client wishes, after the user has said yes."""
+
+    form_class = EndSessionForm
+    template_name = "openid/log_out.html"
+
+    def form_invalid(self, form: EndSessionForm) -> HttpResponse:
+        return _refused(self.request, form)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        address = response.get("Location", "/")
+        if response.status_code != HTTPStatus.FOUND or address.startswith("/"):
+            return response
+        return lead_on(request, urlsplit(address).netloc, address)
