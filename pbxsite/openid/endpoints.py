@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +16,7 @@ from allauth.idp.oidc.models import Client as RegisteredClient
 from allauth.idp.oidc.models import Token
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
@@ -35,6 +36,8 @@ from pbxsite.openid.adapter import GRANT
 from pbxsite.openid.clients import SCOPES
 from pbxsite.openid.forms import PROMPTS
 from pbxsite.openid.models import Grant
+
+logger = logging.getLogger(__name__)
 
 NO_BEARER = 'Bearer error="invalid_token"'
 
@@ -111,7 +114,7 @@ def token(request: HttpRequest) -> HttpResponse:
     code = request.POST.get("code", "")
     grant = _live_grant(code, request.POST.get("refresh_token", ""))
     response = _issued(request, grant, code)
-    if response.status_code != HTTPStatus.OK:
+    if HTTPStatus.OK < response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         _note_failure(request, response, grant)
     return response
 
@@ -128,7 +131,11 @@ def _live_grant(code: str, refresh_token: str) -> Grant | None:
 def _issued(request: HttpRequest, grant: Grant | None, code: str) -> HttpResponse:
     """allauth's answer, unless its tokens would belong to no session."""
     setattr(request, GRANT, grant)
-    response: HttpResponse = allauth.token(request)
+    try:
+        response: HttpResponse = allauth.token(request)
+    except ImproperlyConfigured:
+        logger.exception("no ID token could be signed: see manage.py rotatesigningkey")
+        return _error("temporarily_unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
     if response.status_code != HTTPStatus.OK:
         return response
     told = json.loads(response.content)
@@ -228,7 +235,7 @@ def _client_id(request: HttpRequest) -> str:
 def _basic(request: HttpRequest) -> str:
     try:
         return base64.b64decode(_credentials(request, "basic")).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from allauth.idp.oidc.forms import RPInitiatedLogoutForm
 from django import forms
@@ -145,23 +144,17 @@ class DecisionForm(forms.Form):
 
 
 class EndSessionForm(RPInitiatedLogoutForm):
-    """allauth's, with redirect URIs that are compared exactly."""
-
-    def clean_post_logout_redirect_uri(self) -> str:
-        uri: str = self.cleaned_data["post_logout_redirect_uri"]
-        try:
-            urlsplit(uri)
-        except ValueError as error:
-            raise ValidationError(_("This is no address.")) from error
-        return uri
+    """allauth's; the redirect URI is compared exactly, which is our part of it."""
 
     def clean(self) -> dict[str, Any]:
+        uri = self.cleaned_data.pop("post_logout_redirect_uri", "")
         cleaned: dict[str, Any] = super().clean()
-        uri, client = cleaned.get("post_logout_redirect_uri"), cleaned.get("client")
-        openid = find(client.pk) if client else None
-        if uri and (openid is None or uri not in openid.logout_uris.splitlines()):
+        openid = find(cleaned["client"].pk) if cleaned["client"] else None
+        allowed = openid.logout_uris.splitlines() if openid else []
+        if uri and openid and uri not in allowed:
             self.add_error(
                 "post_logout_redirect_uri",
                 _("The address to go on to is none of those that the client has here."),
             )
+        cleaned["post_logout_redirect_uri"] = uri if uri in allowed else ""
         return cleaned

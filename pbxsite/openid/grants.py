@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
+from allauth.idp.oidc import app_settings
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Token
 from allauth.usersessions.models import UserSession
@@ -20,6 +21,7 @@ from pbxsite.openid.clients import opens
 from pbxsite.openid.models import Grant, GrantedToken
 from verification.sessions import user_of
 
+CODE_TTL = timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN)
 # How long a used code is known as such when no token is left of it.
 REMEMBERED_TTL = timedelta(days=2)
 
@@ -33,11 +35,11 @@ def begin(request: HttpRequest, client_id: str, code: str) -> None:
         client_id=client_id,
         code_hash=_hash(code),
         authenticated_at=datetime.fromtimestamp(authenticated_at(request), UTC),
-        authentication_methods=_methods(session.data),
+        authentication_methods=methods(session.data),
     )
 
 
-def _methods(facts: dict[str, str]) -> str:
+def methods(facts: dict[str, str]) -> str:
     """RFC 8176 has no word for a login elsewhere; "fed" is what Entra ID says."""
     first = "fed" if facts.get("method") == Method.OAUTH2 else "pwd"
     return f"{first} mfa" if facts.get("approver") else first
@@ -65,9 +67,10 @@ def is_live(grant: Grant) -> bool:
 
 
 def keep(grant: Grant, code: str, tokens: Iterable[str]) -> bool:
-    """Bind new tokens; False if another request has used up the code meanwhile."""
-    unspent = Grant.objects.filter(pk=grant.pk, spent_at=None)
-    if code and not unspent.update(spent_at=timezone.now()):
+    """Bind new tokens; False if the code is over, or another request was first."""
+    now = timezone.now()
+    young = Grant.objects.filter(pk=grant.pk, created_at__gt=now - CODE_TTL)
+    if code and not young.filter(spent_at=None).update(spent_at=now):
         return False
     kept = [GrantedToken(grant=grant, hash=_hash(value)) for value in tokens]
     # A refresh token stays the same for as long as it is good.

@@ -32,7 +32,7 @@ def published() -> QuerySet[SigningKey]:
 
 def rotate(*, leaked: bool = False) -> SigningKey:
     """Sign with a new key from now on; a key that leaked is published no more."""
-    pem, now = _new_pem(), timezone.now()
+    pem, now = new_pem(), timezone.now()
     over_at = now if leaked else now + PUBLISHED_AFTERWARDS_TTL
     with transaction.atomic():
         if leaked:
@@ -44,7 +44,7 @@ def rotate(*, leaked: bool = False) -> SigningKey:
 
 def _make_first() -> None:
     """Of two processes that make it at once, one is too late and takes the other's."""
-    pem = _new_pem()
+    pem = new_pem()
     try:
         with transaction.atomic():
             SigningKey.objects.create(pem=pem)
@@ -52,7 +52,7 @@ def _make_first() -> None:
         return
 
 
-def _new_pem() -> str:
+def new_pem() -> str:
     key = generate_private_key(public_exponent=65537, key_size=BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem.decode()

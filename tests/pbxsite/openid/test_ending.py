@@ -1,0 +1,138 @@
+"""A client's access ends when the session does, in whatever way that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.test import Client as Browser
+from django.utils import timezone
+
+from authconfig.choices import AsksBy, Client
+from authconfig.models import ClientApplication, PbxUser
+from tests.conftest import PASSWORD, Starter
+from tests.openid import Party
+from verification.persistence import clear_expired
+
+ADMIN = "/admin/"
+
+
+def log_out(browser: Browser) -> None:
+    browser.post("/logout/")
+
+
+def end_from_another_browser(browser: Browser) -> None:
+    other = Browser()
+    other.post("/login/", {"login": "anna", "password": PASSWORD})
+    other.post("/account/sessions/end-others/")
+
+
+def end_in_the_admin(browser: Browser) -> None:
+    PbxUser.objects.create_superuser("boss", PASSWORD, email="boss@example.com")
+    boss = Browser()
+    boss.post("/login/", {"login": "boss", "password": PASSWORD})
+    session = UserSession.objects.get(user__name="anna")
+    words = {"action": "end_selected", "_selected_action": session.pk}
+    answer = boss.post("/admin/usersessions/usersession/", words | {"confirmed": "yes"})
+    assert answer.status_code == 302
+
+
+def deactivate(browser: Browser) -> None:
+    PbxUser.objects.filter(name="anna").update(is_active=False)
+
+
+def change_the_password(browser: Browser) -> None:
+    anna = PbxUser.objects.get(name="anna")
+    anna.set_password("another long password")
+    anna.save()
+
+
+def delete_the_user(browser: Browser) -> None:
+    PbxUser.objects.filter(name="anna").delete()
+
+
+def log_in_to_mypbx(browser: Browser) -> None:
+    browser.post("/mypbx/login/", {"login": "anna", "password": PASSWORD})
+
+
+def make_it_a_mypbx_client(browser: Browser) -> None:
+    ClientApplication.objects.filter(slug="voicemail").update(kind=Client.MYPBX)
+
+
+def let_it_ask_otherwise(browser: Browser) -> None:
+    applications = ClientApplication.objects.filter(slug="voicemail")
+    applications.update(asks_by=AsksBy.FORWARD_AUTH)
+
+
+def delete_the_client(browser: Browser) -> None:
+    ClientApplication.objects.filter(slug="voicemail").delete()
+
+
+ENDS: list[Callable[[Browser], None]] = [
+    log_out,
+    end_from_another_browser,
+    end_in_the_admin,
+    deactivate,
+    change_the_password,
+    delete_the_user,
+    log_in_to_mypbx,
+    make_it_a_mypbx_client,
+    let_it_ask_otherwise,
+    delete_the_client,
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_a_client_holds_is_refused_at_once(
+    end: Callable[[Browser], None], anna: Browser, party: Party
+) -> None:
+    tokens, code = party.tokens(anna), party.code(anna)
+    assert party.userinfo(tokens["access_token"]).status_code == 200
+
+    end(anna)
+
+    assert party.userinfo(tokens["access_token"]).status_code == 401
+    refreshed = party.refresh(tokens["refresh_token"])
+    assert refreshed.json() == {"error": "invalid_grant"}
+    assert party.token(code=code).json() == {"error": "invalid_grant"}
+
+
+def test_a_session_that_nobody_used_takes_its_tokens_along(
+    anna: Browser, party: Party
+) -> None:
+    tokens = party.tokens(anna)
+
+    over = timezone.now() + settings.SESSION_IDLE_TTL + timedelta(minutes=1)
+    with time_machine.travel(over):
+        before = party.refresh(tokens["refresh_token"])
+        clear_expired()
+
+        assert before.json() == {"error": "invalid_grant"}
+        after = party.refresh(tokens["refresh_token"])
+        assert after.json() == {"error": "invalid_grant"}
+
+
+def test_other_sessions_of_the_user_go_on(
+    anna: Browser, party: Party, start: Starter
+) -> None:
+    second = Browser()
+    start(second)
+    kept = party.tokens(second)
+
+    log_out(anna)
+
+    assert party.userinfo(kept["access_token"]).status_code == 200
+
+
+def test_a_client_that_is_told_costs_few_queries(
+    anna: Browser, party: Party, django_assert_max_num_queries: object
+) -> None:
+    value = party.tokens(anna)["access_token"]
+    party.userinfo(value)
+
+    with django_assert_max_num_queries(10):  # type: ignore[operator]
+        party.userinfo(value)
