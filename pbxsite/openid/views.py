@@ -116,10 +116,14 @@ def _consent_page(
     return render(request, "openid/consent.html", context)
 
 
+@login_not_required
 @never_cache
 @require_POST
 def consent(request: HttpRequest) -> HttpResponse:
-    """What the user decided; the request stands in the address, as it did before."""
+    """What the user decided; the request stands in the address, as it did before.
+
+    Nothing is given here: the authorization endpoint asks everything again.
+    """
     recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
     decision = DecisionForm(request.POST)
     if not recipient.is_valid():
@@ -128,7 +132,8 @@ def consent(request: HttpRequest) -> HttpResponse:
         return _fault(request, recipient, asked, "access_denied", "not understood")
     if decision.cleaned_data["decision"] == "deny":
         return _fault(request, recipient, asked, "access_denied", "the user said no")
-    note_consent(request, recipient.openid, asked)
+    if request.user.is_authenticated:
+        note_consent(request, recipient.openid, asked)
     return redirect(f"{reverse('openid:authorize')}?{request.GET.urlencode()}")
 
 

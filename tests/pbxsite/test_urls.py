@@ -21,6 +21,7 @@ PUBLIC = {
     "login/oauth2/callback/",
     "login/",
     "mypbx/login/",
+    "mypbx/login/again/",
     "logout/",
     "login/again/",
     "login/rejected/end-sessions/",
@@ -41,6 +42,15 @@ PUBLIC = {
     # On a client's host, where the site's session cookie does not go.
     ".pbx-auth/<slug:slug>/login/",
     ".pbx-auth/<slug:slug>/enter/",
+    # They ask for a login, or a client's secret, by themselves.
+    ".well-known/openid-configuration",
+    "openid/authorize",
+    "openid/consent",
+    "openid/keys",
+    "openid/logout",
+    "openid/revoke",
+    "openid/token",
+    "openid/userinfo",
     # On this machine and in embedded mode alone.
     "mailbox/",
     "mailbox/<str:name>/",
