@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('allauth_idp_oidc', '0003_client_allow_uri_wildcards'),
-        ('authconfig', '0011_time_zones_and_voicemail_keys'),
+        ('authconfig', '0009_myapps_and_mypbx'),
         ('usersessions', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
