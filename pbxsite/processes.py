@@ -47,7 +47,7 @@ def environment(plan: Plan) -> dict[str, str]:
 
 def start_all(family: Family, plan: Plan) -> None:
     """Start them all at once, in the order in which they are to end."""
-    family.start("web server", _web(plan), patience=4)
+    family.start("web server", web_server(plan.bind, plan.port), patience=4)
     family.start("worker", _worker(plan), patience=4)
     family.start("mailbox", _mailbox(plan), patience=1)
     if plan.own_redis:
@@ -55,10 +55,12 @@ def start_all(family: Family, plan: Plan) -> None:
         family.start("redis", server, patience=1)
 
 
-def _web(plan: Plan) -> list[str]:
+def web_server(
+    bind: str, port: int, application: str = "pbxsite.asgi:application"
+) -> list[str]:
     return [
-        *(sys.executable, "-m", "uvicorn", "pbxsite.asgi:application"),
-        *("--host", plan.bind, "--port", str(plan.port)),
+        *(sys.executable, "-m", "uvicorn", application),
+        *("--host", bind, "--port", str(port)),
         *("--timeout-graceful-shutdown", "3"),
         # Verification links carry their secret in the query: no access log at all.
         "--no-access-log",

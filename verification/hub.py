@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 # word. A Redis that hangs looks like one that has nothing to say.
 POLL_SECONDS_ALONE = 0.5
 POLL_SECONDS_BESIDE_REDIS = 0.8
+# Rows asked for now and then; news that came meanwhile wait for so many at most.
+POLLED_AT_ONCE = 250
 
 
 class Hub:
@@ -112,7 +114,7 @@ class Hub:
         async with redis, redis.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
             self._alone.clear()
-            await self._tell(list(self._queues))
+            await self._ask_all()
             while not _is_cancelled():
                 message = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=5
@@ -133,10 +135,15 @@ class Hub:
                     await self._alone.wait()
                     await asyncio.sleep(POLL_SECONDS_ALONE)
             try:
-                await self._tell(list(self._queues))
+                await self._ask_all()
             except AnyDatabaseError as error:
                 # The streams live on and hear of it later.
                 logger.warning("events: not read (%s)", type(error).__name__)
+
+    async def _ask_all(self) -> None:
+        topics = list(self._queues)
+        for start in range(0, len(topics), POLLED_AT_ONCE):
+            await self._tell(topics[start : start + POLLED_AT_ONCE])
 
     async def _tell(self, topics: Collection[Topic]) -> None:
         if not topics:

@@ -205,6 +205,33 @@ def test_without_redis_a_decision_is_still_told_within_a_second(
     told(story())
 
 
+def test_of_many_streams_each_is_asked_for_though_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    browser: Browser,
+    held: LoginSession,
+    administrator: PbxUser,
+) -> None:
+    monkeypatch.setattr(hubs, "POLLED_AT_ONCE", 1)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    other = Browser()
+    other.post("/login/", {"login": "admin", "password": "correct horse battery"})
+    logins = [held, LoginSession.objects.get(user=administrator)]
+
+    async def story() -> None:
+        streams = Stream(browser), Stream(other)
+        for stream in streams:
+            await stream.open()
+            assert await stream.read() == PENDING
+
+        for login in logins:
+            await in_thread(lambda login=login: decide(login))
+
+        assert [await stream.read(2) for stream in streams] == [ACCEPTED, ACCEPTED]
+
+    told(story())
+
+
 def test_a_redis_that_goes_away_is_replaced_by_asking_at_once(
     browser: Browser, held: LoginSession, hub: hubs.Hub, settings: Settings
 ) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test import Client as Browser
 
 from authconfig.choices import Origin
-from tests.services import ROOT, SITE
-from tests.site import free_port
+from tests.server import running_server
 from verification import flows
 from verification.choices import Approver
 from verification.events import EVENTS_PATH
@@ -30,56 +26,6 @@ from verification.tokens import approval_code
 pytestmark = pytest.mark.django_db(transaction=True)
 PENDING = "event: state\ndata: pending\n\n"
 ACCEPTED = "event: state\ndata: accepted\n\n"
-
-
-def database_url() -> str:
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
-
-
-@contextmanager
-def running_server() -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Run the web server as the site does, on the test's own database."""
-    port = free_port()
-    environment = (
-        os.environ
-        | SITE
-        | {
-            "DJANGO_SETTINGS_MODULE": "pbxsite.settings",
-            "DATABASE_URL": database_url(),
-            "SECRET_KEY": settings.SECRET_KEY,
-            "REDIS_URL": settings.REDIS_URL,
-            "LIMIT_STREAMS": "1000",
-        }
-    )
-    command = [sys.executable, "-m", "uvicorn", "pbxsite.asgi:application"]
-    options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    process = subprocess.Popen(
-        [*command, *options, "--timeout-graceful-shutdown", "10"],
-        cwd=ROOT,
-        env=environment,
-    )
-    try:
-        await_answer(port)
-        yield port, process
-    finally:
-        process.kill()
-        process.wait(5)
-
-
-def await_answer(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with contextlib.suppress(OSError):
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            asked.request("GET", "/livez")
-            asked.getresponse().read()
-            asked.close()
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 class Follower:
@@ -130,7 +76,10 @@ def open_database_handles(process: subprocess.Popen[bytes]) -> int:
 def test_200_streams_at_once_hold_no_thread_and_no_connection_each(
     browser: Browser, held: LoginSession
 ) -> None:
-    with running_server() as (port, process), followers(port, browser, 200) as opened:
+    with (
+        running_server(LIMIT_STREAMS="1000") as (port, process),
+        followers(port, browser, 200) as opened,
+    ):
         threads = len(list(Path(f"/proc/{process.pid}/task").iterdir()))
         assert threads <= min(32, (os.cpu_count() or 1) + 4) + 4
         time.sleep(0.3)
@@ -148,7 +97,10 @@ def test_200_streams_at_once_hold_no_thread_and_no_connection_each(
 def test_a_server_that_is_told_to_end_does_not_wait_for_its_streams(
     browser: Browser, held: LoginSession
 ) -> None:
-    with running_server() as (port, process), followers(port, browser, 20) as opened:
+    with (
+        running_server(LIMIT_STREAMS="1000") as (port, process),
+        followers(port, browser, 20) as opened,
+    ):
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
 
