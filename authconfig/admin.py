@@ -202,7 +202,19 @@ class PbxUserAdmin(
     change_password_form = PasswordForm
     change_user_password_template = "admin/authconfig/pbxuser/password.html"  # noqa: S105
     fieldsets = (
-        (None, {"fields": ("name", "long_name", "email", "number", "language")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "long_name",
+                    "email",
+                    "number",
+                    "language",
+                    "time_zone",
+                )
+            },
+        ),
         (
             _("Login"),
             {"fields": ("is_active", "pbx_password", "oauth2_accounts", "last_login")},

@@ -38,6 +38,7 @@ from authconfig.validators import (
     validate_one_line,
     validate_secure_url,
     validate_servers,
+    validate_time_zone,
     validate_user_filter,
 )
 
@@ -93,6 +94,13 @@ class PbxUser(AbstractBaseUser, PermissionsMixin):
         blank=True,
         choices=[("en", _("English")), ("de", _("German"))],
         help_text=_("Of e-mails. Empty: the language of the browser that logs in."),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Of the times in e-mails: Europe/Berlin. Empty: the site's own."),
     )
     is_active = models.BooleanField(
         _("active"),

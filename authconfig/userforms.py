@@ -29,7 +29,7 @@ class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs a
 class PbxUserAddForm(NameForm, UserCreationForm):
     class Meta:
         model = PbxUser
-        fields = ("name", "long_name", "email", "number", "language")
+        fields = ("name", "long_name", "email", "number", "language", "time_zone")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,6 +24,7 @@ TOLD = (
     "email",
     "number",
     "language",
+    "time_zone",
     "is_active",
     "is_staff",
     "is_superuser",

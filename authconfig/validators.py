@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+import zoneinfo
 from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -188,6 +189,16 @@ def validate_authorize_query(value: str) -> None:
     if not value.startswith("&") or re.search(r"[\s#]", value):
         raise ValidationError(
             _("Begin with & and use no space: &prompt=login"), code="query"
+        )
+
+
+def validate_time_zone(value: str) -> None:
+    """Take the names of the IANA time zone database."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(
+            _("“%(value)s” is not a time zone. Enter one like Europe/Berlin."),
+            code="time_zone",
+            params={"value": value},
         )
 
 

@@ -16,13 +16,14 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from pbxsite.bodies import limited  # noqa: E402
 from pbxsite.forward.door import forward_auth  # noqa: E402
 from pbxsite.lifespan import lifespan  # noqa: E402
 from pbxsite.outside import Application  # noqa: E402
 from pbxsite.streams import guarded  # noqa: E402
 from verification.events import STREAMS, stream  # noqa: E402
 
-django_application = ASGIHandler()
+django_application = limited(ASGIHandler())
 event_stream = guarded(stream)
 
 

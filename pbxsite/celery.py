@@ -38,6 +38,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "forget-recordings": {
+        "task": "verification.tasks.forget_recordings",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "forget-old-events": {
         "task": "verification.tasks.forget_old_events",
         "schedule": 6 * 3600.0,

@@ -208,6 +208,7 @@ ACCOUNT_RATE_LIMITS = {
     "test_netlogon": "3/m/user",
     "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
     "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
+    "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }
 SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -245,6 +246,15 @@ MAIL_MAX_ATTEMPTS = 8
 # How long the queue remembers mails that are over; 0 days: for ever.
 MAIL_RETENTION_TTL = timedelta(days=env.int("MAIL_RETENTION_DAYS", default=30))
 CONTACT_LINE = env.str("CONTACT_LINE", default="")
+
+# The voicemail object
+
+VOICEMAIL_MAX_BYTES = env.int("VOICEMAIL_MAX_MB", default=10) * 1024 * 1024
+# RFC 5321, 4.5.4.1: for so long a mail is tried at least.
+VOICEMAIL_TTL = timedelta(days=5)
+LIMIT_VOICEMAILS = user_rate("LIMIT_VOICEMAILS", default="60/h/user")
+# Of what a browser or script may send at once: a recording, or a file of users.
+BODY_MAX_BYTES = max(VOICEMAIL_MAX_BYTES, 4 * 1024 * 1024) + 64 * 1024
 
 # How long the audit log is kept; 0 days: for ever.
 AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
@@ -309,6 +319,15 @@ STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 WHITENOISE_USE_FINDERS = EMBEDDED
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Under no address of the site: mails carry what lies there.
+    "recordings": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.str("RECORDINGS_DIR", default=str(DATA_DIR / "recordings")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if EMBEDDED

@@ -29,11 +29,18 @@ from authconfig.reauthentication import (
     reauthentication_fault,
     seconds_left,
 )
-from pbxsite import account_tests, method_tests, saving, settings_cards, summary
+from pbxsite import (
+    account_tests,
+    method_tests,
+    saving,
+    settings_cards,
+    summary,
+    voicemail_key_pages,
+)
 from pbxsite.account_tests import RECIPIENT
 from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
 from pbxsite.queue_report import paused_words
-from verification import operations, sessions
+from verification import operations, sessions, voicemailkeys
 from verification.models import AccountTest
 
 PAGE = "admin:authconfig_authenticationsettings_changelist"
@@ -71,6 +78,16 @@ class SettingsPage(ModelAdmin):
             ),
             ("test-netlogon/", self.test_netlogon_view, f"{name}_test_netlogon"),
             ("test-oauth2/", self.test_oauth2_view, f"{name}_test_oauth2"),
+            (
+                "voicemail-key/make/",
+                self.make_voicemail_key_view,
+                f"{name}_make_voicemail_key",
+            ),
+            (
+                "voicemail-key/revoke/",
+                self.revoke_voicemail_key_view,
+                f"{name}_revoke_voicemail_key",
+            ),
         ]
         urls = [
             path(route, self.admin_site.admin_view(view), name=url_name)
@@ -140,6 +157,8 @@ class SettingsPage(ModelAdmin):
             "version": _version(),
             "paused": paused_words() if operations.current_pause() else "",
             "redirect_uri": redirect_uri(),
+            "voicemail_key": voicemailkeys.current_key(),
+            "voicemail_address": voicemail_key_pages.address(),
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
             "test_user": _user(request).name,
             "without_email": _without_email(),
@@ -168,6 +187,15 @@ class SettingsPage(ModelAdmin):
     def test_oauth2_view(self, request: HttpRequest) -> HttpResponseBase:
         self._check_permission(request)
         return _test_oauth2(request)
+
+    def make_voicemail_key_view(self, request: HttpRequest) -> HttpResponse:
+        self._check_permission(request)
+        return voicemail_key_pages.make(request, self.admin_site.each_context(request))
+
+    def revoke_voicemail_key_view(self, request: HttpRequest) -> HttpResponse:
+        self._check_permission(request)
+        context = self.admin_site.each_context(request)
+        return voicemail_key_pages.revoke(request, context)
 
     def _check_permission(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 
 from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -100,6 +101,23 @@ class Stage(TextChoices):
     MAIL_FROM = "mail_from", _("Name the sender (MAIL FROM)")
     RCPT_TO = "rcpt_to", _("Name the recipient (RCPT TO)")
     DATA = "data", _("Hand over the e-mail (DATA)")
+
+
+class VoicemailFault(Enum):
+    """Why a voicemail is not taken; for scripts, so in English alone."""
+
+    NOBODY = "No user has this name or extension number."
+    TWO_USERS = (
+        "Two users fit: one by name and one by extension number. Change one of them."
+    )
+    INACTIVE = "The user is not active."
+    NO_EMAIL = "The user has no e-mail address. Enter one, then post it again."
+    NO_ACCOUNT = (
+        "No e-mail account is set up on the page “Authentication”, so nothing goes out."
+    )
+    NO_ROOM = "The recording could not be stored. The site's log says why."
+    TOO_MANY = "Too many voicemails for this user of late. Post it again later."
+    OTHER_REQUEST = "This Idempotency-Key was used for another voicemail."
 
 
 @dataclass(frozen=True)

@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from email.headerregistry import Address, AddressHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from authconfig.models import current_settings
+from authconfig.models import PbxUser, current_settings
+from verification import recordings
 from verification.choices import MailKind
-from verification.models import AccountTest, OutgoingEmail
+from verification.models import AccountTest, OutgoingEmail, Voicemail
 from verification.smtp import Account
 from verification.smtp.addresses import wire_host
 from verification.tokens import link_token
 
 # A template's name, and what it shows.
 Rendered = tuple[str, dict[str, Any]]
+# What is left of a caller's number in the name of a file.
+UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
+
+
+@dataclass(frozen=True)
+class Attachment:
+    name: str
+    content_type: str
+    content: bytes
 
 
 def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
+    """Render the mail; raises OSError if its recording cannot be read now."""
     template, context = CONTEXTS[MailKind(mail.kind)](mail)
-    return _message(
-        template,
-        context,
-        account=account,
-        recipient=mail.recipient,
-        language=mail.language,
-        public_id=mail.public_id,
-    )
+    with timezone.override(_time_zone_of(mail.user)):
+        return _message(
+            template,
+            context,
+            account=account,
+            recipient=mail.recipient,
+            language=mail.language,
+            public_id=mail.public_id,
+            attachment=_attachment(mail),
+        )
+
+
+def _time_zone_of(user: PbxUser) -> ZoneInfo | None:
+    """The user's own; None, the site's, also where this machine knows it no more."""
+    try:
+        return ZoneInfo(user.time_zone) if user.time_zone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
 def _approval(mail: OutgoingEmail) -> Rendered:
@@ -60,10 +85,30 @@ def _password(mail: OutgoingEmail) -> Rendered:
     return "password", {"user": mail.user, "at": mail.created_at, "link": link}
 
 
+def _voicemail(mail: OutgoingEmail) -> Rendered:
+    return "voicemail", {"user": mail.user, "voicemail": mail.voicemail}
+
+
+def _attachment(mail: OutgoingEmail) -> Attachment | None:
+    return _recording(mail.voicemail) if mail.kind == MailKind.VOICEMAIL else None
+
+
+def _recording(voicemail: Voicemail) -> Attachment:
+    """The file as it was posted, under a name that every system takes."""
+    content = recordings.read(voicemail.recording)
+    at = timezone.localtime(voicemail.recorded_at)
+    caller = UNSAFE.sub("", voicemail.caller_number)
+    parts = ["voicemail", f"{at:%Y-%m-%d_%H-%M-%S}", caller]
+    suffix = PurePath(voicemail.recording).suffix
+    name = "_".join(part for part in parts if part) + suffix
+    return Attachment(name, voicemail.content_type, content)
+
+
 CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
     MailKind.APPROVAL: _approval,
     MailKind.REJECTION: _rejection,
     MailKind.PASSWORD: _password,
+    MailKind.VOICEMAIL: _voicemail,
 }
 
 
@@ -86,6 +131,7 @@ def _message(
     recipient: str,
     language: str,
     public_id: UUID,
+    attachment: Attachment | None = None,
 ) -> EmailMessage:
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
     with translation.override(language):
@@ -104,6 +150,11 @@ def _message(
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
     message.set_content(text.strip() + "\n")
     message.add_alternative(html, subtype="html")
+    if attachment:
+        kind, _slash, subtype = attachment.content_type.partition("/")
+        message.add_attachment(
+            attachment.content, kind, subtype, filename=attachment.name
+        )
     # Last, or the library would make it a header of the first part alone.
     message["Content-Language"] = language
     return message

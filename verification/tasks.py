@@ -8,7 +8,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from authconfig import audit
-from verification import claims, heartbeat, outbox, rechecks, testmails
+from verification import claims, heartbeat, outbox, rechecks, recordings, testmails
 from verification.outages import redis_outage
 from verification.persistence import clear_expired
 
@@ -58,6 +58,11 @@ def wake_due_mails() -> None:
 @shared_task
 def end_overdue_mails() -> None:
     claims.expire_overdue()
+
+
+@shared_task
+def forget_recordings() -> None:
+    recordings.sweep()
 
 
 @shared_task

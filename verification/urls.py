@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from verification import account, views
+from verification import account, intake, views
 
 app_name = "verification"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("login/waiting/cancel/", views.cancel, name="cancel"),
     path("login/waiting/send-again/", views.send_again, name="send_again"),
     path("PBX0/session.xml", views.link, name="link"),
+    path("PBX0/voicemail.xml", intake.voicemail, name="voicemail"),
     path(
         "login/rejected/end-sessions/",
         views.end_after_rejection,

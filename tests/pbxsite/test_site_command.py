@@ -15,6 +15,7 @@ COMMANDS = [
     ("queue", "--json"),
     ("rescue",),
     ("rotatekeys",),
+    ("voicemailkey", "show"),
 ]
 
 

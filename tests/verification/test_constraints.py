@@ -18,7 +18,7 @@ from authconfig.models import (
     PbxUser,
     ProviderIdentity,
 )
-from verification.choices import LoginState, MailState, Stage
+from verification.choices import LoginState, MailKind, MailState, Stage
 from verification.models import (
     AccountTest,
     AccountTestStep,
@@ -26,6 +26,8 @@ from verification.models import (
     LoginSession,
     OutgoingEmail,
     SendingPause,
+    Voicemail,
+    VoicemailKey,
 )
 
 NOW = timezone.now()
@@ -108,6 +110,19 @@ def client(**values: object) -> Callable[[Rows], object]:
     return lambda _rows: ClientApplication.objects.create(**facts)
 
 
+def second_voicemail(rows: Rows) -> None:
+    for kind in (MailKind.APPROVAL, MailKind.VOICEMAIL):
+        mail = OutgoingEmail.objects.create(
+            kind=kind,
+            link_number=2,
+            user=rows.user,
+            login=rows.login,
+            recipient="anna@example.com",
+            expires_at=NOW + timedelta(minutes=9),
+        )
+        Voicemail.objects.create(mail=mail, idempotency_key="one")
+
+
 # How each is broken, once in every way that its condition names.
 def dependency(kind: str, count: int) -> None:
     for _number in range(count):
@@ -177,6 +192,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("mail_has_ended_when_its_state_says_so", mail(state=MailState.SENT)),
     ("mail_has_ended_when_its_state_says_so", mail(ended_at=NOW)),
     ("login_has_one_mail_for_each_link", second_mail),
+    ("idempotency_key_names_one_voicemail", second_voicemail),
+    ("voicemail_key_is_one_row", lambda _rows: VoicemailKey(pk=2).save()),
     ("test_state_is_known", account_test(state="perhaps")),
     ("ended_test_keeps_no_password", account_test(ended_at=NOW)),
     ("test_runs_a_stage_once_at_a_time", second_step),

@@ -193,7 +193,7 @@
 
   document.getElementById("faults")?.focus();
 
-  // Filling and copying
+  // Filling
 
   for (const button of form.querySelectorAll("[data-fill]")) {
     const field = document.getElementById(button.dataset.fill);
@@ -206,23 +206,6 @@
       field.value = button.dataset.value;
       field.dispatchEvent(new Event("input", { bubbles: true }));
       field.focus();
-    });
-  }
-
-  for (const button of form.querySelectorAll("[data-copy]")) {
-    const words = button.textContent;
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      const field = document.getElementById(button.dataset.copy);
-      field.select();
-      try {
-        await navigator.clipboard.writeText(field.value);
-      } catch {
-        return; // The address is selected, ready for Ctrl-C.
-      }
-      button.textContent = button.dataset.done;
-      await pause(2000);
-      button.textContent = words;
     });
   }
 

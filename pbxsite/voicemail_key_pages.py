@@ -1,0 +1,89 @@
+"""Pages of the admin that make and revoke the key with which voicemail is posted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from authconfig.clients import origin_of
+from authconfig.models import PbxUser
+from authconfig.reauthentication import reauthentication_required
+from verification import voicemailkeys
+
+PAGE = "admin:authconfig_authenticationsettings_changelist"
+ASK = "admin/authconfig/authenticationsettings/voicemail_key_ask.html"
+SHOW = "admin/authconfig/authenticationsettings/voicemail_key_show.html"
+# Which key the question was about: a page that is sent twice does nothing twice.
+PRESENT = "present"
+
+
+def address() -> str:
+    return f"{settings.SITE_URL}{reverse('verification:voicemail')}"
+
+
+@never_cache
+@reauthentication_required
+def make(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Ask, then show the new key: on this one page, and never again."""
+    if request.method != "POST":
+        return _ask(request, context, title=_make_title())
+    if not _is_about_the_present_key(request):
+        return _changed_meanwhile(request)
+    key = voicemailkeys.make(**_by(request))
+    shown = {"title": _("The new voicemail key"), "key": key, "address": address()}
+    return TemplateResponse(request, SHOW, context | shown)
+
+
+@never_cache
+@reauthentication_required
+def revoke(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    if request.method != "POST":
+        title = _("Revoke the voicemail key?")
+        return _ask(request, context, title=title, revokes=True)
+    if not _is_about_the_present_key(request):
+        return _changed_meanwhile(request)
+    voicemailkeys.revoke(**_by(request))
+    messages.success(request, _("The voicemail key is revoked."))
+    return redirect(PAGE)
+
+
+def _ask(request: HttpRequest, context: dict[str, Any], **more: Any) -> HttpResponse:
+    asked = {"key": voicemailkeys.current_key(), "present": _present()} | more
+    return TemplateResponse(request, ASK, context | asked)
+
+
+def _make_title() -> str:
+    if voicemailkeys.current_key():
+        return _("Make a new voicemail key?")
+    return _("Make a voicemail key?")
+
+
+def _present() -> str:
+    key = voicemailkeys.current_key()
+    return key.made_at.isoformat() if key else ""
+
+
+def _is_about_the_present_key(request: HttpRequest) -> bool:
+    return request.POST.get(PRESENT) == _present()
+
+
+def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
+    messages.warning(
+        request, _("The voicemail key was changed meanwhile. Nothing was done now.")
+    )
+    return redirect(PAGE)
+
+
+def _by(request: HttpRequest) -> dict[str, Any]:
+    assert isinstance(request.user, PbxUser)
+    origin = origin_of(request, get_adapter().get_client_ip(request))
+    return {"actor": request.user, "origin": origin}
