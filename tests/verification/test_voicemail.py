@@ -108,7 +108,7 @@ def files() -> list[str]:
 
 def arrived(server: Server) -> Any:
     mail = OutgoingEmail.objects.get()
-    outbox.deliver(mail.pk)
+    outbox.deliver_due()
     mail.refresh_from_db()
     assert mail.state == MailState.SENT, mail.words
     (received,) = server.mails
