@@ -61,12 +61,11 @@ def _no_language_left_active() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _clients_from_the_start(
-    request: pytest.FixtureRequest, _django_db_helper: None
-) -> None:
+def _clients_from_the_start(request: pytest.FixtureRequest) -> None:
     """Tests with transactions of their own empty every table when they end."""
     with_database = {"db", "transactional_db"} & set(request.fixturenames)
     if with_database or request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("_django_db_helper")
         for slug, name, icon in FIRST_CLIENTS:
             facts = {"name": name, "kind": slug, "icon": icon, "is_own": True}
             ClientApplication.objects.get_or_create(slug=slug, defaults=facts)
