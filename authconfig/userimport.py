@@ -52,6 +52,7 @@ class UserFileMixin(ImportExportMixin):
     resource_classes = [UserResource]
     formats = import_formats = export_formats = [UsersCsv]
     import_form_class = UserImportForm
+    import_export_change_list_template = "admin/authconfig/pbxuser/change_list.html"
     import_template_name = "admin/authconfig/pbxuser/import.html"
     tmp_storage_class = UploadStorage
     skip_export_form = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import translation
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, sync_playwright
 
 from authconfig import dependencies
 from authconfig.choices import AuthenticationType
@@ -25,6 +28,7 @@ from authconfig.models import (
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from tests.provider import Provider, running_provider
+from tests.site import launch
 from verification import hub as hubs
 from verification import outbox
 from verification.models import LoginSession, OutgoingEmail
@@ -35,6 +39,7 @@ LINK = "https://pbx.example/PBX0/session.xml"
 FIRST_CLIENTS = import_module("authconfig.migrations.0009_myapps_and_mypbx").ROWS
 SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
+NewPage = Callable[..., Page]
 
 
 @pytest.fixture(autouse=True)
@@ -193,3 +198,27 @@ def netlogon(configure: SettingsSetter, directory: Directory) -> SettingsSetter:
 
     set_fields()
     return set_fields
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def new_page(chromium: Chromium) -> Iterator[NewPage]:
+    """Open a page in a browser profile of its own."""
+    contexts = []
+
+    def open_page(**options: Any) -> Page:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -15,6 +14,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
+
+from tests.npm import install
 
 HERE = Path(__file__).parent / "provider"
 CLIENT_ID = "pbx"
@@ -73,23 +74,9 @@ class Provider:
         return browser.get(sent.headers["Location"], allow_redirects=False, timeout=10)
 
 
-def install() -> None:
-    """Let npm bring what package-lock.json pins, once."""
-    modules, lock = HERE / "node_modules", HERE / "package-lock.json"
-    stamp = modules / ".installed"
-    with (HERE / ".lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
-            return
-        print("Installing the tests' OpenID provider (npm ci)")  # noqa: T201
-        words = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(words, cwd=HERE, check=True, timeout=300)
-        stamp.write_bytes(lock.read_bytes())
-
-
 @contextmanager
 def running_provider(port: int = 0) -> Iterator[Provider]:
-    install()
+    install(HERE)
     environment = os.environ | {
         "PROVIDER_USERS": json.dumps(ACCOUNTS),
         "PROVIDER_PORT": str(port),

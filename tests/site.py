@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import itertools
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, Playwright, expect
 
@@ -155,3 +157,31 @@ def log_in(page: Page, site: Site, name: str, password: str, path: str = "") -> 
     page.fill('input[name="login"]', name)
     page.fill('input[name="password"]', password)
     page.click('button[type="submit"]:not([data-toggle-password])')
+
+
+# The admin's theme asks for the scheme once, when a page is opened; and a colour on its
+# way from light to dark is no colour of the page.
+SCHEME = """scheme => {
+    document.documentElement.classList.toggle('dark', scheme === 'dark');
+    document.getAnimations().forEach(
+        each => each instanceof CSSTransition && each.finish());
+}"""
+
+
+def show(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate(SCHEME, scheme)
+
+
+def look(page: Page, name: str) -> None:
+    """Keep pictures for whoever wants to look: LOOKS names a folder."""
+    folder = os.environ.get("LOOKS")
+    if not folder:
+        return
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme, width in itertools.product(schemes, (1280, 390)):
+        page.set_viewport_size({"width": width, "height": 900})
+        show(page, scheme)
+        path = Path(folder) / f"{name}-{scheme}-{width}.png"
+        page.screenshot(path=path, full_page=True)
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.conftest import NewPage
 from tests.provider import Provider
 from tests.site import (
     ADMIN_PASSWORD,
     Site,
     free_port,
-    launch,
     link_in,
     log_in,
+    look,
     running_site,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 BUTTON = "#oauth2-login"
-NewPage = Callable[[], Page]
 
 
 @pytest.fixture(scope="module")
@@ -48,47 +46,10 @@ def oauth2(site: Site, provider: Provider) -> Callable[..., None]:
     return use
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def new_page(chromium: Browser) -> Iterator[NewPage]:
-    """Open a page in a browser profile of its own."""
-    contexts = []
-
-    def open_page() -> Page:
-        context = chromium.new_context()
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        return context.new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
 def log_in_there(page: Page, account: str) -> None:
     page.fill('input[name="login"]', account)
     page.fill('input[name="password"]', "any")
     page.click('button[type="submit"]')
-
-
-def look(page: Page, name: str) -> None:
-    """Keep pictures for whoever wants to look: LOOKS names a folder."""
-    folder = os.environ.get("LOOKS")
-    if not folder:
-        return
-    for scheme in ("light", "dark"):
-        for width in (1280, 390):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_viewport_size({"width": width, "height": 900})
-            path = Path(folder) / f"{name}-{scheme}-{width}.png"
-            page.screenshot(path=path, full_page=True)
 
 
 def test_a_login_at_the_provider_waits_for_its_approval(

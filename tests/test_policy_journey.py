@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.directory import WINDOWS_PASSWORD, Directory
 from tests.provider import Provider
-from tests.site import Site, launch, log_in, running_site
+from tests.site import Site, log_in, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PBX_PASSWORD = "a long user's password"
@@ -70,14 +70,6 @@ def site(
         values = directory.settings() | provider.settings()
         running.manage("authconfig", "set", *assignments(values, str(ca_file)))
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.directory import (
     BASE,
@@ -15,7 +15,7 @@ from tests.directory import (
     Directory,
 )
 from tests.provider import Provider
-from tests.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
+from tests.site import ADMIN_PASSWORD, Site, log_in, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PATH = "/admin/authconfig/authenticationsettings/"
@@ -25,14 +25,6 @@ PATH = "/admin/authconfig/authenticationsettings/"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

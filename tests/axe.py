@@ -1,0 +1,45 @@
+"""axe-core, which finds what keeps people with disabilities out of a page."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.npm import install
+from tests.site import show
+
+HERE = Path(__file__).parent / "axe"
+GRAVE = {"serious", "critical"}
+UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true })"
+RUN = "options => axe.run(document, options)"
+
+
+@cache
+def _source() -> str:
+    install(HERE)
+    return (HERE / "node_modules/axe-core/axe.min.js").read_text()
+
+
+def faults(page: Page) -> list[str]:
+    """Return the serious and critical ones, by light and, for colours, by darkness."""
+    page.evaluate(UNFOLD)
+    show(page, "light")
+    page.evaluate(_source())
+    found = _grave(page.evaluate(RUN, {"resultTypes": ["violations"]}))
+    show(page, "dark")
+    colours = {"type": "rule", "values": ["color-contrast"]}
+    dark = _grave(page.evaluate(RUN, {"runOnly": colours}))
+    show(page, "light")
+    return [*found, *(f"dark: {fault}" for fault in dark)]
+
+
+def _grave(results: dict[str, Any]) -> list[str]:
+    return [
+        f"{violation['id']}: {node['html'][:150]} ({node['failureSummary']})"
+        for violation in results["violations"]
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]

@@ -1,0 +1,359 @@
+"""No serious fault of axe-core on any page, by light and by dark."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import axe
+from tests.conftest import NewPage
+from tests.site import (
+    ADMIN_PASSWORD,
+    Site,
+    link_in,
+    log_in,
+    look,
+    running_site,
+)
+from tests.test_passkey_journey import give_authenticator
+from tests.totp import totp
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+PASSWORD = "a long user's password"
+# One command for all of them; Ines has no address.
+USERS = f"""
+from authconfig.models import PbxUser
+for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi"):
+    PbxUser.objects.create_user(name, "{PASSWORD}", email=name + "@example.com")
+PbxUser.objects.create_user("ines", "{PASSWORD}")
+from allauth.mfa.models import Authenticator
+hans = PbxUser.objects.create_user("hans", "{PASSWORD}", email="hans@example.com")
+Authenticator.objects.create(user=hans, type="totp", data=dict(secret=""))
+"""
+OAUTH2 = (
+    "authentication_type=pbx_and_oauth2",
+    "oauth2_provider_name=Windows",
+    "oauth2_well_known_url=http://127.0.0.1:9/.well-known/openid-configuration",
+    "oauth2_client_id=pbx",
+)
+Check = Callable[[Page, str], None]
+HREFS = "found => found.map(link => link.href)"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(
+        tmp_path_factory.mktemp("site"), host="localhost", CONTACT_LINE="Extension 11"
+    ) as running:
+        running.manage("shell", "--no-imports", "-c", USERS)
+        link = f"verification_link={running.url}/PBX0/session.xml"
+        running.manage("authconfig", "set", link, *OAUTH2)
+        yield running
+
+
+@pytest.fixture
+def check() -> Iterator[Check]:
+    """Look at a page; all faults of a test's pages are told at its end."""
+    found: dict[str, list[str]] = {}
+
+    def look_at(page: Page, name: str) -> None:
+        page.wait_for_load_state()
+        look(page, name)
+        if faults := axe.faults(page):
+            found[name] = faults
+
+    yield look_at
+    told = "\n".join(f"{name}\n  " + "\n  ".join(each) for name, each in found.items())
+    assert not found, f"\n{told}"
+
+
+@pytest.fixture
+def two_factor(site: Site) -> Iterator[None]:
+    site.manage("authconfig", "set", "two_factor=on", "--test", "a@example.com")
+    yield
+    site.manage("authconfig", "set", "two_factor=off")
+
+
+@pytest.fixture
+def hold(
+    site: Site, new_page: NewPage, two_factor: None
+) -> Callable[[str], tuple[Page, str, str]]:
+    """Begin a login; return its waiting page, its code and its link."""
+
+    def begin(name: str) -> tuple[Page, str, str]:
+        seen, page = len(site.mails()), new_page()
+        log_in(page, site, name, PASSWORD)
+        code = page.locator("#approval-code").inner_text()
+        return page, code, link_in(site.new_mail(seen))
+
+    return begin
+
+
+Hold = Callable[[str], tuple[Page, str, str]]
+
+
+def test_login_pages(site: Site, new_page: NewPage, check: Check) -> None:
+    page = new_page()
+    page.goto(f"{site.url}/login/")
+    check(page, "login")
+    log_in(page, site, "anna", "a wrong password")
+    check(page, "login-failed")
+    page.goto(f"{site.url}/mypbx/login/")
+    check(page, "login-mypbx")
+    page.goto(f"{site.url}/login/inactive/")
+    check(page, "inactive")
+    page.goto(f"{site.url}/login/rescue/?token=forged")
+    check(page, "rescue-stale")
+    found = re.search(r"http\S+/login/rescue/\S+", site.manage("rescue", "admin"))
+    assert found
+    page.goto(found[0])
+    check(page, "rescue")
+    # The page leads on to the provider, which this site's answer here is not.
+    page.route("**/.well-known/**", lambda route: route.abort())
+    page.goto(f"{site.url}/login/")
+    page.click("#oauth2-login")
+    check(page, "oauth2-unreachable")
+
+
+def test_waiting_pages(site: Site, hold: Hold, new_page: NewPage, check: Check) -> None:
+    page, code, link = hold("anna")
+    check(page, "waiting")
+    other = new_page()
+    other.goto(link)
+    check(other, "link")
+    other.fill('input[name="code"]', f"{(int(code) + 1) % 10_000:04d}")
+    other.click('button[value="accept"]')
+    check(other, "link-wrong-code")
+    # Else the page would go on by itself.
+    page.evaluate(
+        "sessionStorage.setItem(`continued ${document.getElementById('wait')"
+        ".dataset.expires}`, 'yes')"
+    )
+    other.fill('input[name="code"]', code)
+    other.click('button[value="accept"]')
+    check(other, "link-accepted")
+    expect(page.locator("#continue")).to_be_visible()
+    check(page, "waiting-accepted")
+    other.goto(link)
+    check(other, "link-stale")
+
+
+def test_ended_waiting_pages(
+    site: Site, hold: Hold, new_page: NewPage, check: Check
+) -> None:
+    page, _code, link = hold("bert")
+    other = new_page()
+    other.goto(link)
+    other.click('button[value="reject"]')
+    check(other, "link-rejected")
+    other.get_by_role("button", name=re.compile("End all")).click()
+    check(other, "link-rejected-ended")
+    expect(page.get_by_role("heading", name="rejected")).to_be_visible()
+    check(page, "waiting-rejected")
+    log_in(page, site, "bert", PASSWORD)
+    check(page, "refused-wait")
+
+    page, _code, _link = hold("carl")
+    newer, code, link = hold("carl")
+    expect(page.get_by_role("heading", name="newer")).to_be_visible()
+    check(page, "waiting-superseded")
+    other.goto(link)
+    for _ in range(3):
+        other.fill('input[name="code"]', f"{(int(code) + 1) % 10_000:04d}")
+        other.click('button[value="accept"]')
+    check(other, "link-three-wrong")
+    expect(newer.get_by_text("three times").last).to_be_visible()
+    check(newer, "waiting-wrong-codes")
+
+    page, _code, _link = hold("dora")
+    page.get_by_role("button", name="Cancel this login").click()
+    check(page, "login-cancelled")
+
+    page, _code, _link = hold("emil")
+    expire_logins(site)
+    expect(page.get_by_role("heading", name="expired")).to_be_visible()
+    check(page, "waiting-expired")
+
+    log_in(page, site, "ines", PASSWORD)
+    check(page, "refused-no-address")
+
+
+def expire_logins(site: Site) -> None:
+    with closing(sqlite3.connect(site.data_dir / "db.sqlite3")) as database:
+        database.execute(
+            "UPDATE verification_loginsession SET expires_at = datetime('now')"
+        )
+        database.commit()
+
+
+def test_account_pages(
+    site: Site, new_page: NewPage, check: Check, request: pytest.FixtureRequest
+) -> None:
+    page = new_page()
+    log_in(page, site, "fred", PASSWORD)
+    expect(page).to_have_url(f"{site.url}/account/")
+    mypbx = new_page()
+    log_in(mypbx, site, "fred", PASSWORD, "/mypbx/login/")
+    check(mypbx, "account-mypbx")
+    for path, name in (
+        ("/account/", "account"),
+        ("/account/password/", "password"),
+        ("/account/rejected/", "rejected"),
+        ("/account/confirm/", "confirm"),
+        ("/login/again/", "login-again"),
+        ("/logout/", "logout"),
+        ("/nowhere/", "404"),
+        ("/admin/", "403"),
+    ):
+        page.goto(site.url + path)
+        check(page, name)
+    page.goto(f"{site.url}/account/password/")
+    page.get_by_label("Present password").fill("wrong")
+    page.locator("main button[type=submit]").first.click()
+    check(page, "password-faults")
+    page.goto(f"{site.url}/account/")
+    page.context.clear_cookies(name="pbx_csrf")
+    page.get_by_role("banner").get_by_role("button", name="Log out").click()
+    check(page, "403-csrf")
+    hold = request.getfixturevalue("hold")
+    page.goto(f"{site.url}/account/password/")
+    hold("fred")
+    expect(page.locator("form.approval")).to_be_visible()
+    check(page, "banner")
+    page.fill("form.approval input[name=code]", "0000")
+    page.click("form.approval button[value=accept]")
+    check(page, "banner-wrong-code")
+    page.goto(f"{site.url}/account/")
+    check(page, "account-pending")
+    page.click("form.approval button[value=reject]")
+    expect(page).to_have_url(f"{site.url}/account/rejected/")
+
+
+def test_factor_pages(site: Site, new_page: NewPage, check: Check) -> None:
+    page = new_page()
+    give_authenticator(page)
+    log_in(page, site, "gabi", PASSWORD)
+    factors = f"{site.url}/account/factors"
+    page.goto(f"{factors}/passkeys/add/")
+    check(page, "passkey-add")
+    page.get_by_label("Name").fill("My phone")
+    page.get_by_role("button", name="Add the passkey").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    check(page, "codes")
+    page.goto(f"{factors}/app/add/")
+    check(page, "app-add")
+    page.get_by_label("Six digits").fill("000000")
+    page.get_by_role("button", name="Add the app").click()
+    check(page, "app-add-fault")
+    page.get_by_label("Six digits").fill(totp(page.locator(".key").inner_text()))
+    page.get_by_role("button", name="Add the app").click()
+    page.goto(f"{site.url}/account/")
+    check(page, "account-factors")
+    for path, name in (
+        ("app/remove/", "app-remove"),
+        ("codes/", "codes-again"),
+        ("codes/new/", "codes-new"),
+        ("confirm/", "factor-confirm"),
+        ("passkeys/confirm/", "passkey-confirm"),
+    ):
+        page.goto(f"{factors}/{path}")
+        check(page, name)
+    page.goto(f"{site.url}/account/")
+    links = page.locator("a[href*='/passkeys/']").evaluate_all(HREFS)
+    for url in links:
+        page.goto(url)
+        check(page, "passkey" + url.rstrip("/").rpartition("/")[2])
+    page.goto(f"{site.url}/account/")
+    page.get_by_role("banner").get_by_role("button", name="Log out").click()
+    log_in(page, site, "gabi", PASSWORD)
+    expect(page).to_have_url(f"{site.url}/login/factor/")
+    check(page, "login-factor")
+
+
+def test_mailbox_pages(site: Site, new_page: NewPage, check: Check) -> None:
+    page = new_page()
+    page.goto(f"{site.url}/mailbox/")
+    check(page, "mailbox")
+    page.locator("main a").first.click()
+    check(page, "mailbox-mail")
+
+
+@pytest.fixture
+def admin(site: Site, new_page: NewPage) -> Page:
+    page = new_page()
+    log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
+    expect(page).to_have_url(f"{site.url}/admin/")
+    return page
+
+
+def test_admin_pages(site: Site, admin: Page, hold: Hold, check: Check) -> None:
+    hold("anna")
+    check(admin, "admin")
+    models = models_of(admin)
+    assert len(models) >= 9
+    for path in models:
+        name = path.split("/")[-2]
+        admin.goto(site.url + path)
+        check(admin, f"admin-{name}")
+        for kind, link in of_one(admin, path).items():
+            admin.goto(link)
+            check(admin, f"admin-{name}-{kind}")
+
+
+def models_of(page: Page) -> list[str]:
+    links = page.locator("nav a, #nav-sidebar a").evaluate_all(HREFS)
+    return sorted({p for p in map(path_of, links) if p.count("/") == 4})
+
+
+def path_of(url: str) -> str:
+    return urlsplit(url).path
+
+
+def test_settings_page_and_its_faults(site: Site, admin: Page, check: Check) -> None:
+    admin.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
+    admin.get_by_role("radio", name="PBX and Netlogon").check()
+    admin.get_by_label("SMTP server").fill("not a host name")
+    check(admin, "settings-changed")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.locator(".fault").first).to_be_visible()
+    check(admin, "settings-faults")
+
+
+def test_pages_that_the_lists_lead_on_to(site: Site, admin: Page, check: Check) -> None:
+    admin.goto(f"{site.url}/admin/authconfig/pbxuser/")
+    admin.get_by_role("link", name="anna", exact=True).click()
+    admin.goto(admin.url.replace("/change/", "/password/"))
+    check(admin, "admin-password")
+    admin.goto(f"{site.url}/admin/usersessions/usersession/")
+    admin.get_by_role("row", name="admin").get_by_role("checkbox").first.check()
+    admin.locator('select[name="action"]').select_option("end_selected")
+    admin.get_by_role("button", name="Run").click()
+    expect(admin.get_by_text("End these sessions?").first).to_be_visible()
+    check(admin, "admin-confirm")
+
+
+def of_one(page: Page, path: str) -> dict[str, str]:
+    """Return the addresses that lead on from a list: of its first row, and new."""
+    found = page.locator(f"a[href^='{path}']").evaluate_all(HREFS)
+    kinds = {
+        kind: next((url for url in found if re.search(pattern, url)), None)
+        for kind, pattern in KINDS.items()
+    }
+    change = kinds["change"]
+    if change:
+        one = change.partition("/change/")[0]
+        kinds["delete"], kinds["history"] = f"{one}/delete/", f"{one}/history/"
+    return {kind: url for kind, url in kinds.items() if url}
+
+
+KINDS = {
+    "change": r"/\d+/change/",
+    "add": r"/add/",
+    "import": r"/import/",
+}
