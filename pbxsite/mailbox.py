@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial, wraps
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from authconfig.validators import is_loopback
+from pbxsite.local import is_on_this_machine
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none';"
     " frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation"
 )
-FORWARDING_HEADERS = {"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip"}
 
 View = Callable[..., HttpResponse]
 
@@ -153,22 +152,6 @@ def is_reachable() -> bool:
     """Whether this site is this machine's own business: else others read its mails."""
     host = urlsplit(settings.SITE_URL).hostname or ""
     return settings.EMBEDDED and is_loopback(host) and is_loopback(settings.BIND)
-
-
-def is_on_this_machine(request: HttpRequest) -> bool:
-    """Whether the browser itself connected from here, with no proxy between."""
-    if any(
-        name in FORWARDING_HEADERS or name.startswith("X-Forwarded-")
-        for name in request.headers
-    ):
-        return False
-    try:
-        address = ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return address.is_loopback
 
 
 def mailbox_page(view: View) -> View:

@@ -178,5 +178,5 @@ urlpatterns = [
     path("admin/queue/", page, name="queue"),
     path("admin/queue/live/", live, name="queue_live"),
     path("admin/queue/act/", act, name="queue_act"),
-    path("admin/queue/allowed/", allowed, name="queue_allowed"),
+    path("operators/allowed/", allowed, name="operators_allowed"),
 ]

@@ -85,6 +85,7 @@ class Finding:
 class Report:
     """All that operators need; times are seconds, bins begin at their `at`."""
 
+    at: datetime
     findings: list[Finding]
     mails: dict[str, int]
     due: int
@@ -111,6 +112,7 @@ def report() -> Report:
     pause, speakers, asked = operations.current_pause(), _speakers(now), broker()
     needed = servers(settings)
     return Report(
+        at=now,
         findings=list(_findings(found, pause, speakers, asked, needed)),
         mails=found.mails,
         due=found.due,
@@ -176,8 +178,11 @@ def _remedy(found: Failures, settings: AuthenticationSettings) -> str:
         "port": settings.smtp_port,
         "issuer": _("somebody"),
     }
-    fault = Fault[group.fault] if group.fault in Fault.__members__ else Fault.THIS_SITE
-    stage = Stage(group.stage) if group.stage else Stage.RESOLVE
+    fault = Fault.__members__.get(group.fault, Fault.THIS_SITE)
+    if fault is Fault.REPLY and group.code is None:
+        fault = Fault.THIS_SITE
+    # Before the greeting no server gives a code.
+    stage = Stage(group.stage) if group.stage else Stage.EHLO
     error = SmtpError(stage, found.words, fault=fault, code=group.code, details=details)
     return error.remedy
 

@@ -12,6 +12,7 @@ from authconfig.clients import myapps_required
 from authconfig.oidc.provider import CALLBACK
 from pbxsite import factors, health, mailbox, queue_page, roundtrip, social
 from pbxsite.forward import hop
+from pbxsite.metrics import metrics
 from pbxsite.rescue import rescue
 from verification.views import HoldingLoginView, LoginAgainView
 
@@ -51,5 +52,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", metrics),
     *mailbox.urlpatterns,
 ]

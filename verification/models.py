@@ -122,6 +122,12 @@ class LoginSession(models.Model):
         indexes = [
             # The waits after a rejection, and a user's history in the admin.
             Index(name="login_by_user", fields=["user", "-created_at"]),
+            # The tally of how long approvals took.
+            Index(
+                name="login_by_decision",
+                fields=["decided_at"],
+                condition=Q(decided_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -439,6 +445,37 @@ class VoicemailKey(models.Model):
 
     def __str__(self) -> str:
         return f"voicemail key of {self.made_at}"
+
+
+class Tally(models.Model):
+    """A total that only grows (verification/tallies.py)."""
+
+    series = models.CharField(max_length=20)
+    labels = models.CharField(max_length=120)
+    amount = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="tally_is_kept_once", fields=["series", "labels"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series} {self.labels}: {self.amount}"
+
+
+class TallyMark(models.Model):
+    """Up to when the tallies count."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            CheckConstraint(name="tallies_have_one_mark", condition=Q(id=1)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.until)
 
 
 class AccountTest(models.Model):

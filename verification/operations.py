@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -20,10 +18,7 @@ from verification.models import (
     OutgoingEmailQuerySet,
     SendingPause,
 )
-from verification.tasks import wake_due, wake_worker
-
-# So many are woken at once; the sweeps find the others.
-WOKEN_AT_ONCE = 100
+from verification.tasks import wake_due
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,10 @@ class Operator:
 
 def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
     """Have those sent now that may be; return how many."""
-    # A mail that was sent already keeps its server's words; a new try begins clean.
     fresh = {"state": MailState.QUEUED, "due_at": timezone.now(), "ended_at": None}
     with transaction.atomic():
         pks = _move(mails.retryable(), Event.MAIL_RETRIED, operator, fresh)
-        transaction.on_commit(partial(_wake, pks[:WOKEN_AT_ONCE]))
+        transaction.on_commit(wake_due)
     return len(pks)
 
 
@@ -67,11 +61,6 @@ def _move(
     details = [(mail.user, f"{mail.kind} {mail.pk}") for mail in found]
     audit.record_many(event, details, actor=operator.user, origin=operator.origin)
     return pks
-
-
-def _wake(pks: Iterable[int]) -> None:
-    for pk in pks:
-        wake_worker(pk)
 
 
 def pause(operator: Operator) -> bool:

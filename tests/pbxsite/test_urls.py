@@ -36,6 +36,9 @@ PUBLIC = {
     "admin/login/",
     "livez",
     "readyz",
+    # They refuse whoever is neither an operator nor has the key.
+    "metrics",
+    "operators/allowed/",
     # They lead to the login of the client's own kind.
     "clients/<slug:slug>/open/",
     "clients/<slug:slug>/failed/",

@@ -26,6 +26,8 @@ from verification.models import (
     LoginSession,
     OutgoingEmail,
     SendingPause,
+    Tally,
+    TallyMark,
     Voicemail,
     VoicemailKey,
 )
@@ -124,6 +126,11 @@ def second_voicemail(rows: Rows) -> None:
 
 
 # How each is broken, once in every way that its condition names.
+def second_tally(_rows: Rows) -> None:
+    for _number in range(2):
+        Tally.objects.create(series="mails", labels="a")
+
+
 def dependency(kind: str, count: int) -> None:
     for _number in range(count):
         DependencyState.objects.create(kind=kind, name="a.example:25", is_up=True)
@@ -202,6 +209,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         "heartbeat_is_of_a_known_part",
         lambda _rows: Heartbeat.objects.create(name="x", kind="robot"),
     ),
+    ("tallies_have_one_mark", lambda _rows: TallyMark.objects.create(id=2, until=NOW)),
+    ("tally_is_kept_once", second_tally),
     ("dependency_is_known", lambda _rows: dependency("weather", 1)),
     ("dependency_has_one_state", lambda _rows: dependency("smtp", 2)),
 ]
