@@ -146,9 +146,9 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
     raise RuntimeError("the site did not start: " + "".join(lines))
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *flags: str) -> Browser:
     return playwright.chromium.launch(
-        executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+        executable_path=shutil.which("chromium"), args=[*CHROMIUM_FLAGS, *flags]
     )
 
 
