@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +21,7 @@ from authconfig import audit
 from authconfig.choices import Client, Event, Origin
 from authconfig.models import PbxUser
 from authconfig.users import sessions_ended
+from verification import log_context
 from verification.alerts import tell_of_rejection
 from verification.choices import (
     Approver,
@@ -40,6 +42,7 @@ from verification.tokens import (
     read_link_token,
 )
 
+logger = logging.getLogger(__name__)
 MAX_CODE_TRIES = 3
 MAX_LINKS = 4
 RESEND_DELAY = timedelta(seconds=30)
@@ -378,3 +381,5 @@ def _record(
         method=login.method,
         detail=detail,
     )
+    with log_context.about(login):
+        logger.info("user %s: %s %s", login.user_id, event, detail)

@@ -38,6 +38,7 @@ from verification.choices import (
     Stage,
     StepState,
 )
+from verification.log_context import current_request_id
 
 
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
@@ -245,6 +246,10 @@ class OutgoingEmail(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     data_began_at = models.DateTimeField(null=True, blank=True)
+    # By which request it was queued; the worker's log names it.
+    request_id = models.CharField(
+        max_length=64, blank=True, default=current_request_id, editable=False
+    )
     # How often nobody knew whether the server took it.
     doubts = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from authconfig import dependencies
 from authconfig.choices import Dependency
 from authconfig.models import current_settings
-from verification import claims
+from verification import claims, log_context
 from verification.accounts import account_of
 from verification.choices import LoginState, MailKind, MailPriority, MailState, Stage
 from verification.claims import LostClaimError, Sent
@@ -206,6 +206,11 @@ _running, _woken = Lock(), Event()
 
 def deliver(mail: OutgoingEmail) -> None:
     """Send a claimed mail, and record what came of it."""
+    with log_context.about(mail.login, mail.request_id):
+        _deliver(mail)
+
+
+def _deliver(mail: OutgoingEmail) -> None:
     if not _is_wanted(mail):
         claims.end(mail, MailState.EXPIRED)
         return
@@ -227,6 +232,7 @@ def deliver(mail: OutgoingEmail) -> None:
         logger.exception("mail %s: not sent, this site failed", mail.pk)
         _end_unsent(mail)
     else:
+        logger.info("mail %s: the server took it", mail.pk)
         _note_server(None)
         recorder.add(mail, words)
 
@@ -294,6 +300,9 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
         "fault": error.fault.name,
         "words": error.words[:500],
     }
+    # The server's words may name people; the audit log has them.
+    reason = error.code or error.fault.name
+    logger.warning("mail %s: not sent (%s %s)", mail.pk, error.stage, reason)
     due_at = _next_try(mail)
     used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
     if error.outcome_unknown:

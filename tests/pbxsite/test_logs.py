@@ -1,0 +1,214 @@
+"""The log names requests and logins, also in the worker, and holds no secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from authconfig.models import AuthenticationSettings, PbxUser
+from pbxsite.logs import ContextFilter, JsonFormatter, TextFormatter
+from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
+from tests.smtp_servers import CREDENTIALS, smtp_server
+from verification import log_context, outbox
+from verification.models import LoginSession, OutgoingEmail
+from verification.tokens import approval_code, link_token
+
+pytestmark = pytest.mark.django_db
+NAME = "proxy-4711.0815"
+Lines = list[dict[str, Any]]
+
+
+class Log:
+    """Everything that any part of the process says, as production writes it."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+        self.handler = logging.StreamHandler(self.stream)
+        self.handler.setFormatter(JsonFormatter())
+        self.handler.addFilter(ContextFilter())
+
+    @property
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+    def lines(self, logger: str = "") -> Lines:
+        read = [json.loads(line) for line in self.text.splitlines()]
+        return [line for line in read if line["logger"].startswith(logger)]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    made, root = Log(), logging.getLogger()
+    level = root.level
+    root.addHandler(made.handler)
+    root.setLevel(logging.DEBUG)
+    yield made
+    root.removeHandler(made.handler)
+    root.setLevel(level)
+
+
+def test_each_request_is_named_and_timed_and_told_its_name(
+    log: Log, browser: Browser
+) -> None:
+    answer = browser.get("/login/?next=/account/", headers={"X-Request-ID": NAME})
+
+    (line,) = log.lines("pbxsite.logs")
+    assert answer.headers["X-Request-ID"] == line["request"] == NAME
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/login/", 200)
+    assert line["milliseconds"] >= 0
+    assert "next" not in log.text
+    assert not log_context.request_id.get()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "short", "a" * 65, "-begins-wrong", "two words here", 'a"quoted"one']
+)
+def test_an_unsafe_name_is_replaced(log: Log, browser: Browser, name: str) -> None:
+    answer = browser.get("/login/", headers={"X-Request-ID": name})
+
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    assert log.lines("pbxsite.logs")[0]["request"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_what_machines_ask_all_the_time_is_not_logged(
+    log: Log, browser: Browser, path: str
+) -> None:
+    browser.get(path)
+
+    assert log.lines("pbxsite.logs") == []
+
+
+def test_an_address_cannot_begin_a_line_of_its_own(log: Log, browser: Browser) -> None:
+    browser.get("/login%0Aroot%20logged%20in/")
+
+    assert [line["path"] for line in log.lines("pbxsite.logs")] == [
+        "/login%0Aroot%20logged%20in/"
+    ]
+
+
+def test_a_login_is_followed_into_the_worker(
+    log: Log,
+    two_factor: AuthenticationSettings,
+    configure: SettingsSetter,
+    user: PbxUser,
+    browser: Browser,
+) -> None:
+    words = {"login": "anna", "password": PASSWORD}
+    browser.post("/login/", words, headers={"X-Request-ID": NAME})
+    login = LoginSession.objects.get()
+    with smtp_server(security="none", credentials=None) as server:
+        configure(smtp_port=server.port)
+        outbox.deliver_due()
+
+    (held,) = log.lines("verification.flows")
+    sent = log.lines("verification.outbox")[-1]
+    assert held["login"] == sent["login"] == str(login.public_id)
+    assert held["request"] == sent["request"] == NAME
+    assert "login_held" in held["message"]
+    assert sent["message"].endswith("the server took it")
+
+
+def test_a_failed_delivery_names_login_and_code(
+    log: Log, held: LoginSession, configure: SettingsSetter
+) -> None:
+    refusal = "450 4.2.1 <anna@example.com> is busy"
+    with smtp_server(
+        security="none", credentials=None, refuse_recipient=refusal
+    ) as server:
+        configure(smtp_port=server.port)
+        outbox.deliver_due()
+
+    line = log.lines("verification.outbox")[-1]
+    assert line["message"].endswith("not sent (rcpt_to 450)")
+    assert line["login"] == str(held.public_id)
+    assert "anna@example.com" not in json.dumps(log.lines("verification"))
+
+
+def test_the_log_of_a_whole_login_holds_no_secret(
+    log: Log,
+    two_factor: AuthenticationSettings,
+    configure: SettingsSetter,
+    settings: Any,
+    start: Starter,
+    browser: Browser,
+) -> None:
+    settings.METRICS_KEY = "a long key for scrapes"
+    with smtp_server() as server:
+        configure(
+            smtp_server=server.host,
+            smtp_port=server.port,
+            smtp_security="starttls",
+            smtp_username=CREDENTIALS[0],
+            smtp_password=CREDENTIALS[1],
+            smtp_ca_certificate=server.ca_pem,
+            netlogon_bind_password="the service account's password",
+            oauth2_client_secret="the client's secret",
+        )
+        start(browser, password="a wrong password 1")
+        start(browser)
+        outbox.deliver_due()
+        assert server.mails
+    login = LoginSession.objects.get()
+    token, code = link_token(login), approval_code(login)
+    other = Browser()
+    other.get(f"{LINK}?id={token}")
+    decision = {"decision": "accept", "code": code}
+    other.post(f"{LINK}?id={token}", decision)
+    waiting = browser.session.session_key
+    browser.post("/login/waiting/continue/")
+    key = "Bearer a long key for scrapes"
+    browser.get("/metrics", headers={"Authorization": key, "X-Forwarded-For": "::1"})
+    assert browser.get("/account/").status_code == 200
+
+    secrets = [
+        *(PASSWORD, "a wrong password 1", CREDENTIALS[1], settings.METRICS_KEY),
+        *("the service account's password", "the client's secret"),
+        *(token, waiting, browser.session.session_key),
+        *(cookie.value for cookie in browser.cookies.values()),
+        *(settings.SECRET_KEY, login.auth_hash),
+    ]
+    assert log.lines("verification.flows")
+    for secret in filter(None, secrets):
+        assert secret not in log.text
+    words = [line["message"] for line in log.lines()]
+    assert not any(re.search(rf"\b{code}\b", message) for message in words)
+    assert OutgoingEmail.objects.get().state == "sent"
+
+
+def _record(message: str, **facts: Any) -> logging.LogRecord:
+    try:
+        raise ValueError("nobody home")
+    except ValueError:
+        error = sys.exc_info()
+    made = logging.makeLogRecord({"msg": message, "name": "a", "exc_info": error})
+    for name, said in facts.items():
+        setattr(made, name, said)
+    return made
+
+
+def test_a_traceback_stays_on_its_own_line_of_json() -> None:
+    line = JsonFormatter().format(_record("two\nlines", login_id="7"))
+
+    assert "\n" not in line
+    read = json.loads(line)
+    assert read["message"] == "two\nlines"
+    assert "nobody home" in read["exception"]
+    assert read["login"] == "7"
+
+
+def test_people_read_the_names_at_the_end_of_the_line() -> None:
+    formatter = TextFormatter("{message}", style="{")
+
+    text = formatter.format(_record("It failed", request_id="r-1", login_id="l-2"))
+
+    assert text.splitlines()[0] == "It failed [request=r-1 login=l-2]"
+    assert formatter.format(_record("It failed")).splitlines()[0] == "It failed"
