@@ -1,0 +1,245 @@
+"""Real client applications log in through the provider, in real browsers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.apache import documented, echo_page, running_apache
+from tests.relying import running_client
+from tests.site import (
+    ADMIN_PASSWORD,
+    Site,
+    free_port,
+    launch,
+    link_in,
+    log_in,
+    running_site,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+PASSWORD = "a long user's password"
+CLIENTS = "/admin/authconfig/clientapplication/"
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as running:
+        for name in ("anna", "bert", "carl"):
+            words = ("pbxusers", "add", name, f"--email={name}@example.com")
+            more = (f"--long-name={name.title()} Berg", f"--number=1{ord(name[0])}")
+            running.manage(*words, *more, "--password-stdin", stdin=f"{PASSWORD}\n")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def admin(site: Site, chromium: Browser) -> Iterator[Page]:
+    """The administrator, logged in before two-factor is switched on."""
+    page = chromium.new_page()
+    log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
+    expect(page).to_have_url(f"{site.url}/admin/")
+    link = f"verification_link={site.url}/PBX0/session.xml"
+    site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def new_page(chromium: Browser) -> Iterator[NewPage]:
+    """Open a page in a browser profile of its own."""
+    contexts = []
+
+    def open_page(**options: bool) -> Page:
+        context = chromium.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def add_client(
+    admin: Page, site: Site, name: str, *, callback: str, bye: str = "", public: bool
+) -> tuple[str, str]:
+    """Add it as an administrator does; return its ID and its secret."""
+    admin.goto(f"{site.url}{CLIENTS}add/")
+    admin.get_by_label("Name", exact=False).first.fill(name)
+    admin.fill('input[name="slug"]', name.lower())
+    admin.get_by_label("OpenID Connect", exact=True).check()
+    admin.get_by_role("button", name="Save", exact=True).click()
+    admin.fill('[name="openid-0-redirect_uris"]', callback)
+    admin.fill('[name="openid-0-logout_uris"]', bye)
+    if public:
+        admin.get_by_label("Public client").check()
+    admin.get_by_role("button", name="Save and continue editing").click()
+    identifier = admin.locator(".field-identifier code").inner_text()
+    if public:
+        return identifier, ""
+    admin.get_by_role("link", name="Make a new secret").click()
+    admin.get_by_role("button", name="Yes, do it").click()
+    return identifier, admin.locator("#client-secret").inner_text()
+
+
+def log_in_with_both_factors(page: Page, other: Page, site: Site, name: str) -> None:
+    """Log in on the page that a client led to, and accept it by the e-mail's link."""
+    seen = len(site.mails())
+    page.fill('input[name="login"]', name)
+    page.fill('input[name="password"]', PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    code = page.locator("#approval-code").inner_text()
+    other.goto(link_in(site.new_mail(seen)))
+    other.fill('input[name="code"]', code)
+    other.click('button[value="accept"]')
+
+
+def end_sessions_of(admin: Page, site: Site, name: str) -> None:
+    admin.goto(f"{site.url}/admin/usersessions/usersession/?q={name}")
+    admin.locator('input[name="_selected_action"]').first.check()
+    admin.locator('select[name="action"]').select_option("end_selected")
+    admin.get_by_role("button", name="Run").click()
+    admin.get_by_role("button", name="Yes, do it").click()
+    expect(admin.get_by_text("was ended")).to_be_visible()
+
+
+@contextmanager
+def apache(
+    directory: Path, site: Site, add: Callable[[str], tuple[str, str]]
+) -> Iterator[str]:
+    """Run the documentation's file, with this test's addresses."""
+    port = free_port()
+    address = f"https://127.0.0.1:{port}"
+    client_id, secret = add(f"{address}/.oidc/callback")
+    with echo_page() as page:
+        here = {
+            "*:443": f"127.0.0.1:{port}",
+            "https://pbx.example.com": site.url,
+            "https://apps.example.com": address,
+            "apps.example.com": "127.0.0.1",
+            "/etc/ssl/apps/fullchain.pem": f"{directory}/server.pem",
+            "/etc/ssl/apps/privkey.pem": f"{directory}/server.pem",
+            "127.0.0.1:9000": f"127.0.0.1:{page}",
+            " client-id": f" {client_id}",
+            " client-secret": f" {secret}",
+        }
+        file = documented("apache")
+        for example, real in here.items():
+            assert example in file
+            file = file.replace(example, real)
+        with running_apache(directory, port, file):
+            yield address
+
+
+def test_apache_knows_its_visitor_until_his_session_ends(
+    tmp_path: Path, site: Site, admin: Page, new_page: NewPage
+) -> None:
+    def add(callback: str) -> tuple[str, str]:
+        return add_client(admin, site, "Pages", callback=callback, public=False)
+
+    visitor = new_page(ignore_https_errors=True)
+    with apache(tmp_path, site, add) as address:
+        visitor.goto(f"{address}/wanted?x=1")
+        log_in_with_both_factors(visitor, new_page(), site, "anna")
+        visitor.get_by_role("button", name="Allow", exact=True).click()
+        visitor.wait_for_url(f"{address}/wanted?x=1")
+        forged = {"Remote-User": "admin", "OIDC_CLAIM_upn": "admin"}
+        told = visitor.context.request.get(address, headers=forged).text().splitlines()
+        end_sessions_of(admin, site, "anna")
+        ended_at = time.monotonic()
+        while visitor.url.startswith(address) and time.monotonic() - ended_at < 30:
+            visitor.reload()
+            time.sleep(0.5)
+
+        assert visitor.url.startswith(f"{site.url}/login/")
+        assert time.monotonic() - ended_at < 15
+    facts = dict(line.split(": ", 1) for line in told)
+    assert facts["Remote-User"] == "anna"
+    assert facts["OIDC_CLAIM_upn"] == "anna"
+    assert facts["OIDC_CLAIM_name"] == "Anna Berg"
+    assert facts["OIDC_CLAIM_number"] == "197"
+    assert facts["OIDC_CLAIM_email"] == "anna@example.com"
+    assert facts["OIDC_CLAIM_amr"] == "pwd,mfa"
+    assert "admin" not in str(told)
+
+
+def shown(page: Page) -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = json.loads(page.locator("pre").inner_text())
+    return found
+
+
+def test_openid_client_knows_its_visitor_until_his_session_ends(
+    site: Site, admin: Page, new_page: NewPage
+) -> None:
+    port = free_port()
+    own = f"http://127.0.0.1:{port}"
+    pair = add_client(
+        admin, site, "Chat", callback=f"{own}/callback", bye=f"{own}/bye", public=False
+    )
+    visitor = new_page()
+    with running_client(site.url, port, *pair) as address:
+        visitor.goto(f"{address}/login")
+        log_in_with_both_factors(visitor, new_page(), site, "bert")
+        visitor.get_by_role("button", name="Allow", exact=True).click()
+        visitor.wait_for_url(f"{address}/")
+        claims, userinfo = shown(visitor)["claims"], shown(visitor)["userinfo"]
+        visitor.goto(f"{address}/refresh")
+        assert shown(visitor)["userinfo"] == userinfo
+        visitor.goto(f"{address}/login?prompt=none")
+        visitor.wait_for_url(f"{address}/")
+        visitor.goto(f"{address}/login?max_age=0")
+        visitor.get_by_label("Password").fill(PASSWORD)
+        visitor.keyboard.press("Enter")
+        visitor.wait_for_url(f"{address}/")
+        assert shown(visitor)["claims"]["auth_time"] > claims["auth_time"]  # type: ignore[operator]
+        end_sessions_of(admin, site, "bert")
+
+        visitor.goto(address)
+        assert shown(visitor)["status"] == 401
+        visitor.goto(f"{address}/refresh")
+        assert shown(visitor)["error"] == "invalid_grant"
+        visitor.goto(f"{address}/login?prompt=none")
+        assert shown(visitor)["error"] == "login_required"
+    assert claims["amr"] == ["pwd", "mfa"]
+    assert claims["iss"] == site.url
+    assert (claims["upn"], claims["preferred_username"]) == ("bert", "bert")
+    assert (claims["name"], claims["number"]) == ("Bert Berg", "198")
+    assert userinfo["sub"] == claims["sub"]
+
+
+def test_a_public_client_logs_in_and_out(
+    site: Site, admin: Page, new_page: NewPage
+) -> None:
+    port = free_port()
+    own = f"http://127.0.0.1:{port}"
+    pair = add_client(
+        admin, site, "Phone", callback=f"{own}/callback", bye=f"{own}/bye", public=True
+    )
+    visitor = new_page()
+    with running_client(site.url, port, *pair) as address:
+        visitor.goto(f"{address}/login")
+        log_in_with_both_factors(visitor, new_page(), site, "carl")
+        visitor.get_by_role("button", name="Allow", exact=True).click()
+        visitor.wait_for_url(f"{address}/")
+        assert shown(visitor)["claims"]["amr"] == ["pwd", "mfa"]
+
+        visitor.goto(f"{address}/logout")
+        visitor.get_by_role("button", name="Log out", exact=True).click()
+        visitor.wait_for_url(f"{address}/bye")
+        visitor.goto(f"{address}/login?prompt=none")
+        assert shown(visitor)["error"] == "login_required"
