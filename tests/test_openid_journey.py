@@ -9,24 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.apache import documented, echo_page, running_apache
+from tests.conftest import NewPage
 from tests.relying import running_client
 from tests.site import (
     ADMIN_PASSWORD,
     Site,
     free_port,
-    launch,
     link_in,
     log_in,
+    look,
     running_site,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PASSWORD = "a long user's password"
 CLIENTS = "/admin/authconfig/clientapplication/"
-NewPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             more = (f"--long-name={name.title()} Berg", f"--number=1{ord(name[0])}")
             running.manage(*words, *more, "--password-stdin", stdin=f"{PASSWORD}\n")
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +51,6 @@ def admin(site: Site, chromium: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.fixture
-def new_page(chromium: Browser) -> Iterator[NewPage]:
-    """Open a page in a browser profile of its own."""
-    contexts = []
-
-    def open_page(**options: bool) -> Page:
-        context = chromium.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        return context.new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
 def add_client(
     admin: Page, site: Site, name: str, *, callback: str, bye: str = "", public: bool
 ) -> tuple[str, str]:
@@ -87,14 +63,18 @@ def add_client(
     admin.fill('[name="openid-0-redirect_uris"]', callback)
     admin.fill('[name="openid-0-logout_uris"]', bye)
     if public:
-        admin.get_by_label("Public client").check()
+        admin.get_by_role("checkbox", name="Public client").check()
     admin.get_by_role("button", name="Save and continue editing").click()
-    identifier = admin.locator(".field-identifier code").inner_text()
+    identifier = admin.locator("#client-id").inner_text()
     if public:
         return identifier, ""
+    look(admin, "client-application")
     admin.get_by_role("link", name="Make a new secret").click()
+    look(admin, "ask-for-a-secret")
     admin.get_by_role("button", name="Yes, do it").click()
-    return identifier, admin.locator("#client-secret").inner_text()
+    secret = admin.locator("#client-secret").inner_text()
+    look(admin, "secret")
+    return identifier, secret
 
 
 def log_in_with_both_factors(page: Page, other: Page, site: Site, name: str) -> None:
@@ -115,7 +95,7 @@ def end_sessions_of(admin: Page, site: Site, name: str) -> None:
     admin.locator('select[name="action"]').select_option("end_selected")
     admin.get_by_role("button", name="Run").click()
     admin.get_by_role("button", name="Yes, do it").click()
-    expect(admin.get_by_text("was ended")).to_be_visible()
+    expect(admin.get_by_text("1 session ended.")).to_be_visible()
 
 
 @contextmanager
@@ -156,6 +136,8 @@ def test_apache_knows_its_visitor_until_his_session_ends(
     with apache(tmp_path, site, add) as address:
         visitor.goto(f"{address}/wanted?x=1")
         log_in_with_both_factors(visitor, new_page(), site, "anna")
+        expect(visitor.get_by_text("It would be told")).to_be_visible()
+        look(visitor, "consent")
         visitor.get_by_role("button", name="Allow", exact=True).click()
         visitor.wait_for_url(f"{address}/wanted?x=1")
         forged = {"Remote-User": "admin", "OIDC_CLAIM_upn": "admin"}
@@ -203,7 +185,7 @@ def test_openid_client_knows_its_visitor_until_his_session_ends(
         visitor.goto(f"{address}/login?prompt=none")
         visitor.wait_for_url(f"{address}/")
         visitor.goto(f"{address}/login?max_age=0")
-        visitor.get_by_label("Password").fill(PASSWORD)
+        visitor.get_by_role("textbox", name="Password").fill(PASSWORD)
         visitor.keyboard.press("Enter")
         visitor.wait_for_url(f"{address}/")
         assert shown(visitor)["claims"]["auth_time"] > claims["auth_time"]  # type: ignore[operator]
@@ -239,6 +221,7 @@ def test_a_public_client_logs_in_and_out(
         assert shown(visitor)["claims"]["amr"] == ["pwd", "mfa"]
 
         visitor.goto(f"{address}/logout")
+        look(visitor, "log-out")
         visitor.get_by_role("button", name="Log out", exact=True).click()
         visitor.wait_for_url(f"{address}/bye")
         visitor.goto(f"{address}/login?prompt=none")

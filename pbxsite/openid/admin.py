@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.admin import StackedInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from authconfig.choices import AsksBy
 from authconfig.clientadmin import ClientApplicationAdmin, record_change
@@ -38,6 +39,10 @@ class OpenIdForm(forms.ModelForm):  # type: ignore[type-arg]  # in stubs alone
     class Meta:
         model = OpenIdClient
         fields = ("redirect_uris", "logout_uris", "is_public")
+        widgets = {
+            "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "logout_uris": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
 
     def clean_redirect_uris(self) -> str:
         return _lines(self.cleaned_data["redirect_uris"])
@@ -53,7 +58,8 @@ def _lines(text: str) -> str:
 class OpenIdInline(StackedInline):
     model = OpenIdClient
     form = OpenIdForm
-    verbose_name_plural = "OpenID Connect"
+    verbose_name = verbose_name_plural = "OpenID Connect"
+    hide_title = True
     can_delete = False
     max_num = 1
     fields = (
@@ -84,7 +90,7 @@ class OpenIdInline(StackedInline):
     def identifier(self, openid: OpenIdClient) -> SafeString | str:
         if not openid.pk:
             return gettext("Shown once the client is saved.")
-        return format_html("<code>{}</code>", openid.client_id)
+        return format_html('<code id="client-id">{}</code>', openid.client_id)
 
     @display(description=_("Client secret"))
     def secret(self, openid: OpenIdClient) -> SafeString | str:

@@ -44,8 +44,7 @@ async function shown() {
 }
 
 async function refreshed() {
-  const renewed = await openid.refreshTokenGrant(config, tokens.refresh_token);
-  tokens = Object.assign(renewed, { claims: tokens.claims });
+  tokens = await openid.refreshTokenGrant(config, tokens.refresh_token);
   return shown();
 }
 
