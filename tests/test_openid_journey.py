@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.apache import documented, echo_page, running_apache
+from tests.apache import Apache
 from tests.conftest import NewPage
+from tests.proxies import running_page
 from tests.relying import running_client
 from tests.site import (
     ADMIN_PASSWORD,
@@ -98,66 +100,47 @@ def end_sessions_of(admin: Page, site: Site, name: str) -> None:
     expect(admin.get_by_text("1 session ended.")).to_be_visible()
 
 
-@contextmanager
-def apache(
-    directory: Path, site: Site, add: Callable[[str], tuple[str, str]]
-) -> Iterator[str]:
-    """Run the documentation's file, with this test's addresses."""
-    port = free_port()
-    address = f"https://127.0.0.1:{port}"
-    client_id, secret = add(f"{address}/.oidc/callback")
-    with echo_page() as page:
-        here = {
-            "*:443": f"127.0.0.1:{port}",
-            "https://pbx.example.com": site.url,
-            "https://apps.example.com": address,
-            "apps.example.com": "127.0.0.1",
-            "/etc/ssl/apps/fullchain.pem": f"{directory}/server.pem",
-            "/etc/ssl/apps/privkey.pem": f"{directory}/server.pem",
-            "127.0.0.1:9000": f"127.0.0.1:{page}",
-            " client-id": f" {client_id}",
-            " client-secret": f" {secret}",
-        }
-        file = documented("apache")
-        for example, real in here.items():
-            assert example in file
-            file = file.replace(example, real)
-        with running_apache(directory, port, file):
-            yield address
+@pytest.fixture
+def apache(tmp_path: Path, site: Site, admin: Page) -> Iterator[str]:
+    """Its address; it runs the document's lines for one page."""
+    server = Apache(tmp_path)
+    callback = f"{server.address}/.oidc/callback"
+    pair = add_client(admin, site, "Pages", callback=callback, public=False)
+    with running_page() as page_port:
+        server.configure(site.url, page_port, *pair)
+        server.start()
+        yield server.address
+        server.stop()
 
 
 def test_apache_knows_its_visitor_until_his_session_ends(
-    tmp_path: Path, site: Site, admin: Page, new_page: NewPage
+    site: Site, admin: Page, apache: str, new_page: NewPage
 ) -> None:
-    def add(callback: str) -> tuple[str, str]:
-        return add_client(admin, site, "Pages", callback=callback, public=False)
-
     visitor = new_page(ignore_https_errors=True)
-    with apache(tmp_path, site, add) as address:
-        visitor.goto(f"{address}/wanted?x=1")
-        log_in_with_both_factors(visitor, new_page(), site, "anna")
-        expect(visitor.get_by_text("It would be told")).to_be_visible()
-        look(visitor, "consent")
-        visitor.get_by_role("button", name="Allow", exact=True).click()
-        visitor.wait_for_url(f"{address}/wanted?x=1")
-        forged = {"Remote-User": "admin", "OIDC_CLAIM_upn": "admin"}
-        told = visitor.context.request.get(address, headers=forged).text().splitlines()
-        end_sessions_of(admin, site, "anna")
-        ended_at = time.monotonic()
-        while visitor.url.startswith(address) and time.monotonic() - ended_at < 30:
-            visitor.reload()
-            time.sleep(0.5)
+    visitor.goto(f"{apache}/wanted?x=1")
+    log_in_with_both_factors(visitor, new_page(), site, "anna")
+    expect(visitor.get_by_text("It would be told")).to_be_visible()
+    look(visitor, "consent")
+    visitor.get_by_role("button", name="Allow", exact=True).click()
+    visitor.wait_for_url(f"{apache}/wanted?x=1")
+    forged = {"Remote-User": "admin", "OIDC_CLAIM_upn": "admin"}
+    told = visitor.context.request.get(apache, headers=forged).text()
+    end_sessions_of(admin, site, "anna")
+    ended_at = time.monotonic()
+    while visitor.url.startswith(apache) and time.monotonic() - ended_at < 30:
+        visitor.reload()
+        time.sleep(0.5)
 
-        assert visitor.url.startswith(f"{site.url}/login/")
-        assert time.monotonic() - ended_at < 15
-    facts = dict(line.split(": ", 1) for line in told)
+    assert visitor.url.startswith(f"{site.url}/login/")
+    assert time.monotonic() - ended_at < 15
+    assert "admin" not in told
+    facts = dict(json.loads(html.unescape(re.findall("<pre>(.*)</pre>", told)[0])))
     assert facts["Remote-User"] == "anna"
     assert facts["OIDC_CLAIM_upn"] == "anna"
     assert facts["OIDC_CLAIM_name"] == "Anna Berg"
     assert facts["OIDC_CLAIM_number"] == "197"
     assert facts["OIDC_CLAIM_email"] == "anna@example.com"
     assert facts["OIDC_CLAIM_amr"] == "pwd,mfa"
-    assert "admin" not in str(told)
 
 
 def shown(page: Page) -> dict[str, dict[str, object]]:
