@@ -1,8 +1,16 @@
 """The tests' settings with the site's own hasher, and nothing that slows tries down."""
 
+import tempfile
+
 from pbxsite import settings as site
 from tests.settings import *
 
 PASSWORD_HASHERS = site.PASSWORD_HASHERS
 ACCOUNT_RATE_LIMITS = {"login": False, "login_failed": False}
 LOGGING["root"]["level"] = "ERROR"
+# Queues of others, as they come.
+INSTALLED_APPS = [*INSTALLED_APPS, "post_office", "mailer"]
+MAILER_EMAIL_BACKEND = EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+MAILER_LOCK_PATH = f"{tempfile.gettempdir()}/bench-django-mailer"
+POST_OFFICE = {"THREADS_PER_PROCESS": 5}
+LOGGING["loggers"] |= {"post_office": {"level": "ERROR"}}

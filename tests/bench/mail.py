@@ -1,0 +1,151 @@
+"""The outgoing queue: mails a second beside peers, and how long a login's mail takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from statistics import median
+
+from django.conf import settings
+from django.db import connection, connections
+
+from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from tests.bench.figures import Figure
+from tests.bench.mailers import (
+    BARE,
+    DJANGO,
+    DJANGO_MAILER,
+    PEERS,
+    POST_OFFICE,
+    THREADS,
+    Mailer,
+    forget_ours,
+    this_site,
+)
+from tests.bench.sinks import sink
+
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+AT_ONCE, FAR = "instant server", "20 ms server"
+REPLY_SECONDS = {AT_ONCE: 0.0, FAR: 0.02}
+# So many mails for each connection, so that all take some seconds.
+MAILS_AT_ONCE, MAILS_OF_A_FAR_CONNECTION = 1500, 40
+OURS = {f"this site, {n} connections": this_site(n) for n in (3, THREADS)}
+OLD_ROWS = 1_000_000
+Rates = dict[str, list[float]]
+
+
+def figures() -> Iterator[Figure]:
+    AuthenticationSettings.load()
+    for server in REPLY_SECONDS:
+        yield from compare(server, measure(server, OURS | PEERS))
+    if "BENCH_OLD" in os.environ: yield from with_old_rows()
+
+
+def compare(server: str, rates: Rates) -> Iterator[Figure]:
+    for ours in OURS:
+        for peer in (BARE, POST_OFFICE, DJANGO_MAILER, DJANGO):
+            yield ratio(f"{ours}, {server}", rates[ours], peer, rates[peer])
+
+
+def ratio(name: str, ours: list[float], peer: str, theirs: list[float]) -> Figure:
+    """The median of the runs' ratios; the spread stands in the name."""
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    spread = f"{name} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return Figure(spread, round(median(ours), 1), "mails/s", peer, median(ratios))
+
+
+def measure(server: str, mailers: dict[str, Mailer]) -> Rates:
+    """Have each send in turn, as often as there are runs."""
+    rates: Rates = {name: [] for name in mailers}
+    with sink(reply_seconds=REPLY_SECONDS[server]) as port:
+        for _ in range(RUNS):
+            for name, one in mailers.items():
+                rates[name].append(rate(one, port, _count(server, one)))
+    return rates
+
+
+def _count(server: str, one: Mailer) -> int:
+    far = MAILS_OF_A_FAR_CONNECTION * one.connections
+    return MAILS_AT_ONCE if server == AT_ONCE else far
+
+
+def rate(one: Mailer, port: int, count: int) -> float:
+    """Return the mails a second of one process that finds its queue filled."""
+    set_account(port, one.connections)
+    forget_ours()
+    one.fill(count)
+    seconds = _in_a_process_of_its_own(one)
+    sent = one.count_sent()
+    forget_ours()
+    assert sent == count, f"{sent} of {count} mails were sent"
+    return count / seconds
+
+
+def set_account(port: int, connections: int) -> None:
+    AuthenticationSettings.objects.update(
+        smtp_server="127.0.0.1",
+        smtp_port=port,
+        smtp_security="none",
+        smtp_email_address="pbx@example.com",
+        smtp_connections=connections,
+        verification_link="https://pbx.example/PBX0/session.xml",
+    )
+    current_settings.forget()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+
+
+def _in_a_process_of_its_own(one: Mailer) -> float:
+    connections.close_all()
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_time, args=(one, theirs))
+    process.start()
+    theirs.close()
+    try:
+        return float(ours.recv())
+    finally:
+        process.join()
+
+
+def _time(one: Mailer, pipe: multiprocessing.connection.Connection) -> None:
+    connection.ensure_connection()
+    began = time.perf_counter()
+    one.empty()
+    pipe.send(time.perf_counter() - began)
+
+
+def with_old_rows() -> Iterator[Figure]:
+    """Compare with the queue of years behind it; bare SMTP tells a busier machine."""
+    before = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
+    add_old_rows(OLD_ROWS)
+    after = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
+    for ours in OURS:
+        relative = [
+            [one / bare for one, bare in zip(rates[ours], rates[BARE], strict=True)]
+            for rates in (after, before)
+        ]
+        name = f"{ours}, {OLD_ROWS} old rows"
+        yield ratio(name, relative[0], "without them, both by bare", relative[1])
+
+
+def add_old_rows(count: int) -> None:
+    """Add mails that were sent over the last month."""
+    user = PbxUser.objects.create_user("old", None, email="old@example.com")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO verification_outgoingemail
+              (public_id, kind, user_id, link_number, recipient, language, state,
+               attempts, created_at, due_at, expires_at, ended_at, stage, code, fault,
+               words, doubts)
+            SELECT gen_random_uuid(), 'password', %s, 1, 'old@example.com', 'en',
+              'sent', 1, at, at, at + interval '1 day', at, '', 250, '',
+              '250 2.0.0 Ok: queued as 4XyzAB', 0
+            FROM (SELECT now() - interval '29 days' * number / %s AS at
+                  FROM generate_series(1, %s) AS number) AS moments
+            """,
+            [user.pk, count, count],
+        )
+        cursor.execute("ANALYZE")
