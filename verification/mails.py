@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.headerregistry import Address, AddressHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlencode
@@ -15,20 +17,26 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
-from authconfig.models import PbxUser, current_settings
+from authconfig.models import current_settings
 from verification import recordings
 from verification.choices import MailKind
 from verification.models import AccountTest, OutgoingEmail, Voicemail
 from verification.smtp import Account
 from verification.smtp.addresses import wire_host
+from verification.smtp.headers import POLICY
 from verification.tokens import link_token
+from verification.wording import render
 
 # A template's name, and what it shows.
 Rendered = tuple[str, dict[str, Any]]
+# The library would look for a new one in each mail, which costs as much as sending it.
+BOUNDARY = f"=_{secrets.token_hex(12)}"
+LONGEST_LINE = 998  # bytes, without CR LF (RFC 5322, 2.1.1)
 # What is left of a caller's number in the name of a file.
 UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
 
@@ -42,8 +50,8 @@ class Attachment:
 
 def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
     """Render the mail; raises OSError if its recording cannot be read now."""
-    template, context = CONTEXTS[MailKind(mail.kind)](mail)
-    with timezone.override(_time_zone_of(mail.user)):
+    with translation.override(mail.language), timezone.override(_time_zone(mail)):
+        template, context = CONTEXTS[MailKind(mail.kind)](mail)
         return _message(
             template,
             context,
@@ -55,10 +63,11 @@ def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
         )
 
 
-def _time_zone_of(user: PbxUser) -> ZoneInfo | None:
+def _time_zone(mail: OutgoingEmail) -> ZoneInfo | None:
     """The user's own; None, the site's, also where this machine knows it no more."""
+    name = mail.user.time_zone
     try:
-        return ZoneInfo(user.time_zone) if user.time_zone else None
+        return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):
         return None
 
@@ -68,8 +77,17 @@ def _approval(mail: OutgoingEmail) -> Rendered:
     login = mail.login
     assert login
     query = urlencode({"id": link_token(login)})
-    link = f"{current_settings().verification_link}?{query}"
-    return "approval", {"login": login, "link": link}
+    started, until = localtime(login.created_at), localtime(login.expires_at)
+    return "approval", {
+        "who": login.user.name,
+        "client": str(login.get_client_display()),
+        "browser": login.origin_text,
+        "address": login.address or "–",  # noqa: RUF001
+        "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",
+        "until": date_format(until, "TIME_FORMAT"),
+        "zone": f"{until:%Z}",
+        "link": f"{current_settings().verification_link}?{query}",
+    }
 
 
 def _rejection(mail: OutgoingEmail) -> Rendered:
@@ -113,14 +131,15 @@ CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
 
 
 def test_message(test: AccountTest, account: Account) -> EmailMessage:
-    return _message(
-        "test",
-        {"sent_at": timezone.now(), "account_server": account.server},
-        account=account,
-        recipient=test.recipient,
-        language=test.language,
-        public_id=test.public_id,
-    )
+    with translation.override(test.language):
+        return _message(
+            "test",
+            {"sent_at": timezone.now(), "account_server": account.server},
+            account=account,
+            recipient=test.recipient,
+            language=test.language,
+            public_id=test.public_id,
+        )
 
 
 def _message(
@@ -134,22 +153,23 @@ def _message(
     attachment: Attachment | None = None,
 ) -> EmailMessage:
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
-    with translation.override(language):
-        subject, text, html = (
-            render_to_string(f"verification/mail/{template}_{part}", context)
-            for part in ("subject.txt", "body.txt", "body.html")
-        )
-    message = EmailMessage()
+    subject, text, html = (
+        render(f"verification/mail/{template}_{part}", context)
+        for part in ("subject.txt", "body.txt", "body.html")
+    )
+    message = EmailMessage(POLICY)
     message["Subject"] = " ".join(subject.split())
-    message["From"] = _sender(account)
+    message["From"] = _sender(account.sender_name, account.email_address)
     message["To"] = recipient
     message["Date"] = format_datetime(timezone.now())
     # Stable for the row, so that a second try is known as the same mail.
     domain = account.email_address.rpartition("@")[2]
     message["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    message.set_content(text.strip() + "\n")
-    message.add_alternative(html, subtype="html")
+    message.set_content(text.strip() + "\n", cte=_encoding(text))
+    if BOUNDARY not in text + html:
+        message.make_alternative(boundary=BOUNDARY)
+    message.add_alternative(html, subtype="html", cte=_encoding(html))
     if attachment:
         kind, _slash, subtype = attachment.content_type.partition("/")
         message.add_attachment(
@@ -160,9 +180,16 @@ def _message(
     return message
 
 
-def _sender(account: Account) -> Address:
+def _encoding(text: str) -> str | None:
+    """Letters go as they are, unless a line is longer than SMTP allows."""
+    longest = max(len(line.encode()) for line in text.splitlines())
+    return "8bit" if longest <= LONGEST_LINE else None
+
+
+@lru_cache
+def _sender(name: str, email_address: str) -> str:
     # Not by `addr_spec`: it takes no letters beyond ASCII before the @.
-    header = HeaderRegistry()("From", account.email_address)
+    header = HeaderRegistry()("From", email_address)
     assert isinstance(header, AddressHeader)
     [address] = header.addresses
-    return Address(account.sender_name, address.username, address.domain)
+    return str(Address(name, address.username, address.domain))

@@ -1,4 +1,4 @@
-"""The outgoing queue: mails a second beside peers, and how long a login's mail takes."""
+"""The outgoing queue beside its peers, and how long a login waits for its mail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def figures() -> Iterator[Figure]:
     AuthenticationSettings.load()
     for server in REPLY_SECONDS:
         yield from compare(server, measure(server, OURS | PEERS))
-    if "BENCH_OLD" in os.environ: yield from with_old_rows()
+    if "BENCH_OLD" in os.environ:
+        yield from with_old_rows()
 
 
 def compare(server: str, rates: Rates) -> Iterator[Figure]:

@@ -18,8 +18,8 @@ from django.core.management import call_command
 from django.utils import timezone
 from mailer.engine import send_all
 from mailer.models import Message, MessageLog
-from post_office.models import Email
 from post_office.models import STATUS as PEER_STATUS
+from post_office.models import Email
 
 from authconfig.models import AuditEvent, PbxUser, current_settings
 from verification import outbox

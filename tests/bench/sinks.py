@@ -1,4 +1,4 @@
-"""Postfix's `smtp-sink`, which accepts every mail, at once or as if it were far away."""
+"""Postfix's `smtp-sink` takes every mail, at once or as if it were far away."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
 async def delay(door: int, port: int, seconds: float) -> None:
     """Pass everything on at once, and what the server says after a pause."""
 
-    async def serve(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(
             _pass_on(reader, server_writer, 0.0),

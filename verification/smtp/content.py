@@ -6,9 +6,9 @@ import copy
 import re
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 
 from authconfig.names import domain_key
+from verification.smtp.headers import wire_policy
 
 ADDRESS_HEADERS = ("From", "Sender", "Reply-To", "To", "Cc")
 
@@ -43,9 +43,7 @@ def has_foreign_mailbox(message: EmailMessage) -> bool:
 
 
 def serialise(message: EmailMessage, *, smtputf8: bool, eight_bit: bool) -> bytes:
-    kind = "8bit" if eight_bit else "7bit"
-    policy = SMTP.clone(utf8=smtputf8, cte_type=kind)
-    return message.as_bytes(policy=policy)
+    return message.as_bytes(policy=wire_policy(smtputf8=smtputf8, eight_bit=eight_bit))
 
 
 def as_data(content: bytes) -> bytes:
