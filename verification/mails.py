@@ -182,7 +182,7 @@ def _message(
 
 def _encoding(text: str) -> str | None:
     """Letters go as they are, unless a line is longer than SMTP allows."""
-    longest = max(len(line.encode()) for line in text.splitlines())
+    longest = max(map(len, text.encode().splitlines()))
     return "8bit" if longest <= LONGEST_LINE else None
 
 

@@ -39,7 +39,7 @@ LONGEST_DELAY = timedelta(minutes=2)
 # A run makes room for its worker's other tasks, and for its end, after so long.
 RUN_SECONDS = 5.0
 # Claimed at once at most, by a run whose server is quick.
-MOST_CLAIMED = 20
+MOST_CLAIMED = 50
 QUICK_SECONDS = 0.2
 # While recordings go out, one looks for more urgent mails so often at least.
 GLANCE_SECONDS = 0.05

@@ -15,6 +15,8 @@ ADDRESS_HEADERS = ("From", "Sender", "Reply-To", "To", "Cc")
 
 def with_wire_domains(message: EmailMessage) -> EmailMessage:
     """Return the message with the domains in its headers as A-labels."""
+    if _addresses_are_ascii(message):
+        return message
     changed = copy.copy(message)
     for name in ADDRESS_HEADERS:
         if not _specs_are_ascii(message, name):
@@ -39,7 +41,18 @@ def _specs_are_ascii(message: EmailMessage, name: str) -> bool:
 
 def has_foreign_mailbox(message: EmailMessage) -> bool:
     """Does a header name a mailbox that only SMTPUTF8 can carry?"""
+    if _addresses_are_ascii(message):
+        return False
     return not all(_specs_are_ascii(message, name) for name in ADDRESS_HEADERS)
+
+
+def _addresses_are_ascii(message: EmailMessage) -> bool:
+    """Names included; then nobody needs to look at the addresses one by one."""
+    return all(
+        value.isascii()
+        for name, value in message.raw_items()
+        if name in ADDRESS_HEADERS
+    )
 
 
 def serialise(message: EmailMessage, *, smtputf8: bool, eight_bit: bool) -> bytes:

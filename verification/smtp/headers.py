@@ -9,6 +9,7 @@ from typing import Any
 
 # Some headers are new with every mail; those that are not stay remembered.
 REMEMBERED = 256
+SHORT = 76  # with ": " within the 78 of RFC 5322, 2.1.1
 
 
 class Headers(HeaderRegistry):
@@ -32,10 +33,21 @@ class Headers(HeaderRegistry):
 
 
 class Policy(EmailPolicy):
-    """Breaks the same header into lines once."""
+    """Parses a plain header only if somebody reads it, as one that was received."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if isinstance(value, str) and _is_plain(name, value):
+            return name, str(value)
+        return super().header_store_parse(name, value)
 
     def fold_binary(self, name: str, value: str) -> bytes:
         return _folded(self, name, value)
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """It needs no encoding and no second line, and cannot begin another header."""
+    is_short = len(name) + len(value) < SHORT
+    return is_short and value.isascii() and value.isprintable()
 
 
 @lru_cache(REMEMBERED)
