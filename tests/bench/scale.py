@@ -1,0 +1,253 @@
+"""Pages with one list's worth of rows, and with years of a large site behind them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.models import Model
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from psycopg import sql
+
+from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from tests.bench.figures import Figure
+from tests.bench.logins import PASSWORD
+from verification.models import LoginSession, OutgoingEmail
+
+# A full page in each list, so that both times the same is shown.
+FEW_USERS, FEW_ROWS = 200, 200
+MANY_USERS, MANY_ROWS = 10_000, 50_000
+ROUNDS, WARM_UP_ROUNDS = 15, 3
+MOST_RATIO = 1.5
+MODELS = (PbxUser, LoginSession, OutgoingEmail, Session, UserSession, AuditEvent)
+
+
+@dataclass
+class Page:
+    """`times` are milliseconds; `ask` shows the page and returns its status."""
+
+    name: str
+    ask: Callable[[int], int]
+    times: dict[str, list[float]] = field(default_factory=dict)
+    queries: dict[str, int] = field(default_factory=dict)
+
+
+def figures() -> Iterator[Figure]:
+    pages = list(_pages())
+    grow(FEW_USERS, FEW_ROWS)
+    _measure(pages, "few")
+    grow(MANY_USERS, MANY_ROWS)
+    _measure(pages, "many")
+    for page in pages:
+        few, many = (median(page.times[size]) for size in ("few", "many"))
+        name = f"{page.name}, {page.queries['many']} queries"
+        yield Figure(name, round(many, 2), "ms", f"few rows ({few:.1f} ms)", many / few)
+
+
+def _measure(pages: list[Page], size: str) -> None:
+    for page in pages:
+        page.times[size] = []
+        for number in range(WARM_UP_ROUNDS + ROUNDS):
+            with CaptureQueriesContext(connection) as queries:
+                began = time.perf_counter()
+                status = page.ask(number + (0 if size == "few" else 100))
+                taken = (time.perf_counter() - began) * 1000
+            assert status in (200, 302), (page.name, status)
+            if number >= WARM_UP_ROUNDS:
+                page.times[size].append(taken)
+            page.queries[size] = len(queries)
+
+
+def _pages() -> Iterator[Page]:
+    _set_up()
+    administrator, user = _signed_in("administrator"), _signed_in("worker")
+    yield Page("login page", lambda _n: Browser().get("/login/").status_code)
+    yield Page("login, held for approval", _log_in)
+    yield Page("account", lambda _n: user.get("/account/").status_code)
+    for name, path in ADMIN_PAGES.items():
+        yield Page(name, _asking(administrator, f"/admin/{path}"))
+
+
+ADMIN_PAGES = {
+    "front page": "",
+    "settings": "authconfig/authenticationsettings/1/change/",
+    "users": "authconfig/pbxuser/",
+    "users, searched": "authconfig/pbxuser/?q=user77",
+    "users, without e-mail address": "authconfig/pbxuser/?email_address=no-email",
+    "users, second page": "authconfig/pbxuser/?p=2",
+    "login sessions": "verification/loginsession/",
+    "login sessions, searched": "verification/loginsession/?q=user77",
+    "login sessions, pending": "verification/loginsession/?state=pending",
+    "login sessions, expired": "verification/loginsession/?state=expired",
+    "login sessions, of myPBX": "verification/loginsession/?client__exact=mypbx",
+    "outgoing e-mails": "verification/outgoingemail/",
+    "outgoing e-mails, searched": "verification/outgoingemail/?q=user77",
+    "outgoing e-mails, failed": "verification/outgoingemail/?state__exact=failed",
+    "signed-in sessions": "usersessions/usersession/",
+    "signed-in sessions, searched": "usersessions/usersession/?q=user77",
+    "signed-in sessions, of myPBX": "usersessions/usersession/?client=mypbx",
+    "second factors": "mfa/authenticator/",
+    "audit log": "authconfig/auditevent/",
+    "audit log, searched": "authconfig/auditevent/?q=user77",
+    "audit log, rejected": "authconfig/auditevent/?event__exact=login_rejected",
+    "audit log, second page": "authconfig/auditevent/?p=2",
+    "groups": "auth/group/",
+}
+
+
+def _asking(browser: Browser, path: str) -> Callable[[int], int]:
+    return lambda _number: browser.get(path).status_code
+
+
+def _log_in(number: int) -> int:
+    values = {"login": f"user{number}", "password": PASSWORD}
+    return Browser().post("/login/", values).status_code
+
+
+def _set_up() -> None:
+    AuthenticationSettings.load()
+    AuthenticationSettings.objects.update(
+        two_factor=True,
+        verification_link="https://pbx.example/PBX0/session.xml",
+        smtp_server="127.0.0.1",
+        smtp_email_address="pbx@example.com",
+    )
+    PbxUser.objects.create_superuser("administrator", PASSWORD, email="a@example.com")
+    PbxUser.objects.create_user("worker", PASSWORD, email="w@example.com")
+
+
+def _signed_in(name: str) -> Browser:
+    browser = Browser()
+    browser.force_login(PbxUser.objects.get(name=name))
+    session = browser.session
+    session.update({"client": "myapps", "began_at": time.time()})
+    session.save()
+    browser.get("/account/")
+    return browser
+
+
+def grow(users: int, rows: int) -> None:
+    """Have that many of each: copies of one row that differ where rows do."""
+    _copy(_first_user(), users, NEW_USER)
+    user = PbxUser.objects.get(name="user0")
+    first, last = user.pk, PbxUser.objects.order_by("pk").last()
+    assert last
+    of_user = {"user_id": f"{first} + (n * 7919) % {last.pk - first + 1}"}
+    for model, values in ROWS.items():
+        own = of_user if hasattr(model, "user") else {}
+        _copy(_first_of(model, user), rows, values | own)
+    with connection.cursor() as cursor:
+        for model in MODELS:
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
+
+
+NEW_USER = {
+    "name": "'user' || n",
+    "name_key": "'user' || n",
+    "email": "CASE WHEN n % 50 = 0 THEN '' ELSE 'user' || n || '@example.com' END",
+    "number": "(100000 + n)::text",
+}
+# Over three months, as many each day.
+AGE = "now() - n * interval '8 seconds'"
+ROWS: dict[type[Model], dict[str, str]] = {
+    LoginSession: {
+        "public_id": "gen_random_uuid()",
+        "created_at": AGE,
+        "expires_at": f"{AGE} + interval '10 minutes'",
+        "decided_at": f"{AGE} + interval '1 minute'",
+        "client": "CASE WHEN n % 10 = 0 THEN 'mypbx' ELSE 'myapps' END",
+        "ending": "CASE WHEN n % 500 = 0 THEN 'rejected' ELSE '' END",
+        "state": "CASE WHEN n % 500 = 0 THEN 'rejected' ELSE 'completed' END",
+    },
+    OutgoingEmail: {
+        "public_id": "gen_random_uuid()",
+        "created_at": AGE,
+        "due_at": AGE,
+        "expires_at": f"{AGE} + interval '10 minutes'",
+        "ended_at": f"{AGE} + interval '1 second'",
+        "recipient": "'user' || n || '@example.com'",
+        "state": "CASE WHEN n % 500 = 499 THEN 'failed' ELSE 'sent' END",
+    },
+    Session: {
+        "session_key": "'session' || n",
+        "expire_date": "now() + (n % 2592000) * interval '1 second'",
+    },
+    UserSession: {
+        "session_key": "'session' || n",
+        "created_at": AGE,
+        "last_seen_at": AGE,
+        "data": "CASE WHEN n % 10 = 0 THEN '{\"client\": \"mypbx\"}'::jsonb"
+        " ELSE '{\"client\": \"myapps\"}'::jsonb END",
+    },
+    AuditEvent: {
+        "at": AGE,
+        "user_name": "'user' || n % 100000",
+        "event": "CASE WHEN n % 500 = 0 THEN 'login_rejected' ELSE 'login' END",
+        "address": "('10.0.' || n / 250 % 250 || '.' || n % 250)::inet",
+    },
+}
+
+
+def _first_user() -> PbxUser:
+    if found := PbxUser.objects.filter(name="user0").first():
+        return found
+    return PbxUser.objects.create_user("user0", PASSWORD, email="user0@example.com")
+
+
+def _first_of(model: type[Model], user: PbxUser) -> Model:
+    """Return the row that the others are copies of."""
+    if found := model._default_manager.order_by("pk").first():
+        return found
+    now = timezone.now()
+    made: dict[type[Model], dict[str, Any]] = {
+        LoginSession: {
+            "client": "myapps",
+            "method": "password",
+            "state": "completed",
+            "address": "192.0.2.1",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            "expires_at": now,
+            "decided_at": now,
+        },
+        OutgoingEmail: {
+            "kind": "password",
+            "state": "sent",
+            "recipient": user.email,
+            "expires_at": now,
+            "ended_at": now,
+        },
+        UserSession: {
+            "session_key": "first",
+            "ip": "192.0.2.1",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+            "data": {"client": "myapps"},
+        },
+        AuditEvent: {"event": "login", "user_name": "user0", "client": "myapps"},
+    }
+    return model._default_manager.create(user=user, **made[model])
+
+
+def _copy(row: Model, wanted: int, values: dict[str, str]) -> None:
+    """Insert copies of the row until there are as many; `n` numbers them."""
+    options = row._meta
+    fields = [
+        f for f in options.concrete_fields if not (f.auto_created or f.generated)
+    ]
+    names = ", ".join(f'"{f.column}"' for f in fields)
+    copied = ", ".join(values.get(f.column, f'"{f.column}"') for f in fields)
+    kept = type(row)._default_manager.count()
+    literal = sql.Literal(row.pk).as_string(None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {options.db_table} ({names}) SELECT {copied}"  # noqa: S608
+            f" FROM {options.db_table}, generate_series({kept}, {wanted - 1}) AS n"
+            f" WHERE {options.pk.column} = {literal}"
+        )
