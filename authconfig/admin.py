@@ -38,7 +38,7 @@ from authconfig.choices import Event, Origin
 from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
 from authconfig.identityadmin import IdentitiesMixin
-from authconfig.lists import ReadOnlyAdmin, moment
+from authconfig.lists import AddressSearch, GrowingList, ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.rights import RightsMixin
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
@@ -187,12 +187,13 @@ def _say_ended(request: HttpRequest, count: int) -> None:
 
 
 @admin.register(PbxUser)
-class PbxUserAdmin(
+class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginator
     RightsMixin,
     AccessRules,
     Recorded,
     UserFileMixin,
     IdentitiesMixin,
+    GrowingList,
     BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
     ModelAdmin,
 ):
@@ -319,7 +320,7 @@ class DaysFilter(RangeDateFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     offered_rights = ("view",)
     list_display = (
         "time",
@@ -339,8 +340,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
     )
     list_filter_submit = True
     list_select_related = ("user", "actor")
-    search_fields = ("user_name", "address", "detail")
-    search_help_text = _("Name, address or detail")
+    search_fields = ("user_name", "detail")
+    search_help_text = _("Name, whole address or detail")
     fields = (*list_display, "user_agent")
 
     @display(description=_("time"), ordering="at")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
+from ipaddress import ip_address
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -16,9 +17,56 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from authconfig.counts import BoundedPaginator, bounded_count
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class BoundedChangeList(ChangeList):
+    """Django counts all rows for the page's head as well, filtered or not."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        narrowed = self.query or self.has_active_filters
+        everything = bounded_count(self.root_queryset) if narrowed else None
+        self.full_result_count = self.result_count if everything is None else everything
+        self.show_full_result_count = True
+
+
+class GrowingList:
+    """The list of a table that grows; on PostgreSQL an index serves its search."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+
+    def get_changelist(self, *args: Any, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
+
+
+class AddressSearch:
+    """A search for an address finds it in `address_field`, other words elsewhere."""
+
+    address_field = "address"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if address := address_in(search_term):
+            return queryset.filter(**{self.address_field: address}), False
+        found: tuple[QuerySet[Any], bool]
+        found = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        return found
+
+
+def address_in(text: str) -> str:
+    """Return the IP address as the database writes it; empty if it is none."""
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError:
+        return ""
+
+
+class ReadOnlyAdmin(GrowingList, ModelAdmin):
     """What the site itself writes, nobody edits; what may be done are actions."""
 
     list_fullwidth = True

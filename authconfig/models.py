@@ -133,6 +133,23 @@ class PbxUser(AbstractBaseUser, PermissionsMixin):
                 violation_error_message=_("Another user has this extension number."),
             ),
         ]
+        indexes = [
+            # Whom no verification e-mail reaches: counted and listed.
+            Index(
+                name="user_without_email", fields=["name_key"], condition=Q(email="")
+            ),
+            # The admin's list by one filter.
+            Index(
+                name="user_inactive",
+                fields=["name_key"],
+                condition=Q(is_active=False),
+            ),
+            Index(
+                name="user_administrator",
+                fields=["name_key"],
+                condition=Q(is_staff=True),
+            ),
+        ]
 
     # How this object came to be the user of the running login; never stored.
     login_method: Method | None = None
@@ -580,7 +597,7 @@ class ProviderIdentity(models.Model):
 class AuditEvent(models.Model):
     """What happened, to whom, by whom and from where; never a secret."""
 
-    at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
+    at = models.DateTimeField(_("time"), default=timezone.now)
     event = models.CharField(_("event"), max_length=24, choices=Event.choices)
     user = models.ForeignKey(
         PbxUser,
@@ -620,6 +637,13 @@ class AuditEvent(models.Model):
             Index(name="audit_by_user", fields=["user", "event", "-at"]),
             # A user's last events, which Account security shows him.
             Index(name="audit_by_user_and_time", fields=["user", "-at"]),
+            # The admin's list, all of it or by one filter, and what is forgotten.
+            Index(name="audit_by_time", fields=["-at", "-id"]),
+            # It also counts the last day's logins.
+            Index(name="audit_by_event", fields=["event", "-at", "-id"]),
+            Index(name="audit_by_client", fields=["client", "-at", "-id"]),
+            Index(name="audit_by_method", fields=["method", "-at", "-id"]),
+            Index(name="audit_by_address", fields=["address", "-at", "-id"]),
         ]
 
     def __str__(self) -> str:

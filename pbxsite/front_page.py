@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from authconfig.choices import Client, Event
+from authconfig.counts import bounded_count
 from authconfig.models import (
     AuditEvent,
     AuthenticationSettings,
@@ -161,11 +162,11 @@ def _login_details(failed: int, rejected: int) -> Iterator[str]:
 
 
 def _session_card() -> Card:
-    count = sessions.live().count()
+    count = bounded_count(sessions.live())
     return Card(
         _("Signed in now"),
         "plain",
-        ngettext("%(count)d session.", "%(count)d sessions.", count) % {"count": count},
+        ngettext("%(count)s session.", "%(count)s sessions.", count) % {"count": count},
         (),
         _list(SESSIONS),
         _("Signed-in sessions"),

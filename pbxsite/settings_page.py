@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 
 from authconfig.choices import Origin
 from authconfig.clients import origin_of
+from authconfig.counts import bounded_count
 from authconfig.forms import SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
 from authconfig.oidc.provider import redirect_uri
@@ -337,7 +338,7 @@ def _never_approved(request: HttpRequest, row: AuthenticationSettings) -> str:
     if row.two_factor:
         return ""
     own = request.session.session_key or ""
-    count = sessions.never_approved(besides=own).count()
+    count = bounded_count(sessions.never_approved(besides=own))
     return summary.never_approved(count) if count else ""
 
 

@@ -192,8 +192,8 @@ def without_email(count: int) -> str:
 def never_approved(count: int) -> str:
     """Name the sessions that were there before two-factor was switched on."""
     return ngettext(
-        "End the %(count)d other myApps session that nobody approved",
-        "End the %(count)d other myApps sessions that nobody approved",
+        "End the %(count)s other myApps session that nobody approved",
+        "End the %(count)s other myApps sessions that nobody approved",
         count,
     ) % {"count": count}
 

@@ -22,7 +22,7 @@ from unfold.decorators import action, display
 from authconfig import audit
 from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
-from authconfig.lists import ReadOnlyAdmin, confirmed, moment
+from authconfig.lists import AddressSearch, ReadOnlyAdmin, confirmed, moment
 from authconfig.models import PbxUser
 from verification import flows, operations
 from verification.browsers import browser_text
@@ -160,8 +160,8 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "kind")
     list_select_related = ("user",)
-    search_fields = ("user__name", "recipient")
-    search_help_text = _("Name of the user or recipient")
+    search_fields = ("user__name", "user__email")
+    search_help_text = _("Name or e-mail address of the user")
     fields = (
         "user",
         "kind",
@@ -294,7 +294,7 @@ class OwnedAdmin(ReadOnlyAdmin):
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(OwnedAdmin):
+class UserSessionAdmin(AddressSearch, OwnedAdmin):
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
     list_display = (
@@ -307,9 +307,11 @@ class UserSessionAdmin(OwnedAdmin):
         "last_seen",
     )
     list_filter = (ClientFilter,)
-    search_fields = ("user__name", "ip")
-    search_help_text = _("Name of the user or address")
-    ordering = ("-last_seen_at", "-pk")
+    search_fields = ("user__name",)
+    address_field = "ip"
+    search_help_text = _("Name of the user or whole address")
+    # Of allauth's table; an index by last use would be written with each use.
+    ordering = ("-pk",)
     fields = list_display
     actions = ["end_selected"]
 

@@ -129,6 +129,10 @@ class LoginSession(models.Model):
                 fields=["decided_at"],
                 condition=Q(decided_at__isnull=False),
             ),
+            # The admin's list, all of it or by one filter.
+            Index(name="login_by_time", fields=["-created_at", "-id"]),
+            Index(name="login_by_state", fields=["state", "-created_at", "-id"]),
+            Index(name="login_by_client", fields=["client", "-created_at", "-id"]),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from allauth.usersessions.models import UserSession
@@ -22,9 +21,10 @@ from tests.bench.figures import Figure
 from tests.bench.logins import PASSWORD
 from verification.models import LoginSession, OutgoingEmail
 
-# A full page in each list, so that both times the same is shown.
-FEW_USERS, FEW_ROWS = 200, 200
-MANY_USERS, MANY_ROWS = 10_000, 50_000
+# A day of a site, then 500 of them, of the same traffic: each list and each search
+# shows as many rows both times, and each user has as many.
+FEW_USERS, FEW_ROWS = 200, 2_000
+MANY_USERS, MANY_ROWS = 100_000, 1_000_000
 ROUNDS, WARM_UP_ROUNDS = 15, 3
 MOST_RATIO = 1.5
 MODELS = (PbxUser, LoginSession, OutgoingEmail, Session, UserSession, AuditEvent)
@@ -36,6 +36,7 @@ class Page:
 
     name: str
     ask: Callable[[int], int]
+    wanted: int = 200
     times: dict[str, list[float]] = field(default_factory=dict)
     queries: dict[str, int] = field(default_factory=dict)
 
@@ -47,9 +48,12 @@ def figures() -> Iterator[Figure]:
     grow(MANY_USERS, MANY_ROWS)
     _measure(pages, "many")
     for page in pages:
-        few, many = (median(page.times[size]) for size in ("few", "many"))
+        # The shortest: what else runs on the machine only ever adds to it.
+        few, many = (min(page.times[size]) for size in ("few", "many"))
         name = f"{page.name}, {page.queries['many']} queries"
-        yield Figure(name, round(many, 2), "ms", f"few rows ({few:.1f} ms)", many / few)
+        yield Figure(
+            name, round(many, 2), "ms", f"a day's rows ({few:.1f} ms)", many / few
+        )
 
 
 def _measure(pages: list[Page], size: str) -> None:
@@ -60,7 +64,7 @@ def _measure(pages: list[Page], size: str) -> None:
                 began = time.perf_counter()
                 status = page.ask(number + (0 if size == "few" else 100))
                 taken = (time.perf_counter() - began) * 1000
-            assert status in (200, 302), (page.name, status)
+            assert status == page.wanted, (page.name, status)
             if number >= WARM_UP_ROUNDS:
                 page.times[size].append(taken)
             page.queries[size] = len(queries)
@@ -70,7 +74,7 @@ def _pages() -> Iterator[Page]:
     _set_up()
     administrator, user = _signed_in("administrator"), _signed_in("worker")
     yield Page("login page", lambda _n: Browser().get("/login/").status_code)
-    yield Page("login, held for approval", _log_in)
+    yield Page("login, held for approval", _log_in, wanted=302)
     yield Page("account", lambda _n: user.get("/account/").status_code)
     for name, path in ADMIN_PAGES.items():
         yield Page(name, _asking(administrator, f"/admin/{path}"))
@@ -78,28 +82,36 @@ def _pages() -> Iterator[Page]:
 
 ADMIN_PAGES = {
     "front page": "",
-    "settings": "authconfig/authenticationsettings/1/change/",
+    "settings": "authconfig/authenticationsettings/",
     "users": "authconfig/pbxuser/",
-    "users, searched": "authconfig/pbxuser/?q=user77",
+    "users, one searched": "authconfig/pbxuser/?q=user000077",
+    "users, many searched": "authconfig/pbxuser/?q=user0000",
     "users, without e-mail address": "authconfig/pbxuser/?email_address=no-email",
     "users, second page": "authconfig/pbxuser/?p=2",
     "login sessions": "verification/loginsession/",
-    "login sessions, searched": "verification/loginsession/?q=user77",
+    "login sessions, one searched": "verification/loginsession/?q=user000077",
+    "login sessions, many searched": "verification/loginsession/?q=user0000",
     "login sessions, pending": "verification/loginsession/?state=pending",
     "login sessions, expired": "verification/loginsession/?state=expired",
     "login sessions, of myPBX": "verification/loginsession/?client__exact=mypbx",
     "outgoing e-mails": "verification/outgoingemail/",
-    "outgoing e-mails, searched": "verification/outgoingemail/?q=user77",
+    "outgoing e-mails, one searched": "verification/outgoingemail/?q=user000077",
+    "outgoing e-mails, many searched": "verification/outgoingemail/?q=user0000",
     "outgoing e-mails, failed": "verification/outgoingemail/?state__exact=failed",
     "signed-in sessions": "usersessions/usersession/",
-    "signed-in sessions, searched": "usersessions/usersession/?q=user77",
+    "signed-in sessions, one searched": "usersessions/usersession/?q=user000077",
+    "signed-in sessions, many searched": "usersessions/usersession/?q=user0000",
     "signed-in sessions, of myPBX": "usersessions/usersession/?client=mypbx",
     "second factors": "mfa/authenticator/",
     "audit log": "authconfig/auditevent/",
-    "audit log, searched": "authconfig/auditevent/?q=user77",
+    "audit log, one searched": "authconfig/auditevent/?q=user000077",
+    "audit log, many searched": "authconfig/auditevent/?q=user0000",
+    "audit log, of an address": "authconfig/auditevent/?q=10.0.0.7",
+    "audit log, of an unused method": "authconfig/auditevent/?method__exact=oauth2",
     "audit log, rejected": "authconfig/auditevent/?event__exact=login_rejected",
     "audit log, second page": "authconfig/auditevent/?p=2",
     "groups": "auth/group/",
+    "queue page": "queue/",
 }
 
 
@@ -108,7 +120,7 @@ def _asking(browser: Browser, path: str) -> Callable[[int], int]:
 
 
 def _log_in(number: int) -> int:
-    values = {"login": f"user{number}", "password": PASSWORD}
+    values = {"login": f"user{number * 2 + 11:06}", "password": PASSWORD}
     return Browser().post("/login/", values).status_code
 
 
@@ -137,26 +149,27 @@ def _signed_in(name: str) -> Browser:
 def grow(users: int, rows: int) -> None:
     """Have that many of each: copies of one row that differ where rows do."""
     _copy(_first_user(), users, NEW_USER)
-    user = PbxUser.objects.get(name="user0")
+    user = PbxUser.objects.get(name="user000000")
     first, last = user.pk, PbxUser.objects.order_by("pk").last()
     assert last
-    of_user = {"user_id": f"{first} + (n * 7919) % {last.pk - first + 1}"}
+    of_user = {"user_id": f"{first} + (n::bigint * 7919) % {last.pk - first + 1}"}
     for model, values in ROWS.items():
         own = of_user if hasattr(model, "user") else {}
-        _copy(_first_of(model, user), rows, values | own)
+        numbered = {k: v.replace("{users}", str(users)) for k, v in values.items()}
+        _copy(_first_of(model, user), rows, numbered | own)
     with connection.cursor() as cursor:
         for model in MODELS:
             cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 
 NEW_USER = {
-    "name": "'user' || n",
-    "name_key": "'user' || n",
-    "email": "CASE WHEN n % 50 = 0 THEN '' ELSE 'user' || n || '@example.com' END",
+    "name": "'user' || lpad(n::text, 6, '0')",
+    "name_key": "'user' || lpad(n::text, 6, '0')",
+    "email": "CASE WHEN n % 2 = 0 THEN '' ELSE 'user' || n || '@example.com' END",
     "number": "(100000 + n)::text",
 }
-# Over three months, as many each day.
-AGE = "now() - n * interval '8 seconds'"
+# As many each day.
+AGE = "now() - n * interval '43 seconds'"
 ROWS: dict[type[Model], dict[str, str]] = {
     LoginSession: {
         "public_id": "gen_random_uuid()",
@@ -164,8 +177,8 @@ ROWS: dict[type[Model], dict[str, str]] = {
         "expires_at": f"{AGE} + interval '10 minutes'",
         "decided_at": f"{AGE} + interval '1 minute'",
         "client": "CASE WHEN n % 10 = 0 THEN 'mypbx' ELSE 'myapps' END",
-        "ending": "CASE WHEN n % 500 = 0 THEN 'rejected' ELSE '' END",
-        "state": "CASE WHEN n % 500 = 0 THEN 'rejected' ELSE 'completed' END",
+        "ending": "CASE WHEN n % 10 = 1 THEN 'rejected' ELSE '' END",
+        "state": "CASE WHEN n % 10 = 1 THEN 'rejected' ELSE 'completed' END",
     },
     OutgoingEmail: {
         "public_id": "gen_random_uuid()",
@@ -174,7 +187,7 @@ ROWS: dict[type[Model], dict[str, str]] = {
         "expires_at": f"{AGE} + interval '10 minutes'",
         "ended_at": f"{AGE} + interval '1 second'",
         "recipient": "'user' || n || '@example.com'",
-        "state": "CASE WHEN n % 500 = 499 THEN 'failed' ELSE 'sent' END",
+        "state": "CASE WHEN n % 10 = 9 THEN 'failed' ELSE 'sent' END",
     },
     Session: {
         "session_key": "'session' || n",
@@ -184,22 +197,24 @@ ROWS: dict[type[Model], dict[str, str]] = {
         "session_key": "'session' || n",
         "created_at": AGE,
         "last_seen_at": AGE,
-        "data": "CASE WHEN n % 10 = 0 THEN '{\"client\": \"mypbx\"}'::jsonb"
-        " ELSE '{\"client\": \"myapps\"}'::jsonb END",
+        "data": 'CASE WHEN n % 10 = 0 THEN \'{"client": "mypbx"}\'::jsonb'
+        ' ELSE \'{"client": "myapps"}\'::jsonb END',
     },
     AuditEvent: {
         "at": AGE,
-        "user_name": "'user' || n % 100000",
-        "event": "CASE WHEN n % 500 = 0 THEN 'login_rejected' ELSE 'login' END",
+        "user_name": "'user' || lpad((n % {users})::text, 6, '0')",
+        "event": "CASE WHEN n % 10 = 1 THEN 'login_rejected' ELSE 'login' END",
         "address": "('10.0.' || n / 250 % 250 || '.' || n % 250)::inet",
     },
 }
 
 
 def _first_user() -> PbxUser:
-    if found := PbxUser.objects.filter(name="user0").first():
+    if found := PbxUser.objects.filter(name="user000000").first():
         return found
-    return PbxUser.objects.create_user("user0", PASSWORD, email="user0@example.com")
+    return PbxUser.objects.create_user(
+        "user000000", PASSWORD, email="user0@example.com"
+    )
 
 
 def _first_of(model: type[Model], user: PbxUser) -> Model:
@@ -230,7 +245,7 @@ def _first_of(model: type[Model], user: PbxUser) -> Model:
             "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
             "data": {"client": "myapps"},
         },
-        AuditEvent: {"event": "login", "user_name": "user0", "client": "myapps"},
+        AuditEvent: {"event": "login", "user_name": "user000000", "client": "myapps"},
     }
     return model._default_manager.create(user=user, **made[model])
 
@@ -238,9 +253,7 @@ def _first_of(model: type[Model], user: PbxUser) -> Model:
 def _copy(row: Model, wanted: int, values: dict[str, str]) -> None:
     """Insert copies of the row until there are as many; `n` numbers them."""
     options = row._meta
-    fields = [
-        f for f in options.concrete_fields if not (f.auto_created or f.generated)
-    ]
+    fields = [f for f in options.concrete_fields if not (f.auto_created or f.generated)]
     names = ", ".join(f'"{f.column}"' for f in fields)
     copied = ", ".join(values.get(f.column, f'"{f.column}"') for f in fields)
     kept = type(row)._default_manager.count()
