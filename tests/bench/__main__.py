@@ -17,7 +17,7 @@ from tests.bench.figures import report
 
 RESULTS = Path(__file__).resolve().parent.parent.parent / "bench.json"
 # Modules beside this one, each with a function `figures`.
-PARTS = ("logins", "directory", "waiting", "mail", "scale")
+PARTS = ("logins", "directory", "waiting", "mail", "forward", "scale")
 
 
 def main() -> None:
