@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import CheckConstraint, Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import AsksBy, Client, Icon
@@ -31,7 +32,8 @@ class ClientApplicationQuerySet(models.QuerySet["ClientApplication"]):
 
     def tiles_of(self, kind: Client) -> ClientApplicationQuerySet:
         """What a session of this kind opens, as far as it can be gone to."""
-        return self.filter(kind=kind).exclude(start_url="")
+        shown = self.filter(kind=kind).exclude(start_url="")
+        return shown.order_by(Lower("name"), "pk")
 
 
 class ClientApplication(models.Model):
