@@ -177,6 +177,8 @@ AUTHENTICATION_BACKENDS = ["authconfig.backends.PolicyBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    # For secrets that the site makes itself, never for passwords.
+    "pbxsite.openid.hashers.RandomSecretHasher",
 ]
 # NIST SP 800-63B-4, 3.1.1: length and a block list, no rules of composition.
 VALIDATION = "django.contrib.auth.password_validation"

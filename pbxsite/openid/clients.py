@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Client as RegisteredClient
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from authconfig.choices import AsksBy, Client
 from authconfig.clients import SESSION_KEY
 from authconfig.models import ClientApplication, current_settings
 from authconfig.policy import methods_for
+from pbxsite.openid.hashers import RandomSecretHasher
 from pbxsite.openid.models import OpenIdClient
 
 SCOPES = ("openid", "profile", "email")
@@ -25,7 +27,7 @@ def keep_in_step(openid: OpenIdClient) -> None:
         openid.client = RegisteredClient.objects.create()
     if openid.is_public and openid.secret_made_at:
         openid.secret_made_at = None
-        openid.client.set_secret(get_adapter().generate_client_secret())
+        _set_new_secret(openid.client)
     _follow(openid.client, openid)
     openid.client.save()
     openid.save()
@@ -46,12 +48,17 @@ def _follow(client: RegisteredClient, openid: OpenIdClient) -> None:
 
 def new_secret(openid: OpenIdClient) -> str:
     """Return a secret that is kept nowhere; the one before is good no longer."""
-    secret: str = get_adapter().generate_client_secret()
-    openid.client.set_secret(secret)
+    secret = _set_new_secret(openid.client)
     openid.secret_made_at = timezone.now()
     with transaction.atomic():
         openid.client.save(update_fields=["secret"])
         openid.save(update_fields=["secret_made_at"])
+    return secret
+
+
+def _set_new_secret(client: RegisteredClient) -> str:
+    secret: str = get_adapter().generate_client_secret()
+    client.secret = make_password(secret, hasher=RandomSecretHasher.algorithm)
     return secret
 
 

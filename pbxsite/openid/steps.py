@@ -6,6 +6,8 @@ import time
 from enum import Enum, auto
 from typing import Any
 
+from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.internal.tokens import decode_jwt_token
 from django.http import HttpRequest
 
 from authconfig.choices import Client
@@ -24,6 +26,7 @@ ASK_FOR_A_LOGIN = {"login", "select_account"}
 class Step(Enum):
     SHUT = auto()
     LOG_IN = auto()
+    OTHER_USER = auto()
     LOG_IN_AGAIN = auto()
     CONSENT = auto()
     ANSWER = auto()
@@ -36,11 +39,25 @@ def next_step(
         return Step.SHUT
     if session_client(request) is not Client(openid.application.kind):
         return Step.LOG_IN
+    if not _is_hinted(request, openid, asked):
+        return Step.OTHER_USER
     if not _is_fresh(request, asked):
         return Step.LOG_IN_AGAIN
     if not _has_consent(request, openid, asked):
         return Step.CONSENT
     return Step.ANSWER
+
+
+def _is_hinted(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> bool:
+    """A client may say whom it means by an ID token, also by one that is over."""
+    hint, adapter = asked.cleaned_data["id_token_hint"], get_adapter()
+    if not hint:
+        return True
+    facts = {"client_id": openid.client_id, "verify_exp": False, "verify_iss": True}
+    payload = decode_jwt_token(hint, **facts) or {}
+    return bool(payload.get("sub") == adapter.get_user_sub(openid.client, request.user))
 
 
 def _is_fresh(request: HttpRequest, asked: AuthorizationForm) -> bool:

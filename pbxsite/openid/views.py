@@ -41,10 +41,12 @@ LOGINS_AGAIN = {
 # What a client hears that wanted no page, or that nobody may log in to.
 FAULTS = {
     Step.SHUT: ("access_denied", "nobody may log in to this client at present"),
+    Step.OTHER_USER: ("login_required", "id_token_hint is not of this user"),
     Step.LOG_IN: ("login_required", "the user has to log in"),
     Step.LOG_IN_AGAIN: ("login_required", "the user has to log in again"),
     Step.CONSENT: ("consent_required", "the user has to agree"),
 }
+NO_PAGE_HELPS = {Step.SHUT, Step.OTHER_USER}
 # What of allauth's answer goes on to the client.
 PASSED_ON = ("code", "state", "error", "error_description")
 
@@ -65,7 +67,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     step = next_step(request, recipient.openid, asked)
     if step is Step.ANSWER:
         return _answered(request, recipient, asked)
-    if step is Step.SHUT or "none" in asked.cleaned_data["prompt"]:
+    if step in NO_PAGE_HELPS or "none" in asked.cleaned_data["prompt"]:
         return _fault(request, recipient, asked, *FAULTS[step])
     if step is Step.CONSENT:
         return _consent_page(request, recipient.openid, asked)
@@ -168,7 +170,6 @@ def _checked_request(
             "code_challenge_method": "S256",
         }
         | {name: facts[name] for name in ("state", "nonce") if facts[name]}
-        | {name: facts[name] for name in ("id_token_hint",) if facts[name]}
     )
     checked = copy(request)
     checked.GET = QueryDict(query)
@@ -200,6 +201,9 @@ class EndSessionView(allauth.LogoutView):
         return _refused(self.request, form)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A client's POST goes on as a GET: its browser sends no cookie with it."""
+        if request.method == "POST" and "action" not in request.POST:
+            return redirect(f"{request.path}?{request.POST.urlencode()}")
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         address = response.get("Location", "/")
         if response.status_code != HTTPStatus.FOUND or address.startswith("/"):

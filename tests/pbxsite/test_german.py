@@ -16,6 +16,7 @@ from authconfig.lists import moment
 from authconfig.models import PbxUser, current_settings
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
+from tests.openid import Party, make_party
 from tests.test_translations import CATALOGUE, Texts
 from verification.accounts import account_of
 from verification.mails import message_of
@@ -105,6 +106,30 @@ def check(browser: Browser, path: str, *sentences: str) -> None:
 
 def test_login_page(browser: Browser, two_factor: object) -> None:
     check(browser, "/login/", "Anmelden bei myApps", "Ihr PBX-Passwort")
+
+
+@pytest.fixture
+def party(db: None) -> Party:
+    return make_party("intranet", is_own=False)
+
+
+def test_pages_between_a_client_and_the_login(
+    party: Party, user: PbxUser, start: Starter, browser: Browser
+) -> None:
+    start(browser)
+    log_out = f"/openid/logout?client_id={party.client_id}"
+
+    check(browser, party.asked(), "Bei Intranet anmelden?", "Nicht erlauben")
+    check(browser, log_out, "Auch hier abmelden?", "Angemeldet bleiben")
+
+
+def test_pages_of_a_clients_openid_connect(
+    admin_client_myapps: Browser, party: Party
+) -> None:
+    page = f"/admin/authconfig/clientapplication/{party.openid.application_id}"
+
+    check(admin_client_myapps, f"{page}/change/", "Neues Geheimnis erzeugen")
+    check(admin_client_myapps, f"{page}/secret/", "gilt sofort nicht mehr")
 
 
 def test_waiting_page(browser: Browser, held: LoginSession) -> None:

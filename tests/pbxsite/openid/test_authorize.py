@@ -404,7 +404,9 @@ def test_an_id_token_of_somebody_else_is_no_hint_to_this_session(
     other = Browser()
     other.post("/login/", {"login": "admin", "password": PASSWORD})
 
-    assert told(anna.get(party.asked(id_token_hint=mine)))["code"]
+    with later(HOUR):
+        assert told(anna.get(party.asked(id_token_hint=mine)))["code"]
+    assert "error" in told(anna.get(party.asked(id_token_hint="made up")))
     answer = told(other.get(party.asked(id_token_hint=mine)))
     assert answer["error"] == "login_required"
 

@@ -56,6 +56,12 @@ def test_the_user_is_asked_first(anna: Browser, party: Party) -> None:
     assert is_signed_in(anna)
 
 
+def test_a_clients_post_goes_on_as_a_get(anna: Browser, party: Party) -> None:
+    sent = anna.post("/openid/logout", {"client_id": party.client_id})
+
+    assert b"Log out here as well?" in anna.get(sent["Location"]).content
+
+
 def test_who_agrees_is_logged_out_and_led_on(anna: Browser, party: Party) -> None:
     tokens = party.tokens(anna)
 

@@ -371,3 +371,8 @@ def test_two_factor_by_mail_is_told_as_well(
     facts = {"method": "pbx", "approver": "email"}
 
     assert grants.methods(facts) == "pwd mfa"
+
+
+def test_a_secret_is_hashed_as_no_password_is(user: PbxUser, party: Party) -> None:
+    assert party.openid.client.secret.startswith("pbkdf2_sha256_random$1$")
+    assert not user.password.startswith("pbkdf2_sha256_random")
