@@ -51,8 +51,9 @@ class LoginView(AllauthLoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        leaves_mypbx = session_client(self.request) is Client.MYPBX
-        return context | page_facts(self.client) | {"mypbx_session": leaves_mypbx}
+        left = session_client(self.request)
+        other = left if left is not self.client else None
+        return context | page_facts(self.client) | {"other_session": other}
 
 
 def page_facts(client: Client) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -23,8 +24,10 @@ from django.views.decorators.http import require_safe
 from authconfig.choices import AsksBy, Client
 from authconfig.clients import session_client
 from authconfig.destinations import ACCOUNT, RETURN_FIELD
-from authconfig.models import ClientApplication
+from authconfig.models import ClientApplication, current_settings
+from authconfig.policy import methods_for
 from authconfig.returns import Address, parse
+from authconfig.views import closed_reason
 from pbxsite.forward.asked import host_address, is_on_our_host
 from pbxsite.forward.tokens import (
     cookie_name,
@@ -37,6 +40,8 @@ from pbxsite.forward.tokens import (
 )
 
 LOGIN_PAGES = {Client.MYAPPS: "account_login", Client.MYPBX: "account_login_mypbx"}
+# More than a browser opens at once with all its tabs.
+MOST_ROUNDS, ROUND_SECONDS = 20, 20
 STATE_FIELD, CODE_FIELD, HOST_FIELD = "state", "code", "host"
 
 
@@ -46,23 +51,52 @@ STATE_FIELD, CODE_FIELD, HOST_FIELD = "state", "code", "host"
 def open_client(request: HttpRequest, slug: str) -> HttpResponse:
     """Lead a session of the client's kind on, and everybody else to its login."""
     client = get_object_or_404(ClientApplication, slug=slug)
-    if session_client(request) is not Client(client.kind):
-        login = reverse(LOGIN_PAGES[Client(client.kind)])
-        return redirect_to_login(request.get_full_path(), login)
-    address = _wanted(request, client)
-    if address is None:
-        return _led_on(request, client, client.start_url)
-    state = request.GET.get(STATE_FIELD, "")
-    if state and client.asks(AsksBy.FORWARD_AUTH) and not is_on_our_host(address):
-        return _led_on(request, client, _entry(request, client, address, state))
-    return _led_on(request, client, address.url)
-
-
-def _led_on(request: HttpRequest, client: ClientApplication, url: str) -> HttpResponse:
-    """A page, for browsers hold the login's form to 'self' over all redirects."""
+    kind = Client(client.kind)
+    if session_client(request) is not kind:
+        return redirect_to_login(request.get_full_path(), reverse(LOGIN_PAGES[kind]))
+    obstacle = _obstacle(request, client)
+    if obstacle:
+        return obstacle
+    url = _onward(request, client)
     if not url:
         return redirect(ACCOUNT)
+    # A page, for browsers hold the login's form to 'self' over all redirects.
     return render(request, "clients/open.html", {"client": client, "address": url})
+
+
+def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse | None:
+    """Stop where the client would only send its visitor back here, for ever."""
+    if not methods_for(current_settings(), Client(client.kind)):
+        context = {"client": client, "reason": closed_reason()}
+        status = HTTPStatus.FORBIDDEN
+        return render(request, "clients/closed.html", context, status=status)
+    if _goes_round(request, client.slug):
+        status = HTTPStatus.LOOP_DETECTED
+        return render(request, "clients/round.html", {"client": client}, status=status)
+    return None
+
+
+def _goes_round(request: HttpRequest, slug: str) -> bool:
+    """Does the client not take what the site gives, and send its visitor back?"""
+    key = f"client-opened:{request.user.pk}:{slug}"
+    if cache.add(key, 1, ROUND_SECONDS):
+        return False
+    try:
+        times: int = cache.incr(key)
+    except ValueError:
+        # It was forgotten just now.
+        return False
+    return times > MOST_ROUNDS
+
+
+def _onward(request: HttpRequest, client: ClientApplication) -> str:
+    """Return where one wanted to go, else the client's start, by way of its cookie."""
+    address, state = _wanted(request, client), request.GET.get(STATE_FIELD, "")
+    if address is None:
+        return client.start_url
+    if state and client.asks(AsksBy.FORWARD_AUTH) and not is_on_our_host(address):
+        return _entry(request, client, address, state)
+    return address.url
 
 
 def _entry(

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from asgiref.testing import ApplicationCommunicator
 from django.db import OperationalError
 from django.test import Client as Browser
@@ -20,6 +21,7 @@ from pbxsite.forward import copies as copying
 from pbxsite.forward import door
 from pbxsite.forward.asked import Ticket
 from pbxsite.forward.lookups import look_up
+from pbxsite.forward.tokens import Pass, make_cookie
 from tests.conftest import Starter
 from tests.verification.streams import in_thread, told
 
@@ -313,5 +315,32 @@ def test_copies_do_not_pile_up(
         for n in range(30):
             await ask(x_forwarded_proto="https", x_forwarded_host=f"h{n}.example")
         assert len(door.copies._copies) <= 11
+
+    told(story())
+
+
+def test_traefik_is_answered_as_it_asks(signed_in: Browser) -> None:
+    """By its documentation; it asks under the host of the address that it was given."""
+    asked = ELSEWHERE | {
+        "host": "127.0.0.1:8000",
+        "x-forwarded-method": "GET",
+        "x-forwarded-for": "192.0.2.7",
+        "x-forwarded-port": "443",
+        "x-forwarded-server": "traefik",
+        "x-real-ip": "192.0.2.7",
+    }
+    shown = Pass(UserSession.objects.get().pk, "myapps", "apps.example.com")
+    cookie = f"pbx_client_myapps={make_cookie(shown)}"
+    path = "/forward-auth/myapps/redirect/"
+
+    async def story() -> None:
+        answer = await ask(path=path, **asked)
+        assert answer.status == 302
+        login = "https://apps.example.com/.pbx-auth/myapps/login/?"
+        assert answer.headers["location"].startswith(login)
+        answer = await ask(path=path, **asked | {"cookie": cookie})
+        assert (answer.status, answer.headers["remote-user"]) == (200, "anna")
+        script = asked | {"x-forwarded-method": "POST"}
+        assert (await ask(path=path, **script)).status == 401
 
     told(story())

@@ -13,11 +13,12 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
+from authconfig.choices import AuthenticationType
 from authconfig.models import ClientApplication
 from pbxsite.forward.asked import Ticket
 from pbxsite.forward.lookups import look_up
 from pbxsite.forward.tokens import Pass, cookie_name, read_cookie, state_name
-from tests.conftest import Starter
+from tests.conftest import SettingsSetter, Starter
 from tests.html import Page
 
 pytestmark = pytest.mark.django_db
@@ -238,13 +239,13 @@ def test_a_client_without_a_start_leads_to_the_account(
 @pytest.mark.parametrize(
     ("there", "wanted", "words"),
     [
-        (THERE, f"{APPS}/admin/", f"allowed return URLs”: {APPS}/"),
-        (THERE, "https://evil.example/", f"allowed return URLs”: {APPS}/"),
+        (THERE, f"{APPS}/admin/", f"Asked for was {APPS}/."),
+        (THERE, "https://evil.example/", f"Asked for was {APPS}/."),
         ({}, WANTED, "X-Forwarded-Host are missing"),
         (
             THERE | {"HTTP_X_FORWARDED_HOST": "b.example.com"},
             WANTED,
-            "allowed return URLs”: https://b.example.com/",
+            "Asked for was https://b.example.com/.",
         ),
     ],
 )
@@ -270,3 +271,49 @@ def test_whoever_comes_too_late_can_try_again(at_client: Browser) -> None:
 @pytest.mark.parametrize("path", [LOGIN, ENTER, "/clients/apps/open/"])
 def test_nothing_is_posted_to_a_hop(browser: Browser, path: str, method: str) -> None:
     assert getattr(browser, method)(path).status_code == 405
+
+
+def test_a_kind_that_the_policy_closes_leads_nobody_round(
+    browser: Browser,
+    start: Starter,
+    configure: SettingsSetter,
+    apps: ClientApplication,
+) -> None:
+    ClientApplication.objects.filter(pk=apps.pk).update(kind="mypbx")
+    start(browser, path="/mypbx/login/")
+    configure(
+        authentication_type=AuthenticationType.OAUTH2_ONLY,
+        oauth2_provider_name="Windows",
+        oauth2_well_known_url="https://idp.example/",
+        oauth2_client_id="pbx",
+    )
+
+    page = browser.get("/clients/apps/open/", {"return": WANTED})
+
+    assert page.status_code == 403
+    assert "“OAuth2 only”" in page.content.decode()
+    assert APPS not in page.content.decode()
+
+
+def test_a_client_that_does_not_take_the_login_leads_nobody_round_for_ever(
+    signed_in: Browser,
+) -> None:
+    statuses = [
+        signed_in.get("/clients/apps/open/", {"return": WANTED}).status_code
+        for _ in range(25)
+    ]
+
+    assert statuses == [200] * 20 + [508] * 5
+
+
+@pytest.mark.parametrize(
+    ("path", "other"), [("/login/", "myPBX"), ("/mypbx/login/", "myApps")]
+)
+def test_the_login_page_says_that_it_ends_the_session_of_the_other_kind(
+    browser: Browser, start: Starter, path: str, other: str
+) -> None:
+    start(browser, path={"/login/": "/mypbx/login/", "/mypbx/login/": "/login/"}[path])
+
+    page = browser.get(path).content.decode()
+
+    assert f"You are logged in to {other} in this browser." in page
