@@ -16,7 +16,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix messages check bench chaos production release lock
+	test-browser test-long lint fix messages check bench chaos production release flower lock
 .DEFAULT_GOAL := run
 
 install:
@@ -89,6 +89,13 @@ production: install-dev
 
 chaos: install-dev
 	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos
+
+# What Celery does, for operators; on this machine alone (docs/operations/monitoring.md).
+FLOWER_PORT ?= 5555
+flower:
+	@.ci/install operators
+	@exec $(BIN)/celery -A pbxsite flower --address=127.0.0.1 --port=$(FLOWER_PORT) \
+		--url_prefix=flower --persistent=False
 
 # Pins are made by uv, which nothing else needs; dev.txt holds every pin of base.txt.
 UV = cd requirements && ../.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \

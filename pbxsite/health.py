@@ -9,6 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from pbxsite.broker import broker
+
+DEGRADED = "ok, but the broker does not answer: e-mails are late"
+
 
 @login_not_required
 @never_cache
@@ -27,7 +31,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     except DatabaseError:
         fault = "the database does not answer"
     status = 503 if fault else 200
-    return HttpResponse(f"{fault or 'ok'}\n", content_type="text/plain", status=status)
+    words = fault or ("ok" if broker().is_up else DEGRADED)
+    return HttpResponse(f"{words}\n", content_type="text/plain", status=status)
 
 
 def _database_fault() -> str:

@@ -124,7 +124,7 @@ def report() -> Report:
         paused_since=pause.since if pause else None,
         paused_by=str(pause.actor or "") if pause else "",
         hour=bins(found.minutes, now, count=60, minutes=1),
-        day=bins(found.minutes, now, count=96, minutes=15),
+        day=bins(found.minutes, now, count=97, minutes=15),
         failures=[_failure_group(each, settings) for each in failures()],
         speakers=speakers,
         broker=asked,
@@ -224,42 +224,52 @@ def _findings(
 def _engine_findings(
     found: Overview, speakers: list[Speaker], asked: Broker, *, is_paused: bool
 ) -> Iterator[Finding]:
-    waited = found.oldest_due_seconds
-    if not is_paused and waited and waited > TAKEN_UP_WITHIN.total_seconds():
-        words = _(
-            "An e-mail has been waiting for %(seconds)s seconds, and nobody has taken"
-            " it up. Look whether the Celery worker is running."
-        )
-        yield Finding(words % {"seconds": number_format(waited, 0)}, reverse("queue"))
+    """The causes first, then how long somebody has been waiting for his mail."""
+    queue = reverse("queue")
+    causes = list(_silence(speakers))
     if not asked.is_up:
-        yield Finding(
-            _(
-                "The broker (Redis) does not answer: workers hear of new e-mails late"
-                " or not at all. No e-mail is lost."
-            ),
-            reverse("queue"),
+        causes.insert(0, _broker_words())
+    yield from (Finding(sentence, queue) for sentence in causes)
+    waited = found.oldest_due_seconds
+    if waited and waited > TAKEN_UP_WITHIN.total_seconds() and not is_paused:
+        seconds = number_format(waited, 0)
+        words = _waiting_words(found, is_explained=bool(causes))
+        yield Finding(words % {"seconds": seconds}, queue)
+
+
+def _broker_words() -> str:
+    return _(
+        "The broker (Redis) does not answer: workers hear of new e-mails late or not"
+        " at all. No e-mail is lost."
+    )
+
+
+def _waiting_words(found: Overview, *, is_explained: bool) -> str:
+    if is_explained:
+        return _("The oldest e-mail that is due has been waiting for %(seconds)s s.")
+    sent = found.last_sent_at
+    if sent and timezone.now() - sent < TAKEN_UP_WITHIN:
+        return _(
+            "More e-mails are due than workers send at a time; the oldest has been"
+            " waiting for %(seconds)s seconds. More workers would send faster."
         )
-    yield from _silence(speakers)
+    return _(
+        "An e-mail has been waiting for %(seconds)s seconds, and nobody has taken it"
+        " up. Look whether the Celery worker is running."
+    )
 
 
-def _silence(speakers: list[Speaker]) -> Iterator[Finding]:
+def _silence(speakers: list[Speaker]) -> Iterator[str]:
     speaking = {each.kind for each in speakers if not each.is_silent}
     if Part.WORKER not in speaking:
-        yield Finding(
-            _(
-                "No Celery worker has reported in the last minute, so e-mails would"
-                " wait. Look whether a worker is running."
-            ),
-            reverse("queue"),
+        yield _(
+            "No Celery worker has reported in the last minute, so e-mails wait. Look"
+            " whether a worker is running."
         )
     elif Part.SCHEDULER not in speaking:
-        yield Finding(
-            _(
-                "The scheduler (beat) has not reported in the last minute, so tries"
-                " that failed are not repeated. Look whether beat and Redis are"
-                " running."
-            ),
-            reverse("queue"),
+        yield _(
+            "The scheduler (beat) has not reported in the last minute, so tries that"
+            " failed are not repeated. Look whether beat and Redis are running."
         )
 
 

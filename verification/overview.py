@@ -54,9 +54,7 @@ def overview() -> Overview:
         due=due["count"],
         oldest_due_seconds=_age(due["oldest"]),
         last_sent_at=sent,
-        last_failure=f"{failed.stage} {failed.code or ''} {failed.words}"
-        if failed
-        else "",
+        last_failure=_in_words(failed) if failed else "",
         failed_lately=_is_newer(failed, sent),
         minutes=minutes,
     )
@@ -89,6 +87,13 @@ def _last_sent_at() -> datetime | None:
 def _last_failure() -> OutgoingEmail | None:
     lately = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
     return lately.filter(state=MailState.FAILED).order_by("-ended_at").first()
+
+
+def _in_words(failed: OutgoingEmail) -> str:
+    """Words of servers begin with their code, what this site found has none."""
+    code = str(failed.code or "")
+    words = failed.words.removeprefix(code).strip()
+    return " ".join(filter(None, [failed.stage, code, words]))
 
 
 def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:

@@ -6,6 +6,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
 
 from authconfig.models import PbxUser
+from pbxsite.celery import app
+from verification.outages import redis_outage
 
 
 @pytest.fixture
@@ -53,6 +55,19 @@ def test_a_site_without_its_database_is_not_ready(
 
     assert response.status_code == 503
     assert response.content == b"the database does not answer\n"
+
+
+@pytest.mark.django_db
+def test_a_site_without_its_broker_is_ready_and_says_so(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.conf, "broker_url", "redis://127.0.0.1:1/0")
+
+    response = browser.get("/readyz")
+    redis_outage.end()
+
+    assert response.status_code == 200
+    assert response.content.startswith(b"ok, but the broker does not answer")
 
 
 @pytest.mark.django_db

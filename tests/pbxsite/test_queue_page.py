@@ -179,7 +179,7 @@ def test_mails_are_drawn_where_they_were_over(make_mails: MailMaker) -> None:
     found = report()
 
     hour = [(b.sent, b.failed) for b in found.hour if b.sent or b.failed]
-    assert (len(found.hour), len(found.day)) == (60, 96)
+    assert (len(found.hour), len(found.day)) == (60, 97)
     assert hour == [(2, 1)]
     assert sum(b.sent for b in found.day) == 7
     assert found.mails["sent"] == 7
@@ -315,6 +315,23 @@ def test_a_provider_that_is_not_in_use_is_not_shown(
     )
 
     assert "OpenID provider login.example fails" in words(operator, "queue-servers")
+
+
+def test_the_causes_are_told_before_what_comes_of_them(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    then = timezone.now() - timedelta(minutes=3)
+    make_mails(2, MailState.QUEUED, due_at=then)
+    make_mails(1, MailState.SENT)
+    assert "More workers would send faster." in words(operator, "queue-verdict")
+    OutgoingEmail.objects.filter(state=MailState.SENT).delete()
+    assert "nobody has taken it up" in words(operator, "queue-verdict")
+
+    Heartbeat.objects.filter(name="one@host").update(seen_at=then)
+
+    first, second = (finding.sentence for finding in report().findings)
+    assert "No Celery worker has reported" in first
+    assert second.startswith("The oldest e-mail that is due has been waiting for 18")
 
 
 def test_a_silent_worker_is_seen(operator: Browser) -> None:
