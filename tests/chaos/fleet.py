@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -15,6 +16,13 @@ from tests.services import ROOT
 
 WORKERS = ("worker 1", "worker 2")
 BEAT = "beat"
+WORKER_UNIT, BEAT_UNIT = "pbx-worker.service", "pbx-beat.service"
+# What the units name that is elsewhere here.
+PLACES = {
+    "python": "/opt/pbx/current/.venv/bin/python",
+    "host": "%H",
+    "home": "/var/lib/pbx",
+}
 # As the service manager waits before it starts one again.
 RESTART_SECONDS = (0.5, 2.0)
 
@@ -47,9 +55,12 @@ class Fleet:
         logs = self.directory / "log"
         self.family = Family(ROOT, logs, self.environment)
         for name in WORKERS:
-            self.members[name] = Member(name, _worker(name.replace(" ", "-")))
-        schedule = self.directory / "beat-schedule"
-        self.members[BEAT] = Member(BEAT, _beat(schedule))
+            host = name.replace(" ", "-")
+            command = _command(WORKER_UNIT, python=sys.executable, host=host)
+            self.members[name] = Member(name, command)
+        home = str(self.directory)
+        command = _command(BEAT_UNIT, python=sys.executable, home=home)
+        self.members[BEAT] = Member(BEAT, command)
 
     def tend(self) -> None:
         """Start what is not there, a moment after it died."""
@@ -114,16 +125,11 @@ def _target(handle: Path) -> str:
         return ""
 
 
-def _worker(name: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "celery", "-A", "pbxsite", "worker"),
-        *("--pool", "threads", "--concurrency", "8", "--hostname", f"{name}@chaos"),
-        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
-    ]
-
-
-def _beat(schedule: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "celery", "-A", "pbxsite", "beat"),
-        *("--schedule", str(schedule), "--pidfile=", "--loglevel", "INFO"),
-    ]
+def _command(unit: str, **paths: str) -> list[str]:
+    """Return what the service manager runs, with this machine's paths in it."""
+    text = (ROOT / "deploy/systemd" / unit).read_text().replace("\\\n", " ")
+    [line] = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+    for written, here in paths.items():
+        assert PLACES[written] in line, f"{unit}: {PLACES[written]}"
+        line = line.replace(PLACES[written], here)
+    return shlex.split(line.removeprefix("ExecStart="))
