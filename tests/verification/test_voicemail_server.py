@@ -1,0 +1,147 @@
+"""Uploads at a real web server: huge, endless, interrupted."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from authconfig.models import PbxUser
+from tests.conftest import SettingsSetter
+from tests.recordings import wav
+from tests.server import running_server
+from verification import voicemailkeys
+from verification.models import OutgoingEmail
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PATH = "/PBX0/voicemail.xml"
+MB = 1024 * 1024
+# With VOICEMAIL_MAX_MB=1: a file of users may be larger than a recording.
+BODY_LIMIT = 4 * MB + 64 * 1024
+LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Site:
+    port: int
+    pid: int
+    key: str
+    directory: Path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", "Content-Type": FORM}
+
+    def open_files(self) -> list[str]:
+        """Return the uploads that the process still holds, also nameless ones."""
+        handles = Path(f"/proc/{self.pid}/fd").iterdir()
+        targets = [str(h.readlink()) for h in handles if h.is_symlink()]
+        return [target for target in targets if str(self.directory) in target]
+
+    def left(self) -> list[str]:
+        return [p.name for p in self.directory.rglob("*") if p.is_file()]
+
+
+FORM = "multipart/form-data; boundary=b"
+START = (
+    b'--b\r\nContent-Disposition: form-data; name="user"\r\n\r\nanna\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="recording"; filename="a.wav"\r\n'
+    b"Content-Type: audio/wav\r\n\r\n"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path, configure: SettingsSetter, user: PbxUser) -> Iterator[Site]:
+    configure(smtp_server="127.0.0.1", smtp_email_address="pbx@example.com")
+    key = voicemailkeys.make(actor=None)
+    places = {"TMPDIR": tmp_path, "RECORDINGS_DIR": tmp_path / "recordings"}
+    environment = {name: str(path) for name, path in places.items()}
+    with running_server(VOICEMAIL_MAX_MB="1", **environment) as (port, process):
+        yield Site(port, process.pid, key, tmp_path)
+
+
+def assert_nothing_is_left(site: Site) -> None:
+    limit = time.monotonic() + LIMIT
+    while site.open_files() and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert (site.open_files(), site.left()) == ([], [])
+    assert not OutgoingEmail.objects.exists()
+
+
+def post(site: Site, recording: bytes) -> requests.Response:
+    url = f"http://127.0.0.1:{site.port}{PATH}"
+    headers = {"Authorization": f"Bearer {site.key}"}
+    files = {"recording": ("a.wav", recording)}
+    return requests.post(
+        url, {"user": "anna"}, files=files, headers=headers, timeout=30
+    )
+
+
+def test_a_recording_is_taken_and_one_that_is_too_large_is_not(site: Site) -> None:
+    too_large = post(site, wav(1) + b"\0" * MB)
+
+    assert too_large.status_code == 413
+    assert_nothing_is_left(site)
+    assert post(site, wav(60)).status_code == 202
+    assert len(site.left()) == 1
+
+
+def test_what_says_that_it_is_huge_is_refused_before_it_comes(site: Site) -> None:
+    asked = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
+    asked.putrequest("POST", PATH)
+    for name, value in {**site.headers, "Content-Length": str(10**12)}.items():
+        asked.putheader(name, value)
+    asked.endheaders()
+
+    answer = asked.getresponse()
+
+    assert answer.status == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(answer.read())["status"] == 413
+    assert_nothing_is_left(site)
+
+
+def test_what_has_no_end_is_cut_off(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=LIMIT) as line:
+        head = "".join(f"{n}: {v}\r\n" for n, v in site.headers.items())
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}"
+        line.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        line.sendall(b"%x\r\n%s\r\n" % (len(START), START))
+        sent, piece = 0, b"10000\r\n" + bytes(0x10000) + b"\r\n"
+        try:
+            while sent < 20 * BODY_LIMIT:
+                line.sendall(piece)
+                sent += len(piece)
+        except OSError:
+            pass  # the server has hung up
+
+    # What the system's buffers hold comes on top.
+    assert sent < 5 * BODY_LIMIT
+    assert_nothing_is_left(site)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
+    # More than stays in memory, so that there is a file to leave.
+    part, whole = 3 * MB, 4 * MB
+    asked = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
+    asked.putrequest("POST", PATH)
+    for name, value in {**site.headers, "Content-Length": str(whole)}.items():
+        asked.putheader(name, value)
+    asked.endheaders(START)
+    asked.send(bytes(part))
+    limit = time.monotonic() + LIMIT
+    while not site.open_files() and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert site.open_files(), "the upload has not begun"
+
+    asked.close()
+
+    assert_nothing_is_left(site)
+    assert post(site, wav(1)).status_code == 202
