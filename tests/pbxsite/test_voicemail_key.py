@@ -55,7 +55,7 @@ def test_a_key_is_made_and_shown_once(
 
     assert voicemailkeys.is_right(key)
     page = admin.get(PAGE).content.decode()
-    assert "There is a key" in page
+    assert "Revoke the key" in page
     assert key not in page
     assert told(Event.VOICEMAIL_KEY_MADE) == ["admin 127.0.0.1"]
 
