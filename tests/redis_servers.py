@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from redis import Redis as Client
+
 from pbxsite import redis_server
 
 LIMIT = 10.0  # seconds to start or to end
@@ -31,6 +33,11 @@ class Redis:
         if how is not signal.SIGSTOP:
             self._process.wait(LIMIT)
             self.socket.unlink(missing_ok=True)
+
+    def clients(self) -> int:
+        """Return how many are connected, besides the one that asks."""
+        with Client.from_url(self.url) as own:
+            return int(own.info("clients")["connected_clients"]) - 1
 
     def go_on(self) -> None:
         self._process.send_signal(signal.SIGCONT)

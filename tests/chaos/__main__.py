@@ -68,6 +68,8 @@ def prepare(directory: Path, redis: Redis, *, small: bool) -> None:
         "RECORDINGS_DIR": str(directory / "recordings"),
         "LOG_LEVEL": "WARNING",
     }
+    # By it the tests' package would give each process another Redis.
+    os.environ.pop("TEST_SERVICES", None)
     if small:
         os.environ["CHAOS_LEASE"] = SMALL_LEASE
     django.setup()

@@ -22,9 +22,9 @@ class Fault:
     seconds: tuple[float, float] = (0.0, 0.0)
 
 
-WORKER, WORKERS, BEAT, REDIS, FROZEN_REDIS = (
+WORKER, ALL_WORKERS, BEAT, REDIS, FROZEN_REDIS = (
     "worker",
-    "workers",
+    "all workers",
     "beat",
     "redis",
     "frozen redis",
@@ -36,7 +36,7 @@ FAULTS = (
     Fault("kill the worker after DATA", Step.BODY, victim=WORKER),
     # It is stopped before the reply goes out, so that it surely has not read it.
     Fault("kill the worker after the final reply", Step.REPLIED, victim=WORKER),
-    Fault("kill the workers with a claim and no connection", victim=WORKERS),
+    Fault("kill the workers with a claim and no connection", victim=ALL_WORKERS),
     Fault("kill a worker at random", victim=WORKER),
     Fault("kill the scheduler", victim=BEAT),
     Fault("kill Redis and start it again", victim=REDIS, seconds=(1, 4)),

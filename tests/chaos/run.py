@@ -14,9 +14,17 @@ from typing import Any
 
 from django.db import connection
 
-from tests.chaos.faults import BEAT, FROZEN_REDIS, REDIS, WORKER, WORKERS, Fault, plan
+from tests.chaos.faults import (
+    ALL_WORKERS,
+    BEAT,
+    FROZEN_REDIS,
+    REDIS,
+    WORKER,
+    Fault,
+    plan,
+)
 from tests.chaos.fleet import BEAT as BEAT_NAME
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import WORKERS, Fleet
 from tests.chaos.mails import Queue, set_up
 from tests.chaos.stage import Event, Stage
 from tests.chaos.steps import Action, Step
@@ -47,6 +55,13 @@ class Ledger:
     cuts: set[str] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)
     last_at: float = field(default_factory=time.time)
+    began_at: float = field(default_factory=time.monotonic)
+
+    def note(self, name: str) -> None:
+        """Count it, and show that the run goes on."""
+        self.faults[name] += 1
+        sys.stdout.write(f"{time.monotonic() - self.began_at:6.1f} s  {name}\n")
+        sys.stdout.flush()
 
     @property
     def in_doubt(self) -> set[str]:
@@ -93,7 +108,7 @@ class Director:
 
     def _give_up(self, now: float) -> None:
         if self._armed and now > self._armed_at + FAULT_LIMIT:
-            self.ledger.faults[f"gave up: {self._armed.name}"] += 1
+            self.ledger.note(f"gave up: {self._armed.name}")
             self._armed = None
 
     def _restore(self) -> None:
@@ -119,7 +134,7 @@ class Director:
 
     def _strike(self, fault: Fault) -> None:
         with self._lock:
-            if fault.victim == WORKERS and not self._has_bare_claim():
+            if fault.victim == ALL_WORKERS and not self._has_bare_claim():
                 return  # it stays armed
             self._take(fault)
             if fault.victim in (REDIS, FROZEN_REDIS):
@@ -143,7 +158,7 @@ class Director:
 
     def _victims(self, fault: Fault) -> list[str]:
         workers = self._fleet.workers()
-        if fault.victim == WORKERS or not workers:
+        if fault.victim == ALL_WORKERS or not workers:
             return workers
         return [self._random.choice(workers)]
 
@@ -181,6 +196,9 @@ class Director:
         fault = self._armed
         if fault is None or fault.step is None:
             return {"action": Action.GO}
+        if fault.step == Step.CONNECTED and step == Step.REPLIED:
+            # Connections last: without this nobody would make a new one.
+            return {"action": Action.DROP}
         # A worker that shall not read the final reply is stopped before it.
         early = fault.step == Step.REPLIED and fault.victim == WORKER
         if step != (Step.BODY if early else fault.step):
@@ -218,7 +236,7 @@ class Director:
 
     def _take(self, fault: Fault) -> None:
         self._armed = None
-        self.ledger.faults[fault.name] += 1
+        self.ledger.note(fault.name)
 
     def _seconds(self, fault: Fault) -> float:
         return self._random.uniform(*fault.seconds)
@@ -242,6 +260,7 @@ class Run:
         with Stage(self._directory, self._director.decide) as stage:
             set_up(stage.port)
             self._warm_up()
+            assert redis.clients() > len(WORKERS), "The workers are at another Redis."
             while self._faults or self._director.is_busy or not self._queue.is_done:
                 self._tick(stage)
             self._await_end(stage)
