@@ -22,9 +22,11 @@ class Fault:
     seconds: tuple[float, float] = (0.0, 0.0)
 
 
-WORKER, ALL_WORKERS, BEAT, REDIS, FROZEN_REDIS = (
+WORKER, ALL_WORKERS, LEAVING_WORKER, FROZEN_WORKER, BEAT, REDIS, FROZEN_REDIS = (
     "worker",
     "all workers",
+    "leaving worker",
+    "frozen worker",
     "beat",
     "redis",
     "frozen redis",
@@ -38,6 +40,7 @@ FAULTS = (
     Fault("kill the worker after the final reply", Step.REPLIED, victim=WORKER),
     Fault("kill the workers with a claim and no connection", victim=ALL_WORKERS),
     Fault("kill a worker at random", victim=WORKER),
+    Fault("ask a worker to end", victim=LEAVING_WORKER),
     Fault("kill the scheduler", victim=BEAT),
     Fault("kill Redis and start it again", victim=REDIS, seconds=(1, 4)),
     Fault("freeze Redis", victim=FROZEN_REDIS, seconds=(1, 4)),
@@ -54,10 +57,25 @@ FAULTS = (
     Fault("drop before the final reply, taken", Step.BODY, Action.TAKE_AND_DROP),
     Fault("drop after the final reply", Step.REPLIED, Action.DROP),
 )
-# Longer than a worker waits for a reply: it hangs up by itself.
-LONG_HANG = Fault("hang for longer than a worker waits", Step.MAIL, seconds=(35, 40))
+# What takes longer than a lease, or than a worker waits for a reply.
+LONG_FAULTS = (
+    Fault("hang for longer than a worker waits", Step.MAIL, seconds=(35, 40)),
+    # Once it goes on, its mails are somebody else's.
+    Fault(
+        "freeze the worker before DATA",
+        Step.RCPT,
+        victim=FROZEN_WORKER,
+        seconds=(35, 40),
+    ),
+    Fault(
+        "freeze the worker after DATA",
+        Step.BODY,
+        victim=FROZEN_WORKER,
+        seconds=(35, 40),
+    ),
+)
 # What a small run is left with: the guarantee's own cases.
-SMALL = (1, 3, 4, 5, 8, 11, 14, 17, 19, 20, 21)
+SMALL = (1, 3, 4, 5, 9, 12, 15, 18, 20, 21, 22)
 
 
 def plan(mails: int, random: Random) -> list[Fault]:
@@ -66,7 +84,7 @@ def plan(mails: int, random: Random) -> list[Fault]:
         chosen = [FAULTS[number] for number in SMALL]
         random.shuffle(chosen)
         return chosen
-    planned = [LONG_HANG, *FAULTS]
+    planned = [*LONG_FAULTS, *FAULTS]
     while len(planned) < mails // 20:
         planned += random.sample(FAULTS, min(len(FAULTS), mails // 20 - len(planned)))
     random.shuffle(planned)

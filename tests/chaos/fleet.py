@@ -82,6 +82,9 @@ class Fleet:
     def workers(self) -> list[str]:
         return [name for name in WORKERS if self.members[name].pid]
 
+    def lives(self, name: str) -> bool:
+        return self.members[name].pid is not None
+
     def signal(self, name: str, number: signal.Signals) -> None:
         member = self.members[name]
         if member.pid and member.child:

@@ -18,6 +18,8 @@ from tests.chaos.faults import (
     ALL_WORKERS,
     BEAT,
     FROZEN_REDIS,
+    FROZEN_WORKER,
+    LEAVING_WORKER,
     REDIS,
     WORKER,
     Fault,
@@ -84,6 +86,7 @@ class Director:
         self._restored_at = 0.0
         self._frozen = False
         self._unsettled: list[tuple[float, str]] = []
+        self._frozen_workers: list[tuple[float, str]] = []
 
     def arm(self, fault: Fault) -> None:
         with self._lock:
@@ -95,6 +98,10 @@ class Director:
     def is_busy(self) -> bool:
         return bool(self._armed or self._restored_at or self._unsettled)
 
+    @property
+    def is_done(self) -> bool:
+        return not (self.is_busy or self._frozen_workers)
+
     # Whatever is over
 
     def tend(self) -> None:
@@ -105,6 +112,10 @@ class Director:
                 self._restore()
             while self._unsettled and now >= self._unsettled[0][0]:
                 self._settle(self._unsettled.pop(0)[1])
+            for thaws_at, worker in list(self._frozen_workers):
+                if now >= thaws_at:
+                    self._frozen_workers.remove((thaws_at, worker))
+                    self._fleet.signal(worker, signal.SIGCONT)
 
     def _give_up(self, now: float) -> None:
         if self._armed and now > self._armed_at + FAULT_LIMIT:
@@ -120,15 +131,19 @@ class Director:
         self._done()
 
     def _settle(self, worker: str) -> None:
-        """Find what a dead worker had begun to hand over; its leases still last."""
+        """Find what a dead or frozen worker had begun to hand over.
+
+        Its leases still last.
+        """
         ports = {port for port, owner in self._owners.items() if owner == worker}
         seen = {a for a, port in self._ports.items() if port in ports}
         begun = OutgoingEmail.objects.filter(
             state=MailState.SENDING, data_began_at__isnull=False
         )
         self.ledger.kills |= seen & set(begun.values_list("recipient", flat=True))
-        for port in ports:
-            del self._owners[port]
+        if not self._fleet.lives(worker):
+            for port in ports:
+                del self._owners[port]
 
     # At any moment
 
@@ -141,6 +156,9 @@ class Director:
                 self._stop_redis(fault)
             elif fault.victim == BEAT:
                 self._fleet.kill(BEAT_NAME)
+            elif fault.victim == LEAVING_WORKER:
+                for worker in self._victims(fault):
+                    self._fleet.signal(worker, signal.SIGTERM)
             else:
                 for worker in self._victims(fault):
                     self._kill(worker)
@@ -204,6 +222,8 @@ class Director:
         if step != (Step.BODY if early else fault.step):
             return {"action": Action.GO}
         self._take(fault)
+        if fault.victim == FROZEN_WORKER:
+            return self._freeze(fault, port)
         if early:
             self._doom(port)
         elif fault.victim == WORKER:
@@ -217,6 +237,17 @@ class Director:
         seconds = self._seconds(fault)
         self._done(after=seconds)
         return {"action": fault.action, "seconds": seconds}
+
+    def _freeze(self, fault: Fault, port: int) -> dict[str, Any]:
+        owner = self._owners.get(port)
+        if owner:
+            seconds = self._seconds(fault)
+            self._fleet.signal(owner, signal.SIGSTOP)
+            now = time.monotonic()
+            self._unsettled.append((now + SETTLED_SECONDS, owner))
+            self._frozen_workers.append((now + seconds, owner))
+            self._done(after=seconds)
+        return {"action": Action.GO}
 
     def _doom(self, port: int) -> None:
         owner = self._owners.get(port)
@@ -261,7 +292,7 @@ class Run:
             set_up(stage.port)
             self._warm_up()
             assert redis.clients() > len(WORKERS), "The workers are at another Redis."
-            while self._faults or self._director.is_busy or not self._queue.is_done:
+            while self._faults or not (self._director.is_done and self._queue.is_done):
                 self._tick(stage)
             self._await_end(stage)
             ledger = self._director.ledger
@@ -330,7 +361,7 @@ def report(result: Tally, ledger: Ledger, fleet: Fleet, seconds: float) -> None:
             write(f"{name}: {_row(address)}\n")
     write(
         f"{fleet.killed} processes killed; after DATA began {len(ledger.kills)} mails"
-        f" were in killed workers and {len(ledger.cuts)} were cut by the server;"
+        f" were in killed or frozen workers, {len(ledger.cuts)} were cut by the server;"
         f" {seconds:.0f} s\n{result}\n"
     )
 
