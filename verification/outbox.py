@@ -30,7 +30,7 @@ from verification.choices import LoginState, MailKind, MailPriority, MailState, 
 from verification.claims import LostClaimError, Sent
 from verification.mails import message_of
 from verification.models import OutgoingEmail
-from verification.smtp import Account, Connection, Pool, SmtpError
+from verification.smtp import Account, Connection, Line, Pool, SmtpError
 from verification.smtp.faults import Fault
 
 logger = logging.getLogger(__name__)
@@ -139,13 +139,19 @@ class Run:
             keeper.join()
         return self._stock.is_closed
 
-    def _send_all(self) -> None:
-        while mail := self._stock.take():
-            self._ask_for_help()
-            try:
-                deliver(mail)
-            finally:
-                self._stock.finish(mail)
+    def _send_all(self, account: Account | None = None) -> None:
+        """With an account: take mails only when there is a connection for them."""
+        line = Line(pool, self._ask_for_help)
+        try:
+            if account:
+                line.open(account)
+            while mail := self._stock.take():
+                try:
+                    deliver(mail, line)
+                finally:
+                    self._stock.finish(mail)
+        finally:
+            line.close()
 
     def _ask_for_help(self) -> None:
         """One more connection for each mail that would have to wait."""
@@ -155,12 +161,11 @@ class Run:
             helper.start()
 
     def _help(self) -> None:
-        """Take mails only with an open connection: servers limit their number."""
         try:
-            pool.give_back(pool.take(account_of(current_settings())))
-            self._send_all()
+            self._send_all(account_of(current_settings()))
         except SmtpError as error:
-            logger.info("no further connection to the server (%s)", error)
+            # Servers limit their number; the others go on.
+            logger.info("no further connection to the server (%s)", error.stage)
         except Exception:
             logger.exception("a connection's thread ended")
         finally:
@@ -204,18 +209,18 @@ pool, recorder = Pool(), Recorder()
 _running, _woken = Lock(), Event()
 
 
-def deliver(mail: OutgoingEmail) -> None:
+def deliver(mail: OutgoingEmail, line: Line) -> None:
     """Send a claimed mail, and record what came of it."""
     with log_context.about(mail.login, mail.request_id):
-        _deliver(mail)
+        _deliver(mail, line)
 
 
-def _deliver(mail: OutgoingEmail) -> None:
+def _deliver(mail: OutgoingEmail, line: Line) -> None:
     if not _is_wanted(mail):
         claims.end(mail, MailState.EXPIRED)
         return
     try:
-        words = _send(mail)
+        words = _send(mail, line)
     except SmtpError as error:
         _note_server(error)
         _record_failure(mail, error)
@@ -247,7 +252,7 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
     return login.status == LoginState.PENDING and mail.link_number == login.link_number
 
 
-def _send(mail: OutgoingEmail) -> str:
+def _send(mail: OutgoingEmail, line: Line) -> str:
     account = account_of(current_settings())
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
@@ -260,26 +265,7 @@ def _send(mail: OutgoingEmail) -> str:
         recipient=mail.recipient,
         before_data=partial(claims.note_data_begins, mail),
     )
-    return _with_connection(account, send)
-
-
-def _with_connection(account: Account, send: Callable[[Connection], str]) -> str:
-    """A connection that was used before may have ended, or have had its share."""
-    connection = pool.take(account)
-    try:
-        return send(connection)
-    except SmtpError as error:
-        if connection.deliveries == 1 or not _is_tired(error):
-            raise
-        connection.close()
-    finally:
-        pool.give_back(connection)
-    return _with_connection(account, send)
-
-
-def _is_tired(error: SmtpError) -> bool:
-    is_at_start = error.stage == Stage.MAIL_FROM and not error.permanent
-    return is_at_start and error.fault in (Fault.REPLY, Fault.CLOSED)
+    return line.send(account, send)
 
 
 def _note_server(error: SmtpError | None) -> None:

@@ -353,7 +353,7 @@ def test_a_mail_that_this_site_cannot_make_fails_with_a_reason(
 def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(mail: OutgoingEmail) -> str:
+    def fail(mail: OutgoingEmail, line: object) -> str:
         claims.note_data_begins(mail)
         raise RuntimeError
 
@@ -365,7 +365,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
 def test_a_database_that_is_away_decides_nothing(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(mail: OutgoingEmail) -> str:
+    def fail(mail: OutgoingEmail, line: object) -> str:
         raise OperationalError("away")
 
     monkeypatch.setattr(outbox, "_send", fail)

@@ -3,12 +3,13 @@
 from verification.choices import Stage, StepState
 from verification.smtp.connection import Connection, open_connection
 from verification.smtp.errors import SmtpError
-from verification.smtp.pool import Pool
+from verification.smtp.pool import Line, Pool
 from verification.smtp.values import Account, Progress, Step
 
 __all__ = [
     "Account",
     "Connection",
+    "Line",
     "Pool",
     "Progress",
     "SmtpError",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Lock, Timer
 
+from verification.choices import Stage
 from verification.smtp.connection import Connection, open_connection
+from verification.smtp.errors import SmtpError
+from verification.smtp.faults import Fault
 from verification.smtp.values import Account
 
 # Some servers count the mails of a connection, and say no to more.
@@ -17,7 +21,7 @@ IDLE_SECONDS = 15.0
 
 
 class Pool:
-    """Open connections of one account at a time; threads take and return them."""
+    """Open connections of one account that nobody uses at the moment."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -34,10 +38,8 @@ class Pool:
         return open_connection(account)
 
     def give_back(self, connection: Connection) -> None:
-        is_used_up = connection.deliveries >= MAILS_OF_A_CONNECTION
         with self._lock:
-            is_wanted = connection.account == self._account and not is_used_up
-            if is_wanted and connection.is_usable:
+            if connection.account == self._account and _has_a_future(connection):
                 self._idle.append(connection)
                 self._close_later()
                 return
@@ -46,6 +48,9 @@ class Pool:
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
         for connection in idle:
             connection.close()
 
@@ -58,7 +63,7 @@ class Pool:
             return self._idle.pop() if self._idle else None
 
     def _close_later(self) -> None:
-        if self._timer is None or not self._timer.is_alive():
+        if self._timer is None:
             self._timer = Timer(IDLE_SECONDS, self._close_idle)
             self._timer.daemon = True
             self._timer.start()
@@ -76,6 +81,53 @@ class Pool:
             connection.close()
 
 
+class Line:
+    """One thread's connection, which it keeps from mail to mail.
+
+    `opened` is told before each mail that the server is there.
+    """
+
+    def __init__(self, pool: Pool, opened: Callable[[], None]) -> None:
+        self._pool = pool
+        self._opened = opened
+        self._connection: Connection | None = None
+
+    def open(self, account: Account) -> Connection:
+        kept = self._connection
+        if kept and kept.account == account and _has_a_future(kept):
+            return kept
+        self.close()
+        self._connection = self._pool.take(account)
+        return self._connection
+
+    def send(self, account: Account, send: Callable[[Connection], str]) -> str:
+        """Send by `send`, anew if a connection has ended that was used before."""
+        connection = self.open(account)
+        self._opened()
+        try:
+            return send(connection)
+        except SmtpError as error:
+            if connection.deliveries == 1 or not _is_tired(error):
+                raise
+        connection.close()
+        return self.send(account, send)
+
+    def close(self) -> None:
+        if self._connection:
+            self._pool.give_back(self._connection)
+            self._connection = None
+
+
 def _is_alive(connection: Connection) -> bool:
     is_fresh = time.monotonic() - connection.used_at < TRUSTED_SECONDS
     return is_fresh or connection.is_alive()
+
+
+def _has_a_future(connection: Connection) -> bool:
+    return connection.is_usable and connection.deliveries < MAILS_OF_A_CONNECTION
+
+
+def _is_tired(error: SmtpError) -> bool:
+    """Has the server ended it, or had enough mails from it?"""
+    is_at_start = error.stage == Stage.MAIL_FROM and not error.permanent
+    return is_at_start and error.fault in (Fault.REPLY, Fault.CLOSED)

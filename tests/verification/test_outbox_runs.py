@@ -1,0 +1,443 @@
+"""A worker's run through the queue: connections, order, leases, doubt."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email import message_from_bytes
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.core.files import File
+from django.db import OperationalError, connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from authconfig.choices import Event, SmtpSecurity
+from authconfig.models import AuditEvent, PbxUser
+from tests.conftest import SettingsSetter
+from tests.recordings import wav
+from tests.scripted_smtp import hang_up, scripted_server
+from tests.smtp_servers import Server, smtp_server
+from verification import claims, outbox, recordings
+from verification.choices import MailKind, MailPriority, MailState
+from verification.models import OutgoingEmail, Voicemail
+from verification.smtp import Line
+from verification.smtp import pool as pools
+
+pytestmark = pytest.mark.usefixtures("two_factor")
+Queue = Callable[..., OutgoingEmail]
+
+
+@pytest.fixture
+def server(configure: SettingsSetter) -> Iterator[Server]:
+    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
+        configure(smtp_port=running.port, smtp_server="127.0.0.1")
+        yield running
+
+
+@pytest.fixture
+def queue(user: PbxUser) -> Queue:
+    """Queue a mail to Anna, by default the notice of a changed password."""
+
+    def add(kind: MailKind = MailKind.PASSWORD, **values: object) -> OutgoingEmail:
+        facts = {"expires_at": timezone.now() + timedelta(days=1)} | values
+        facts = {"user": user, "recipient": user.email} | facts
+        return OutgoingEmail.objects.create(kind=kind, **facts)
+
+    return add
+
+
+@pytest.fixture
+def voicemail(queue: Queue, tmp_path: Path, settings: Settings) -> Queue:
+    place = {"OPTIONS": {"location": str(tmp_path)}}
+    changed = settings.STORAGES["recordings"] | place
+    settings.STORAGES = settings.STORAGES | {"recordings": changed}
+
+    def add(**values: object) -> OutgoingEmail:
+        mail = queue(MailKind.VOICEMAIL, **values)
+        name = recordings.keep(File(BytesIO(wav(0.1))), ".wav")
+        Voicemail.objects.create(mail=mail, recording=name, content_type="audio/wav")
+        return mail
+
+    return add
+
+
+def states() -> list[str]:
+    return list(OutgoingEmail.objects.order_by("pk").values_list("state", flat=True))
+
+
+# Connections
+
+
+def test_a_connection_is_kept_between_mails_and_runs(
+    queue: Queue, server: Server
+) -> None:
+    for _ in range(3):
+        queue()
+        queue()
+        outbox.deliver_due()
+
+    assert (len(server.mails), server.connections) == (6, 1)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_many_mails_share_the_accounts_connections(
+    queue: Queue, server: Server, configure: SettingsSetter
+) -> None:
+    configure(smtp_connections=3)
+    server.before_reply = lambda: time.sleep(0.02)
+    mails = {str(queue().public_id) for _ in range(30)}
+
+    outbox.deliver_due()
+
+    assert server.connections == 3
+    sent = [str(mail.message["Message-ID"])[1:37] for mail in server.mails]
+    assert (len(sent), set(sent)) == (30, mails)
+    assert AuditEvent.objects.filter(event=Event.MAIL_SENT).count() == 30
+
+
+def test_one_mail_opens_one_connection(
+    queue: Queue, server: Server, configure: SettingsSetter
+) -> None:
+    configure(smtp_connections=20)
+    queue()
+
+    outbox.deliver_due()
+
+    assert server.connections == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_takes_one_connection_gets_all_mails_by_it(
+    queue: Queue, configure: SettingsSetter
+) -> None:
+    greeted: list[int] = []
+
+    def greet_one(connection: socket.socket) -> None:
+        greeted.append(1)
+        is_first = len(greeted) == 1
+        words = b"220 hello" if is_first else b"421 4.7.0 Too many connections"
+        connection.sendall(words + b"\r\n")
+
+    def take_time(connection: socket.socket) -> None:
+        time.sleep(0.01)
+        connection.sendall(b"250 2.0.0 Taken over\r\n")
+
+    with scripted_server({"GREETING": greet_one, ".": take_time}) as server:
+        configure(smtp_connections=3, smtp_port=server.port)
+        for _ in range(20):
+            queue()
+
+        outbox.deliver_due()
+
+    assert len(greeted) > 1
+    assert set(states()) == {MailState.SENT}
+    assert len(server.bodies) == 20
+    assert not AuditEvent.objects.filter(event=Event.MAIL_DELAYED).exists()
+
+
+def test_another_account_takes_another_connection(
+    queue: Queue, server: Server, configure: SettingsSetter
+) -> None:
+    queue()
+    outbox.deliver_due()
+    configure(smtp_email_address="telephone@example.com")
+    queue()
+
+    outbox.deliver_due()
+
+    assert server.connections == 2
+    assert server.mails[1].sender == "telephone@example.com"
+
+
+def test_a_connection_has_its_share_of_mails(
+    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "MAILS_OF_A_CONNECTION", 2)
+    for _ in range(5):
+        queue()
+
+    outbox.deliver_due()
+
+    assert (len(server.mails), server.connections) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    "tired", [b"421 4.7.0 Idle for too long\r\n", b"452 4.5.3 Too many\r\n", hang_up]
+)
+def test_a_connection_that_has_ended_costs_no_try(
+    queue: Queue, configure: SettingsSetter, tired: object
+) -> None:
+    queue()
+    with scripted_server() as server:
+        configure(smtp_port=server.port)
+        outbox.deliver_due()
+        answers = iter([tired])
+        polite = server.script["MAIL"]
+
+        def answer(connection: socket.socket) -> None:
+            words = next(answers, polite)
+            if isinstance(words, bytes):
+                connection.sendall(words)
+            else:
+                words(connection)  # type: ignore[operator]
+
+        server.script["MAIL"] = answer
+        second = queue()
+        outbox.deliver_due()
+
+        second.refresh_from_db()
+        assert (second.state, second.attempts) == (MailState.SENT, 1)
+        assert server.verbs.count("EHLO") == 2
+
+
+def test_after_a_pause_the_server_is_asked_whether_it_is_there(
+    queue: Queue, configure: SettingsSetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "TRUSTED_SECONDS", 0.0)
+    with scripted_server() as server:
+        configure(smtp_port=server.port)
+        queue()
+        outbox.deliver_due()
+        queue()
+        outbox.deliver_due()
+
+        assert server.verbs[4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
+
+
+def test_an_idle_connection_is_closed(
+    queue: Queue, configure: SettingsSetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.1)
+    with scripted_server() as server:
+        configure(smtp_port=server.port)
+        queue()
+        outbox.deliver_due()
+        limit = time.monotonic() + 5
+        while server.verbs[-1] != "QUIT" and time.monotonic() < limit:
+            time.sleep(0.05)
+
+        assert server.verbs[-1] == "QUIT"
+
+
+# Order
+
+
+def test_verification_mails_are_claimed_before_thousands_of_recordings(
+    queue: Queue, user: PbxUser
+) -> None:
+    earlier = timezone.now() - timedelta(hours=1)
+    OutgoingEmail.objects.bulk_create(
+        OutgoingEmail(
+            kind=MailKind.VOICEMAIL,
+            user=user,
+            recipient=user.email,
+            due_at=earlier,
+            expires_at=earlier + timedelta(days=1),
+        )
+        for _ in range(10_000)
+    )
+    urgent = queue()
+
+    claimed = claims.claim(3)
+
+    assert claimed[0] == urgent
+    kinds = [mail.priority for mail in claimed]
+    assert kinds == [MailPriority.URGENT, MailPriority.LATER, MailPriority.LATER]
+
+
+def test_a_mail_that_comes_in_between_goes_before_the_recordings_that_wait(
+    voicemail: Queue, queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "GLANCE_SECONDS", 0.0)
+    # All are claimed at once, before the urgent mail is there.
+    nine = {"_size": 9}
+    monkeypatch.setattr(outbox.Stock, "_resize", lambda self: vars(self).update(nine))
+    for _ in range(8):
+        voicemail()
+    come = iter([queue])
+    deliver = outbox.deliver
+
+    def deliver_and_queue(mail: OutgoingEmail, line: Line) -> None:
+        deliver(mail, line)
+        for add in come:
+            add()
+
+    monkeypatch.setattr(outbox, "deliver", deliver_and_queue)
+
+    outbox.deliver_due()
+
+    subjects = ["password" in str(mail.message["Subject"]) for mail in server.mails]
+    assert subjects == [False, True, *7 * [False]]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_whoever_is_woken_meanwhile_leaves_the_mail_to_the_run_that_runs(
+    queue: Queue, server: Server
+) -> None:
+    def queue_another() -> None:
+        server.before_reply = None
+        queue()
+        # Returns at once: the run below has not come back from the server.
+        outbox.deliver_due()
+        connection.close()
+
+    server.before_reply = queue_another
+    queue()
+
+    outbox.deliver_due()
+
+    assert states() == [MailState.SENT, MailState.SENT]
+    assert server.connections == 1
+
+
+def test_a_long_run_hands_on_and_leaves_no_claim(
+    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "RUN_SECONDS", -1.0)
+    queue()
+    asked: list[int] = []
+
+    outbox.deliver_due(hand_on=lambda: bool(asked.append(1) or len(asked) > 2))
+
+    assert len(asked) == 3
+    assert states() == [MailState.QUEUED]
+
+
+# Leases
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_lives_as_long_as_its_worker(
+    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(outbox, "LEASES_RENEWED_EVERY", 0.1)
+    settings.MAIL_LEASE_TTL = timedelta(seconds=0.5)
+    seen: list[bool] = []
+
+    def look_a_second() -> None:
+        time.sleep(1)
+        seen.append(OutgoingEmail.objects.abandoned().exists())
+        connection.close()
+
+    server.before_reply = look_a_second
+    queue()
+
+    outbox.deliver_due()
+
+    assert (seen, states()) == ([False], [MailState.SENT])
+
+
+def test_a_dead_workers_claims_go_out_within_half_a_minute(
+    queue: Queue, server: Server
+) -> None:
+    queue()
+    queue()
+    dead = claims.claim(2)
+    assert all(mail.state == MailState.SENDING for mail in dead)
+    later = timezone.now() + timedelta(seconds=31)
+    assert timedelta(seconds=30) >= settings.MAIL_LEASE_TTL
+
+    with time_machine.travel(later):
+        assert claims.requeue_abandoned() == 2
+        outbox.deliver_due()
+
+    assert (len(server.mails), states()) == (2, 2 * [MailState.SENT])
+
+
+def test_what_was_sent_while_the_database_was_away_is_recorded_later(
+    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(sent: object) -> None:
+        raise OperationalError("away")
+
+    queue()
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "record_sent", fail)
+        with pytest.raises(OperationalError):
+            outbox.deliver_due()
+    assert states() == [MailState.SENDING]
+
+    outbox.deliver_due()
+
+    assert (len(server.mails), states()) == (1, [MailState.SENT])
+
+
+def test_what_was_sent_under_a_lost_claim_is_not_recorded(
+    queue: Queue, server: Server
+) -> None:
+    kept, lost = queue(), queue()
+    sent = [
+        claims.Sent(mail, "250 2.0.0 Taken over", timezone.now())
+        for mail in claims.claim(2)
+    ]
+    OutgoingEmail.objects.filter(pk=lost.pk).update(attempts=2)
+
+    claims.record_sent(sent)
+
+    assert states() == [MailState.SENT, MailState.SENDING]
+    [told] = AuditEvent.objects.filter(event=Event.MAIL_SENT)
+    assert told.detail == f"password {kept.pk}: sent 250 2.0.0 Taken over"
+    assert (told.user, told.user_name) == (kept.user, "anna")
+    assert (told.actor, told.address, told.proof) == (None, None, "")
+
+
+# Doubt
+
+
+def test_a_recording_in_doubt_goes_once_more_with_the_same_message_id(
+    voicemail: Queue, configure: SettingsSetter
+) -> None:
+    voicemail()
+    with scripted_server({".": hang_up}) as server:
+        configure(smtp_port=server.port)
+
+        outbox.deliver_due()
+
+        assert states() == [MailState.UNKNOWN]
+        sent = [message_from_bytes(body)["Message-ID"] for body in server.bodies]
+        assert len(sent) == 2
+        assert len(set(sent)) == 1
+
+
+def test_a_recording_left_within_its_body_goes_once_more(
+    voicemail: Queue, server: Server
+) -> None:
+    voicemail()
+    [mail] = claims.claim(1)
+    claims.note_data_begins(mail)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        claims.requeue_abandoned()
+        outbox.deliver_due()
+
+    assert (len(server.mails), states()) == (1, [MailState.SENT])
+
+
+# Retention
+
+
+def test_mails_that_are_over_are_forgotten_after_a_while(
+    queue: Queue, settings: Settings
+) -> None:
+    now = timezone.now()
+    for days, state in [(31, MailState.SENT), (29, MailState.FAILED)]:
+        queue(state=state, ended_at=now - timedelta(days=days))
+    waiting = queue(created_at=now - timedelta(days=99))
+
+    settings.MAIL_RETENTION_TTL = timedelta()
+    assert claims.forget_old() == 0
+    settings.MAIL_RETENTION_TTL = timedelta(days=30)
+    assert claims.forget_old() == 1
+
+    assert states() == [MailState.FAILED, MailState.QUEUED]
+    assert OutgoingEmail.objects.get(state=MailState.QUEUED) == waiting
