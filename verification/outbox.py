@@ -40,7 +40,7 @@ LONGEST_DELAY = timedelta(minutes=2)
 RUN_SECONDS = 5.0
 # Claimed at once at most, by a run whose server is quick.
 MOST_CLAIMED = 50
-QUICK_SECONDS = 0.2
+QUICK_SECONDS = 0.4
 # While recordings go out, one looks for more urgent mails so often at least.
 GLANCE_SECONDS = 0.05
 LEASES_RENEWED_EVERY = 5.0  # seconds
@@ -112,8 +112,8 @@ class Stock:
         if self._waiting:
             return
         is_quick = time.monotonic() - self._looked_at < QUICK_SECONDS
-        grown = min(2 * self._size, max(MOST_CLAIMED, self._fewest))
-        self._size = grown if is_quick else self._fewest
+        size = 2 * self._size if is_quick else self._size // 2
+        self._size = max(min(size, MOST_CLAIMED), self._fewest)
 
 
 class Run:

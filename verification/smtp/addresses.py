@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from email.utils import parseaddr
+from functools import lru_cache
 
 from authconfig.names import domain_key
 
@@ -33,10 +34,11 @@ def greeting_name(host: str) -> str:
     return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
+@lru_cache(maxsize=256)
 def wire_address(address: str) -> str:
     """Return the address with its domain as A-labels, or "" if that cannot be.
 
-    What smtplib would understand as another address is none: it takes `a,b@example`
+    What Python would understand as another address is none: it takes `a,b@example`
     for `a`.
     """
     local, at, domain = address.rpartition("@")

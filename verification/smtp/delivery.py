@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
-from smtplib import quoteaddr
 
 from verification.choices import Stage
 from verification.smtp.addresses import wire_address
@@ -83,9 +82,9 @@ def _check(talk: Conversation, parcel: Parcel) -> None:
 
 
 def _commands(client: Client, parcel: Parcel) -> list[str]:
-    sender, recipient = quoteaddr(parcel.wire_sender), quoteaddr(parcel.wire_recipient)
+    sender, recipient = parcel.wire_sender, parcel.wire_recipient
     options = "".join(f" {option}" for option in _options(client, parcel))
-    return [f"MAIL FROM:{sender}{options}", f"RCPT TO:{recipient}", "DATA"]
+    return [f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{recipient}>", "DATA"]
 
 
 def _options(client: Client, parcel: Parcel) -> list[str]:

@@ -19,7 +19,9 @@ def readable(words: str | bytes) -> str:
         words = words.decode("utf-8", "replace")
     line = " ".join(words.split())
     # Direction marks and the like could make a log line read as another.
-    return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WORDS]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "?" for c in line)
+    return line[:LONGEST_WORDS]
 
 
 class SmtpError(Exception):
