@@ -58,7 +58,7 @@ class Copies:
             while await self._is_asked():
                 await self._ask_once(thread)
         finally:
-            thread.submit(connection.close)
+            thread.submit(_hang_up)
             thread.shutdown(wait=False)
 
     async def _is_asked(self) -> bool:
@@ -101,3 +101,8 @@ def _look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
             raise
     # The server may have closed the connection that was kept.
     return look_up(tickets)
+
+
+def _hang_up() -> None:
+    """In the thread whose connection it is; `connection` is another one in each."""
+    connection.close()
