@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.idp.oidc.models import Client as RegisteredClient
+from allauth.idp.oidc.models import Token
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
@@ -112,7 +114,8 @@ def _made(openid: OpenIdClient) -> SafeString | str:
     return format_html(gettext("Made {}."), moment(openid.secret_made_at))
 
 
-admin.site.unregister(ClientApplication)
+# allauth's rows follow from ours; edited by themselves they would not.
+admin.site.unregister([ClientApplication, RegisteredClient, Token])
 
 
 @admin.register(ClientApplication)

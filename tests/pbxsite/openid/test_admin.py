@@ -198,3 +198,12 @@ def test_two_clients_share_nothing(anna: Browser, party: Party) -> None:
 
     assert other.client_id != party.client_id
     assert other.secret != party.secret
+
+
+@pytest.mark.parametrize("model", ["client", "token"])
+def test_allauths_rows_are_edited_by_nobody(
+    admin_client_myapps: Browser, model: str
+) -> None:
+    page = admin_client_myapps.get(f"/admin/allauth_idp_oidc/{model}/")
+
+    assert page.status_code == 404
