@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import axe
 from tests.apache import Apache
 from tests.conftest import NewPage
 from tests.proxies import running_page
@@ -26,18 +27,22 @@ from tests.site import (
     running_site,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PASSWORD = "a long user's password"
+USERS = f"""
+from authconfig.models import PbxUser
+for number, name in enumerate(("anna", "bert", "carl")):
+    facts = {{"long_name": f"{{name.title()}} Berg", "number": f"47{{number}}"}}
+    email = f"{{name}}@example.com"
+    PbxUser.objects.create_user(name, {PASSWORD!r}, email=email, **facts)
+"""
 CLIENTS = "/admin/authconfig/clientapplication/"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert", "carl"):
-            words = ("pbxusers", "add", name, f"--email={name}@example.com")
-            more = (f"--long-name={name.title()} Berg", f"--number=1{ord(name[0])}")
-            running.manage(*words, *more, "--password-stdin", stdin=f"{PASSWORD}\n")
+        running.manage("shell", "--no-imports", "-c", USERS)
         yield running
 
 
@@ -51,6 +56,11 @@ def admin(site: Site, chromium: Browser) -> Iterator[Page]:
     site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
     yield page
     page.close()
+
+
+def check(page: Page, name: str) -> None:
+    look(page, name)
+    assert axe.faults(page) == []
 
 
 def add_client(
@@ -70,12 +80,12 @@ def add_client(
     identifier = admin.locator("#client-id").inner_text()
     if public:
         return identifier, ""
-    look(admin, "client-application")
+    check(admin, "client-application")
     admin.get_by_role("link", name="Make a new secret").click()
-    look(admin, "ask-for-a-secret")
+    check(admin, "ask-for-a-secret")
     admin.get_by_role("button", name="Yes, do it").click()
     secret = admin.locator("#client-secret").inner_text()
-    look(admin, "secret")
+    check(admin, "secret")
     return identifier, secret
 
 
@@ -120,7 +130,7 @@ def test_apache_knows_its_visitor_until_his_session_ends(
     visitor.goto(f"{apache}/wanted?x=1")
     log_in_with_both_factors(visitor, new_page(), site, "anna")
     expect(visitor.get_by_text("It would be told")).to_be_visible()
-    look(visitor, "consent")
+    check(visitor, "consent")
     visitor.get_by_role("button", name="Allow", exact=True).click()
     visitor.wait_for_url(f"{apache}/wanted?x=1")
     forged = {"Remote-User": "admin", "OIDC_CLAIM_upn": "admin"}
@@ -138,7 +148,7 @@ def test_apache_knows_its_visitor_until_his_session_ends(
     assert facts["Remote-User"] == "anna"
     assert facts["OIDC_CLAIM_upn"] == "anna"
     assert facts["OIDC_CLAIM_name"] == "Anna Berg"
-    assert facts["OIDC_CLAIM_number"] == "197"
+    assert facts["OIDC_CLAIM_number"] == "470"
     assert facts["OIDC_CLAIM_email"] == "anna@example.com"
     assert facts["OIDC_CLAIM_amr"] == "pwd,mfa"
 
@@ -180,10 +190,13 @@ def test_openid_client_knows_its_visitor_until_his_session_ends(
         assert shown(visitor)["error"] == "invalid_grant"
         visitor.goto(f"{address}/login?prompt=none")
         assert shown(visitor)["error"] == "login_required"
+        visitor.goto(f"{address}/login?redirect_uri=https://evil.example/")
+        expect(visitor.get_by_text("redirect URI is none of those")).to_be_visible()
+        check(visitor, "refused")
     assert claims["amr"] == ["pwd", "mfa"]
     assert claims["iss"] == site.url
     assert (claims["upn"], claims["preferred_username"]) == ("bert", "bert")
-    assert (claims["name"], claims["number"]) == ("Bert Berg", "198")
+    assert (claims["name"], claims["number"]) == ("Bert Berg", "471")
     assert userinfo["sub"] == claims["sub"]
 
 
@@ -204,7 +217,7 @@ def test_a_public_client_logs_in_and_out(
         assert shown(visitor)["claims"]["amr"] == ["pwd", "mfa"]
 
         visitor.goto(f"{address}/logout")
-        look(visitor, "log-out")
+        check(visitor, "log-out")
         visitor.get_by_role("button", name="Log out", exact=True).click()
         visitor.wait_for_url(f"{address}/bye")
         visitor.goto(f"{address}/login?prompt=none")

@@ -32,6 +32,7 @@ from pbxsite.openid.clients import forget, keep_in_step, new_secret
 from pbxsite.openid.models import OpenIdClient
 
 CHANGE = "admin:authconfig_clientapplication_change"
+LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
 SECRET = "authconfig_clientapplication_secret"  # noqa: S105
 
 
@@ -101,7 +102,7 @@ class OpenIdInline(StackedInline):
         if openid.is_public:
             return gettext("None: a public client.")
         return format_html(
-            '{} <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+            LINK,
             _made(openid),
             reverse(f"admin:{SECRET}", args=[openid.application_id]),
             gettext("Make a new secret"),
