@@ -6,7 +6,12 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    worker_ready,
+    worker_shutting_down,
+)
 from django.conf import settings
 
 from pbxsite import worker
@@ -72,6 +77,11 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
 
 worker_ready.connect(worker.begin)
 worker_shutting_down.connect(worker.end)
+
+
+@setup_logging.connect
+def keep_the_log(**kwargs: Any) -> None:
+    """With a receiver here Celery leaves the log as the settings have made it."""
 
 
 @celeryd_init.connect

@@ -130,6 +130,10 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             # The web server brings handlers of its own.
             "uvicorn": {"handlers": ["console"], "propagate": False},
             "uvicorn.error": {"handlers": [], "propagate": True},
+            # It would log query strings, and links carry their secret there.
+            "uvicorn.access": {"handlers": [], "propagate": False},
+            # At INFO it tells of each task, several times a second.
+            "celery": {"level": "WARNING"},
         },
         "root": {"handlers": ["console"], "level": level},
     }

@@ -7,15 +7,21 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
+from logging.config import dictConfig
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.test import Client as Browser
 
 from authconfig.models import AuthenticationSettings, PbxUser
 from pbxsite.logs import ContextFilter, JsonFormatter, TextFormatter
+from pbxsite.settings import LOGGING
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
+from tests.site import ADMIN_PASSWORD, running_site
 from tests.smtp_servers import CREDENTIALS, smtp_server
 from verification import log_context, outbox
 from verification.models import LoginSession, OutgoingEmail
@@ -182,6 +188,54 @@ def test_the_log_of_a_whole_login_holds_no_secret(
     words = [line["message"] for line in log.lines()]
     assert not any(re.search(rf"\b{code}\b", message) for message in words)
     assert OutgoingEmail.objects.get().state == "sent"
+
+
+def test_the_web_server_logs_no_query_string() -> None:
+    """As uvicorn has it with --no-access-log, before it loads this site."""
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
+
+    dictConfig(LOGGING)
+
+    assert not access.hasHandlers()
+    assert logging.getLogger("uvicorn.error").hasHandlers()
+
+
+@pytest.mark.browser
+def test_web_server_and_worker_of_a_running_site_log_as_told(tmp_path: Path) -> None:
+    with running_site(tmp_path, LOG_FORMAT="json") as site:
+        link = f"{site.url}/PBX0/session.xml?id=a-secret-{NAME}"
+        requests.get(link, headers={"X-Request-ID": NAME}, timeout=10)
+        link = f"verification_link={site.url}/PBX0/session.xml"
+        site.manage("authconfig", "set", link, "two_factor=on", "--test=a@b.example")
+        with requests.Session() as browser:
+            browser.headers.update({"Origin": site.url, "X-Request-ID": "login-0815"})
+            page = browser.get(f"{site.url}/login/", timeout=10).text
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+            assert token
+            words = {"login": "admin", "password": ADMIN_PASSWORD}
+            words["csrfmiddlewaretoken"] = token[1]
+            browser.post(f"{site.url}/login/", words, timeout=10)
+        site.new_mail(seen=1)
+        logs = site.data_dir / "log"
+        await_words(logs / "worker.log", "the server took it")
+        web, worker = (
+            (logs / f"{name}.log").read_text() for name in ("web-server", "worker")
+        )
+
+    assert f'"request": "{NAME}"' in web
+    assert "a-secret" not in web
+    (sent,) = [json.loads(x) for x in worker.splitlines() if "took it" in x]
+    (held,) = [json.loads(x) for x in web.splitlines() if "login_held" in x]
+    assert sent["request"] == held["request"] == "login-0815"
+    assert sent["login"] == held["login"]
+
+
+def await_words(file: Path, words: str) -> None:
+    limit = time.monotonic() + 10
+    while words not in file.read_text():
+        assert time.monotonic() < limit, file.read_text()
+        time.sleep(0.1)
 
 
 def _record(message: str, **facts: Any) -> logging.LogRecord:
