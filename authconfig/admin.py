@@ -43,9 +43,10 @@ from authconfig.models import AuditEvent, PbxUser
 from authconfig.rights import RightsMixin
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
-from authconfig.users import difference, end_sessions, follow_session
+from authconfig.users import difference, end_sessions, follow_session, without_factor
 
 NO_EMAIL = "no-email"
+NO_FACTOR = "none"
 MANY = ("groups", "user_permissions")
 RIGHTS = ("is_staff", "is_superuser", *MANY)
 
@@ -67,6 +68,21 @@ class WithoutEmailFilter(admin.SimpleListFilter):
         self, request: HttpRequest, queryset: QuerySet[PbxUser]
     ) -> QuerySet[PbxUser]:
         return queryset.filter(email="") if self.value() == NO_EMAIL else queryset
+
+
+class WithoutFactorFilter(admin.SimpleListFilter):
+    """Who has to set one up where a factor is required."""
+
+    title = _("second factor")
+    parameter_name = "factor"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [(NO_FACTOR, _("without passkey and authenticator app"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PbxUser]
+    ) -> QuerySet[PbxUser]:
+        return without_factor(queryset) if self.value() == NO_FACTOR else queryset
 
 
 class AccessRules:
@@ -240,7 +256,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
         "role",
         "last_seen",
     )
-    list_filter = ("is_active", "is_staff", WithoutEmailFilter)
+    list_filter = ("is_active", "is_staff", WithoutEmailFilter, WithoutFactorFilter)
     search_fields = ("name", "long_name", "email", "number")
     search_help_text = _("Name, long name, e-mail address or number")
     ordering = ("name_key",)

@@ -53,7 +53,7 @@ DEFAULTED_FIELDS = (
 )
 PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
 MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
-SWITCHES = ("two_factor", "password_changes_forbidden")
+SWITCHES = ("two_factor", "factor_required", "password_changes_forbidden")
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
@@ -335,6 +335,7 @@ class SettingsForm(SettingsModelForm):
 
     def _check_two_factor(self, candidate: AuthenticationSettings) -> None:
         if not candidate.two_factor:
+            self._check_factor(candidate)
             return
         self._require(
             "smtp_server",
@@ -350,6 +351,17 @@ class SettingsForm(SettingsModelForm):
                 _(
                     "The server has not yet accepted a test e-mail with this account."
                     " Press “Send test” first: without e-mail nobody could log in."
+                ),
+            )
+
+    def _check_factor(self, candidate: AuthenticationSettings) -> None:
+        """Whoever has no factor yet sets one up in a login that was approved."""
+        if candidate.factor_required and "factor_required" in self.cleaned_data:
+            self.add_error(
+                "factor_required",
+                _(
+                    "Needs two-factor authentication: without it, whoever knows a"
+                    " password could set a passkey up for its owner."
                 ),
             )
 

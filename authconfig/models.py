@@ -209,6 +209,14 @@ class AuthenticationSettings(models.Model):
         validators=[validate_domain],
         help_text=_("The PBX's own domain: its members log in with or without it."),
     )
+    factor_required = models.BooleanField(
+        _("Require a passkey or authenticator app"),
+        default=False,
+        help_text=_(
+            "E-mail no longer suffices. Users who have neither approve one more login"
+            " as before, and set one up before they can do anything else."
+        ),
+    )
     password_min_length = models.PositiveSmallIntegerField(
         _("Minimum password length"),
         default=8,
@@ -474,6 +482,10 @@ class AuthenticationSettings(models.Model):
                 name="two_factor_needs_mail_and_link",
                 condition=Q(two_factor=False)
                 | (~Q(smtp_server="") & ~Q(verification_link="")),
+            ),
+            CheckConstraint(
+                name="factor_requirement_needs_two_factor",
+                condition=Q(factor_required=False) | Q(two_factor=True),
             ),
             CheckConstraint(
                 name="smtp_security_is_known",

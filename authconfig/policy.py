@@ -17,6 +17,8 @@ class Rules(Protocol):
     def authentication_type(self) -> str: ...
     @property
     def two_factor(self) -> bool: ...
+    @property
+    def factor_required(self) -> bool: ...
 
 
 # The original offers OAuth2 to myApps alone ("myApps only").
@@ -57,6 +59,11 @@ def password_methods_for(rules: Rules, client: Client) -> tuple[Method, ...]:
 def needs_approval(rules: Rules, client: Client) -> bool:
     """Two-factor authentication is for myApps only."""
     return rules.two_factor and client is Client.MYAPPS
+
+
+def requires_factor(rules: Rules, client: Client) -> bool:
+    """Does the approval by e-mail or session not suffice?"""
+    return rules.factor_required and needs_approval(rules, client)
 
 
 def uses(rules: Rules, method: Method) -> bool:

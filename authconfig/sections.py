@@ -35,7 +35,12 @@ SECTIONS = (
             "oauth2_provider_name",
             "oauth2_domain",
         ),
-        ("pbx_domain", "password_min_length", "password_changes_forbidden"),
+        (
+            "pbx_domain",
+            "factor_required",
+            "password_min_length",
+            "password_changes_forbidden",
+        ),
     ),
     Section(
         "email",
@@ -105,6 +110,7 @@ SECRETS = {
 # Which fields and options the original marks "(myApps only)", and which for both.
 CLIENTS_OF_FIELD = {
     "two_factor": (Client.MYAPPS,),
+    "factor_required": (Client.MYAPPS,),
     "authentication_type": (Client.MYAPPS, Client.MYPBX),
     "oauth2_provider_name": (Client.MYAPPS,),
 }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
@@ -68,6 +70,15 @@ def _collect(faults: dict[str, Any], field: str, check: Callable[[], None]) -> N
     except ValidationError as error:
         named = ValidationError({field: error}) if field else error
         named.update_error_dict(faults)
+
+
+def without_factor(users: QuerySet[PbxUser]) -> QuerySet[PbxUser]:
+    """Keep those who have neither a passkey nor an authenticator app.
+
+    Recovery codes count for nothing: they stand in for one of these.
+    """
+    factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return users.exclude(pk__in=factors.values("user"))
 
 
 def difference(before: PbxUser | None, after: PbxUser) -> str:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse_lazy
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -32,10 +32,18 @@ from authconfig.clients import myapps_required
 from authconfig.fields import decrypted, encrypted
 from authconfig.models import PbxUser
 from authconfig.reauthentication import reauthentication_required
-from verification.factors import factors_of, passkey_fault
+from verification.factors import factors_of, is_missing, passkey_fault
 from verification.stages import FactorStage
 
 View = Callable[..., Any]
+# What a session may open whose user has yet to set up the factor that is required.
+OPEN_WITHOUT_FACTOR = {
+    "mfa_needed",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "account_reauthenticate",
+    "account_logout",
+}
 
 
 class FactorView(base.AuthenticateView):
@@ -124,6 +132,39 @@ def _change(route: str, view: View, name: str) -> URLPattern:
     return _page(route, reauthentication_required(view), name)
 
 
+class FactorRequirement:
+    """Middleware: who has to have a factor and has none sets one up first.
+
+    What needs no login stays open: another login may begin, and this session may end.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: View, *_arguments: Any
+    ) -> HttpResponse | None:
+        if not getattr(view, "login_required", True) or _sets_up(request):
+            return None
+        return redirect("mfa_needed") if is_missing(request) else None
+
+
+def _sets_up(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return match is not None and match.url_name in OPEN_WITHOUT_FACTOR
+
+
+def needed(request: HttpRequest) -> HttpResponse:
+    if not is_missing(request):
+        return redirect("verification:account")
+    context = {"passkey_fault": passkey_fault()}
+    return render(request, "mfa/needed.html", context)
+
+
 add_passkey = passkeys_possible(webauthn.add_webauthn)
 account_security = RedirectView.as_view(
     url=reverse_lazy("verification:account", fragment="factors")
@@ -131,6 +172,7 @@ account_security = RedirectView.as_view(
 urlpatterns = [
     path("login/factor/", authenticate, name="mfa_authenticate"),
     _page("", account_security, "mfa_index"),
+    _page("needed/", needed, "mfa_needed"),
     _page("confirm/", base.reauthenticate, "mfa_reauthenticate"),
     _change("app/add/", totp.activate_totp, "mfa_activate_totp"),
     _change("app/remove/", totp.deactivate_totp, "mfa_deactivate_totp"),

@@ -41,6 +41,7 @@ METHOD_OF_FIELD = {
 OWN_TEMPLATES = {
     "two_factor": "two_factor",
     "authentication_type": "types",
+    "factor_required": "factor_required",
     "password_changes_forbidden": "switch",
 }
 FOLDER = "admin/authconfig/authenticationsettings"

@@ -30,6 +30,7 @@ from authconfig.reauthentication import (
     reauthentication_fault,
     seconds_left,
 )
+from authconfig.users import without_factor
 from pbxsite import (
     account_tests,
     method_tests,
@@ -163,6 +164,7 @@ class SettingsPage(ModelAdmin):
             "recipient": request.POST.get(RECIPIENT, _user(request).email),
             "test_user": _user(request).name,
             "without_email": _without_email(),
+            "without_factor": _without_factor(),
             "never_approved": _never_approved(request, form.stored),
             "reauthentication": _reauthentication(request),
         }
@@ -228,7 +230,7 @@ def _preview(request: HttpRequest) -> JsonResponse:
     form = _form(request)
     form.is_valid()
     candidate = form.candidate()
-    facts = summary.Facts(_count_without_email())
+    facts = summary.Facts(_count_without_email(), _count_without_factor())
     return JsonResponse(
         {
             "sections": summary.consequences(form.stored, candidate, facts),
@@ -331,6 +333,15 @@ def _count_without_email() -> int:
 def _without_email() -> str:
     count = _count_without_email()
     return summary.without_email(count) if count else ""
+
+
+def _count_without_factor() -> int:
+    return without_factor(PbxUser.objects.filter(is_active=True)).count()
+
+
+def _without_factor() -> str:
+    count = _count_without_factor()
+    return summary.without_factor(count) if count else ""
 
 
 def _never_approved(request: HttpRequest, row: AuthenticationSettings) -> str:

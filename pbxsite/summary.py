@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from authconfig.choices import Client, Method, NetlogonSecurity, SmtpSecurity
 from authconfig.forms import ACCOUNT_FIELDS
 from authconfig.models import AuthenticationSettings
-from authconfig.policy import methods_for, needs_approval, uses
+from authconfig.policy import methods_for, needs_approval, requires_factor, uses
 from authconfig.validators import is_loopback
 
 Methods = tuple[Method, ...]
@@ -110,6 +110,7 @@ class Facts:
     """What the sentences tell of the users."""
 
     users_without_email: int = 0
+    users_without_factor: int = 0
 
 
 def authentication(rules: AuthenticationSettings) -> str:
@@ -173,6 +174,7 @@ def consequences(
         "authentication": [
             *_method_changes(old, new),
             *_approval_change(old, new, facts),
+            *_factor_change(old, new, facts),
         ],
         "email": list(_email_changes(old, new)),
         "netlogon": list(_section_change(old, new, "netlogon", Method.NETLOGON)),
@@ -185,6 +187,15 @@ def without_email(count: int) -> str:
     return ngettext(
         "%(count)d user has no e-mail address and could not log in.",
         "%(count)d users have no e-mail address and could not log in.",
+        count,
+    ) % {"count": count}
+
+
+def without_factor(count: int) -> str:
+    """Say what the requirement of a factor means to users who have none."""
+    return ngettext(
+        "%(count)d user has neither yet, and has to set one up with the next page.",
+        "%(count)d users have neither yet, and have to set one up with the next page.",
         count,
     ) % {"count": count}
 
@@ -268,6 +279,18 @@ def _approval_change(
     )
     if facts.users_without_email:
         yield without_email(facts.users_without_email)
+
+
+def _factor_change(
+    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+) -> Iterator[str]:
+    before, after = (requires_factor(rules, Client.MYAPPS) for rules in (old, new))
+    if before and not after:
+        yield _("Users need no passkey or authenticator app any more.")
+    if after and not before:
+        yield _("Users of myApps need a passkey or an authenticator app.")
+        if facts.users_without_factor:
+            yield without_factor(facts.users_without_factor)
 
 
 def _email_changes(

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from authconfig.clients import is_myapps
+from verification.factors import is_missing
 from verification.forms import DecisionForm
 from verification.models import LoginSession
 from verification.stages import held_login
@@ -35,10 +36,10 @@ def approvals_of(request: HttpRequest, tried: Tried | None = None) -> list[Appro
 def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
     """Return the logins that this session may decide about.
 
-    A myPBX session decides nothing, and no login is approved by the browser that began
-    it, even where that browser is signed in.
+    A myPBX session decides nothing, nor does one whose user has yet to set up a factor;
+    and no login is approved by the browser that began it, even a signed-in one.
     """
-    if not is_myapps(request):
+    if not is_myapps(request) or is_missing(request):
         return LoginSession.objects.none()
     _stage, own = held_login(request)
     pending = LoginSession.objects.pending().filter(user_id=request.user.pk)

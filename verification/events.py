@@ -31,6 +31,7 @@ from django.http import HttpRequest
 
 from authconfig.clients import is_myapps
 from verification import hub as hubs
+from verification.factors import is_missing
 from verification.sessions import signed_in_user
 from verification.stages import held_login
 from verification.topics import SignedInSession, Topic, WaitingLogin
@@ -51,7 +52,8 @@ def _signed_in_session(request: HttpRequest) -> Topic | None:
         return None
     request.user = user
     key = request.session.session_key or ""
-    return SignedInSession(user.pk, key, decides=is_myapps(request))
+    decides = is_myapps(request) and not is_missing(request)
+    return SignedInSession(user.pk, key, decides=decides)
 
 
 STREAMS: dict[str, Callable[[HttpRequest], Topic | None]] = {

@@ -9,11 +9,15 @@ from urllib.parse import urlsplit
 from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from authconfig import audit
-from authconfig.choices import Event
-from authconfig.models import PbxUser
+from authconfig.choices import Client, Event
+from authconfig.clients import is_myapps
+from authconfig.models import PbxUser, current_settings
+from authconfig.policy import requires_factor
+from authconfig.users import without_factor
 
 Type = Authenticator.Type
 
@@ -50,6 +54,18 @@ def _unused(codes: Authenticator) -> int:
     used: int = codes.data["used_mask"]
     every: int = app_settings.RECOVERY_CODE_COUNT
     return every - used.bit_count()
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """Has this session's user yet to set up the factor that is required?
+
+    Until then the session opens nothing else: it was approved by e-mail alone.
+    """
+    if not is_myapps(request):
+        return False
+    if not requires_factor(current_settings(), Client.MYAPPS):
+        return False
+    return without_factor(PbxUser.objects.filter(pk=request.user.pk or 0)).exists()
 
 
 def passkey_fault() -> str:

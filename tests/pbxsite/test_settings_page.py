@@ -411,7 +411,7 @@ def test_page_keeps_its_query_budget(
     AuthenticationSettings.load()
     PbxUser.objects.bulk_create(PbxUser(name=f"user{n}") for n in range(50))
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         admin.get(PAGE)
 
 

@@ -53,7 +53,9 @@ def reset() -> None:
     """What the page would refuse is the owner's right on the server."""
     AuthenticationSettings.load()
     AuthenticationSettings.objects.update(
-        authentication_type=AuthenticationType.PBX_ONLY, two_factor=False
+        authentication_type=AuthenticationType.PBX_ONLY,
+        two_factor=False,
+        factor_required=False,
     )
     audit.record(
         Event.SETTING_CHANGED,
