@@ -44,6 +44,8 @@ OPEN_WITHOUT_FACTOR = {
     "account_reauthenticate",
     "account_logout",
 }
+# Nobody has to be signed in for these; who is goes on to a client.
+LEADING_ON = {"open_client", "openid:authorize", "openid:consent"}
 
 
 class FactorView(base.AuthenticateView):
@@ -148,14 +150,17 @@ class FactorRequirement:
     def process_view(
         self, request: HttpRequest, view: View, *_arguments: Any
     ) -> HttpResponse | None:
-        if not getattr(view, "login_required", True) or _sets_up(request):
+        if _is_open(request, view):
             return None
         return redirect("mfa_needed") if is_missing(request) else None
 
 
-def _sets_up(request: HttpRequest) -> bool:
+def _is_open(request: HttpRequest, view: View) -> bool:
     match = request.resolver_match
-    return match is not None and match.url_name in OPEN_WITHOUT_FACTOR
+    if match is None or match.view_name in LEADING_ON:
+        return False
+    is_public = not getattr(view, "login_required", True)
+    return is_public or match.url_name in OPEN_WITHOUT_FACTOR
 
 
 def needed(request: HttpRequest) -> HttpResponse:

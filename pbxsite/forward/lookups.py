@@ -16,7 +16,8 @@ from django.utils.crypto import constant_time_compare
 from authconfig.choices import AsksBy, Client
 from authconfig.clients import SESSION_KEY as CLIENT_KEY
 from authconfig.models import AuthenticationSettings, ClientApplication, PbxUser
-from authconfig.policy import methods_for
+from authconfig.policy import methods_for, requires_factor
+from authconfig.users import without_factor
 from pbxsite.forward.asked import Ticket
 from pbxsite.forward.headers import Headers, remote_headers
 from pbxsite.forward.tokens import read_cookie
@@ -35,13 +36,19 @@ LOG_IN = Verdict(HTTPStatus.UNAUTHORIZED, [])
 
 
 def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
-    """Answer all of them by five queries; a myPBX session opens nothing of myApps."""
+    """Answer all of them by five queries, or six where a factor is required.
+
+    A myPBX session opens nothing of myApps.
+    """
     rows = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
     clients = {client.slug: client for client in rows}
-    open_kinds = _open_kinds()
+    # Not the process's copy: its age and ours would add up.
+    rules = AuthenticationSettings.load()
+    open_kinds = {kind for kind in Client if methods_for(rules, kind)}
     keys = _session_keys(tickets)
     sessions = _living(set(keys.values()))
     users = _users(sessions.values())
+    lacking = _lacking(rules, users)
 
     def verdict(ticket: Ticket) -> Verdict:
         client = clients.get(ticket.slug)
@@ -56,19 +63,14 @@ def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
         kind = kept.get(CLIENT_KEY, Client.MYPBX)
         if kind != client.kind or kind not in open_kinds:
             return LOG_IN
+        if kind == Client.MYAPPS and user.pk in lacking:
+            return LOG_IN
         return Verdict(HTTPStatus.OK, remote_headers(user))
 
     verdicts = {ticket: verdict(ticket) for ticket in tickets}
     used = {keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
     keep_alive({key: sessions[key] for key in used})
     return verdicts
-
-
-def _open_kinds() -> set[Client]:
-    """Those to which anybody can log in at present."""
-    # Not the process's copy: its age and ours would add up.
-    rules = AuthenticationSettings.load()
-    return {client for client in Client if methods_for(rules, client)}
 
 
 def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:
@@ -92,6 +94,14 @@ def _living(keys: Collection[str]) -> dict[str, dict[str, Any]]:
 def _users(sessions: Iterable[dict[str, Any]]) -> dict[str, PbxUser]:
     pks = {kept[SESSION_KEY] for kept in sessions if SESSION_KEY in kept}
     return {str(u.pk): u for u in PbxUser.objects.filter(pk__in=pks, is_active=True)}
+
+
+def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[int]:
+    """Return who has yet to set up the factor that myApps requires."""
+    if not requires_factor(rules, Client.MYAPPS):
+        return set()
+    asked = PbxUser.objects.filter(pk__in=[user.pk for user in users.values()])
+    return set(without_factor(asked).values_list("pk", flat=True))
 
 
 def _is_unchanged(user: PbxUser, kept: dict[str, Any]) -> bool:

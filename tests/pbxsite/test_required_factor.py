@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from http import HTTPStatus
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -13,6 +14,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from pbxsite.forward.asked import Ticket
+from pbxsite.forward.lookups import look_up
 from tests.conftest import SettingsSetter, Starter
 from tests.pbxsite.test_factors import add_app
 from tests.verification.streams import Stream
@@ -147,6 +150,18 @@ def test_its_pages_are_told_of_no_login(approved: Browser, start: Starter) -> No
         await stream.leave()
 
     asyncio.run(story())
+
+
+def test_no_client_opens_before_and_each_does_afterwards(approved: Browser) -> None:
+    ticket = Ticket("myapps", approved.session.session_key or "", "", "")
+    opening = "/clients/myapps/open/"
+
+    assert look_up([ticket])[ticket].status is HTTPStatus.UNAUTHORIZED
+    assert approved.get(opening).url == NEEDED
+    assert approved.get("/openid/authorize").url == NEEDED
+    add_app(approved)
+    assert look_up([ticket])[ticket].status is HTTPStatus.OK
+    assert approved.get(opening).url == "/account/"
 
 
 def test_without_two_factor_it_can_not_be_required(

@@ -64,8 +64,9 @@ def changes(
     new: AuthenticationSettings,
     section: str = "authentication",
     users_without_email: int = 0,
+    users_without_factor: int = 0,
 ) -> list[str]:
-    facts = summary.Facts(users_without_email)
+    facts = summary.Facts(users_without_email, users_without_factor)
     return summary.consequences(old, new, facts)[section]
 
 
@@ -131,6 +132,18 @@ def test_two_factor_off_needs_no_approval() -> None:
     said = changes(rules(two_factor=True), rules(), users_without_email=3)
 
     assert said == ["Logins to myApps no longer have to be approved."]
+
+
+def test_a_required_factor_names_users_without_one() -> None:
+    before, after = rules(two_factor=True), rules(two_factor=True, factor_required=True)
+
+    assert changes(before, after, users_without_factor=2) == [
+        "Users of myApps need a passkey or an authenticator app.",
+        "2 users have neither yet, and have to set one up with the next page.",
+    ]
+    assert changes(after, before) == [
+        "Users need no passkey or authenticator app any more."
+    ]
 
 
 def test_missing_account_is_said() -> None:

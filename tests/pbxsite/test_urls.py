@@ -75,6 +75,7 @@ MYAPPS = {
     "account/rejected/",
     "account/sessions/end-others/",
     "account/factors/",
+    "account/factors/needed/",
     "account/factors/confirm/",
     "account/factors/app/add/",
     "account/factors/app/remove/",
