@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +13,8 @@ from authconfig.destinations import RETURN_FIELD
 from authconfig.returns import Address, parse
 from pbxsite.forward.tokens import cookie_name
 
+# What is none must not come to a database, which refuses the question for all.
+SESSION_KEY = re.compile(r"[a-z0-9]{8,40}")
 SITE_HOST = urlsplit(settings.SITE_URL).hostname or ""
 
 
@@ -43,9 +46,10 @@ def wanted_address(request: HttpRequest) -> Address | None:
 
 def ticket_of(request: HttpRequest, slug: str, wanted: Address | None) -> Ticket:
     cookies = request.COOKIES
+    key = cookies.get(settings.SESSION_COOKIE_NAME, "")
     return Ticket(
         slug,
-        cookies.get(settings.SESSION_COOKIE_NAME, ""),
+        key if SESSION_KEY.fullmatch(key) else "",
         cookies.get(cookie_name(slug), ""),
         wanted.host if wanted else "",
     )

@@ -76,10 +76,12 @@ class Copies:
         read_at, loop = time.monotonic(), asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(thread, _look_up, asked.keys())
-        except AnyDatabaseError as error:
+        except Exception as error:
             for waiting in asked.values():
                 waiting.set_exception(error)
-            return
+            if isinstance(error, AnyDatabaseError):
+                return
+            raise
         self._forget_old(read_at)
         for ticket, verdict in found.items():
             self._copies[ticket] = read_at, verdict

@@ -344,3 +344,32 @@ def test_traefik_is_answered_as_it_asks(signed_in: Browser) -> None:
         assert (await ask(path=path, **script)).status == 401
 
     told(story())
+
+
+@pytest.mark.parametrize(
+    "key", ['"\\000\\000\\000abcdefgh"', "'" * 9, "x" * 5000, "\xff" * 32, "A" * 32]
+)
+def test_what_is_no_session_spoils_nobody_elses_answer(
+    signed_in: Browser, key: str
+) -> None:
+    async def story() -> None:
+        answers = await asyncio.gather(ask(cookie=f"pbx_session={key}"), ask(signed_in))
+        assert [answer.status for answer in answers] == [401, 200]
+
+    told(story())
+
+
+def test_a_fault_of_ours_shuts_the_door_and_is_not_waited_for(
+    signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(tickets: Collection[Ticket]) -> Any:
+        raise ZeroDivisionError
+
+    async def story() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(copying, "look_up", faulty)
+            with pytest.raises(ZeroDivisionError):
+                await ask(signed_in)
+        assert (await ask(signed_in)).status == 200
+
+    told(story())
