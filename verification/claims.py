@@ -15,18 +15,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig import audit
 from authconfig.choices import Event
 from authconfig.models import AuditEvent
-from verification.choices import MailKind, MailState
+from verification.choices import MailKind, MailPriority, MailState
 from verification.models import OutgoingEmail
 
 # What one sweep ends at most; the next one comes soon.
 SWEEP_SIZE = 1000
+# Every quarter of an hour for five days, by so many times the usual number.
+TRIES_OF_DAYS = 64
 # The two statements that every mail takes: Django's own cost several times as much.
 NOTE_DATA_BEGINS = f"""
 UPDATE {OutgoingEmail._meta.db_table} SET data_began_at = %s
@@ -190,18 +192,22 @@ def _unchanged(mails: Iterable[OutgoingEmail]) -> list[QuerySet[OutgoingEmail]]:
 def requeue_abandoned() -> int:
     """Take back mails of dead workers; those whose DATA had begun stay in doubt.
 
-    A mail that kills its worker would do so for ever: its tries are counted too.
+    A mail that kills its worker would do so for ever: its tries are counted too, of a
+    recording those of days.
     """
     now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
+    is_used_up = Q(attempts__gte=limit, priority=MailPriority.URGENT) | Q(
+        attempts__gte=limit * TRIES_OF_DAYS
+    )
     abandoned = OutgoingEmail.objects.abandoned()
     for mail in _some(abandoned.filter(data_began_at__isnull=False)):
         end_in_doubt(mail)
     unsent = abandoned.filter(data_began_at=None)
     _end_all(unsent.filter(expires_at__lte=now), MailState.EXPIRED)
     words = _("No worker came back from sending it; %(count)d tried.")
-    used_up = unsent.filter(attempts__gte=limit, expires_at__gt=now)
+    used_up = unsent.filter(is_used_up, expires_at__gt=now)
     _end_all(used_up, MailState.FAILED, words=words % {"count": limit})
-    in_time = unsent.filter(attempts__lt=limit, expires_at__gt=now)
+    in_time = unsent.filter(~is_used_up, expires_at__gt=now)
     return in_time.update(state=MailState.QUEUED, due_at=now)
 
 

@@ -35,7 +35,11 @@ from verification.smtp.faults import Fault
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
-LONGEST_DELAY = timedelta(minutes=2)
+# A recording is worth days of tries; a login is over in minutes.
+LONGEST_DELAY = {
+    MailPriority.URGENT: timedelta(minutes=2),
+    MailPriority.LATER: timedelta(minutes=15),
+}
 # A run makes room for its worker's other tasks, and for its end, after so long.
 RUN_SECONDS = 5.0
 # Claimed at once at most, by a run whose server is quick.
@@ -290,13 +294,21 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     reason = error.code or error.fault.name
     logger.warning("mail %s: not sent (%s %s)", mail.pk, error.stage, reason)
     due_at = _next_try(mail)
-    used_up = mail.attempts >= settings.MAIL_MAX_ATTEMPTS or due_at >= mail.expires_at
     if error.outcome_unknown:
         claims.end_in_doubt(mail, **facts)
-    elif error.permanent or used_up:
+    elif _is_hopeless(mail, error, due_at):
         claims.end(mail, MailState.FAILED, **facts)
     else:
         claims.delay(mail, due_at, **facts)
+
+
+def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> bool:
+    """Recordings outlast a fault of the account, which somebody will mend."""
+    if due_at >= mail.expires_at:
+        return True
+    if mail.priority == MailPriority.LATER:
+        return error.permanent and error.stage in (Stage.RCPT_TO, Stage.DATA)
+    return error.permanent or mail.attempts >= settings.MAIL_MAX_ATTEMPTS
 
 
 def _end_unsent(mail: OutgoingEmail) -> None:
@@ -312,6 +324,8 @@ def own_fault() -> str:
 
 
 def _next_try(mail: OutgoingEmail) -> datetime:
-    delay = min(FIRST_DELAY * 2.0 ** (mail.attempts - 1), LONGEST_DELAY)
+    longest = LONGEST_DELAY[MailPriority(mail.priority)]
+    # After ten doublings every pause is the longest one.
+    delay = min(FIRST_DELAY * 2.0 ** min(mail.attempts - 1, 10), longest)
     # Jitter: mails that failed together do not come back together.
     return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)

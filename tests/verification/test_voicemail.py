@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import time_machine
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
@@ -25,7 +26,7 @@ from authconfig.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.recordings import a_law_wav, seconds_of, wav
 from tests.smtp_servers import Server, smtp_server
-from verification import outbox, recordings, voicemailkeys, voicemails
+from verification import claims, outbox, recordings, voicemailkeys, voicemails
 from verification.choices import MailKind, MailState
 from verification.models import OutgoingEmail, Voicemail, VoicemailKey
 
@@ -420,6 +421,70 @@ def test_a_database_that_is_away_is_503(
     monkeypatch.setattr(voicemails, "take", away)
 
     problem(post(pbx), 503)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"refuse_content": "451 4.3.0 Later"},
+        {"refuse_sender": "550 5.7.1 Not with this account"},
+    ],
+    ids=str,
+)
+def test_a_recording_outlasts_days_of_trouble(
+    pbx: Browser, server: Server, fault: dict[str, str]
+) -> None:
+    post(pbx)
+    # An afternoon's tries.
+    OutgoingEmail.objects.update(attempts=40)
+    vars(server).update(fault)
+
+    outbox.deliver_due()
+
+    mail = OutgoingEmail.objects.get()
+    assert mail.state == MailState.QUEUED
+    pause = (mail.due_at - timezone.now()).total_seconds()
+    assert 10 * 60 < pause < 20 * 60
+    vars(server).update(dict.fromkeys(fault))
+    with time_machine.travel(mail.due_at + timedelta(seconds=1)):
+        assert arrived(server)
+
+
+def test_a_dead_worker_costs_an_old_recording_nothing(pbx: Browser) -> None:
+    post(pbx)
+    now = timezone.now()
+    OutgoingEmail.objects.update(
+        state=MailState.SENDING, attempts=40, lease_expires_at=now
+    )
+
+    assert claims.requeue_abandoned() == 1
+
+
+def test_a_recording_that_nobody_takes_is_not_tried_again(
+    pbx: Browser, server: Server
+) -> None:
+    post(pbx)
+    server.refuse_recipient = "550 5.1.1 Unknown"
+
+    outbox.deliver_due()
+
+    assert OutgoingEmail.objects.get().state == MailState.FAILED
+    assert len(files()) == 1
+
+
+def test_a_storage_that_is_away_is_waited_for(
+    pbx: Browser, server: Server, directory: Path
+) -> None:
+    post(pbx)
+    away = directory.rename(directory.with_name("away"))
+
+    outbox.deliver_due()
+
+    mail = OutgoingEmail.objects.get()
+    assert mail.state == MailState.QUEUED
+    away.rename(directory)
+    with time_machine.travel(mail.due_at + timedelta(seconds=1)):
+        assert arrived(server)
 
 
 def test_recordings_are_for_the_sites_user_alone(pbx: Browser, directory: Path) -> None:
