@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from authconfig.choices import Dependency
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import current_settings
 from pbxsite.broker import Broker, broker
 from pbxsite.servers import Server, servers
 from verification import heartbeat, operations
-from verification.choices import MailState, Part, Stage
+from verification.choices import MailState, Part
+from verification.diagnosis import remedy
 from verification.models import Heartbeat, SendingPause
 from verification.overview import (
     FAILURES,
@@ -30,8 +31,6 @@ from verification.overview import (
     mail_times,
     overview,
 )
-from verification.smtp import SmtpError
-from verification.smtp.faults import Fault
 
 # A worker takes a mail up at once; after this nobody seems to be there.
 TAKEN_UP_WITHIN = timedelta(seconds=30)
@@ -125,7 +124,7 @@ def report() -> Report:
         paused_by=str(pause.actor or "") if pause else "",
         hour=bins(found.minutes, now, count=60, minutes=1),
         day=bins(found.minutes, now, count=97, minutes=15),
-        failures=[_failure_group(each, settings) for each in failures()],
+        failures=[_failure_group(each) for each in failures()],
         speakers=speakers,
         broker=asked,
         servers=needed,
@@ -156,7 +155,7 @@ def _bin(at: datetime, counts: Counter[str]) -> Bin:
     return Bin(at, counts[MailState.SENT], sum(counts[state] for state in FAILURES))
 
 
-def _failure_group(found: Failures, settings: AuthenticationSettings) -> FailureGroup:
+def _failure_group(found: Failures) -> FailureGroup:
     group = found.group
     return FailureGroup(
         key=group.key,
@@ -165,26 +164,9 @@ def _failure_group(found: Failures, settings: AuthenticationSettings) -> Failure
         code=group.code,
         count=found.count,
         words=found.words,
-        remedy=_remedy(found, settings),
+        remedy=remedy(group.stage, group.code, group.fault, found.words),
         last_at=found.last_at,
     )
-
-
-def _remedy(found: Failures, settings: AuthenticationSettings) -> str:
-    """Say what to do, as a test of the e-mail account would."""
-    group = found.group
-    details = {
-        "server": settings.smtp_server,
-        "port": settings.smtp_port,
-        "issuer": _("somebody"),
-    }
-    fault = Fault.__members__.get(group.fault, Fault.THIS_SITE)
-    if fault is Fault.REPLY and group.code is None:
-        fault = Fault.THIS_SITE
-    # Before the greeting no server gives a code.
-    stage = Stage(group.stage) if group.stage else Stage.EHLO
-    error = SmtpError(stage, found.words, fault=fault, code=group.code, details=details)
-    return error.remedy
 
 
 def _speakers(now: datetime) -> list[Speaker]:

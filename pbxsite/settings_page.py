@@ -43,6 +43,7 @@ from pbxsite.account_tests import RECIPIENT
 from pbxsite.method_tests import NETLOGON_PASSWORD, NETLOGON_USER
 from pbxsite.queue_report import paused_words
 from verification import operations, sessions, voicemailkeys
+from verification.diagnosis import last_outcomes
 from verification.models import AccountTest
 
 PAGE = "admin:authconfig_authenticationsettings_changelist"
@@ -158,6 +159,7 @@ class SettingsPage(ModelAdmin):
             "field_faults": _field_faults(form),
             "version": _version(),
             "paused": paused_words() if operations.current_pause() else "",
+            "outcomes": last_outcomes(),
             "redirect_uri": redirect_uri(),
             "voicemail_key": voicemailkeys.current_key(),
             "voicemail_address": voicemail_key_pages.address(),

@@ -27,6 +27,7 @@ from authconfig.models import PbxUser
 from verification import flows, operations
 from verification.browsers import browser_text
 from verification.choices import Approver, Ending, LoginState, MailState
+from verification.diagnosis import remedy_of
 from verification.factors import remove_all
 from verification.mail_history import mail_history
 from verification.models import LoginSession, OutgoingEmail, OutgoingEmailQuerySet
@@ -175,6 +176,7 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
         "stage",
         "code",
         "words",
+        "remedy",
         "language",
         "history",
     )
@@ -212,6 +214,10 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
     @display(description=_("ended"), ordering="ended_at")
     def ended(self, mail: OutgoingEmail) -> str:
         return moment(mail.ended_at)
+
+    @display(description=_("what to do"))
+    def remedy(self, mail: OutgoingEmail) -> str:
+        return remedy_of(mail)
 
     @display(description=_("what became of it"))
     def history(self, mail: OutgoingEmail) -> str:

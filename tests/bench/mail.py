@@ -24,6 +24,7 @@ from tests.bench.mailers import (
     forget_ours,
     this_site,
 )
+from tests.bench.old_mails import add_old_mails
 from tests.bench.sinks import sink
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
@@ -120,7 +121,8 @@ def _time(one: Mailer, pipe: multiprocessing.connection.Connection) -> None:
 def with_old_rows() -> Iterator[Figure]:
     """Compare with the queue of years behind it; bare SMTP tells a busier machine."""
     before = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
-    add_old_rows(OLD_ROWS)
+    old = PbxUser.objects.create_user("old", None, email="old@example.com")
+    add_old_mails(old, OLD_ROWS)
     after = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
     for ours in OURS:
         relative = [
@@ -129,24 +131,3 @@ def with_old_rows() -> Iterator[Figure]:
         ]
         name = f"{ours}, {OLD_ROWS} old rows"
         yield ratio(name, relative[0], "without them, both by bare", relative[1])
-
-
-def add_old_rows(count: int) -> None:
-    """Add mails that were sent over the last month."""
-    user = PbxUser.objects.create_user("old", None, email="old@example.com")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO verification_outgoingemail
-              (public_id, kind, user_id, link_number, recipient, language, state,
-               attempts, created_at, due_at, expires_at, ended_at, stage, code, fault,
-               words, doubts)
-            SELECT gen_random_uuid(), 'password', %s, 1, 'old@example.com', 'en',
-              'sent', 1, at, at, at + interval '1 day', at, '', 250, '',
-              '250 2.0.0 Ok: queued as 4XyzAB', 0
-            FROM (SELECT now() - interval '29 days' * number / %s AS at
-                  FROM generate_series(1, %s) AS number) AS moments
-            """,
-            [user.pk, count, count],
-        )
-        cursor.execute("ANALYZE")

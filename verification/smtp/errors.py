@@ -69,4 +69,7 @@ class SmtpError(Exception):
         """Say in the active language what to do."""
         if self.code is None:
             return str(remedy_for_fault(self.fault, self.stage)) % self.details
-        return str(remedy_for_reply(self.stage, self.code, permanent=self.permanent))
+        permanent = self.permanent
+        return str(
+            remedy_for_reply(self.stage, self.code, self.enhanced, permanent=permanent)
+        )

@@ -166,6 +166,47 @@ REPLY_REMEDIES: dict[tuple[Stage | None, int], StrPromise] = {
     ),
 }
 
+# Subject and detail of an enhanced status code (RFC 3463, RFC 7372), of any class,
+# where they say more than the reply code and the stage do.
+ENHANCED_REMEDIES: dict[str, StrPromise] = {
+    "1.1": _(
+        "The server does not know this recipient: there is no such mailbox. Correct"
+        " the e-mail address of the user."
+    ),
+    "1.2": _(
+        "The server cannot find the recipient's domain. Correct what stands after the"
+        " @ in the e-mail address of the user."
+    ),
+    "1.8": _(
+        "The server cannot find the sender's domain. Correct the e-mail address of"
+        " the account."
+    ),
+    "1.10": _(
+        "The recipient's domain takes no e-mails at all. Enter another e-mail address"
+        " for the user."
+    ),
+    "2.1": _(
+        "The recipient's mailbox is disabled. Ask its operator, or enter another"
+        " e-mail address for the user."
+    ),
+    "2.2": _(
+        "The recipient's mailbox is full. The user has to make room in it, then send"
+        " again."
+    ),
+    "3.4": _(
+        "The e-mail is too large for the server. Send a smaller one, or have the"
+        " limit raised."
+    ),
+    "7.23": _(
+        "The recipient's server checked SPF: this SMTP server may not send for the"
+        " sender's domain. Add it to the domain's SPF record in DNS."
+    ),
+    "7.26": _(
+        "The recipient's server found neither SPF nor DKIM to be right for the"
+        " sender's domain. Set them up in DNS and on the SMTP server."
+    ),
+}
+
 STAGE_REMEDIES: dict[Stage, StrPromise] = {
     Stage.TLS: _(
         "The server refused to begin the encryption. Ask the operator of the SMTP"
@@ -203,6 +244,13 @@ def remedy_for_fault(fault: Fault, stage: Stage) -> StrPromise:
     return REMEDIES_AT_STAGE.get((fault, stage)) or REMEDIES[fault]
 
 
-def remedy_for_reply(stage: Stage, code: int, *, permanent: bool) -> StrPromise:
-    exact = REPLY_REMEDIES.get((stage, code)) or REPLY_REMEDIES.get((None, code))
+def remedy_for_reply(
+    stage: Stage, code: int, enhanced: str, *, permanent: bool
+) -> StrPromise:
+    """`enhanced` is the enhanced status code, or ""."""
+    exact = (
+        ENHANCED_REMEDIES.get(enhanced.partition(".")[2])
+        or REPLY_REMEDIES.get((stage, code))
+        or REPLY_REMEDIES.get((None, code))
+    )
     return exact or (STAGE_REMEDIES[stage] if permanent else TEMPORARY_REMEDY)
