@@ -57,7 +57,7 @@ def ticket_of(request: HttpRequest, slug: str, wanted: Address | None) -> Ticket
 
 def is_on_our_host(address: Address) -> bool:
     """Does the site's own session cookie come along? Cookies know no ports."""
-    return address.host == SITE_HOST
+    return address.host.strip("[]") == SITE_HOST
 
 
 def login_address(slug: str, wanted: Address | None) -> str:
