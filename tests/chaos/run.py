@@ -42,6 +42,8 @@ FAULT_LIMIT = 30.0
 # After the last fault: what is not over by then is lost.
 END_LIMIT = 90.0
 START_LIMIT = 60.0
+# A run that is not over by then has found a fault of its own.
+RUN_LIMIT = 600.0
 # A killed worker's last statement may still be on its way through the database.
 SETTLED_SECONDS = 0.3
 BATCH = 20
@@ -96,7 +98,8 @@ class Director:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._armed or self._restored_at or self._unsettled)
+        open_ends = (self._armed, self._restored_at, self._unsettled, self._doomed)
+        return any(open_ends)
 
     @property
     def is_done(self) -> bool:
@@ -262,6 +265,7 @@ class Director:
 
     def _kill(self, worker: str) -> None:
         self._fleet.kill(worker)
+        self._doomed -= {p for p, owner in self._owners.items() if owner == worker}
         self._unsettled.append((time.monotonic() + SETTLED_SECONDS, worker))
         self._done()
 
@@ -317,6 +321,8 @@ class Run:
     def _tick(self, stage: Stage) -> None:
         if not stage.is_running():
             raise RuntimeError("The SMTP server is gone.")
+        if time.monotonic() > self._director.ledger.began_at + RUN_LIMIT:
+            raise TimeoutError("The run does not come to its end.")
         self._fleet.tend()
         self._director.tend()
         self._director.strike_if_armed()
@@ -347,6 +353,7 @@ class Run:
         last = max(self._director.ledger.last_at, *self._queue.queued_at.values())
         while time.time() < last + END_LIMIT and stage.is_running():
             self._fleet.tend()
+            self._director.tend()
             if not OutgoingEmail.objects.filter(state__in=OPEN).exists():
                 return
             time.sleep(0.2)
