@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any, TypeVar
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 from django.test import Client as Browser
 from django.utils import timezone
+from pytest_django import Settings
 
 from authconfig.choices import Client, Event, Method, Origin, SmtpSecurity
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
@@ -24,10 +27,11 @@ from authconfig.users import end_sessions
 from pbxsite.rescue import make_link
 from tests.conftest import SettingsSetter, Starter
 from tests.html import Page
+from tests.recordings import wav
 from tests.scripted_smtp import scripted_server
 from tests.settings_data import posted
 from tests.smtp_servers import Server, smtp_server
-from verification import claims, flows, outbox, views
+from verification import claims, flows, outbox, views, voicemails
 from verification.choices import (
     Approver,
     Ending,
@@ -364,3 +368,27 @@ def test_two_commands_at_once_both_set_their_key(transactional_db: None) -> None
         row = AuthenticationSettings.load()
         assert row.smtp_sender_name == "Telephone"
         assert row.oauth2_domain == "b.example"
+
+
+@pytest.mark.usefixtures("server")
+def test_a_voicemail_that_is_posted_twice_at_once_is_one_mail(
+    user: PbxUser, tmp_path: Path, settings: Settings
+) -> None:
+    place = {"OPTIONS": {"location": str(tmp_path)}}
+    recordings = settings.STORAGES["recordings"] | place
+    settings.STORAGES = settings.STORAGES | {"recordings": recordings}
+
+    def post(key: str) -> int:
+        recording = ContentFile(wav(1), "a.wav")
+        message = voicemails.Message(user.name, recording, key=key)
+        taken = voicemails.take(message, HERE)
+        assert isinstance(taken, OutgoingEmail), taken
+        return taken.pk
+
+    for number in ROUNDS:
+        same = partial(post, f"key {number}")
+        assert len(set(at_once(same, same, same))) == 1
+
+    assert OutgoingEmail.objects.count() == len(ROUNDS)
+    # Of those that came second nothing is left.
+    assert len(list(tmp_path.iterdir())) == len(ROUNDS)
