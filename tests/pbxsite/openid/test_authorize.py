@@ -18,7 +18,10 @@ from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from pbxsite.openid.models import Grant, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.openid import CALLBACK, Party, challenge, make_party, told
+from tests.pbxsite.test_oauth2 import log_in, oauth2
+from tests.provider import Provider
 
+__all__ = ["oauth2"]  # a fixture
 HOUR = 3600
 # Each of them is the client's address to somebody who reads it carelessly.
 HOSTILE = [
@@ -143,6 +146,21 @@ def test_a_login_comes_first_and_a_page_leads_on_after_it(
     done = browser.post(
         "/login/", {"login": "anna", "password": PASSWORD, "next": then}
     )
+
+    assert done["Location"] == then
+    assert led_on(browser.get(then))["code"]
+
+
+def test_a_login_elsewhere_leads_on_as_well(
+    user: PbxUser,
+    party: Party,
+    browser: Browser,
+    oauth2: SettingsSetter,
+    provider: Provider,
+) -> None:
+    then = wanted(browser.get(party.asked()), "/login/")
+
+    done = log_in(browser, provider, "1", next=then)
 
     assert done["Location"] == then
     assert led_on(browser.get(then))["code"]
