@@ -25,7 +25,7 @@ from verification import operations
 from verification.admin import operator_of
 from verification.choices import MailState, Part
 from verification.operators import is_operator
-from verification.overview import Group, group_of
+from verification.overview import Group, ended, group_of
 
 View = Callable[..., HttpResponse]
 GROUP = "group"
@@ -159,6 +159,7 @@ def _resume(request: HttpRequest) -> None:
 def _retry(group: Group) -> Perform:
     def perform(request: HttpRequest) -> None:
         count = operations.retry(group.mails(), operator_of(request))
+        ended.forget()
         text = ngettext("%(n)d e-mail queued.", "%(n)d e-mails queued.", count)
         messages.success(request, text % {"n": count})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from verification.diagnosis import remedy
 from verification.models import Heartbeat, SendingPause
 from verification.overview import (
     FAILURES,
+    Counts,
     Failures,
     MailTimes,
     Overview,
@@ -122,8 +122,8 @@ def report() -> Report:
         times=mail_times(),
         paused_since=pause.since if pause else None,
         paused_by=str(pause.actor or "") if pause else "",
-        hour=bins(found.minutes, now, count=60, minutes=1),
-        day=bins(found.minutes, now, count=97, minutes=15),
+        hour=bins(found.ended, now, count=60, minutes=1),
+        day=bins(found.ended, now, count=97, minutes=15),
         failures=[_failure_group(each) for each in failures()],
         speakers=speakers,
         broker=asked,
@@ -131,28 +131,20 @@ def report() -> Report:
     )
 
 
-def bins(
-    ended: dict[datetime, Counter[str]], now: datetime, *, count: int, minutes: int
-) -> list[Bin]:
+def bins(counts: Counts, now: datetime, *, count: int, minutes: int) -> list[Bin]:
     """Add the minutes up to stretches, of which the last one is still under way."""
-    length = timedelta(minutes=minutes)
-    last = _floor(now, length)
-    added: defaultdict[datetime, Counter[str]] = defaultdict(Counter)
-    for minute, counts in ended.items():
-        added[_floor(minute, length)] += counts
+    length = minutes * 60
+    first = int(now.timestamp()) // length - count + 1
+    sent, failed = [0] * count, [0] * count
+    for (minute, state), number in counts.items():
+        place = int(minute.timestamp()) // length - first
+        if 0 <= place < count:
+            sent[place] += number if state == MailState.SENT else 0
+            failed[place] += number if state in FAILURES else 0
     return [
-        _bin(at, added[at])
-        for at in (last - length * back for back in reversed(range(count)))
+        Bin(datetime.fromtimestamp((first + place) * length, UTC), *both)
+        for place, both in enumerate(zip(sent, failed, strict=True))
     ]
-
-
-def _floor(moment: datetime, length: timedelta) -> datetime:
-    seconds = length.total_seconds()
-    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
-
-
-def _bin(at: datetime, counts: Counter[str]) -> Bin:
-    return Bin(at, counts[MailState.SENT], sum(counts[state] for state in FAILURES))
 
 
 def _failure_group(found: Failures) -> FailureGroup:

@@ -32,6 +32,7 @@ from tests.site import launch
 from verification import hub as hubs
 from verification import outbox
 from verification.models import LoginSession, OutgoingEmail
+from verification.overview import ended
 from verification.persistence import noted
 
 PASSWORD = "correct horse battery"
@@ -51,6 +52,7 @@ def _no_leftovers() -> Iterator[None]:
     controllers.answers.clear()
     controllers.resting.clear()
     dependencies.forget()
+    ended.forget()
     yield
     current_settings.forget()
     outbox.pool.close()

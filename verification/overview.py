@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q
@@ -22,6 +22,8 @@ MOST_MEASURED = 1000
 MOST_GROUPS = 20
 FAILURES = (MailState.FAILED, MailState.UNKNOWN)
 WAITING = (MailState.QUEUED, MailState.SENDING)
+# How many mails of a state were over in the minute that begins there.
+Counts = dict[tuple[datetime, str], int]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Overview:
     last_sent_at: datetime | None
     last_failure: str
     failed_lately: bool
-    minutes: dict[datetime, Counter[str]]
+    ended: Counts
 
 
 def overview() -> Overview:
@@ -46,36 +48,78 @@ def overview() -> Overview:
         sending=Count("pk", filter=Q(state=MailState.SENDING)),
     )
     due = OutgoingEmail.objects.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
-    minutes = _minutes()
-    ended: Counter[str] = sum(minutes.values(), Counter())
+    counts = ended()
     failed, sent = _last_failure(), _last_sent_at()
     return Overview(
-        mails=queued | {state.value: ended[state] for state in OVER},
+        mails=queued | _by_state(counts),
         due=due["count"],
         oldest_due_seconds=_age(due["oldest"]),
         last_sent_at=sent,
         last_failure=_in_words(failed) if failed else "",
         failed_lately=_is_newer(failed, sent),
-        minutes=minutes,
+        ended=counts,
     )
+
+
+def _by_state(counts: Counts) -> dict[str, int]:
+    found = dict.fromkeys((state.value for state in OVER), 0)
+    for (_minute, state), count in counts.items():
+        found[state] += count
+    return found
 
 
 def _age(moment: datetime | None) -> float | None:
     return (timezone.now() - moment).total_seconds() if moment else None
 
 
-def _minutes() -> dict[datetime, Counter[str]]:
-    """Count by minute and state what was over in the last day."""
+class Ended:
+    """How many mails were over in each minute of the last day, by state.
+
+    Of a day's many mails only the newest are counted each time; all of them are when
+    the last whole count is older than half a minute, for operators retry some.
+    """
+
+    MAX_AGE_SECONDS = 30.0
+    NEWEST = timedelta(minutes=2)
+
+    def __init__(self) -> None:
+        self._counts: Counts = {}
+        self._counted_at: float | None = None
+
+    def __call__(self) -> Counts:
+        now, clock = timezone.now(), time.monotonic()
+        age = None if self._counted_at is None else clock - self._counted_at
+        is_fresh = age is not None and age < self.MAX_AGE_SECONDS
+        since = now - (self.NEWEST if is_fresh else DAY)
+        if not is_fresh:
+            self._counted_at = clock
+        kept = {
+            (minute, state): count
+            for (minute, state), count in self._counts.items()
+            if is_fresh and now - DAY <= minute < _whole_minute(since)
+        }
+        self._counts = kept | _count_since(_whole_minute(since))
+        return self._counts
+
+    def forget(self) -> None:
+        self._counted_at = None
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _count_since(moment: datetime) -> Counts:
     rows = (
-        OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+        OutgoingEmail.objects.filter(state__in=OVER, ended_at__gte=moment)
         .order_by()
-        .values_list(TruncMinute("ended_at"), "state")
+        .values_list(TruncMinute("ended_at", tzinfo=UTC), "state")
         .annotate(count=Count("pk"))
     )
-    minutes: dict[datetime, Counter[str]] = {}
-    for minute, state, count in rows:
-        minutes.setdefault(minute, Counter())[state] = count
-    return minutes
+    return {(minute, state): count for minute, state, count in rows}
+
+
+ended = Ended()
 
 
 def _last_sent_at() -> datetime | None:
