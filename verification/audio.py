@@ -48,8 +48,7 @@ def audio_type(file: IO[bytes]) -> AudioType | None:
 def wav_seconds(file: IO[bytes]) -> float | None:
     """Return how long a WAV plays; None if it holds no sound.
 
-    By the bytes that are there: recorders that stream leave the sizes wrong. Python's
-    own module reads PCM alone, and telephone systems record A-law.
+    Python's own module reads PCM alone, and telephone systems record A-law.
     """
     byte_rate, sound = 0, 0
     for name, content_at, size in _chunks(file):
@@ -57,7 +56,8 @@ def wav_seconds(file: IO[bytes]) -> float | None:
             file.seek(content_at + BYTE_RATE_AT)
             byte_rate = int.from_bytes(file.read(4), "little")
         elif name == b"data":
-            sound = size
+            # Recorders that stream may leave 0, or more than there is.
+            sound = size or file.seek(0, 2) - content_at
             break
     file.seek(0)
     return sound / byte_rate if sound and byte_rate else None

@@ -204,6 +204,17 @@ def test_a_law_is_measured_although_python_cannot_read_it(pbx: Browser) -> None:
     assert Voicemail.objects.get().duration_text == "1:05"
 
 
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_size_that_the_recorder_never_wrote_is_measured(
+    pbx: Browser, size: int
+) -> None:
+    at = RECORDING.index(b"data") + 4
+    streamed = RECORDING[:at] + size.to_bytes(4, "little") + RECORDING[at + 4 :]
+
+    assert post(pbx, streamed, duration="").status_code == 202
+    assert Voicemail.objects.get().duration == 2
+
+
 def test_the_file_may_have_any_fields_name(pbx: Browser) -> None:
     file = SimpleUploadedFile("a.wav", RECORDING)
 
