@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
@@ -68,7 +69,7 @@ def _no_language_left_active() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _clients_from_the_start(request: pytest.FixtureRequest) -> None:
+def _rows_from_the_start(request: pytest.FixtureRequest) -> None:
     """Tests with transactions of their own empty every table when they end."""
     with_database = {"db", "transactional_db"} & set(request.fixturenames)
     if with_database or request.node.get_closest_marker("django_db"):
@@ -76,6 +77,10 @@ def _clients_from_the_start(request: pytest.FixtureRequest) -> None:
         for slug, name, icon in FIRST_CLIENTS:
             facts = {"name": name, "kind": slug, "icon": icon, "is_own": True}
             ClientApplication.objects.get_or_create(slug=slug, defaults=facts)
+        operators, is_new = Group.objects.get_or_create(name="Operators")
+        if is_new:
+            right = Permission.objects.get(codename="operate_queue")
+            operators.permissions.add(right)
 
 
 @pytest.fixture

@@ -81,9 +81,11 @@ def test_200_streams_at_once_hold_no_thread_and_no_connection_each(
         followers(port, browser, 200) as opened,
     ):
         threads = len(list(Path(f"/proc/{process.pid}/task").iterdir()))
-        assert threads <= min(32, (os.cpu_count() or 1) + 4) + 4
+        # Those that answer requests, the pool's of connections, and the server's own.
+        assert threads <= min(32, (os.cpu_count() or 1) + 4) + 10
         time.sleep(0.3)
-        assert open_database_handles(process) <= 2
+        # At most those of the pool, which stay open for the next requests.
+        assert open_database_handles(process) <= 10
 
         began = time.monotonic()
         flows.accept(
