@@ -221,7 +221,7 @@ def name_of(number: int) -> str:
 NEW_USER = {
     "name": NAME.format(n="n"),
     "name_key": NAME.format(n="n"),
-    "email": f"CASE WHEN n % 2 = 0 THEN '' ELSE {NAME.format(n='n')} || '@example.com' END",
+    "email": "CASE WHEN n % 2 = 0 THEN '' ELSE 'mail' || n || '@example.com' END",
     "number": "(100000 + n)::text",
 }
 # As many each day.
