@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
 # Of more nobody reads the number, and PostgreSQL would read every row for it.
-MOST_COUNTED = 10_000
+MOST_COUNTED = 2_000
 
 
 class MoreThan(int):

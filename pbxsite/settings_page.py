@@ -329,7 +329,7 @@ def _changed_meanwhile() -> str:
 
 
 def _count_without_email() -> int:
-    return PbxUser.objects.filter(is_active=True, email="").count()
+    return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
 
 
 def _without_email() -> str:
@@ -338,7 +338,7 @@ def _without_email() -> str:
 
 
 def _count_without_factor() -> int:
-    return without_factor(PbxUser.objects.filter(is_active=True)).count()
+    return bounded_count(without_factor(PbxUser.objects.filter(is_active=True)))
 
 
 def _without_factor() -> str:

@@ -185,8 +185,8 @@ def consequences(
 def without_email(count: int) -> str:
     """Say what two-factor authentication means to users without an address."""
     return ngettext(
-        "%(count)d user has no e-mail address and could not log in.",
-        "%(count)d users have no e-mail address and could not log in.",
+        "%(count)s user has no e-mail address and could not log in.",
+        "%(count)s users have no e-mail address and could not log in.",
         count,
     ) % {"count": count}
 
@@ -194,8 +194,8 @@ def without_email(count: int) -> str:
 def without_factor(count: int) -> str:
     """Say what the requirement of a factor means to users who have none."""
     return ngettext(
-        "%(count)d user has neither yet, and has to set one up with the next page.",
-        "%(count)d users have neither yet, and have to set one up with the next page.",
+        "%(count)s user has neither yet, and has to set one up with the next page.",
+        "%(count)s users have neither yet, and have to set one up with the next page.",
         count,
     ) % {"count": count}
 

@@ -67,7 +67,8 @@ class Mailbox:
                 self._seen += 1
                 message = mail.message
                 self._ids.setdefault(mail.recipient, []).append(message["Message-ID"])
-                if "session.xml" in message.as_string():
+                text = message.get_body(("plain",))
+                if text and "/PBX0/session.xml?id=" in text.get_content():
                     self._links[mail.recipient] = link_in(message)
 
     def link_to(self, recipient: str, limit_seconds: float) -> str:

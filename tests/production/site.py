@@ -66,11 +66,8 @@ def production_site() -> Iterator[ProductionSite]:
         ports = [listener.getsockname()[1] for listener in listeners]
         places = _places(directory)
         nginx = Nginx(_folder(directory, "nginx"), authority, places.static, ports)
-        urls = {
-            "database_url": postgresql.url(ca_file),
-            "redis_url": redis.url(ca_file),
-        }
-        _write_etc(places, nginx.url, urls)
+        urls = (postgresql.url(ca_file), redis.url(ca_file))
+        _write_etc(places, nginx.url, *urls)
         for server in (postgresql, redis, nginx):
             server.start()
             stack.callback(server.stop)
@@ -125,6 +122,7 @@ def _write_etc(places: Places, url: str, database_url: str, redis_url: str) -> N
         "secret_key": secrets.token_urlsafe(64),
         "secret_key_fallbacks": "",
         "encryption_keys": secrets.token_urlsafe(64),
+        "metrics_key": secrets.token_urlsafe(24),
     }
     for name, value in credentials.items():
         (places.etc / "credentials" / name).write_text(f"{value}\n")
