@@ -13,6 +13,19 @@ from tests.site import show
 
 HERE = Path(__file__).parent / "axe"
 GRAVE = {"serious", "critical"}
+# What shows the mouse's hand, and no key can reach.
+MOUSE_ONLY = """() => {
+    const reached = "a[href], button, input, select, textarea, summary, label, option,"
+        + " [tabindex]:not([tabindex='-1'])";
+    const isSeen = each => each.checkVisibility({
+        opacityProperty: true, visibilityProperty: true});
+    return [...document.querySelectorAll("body *")]
+        .filter(each => isSeen(each) && !each.closest(reached))
+        .filter(each => getComputedStyle(each).cursor === "pointer")
+        .filter(each => getComputedStyle(each.parentElement).cursor !== "pointer")
+        .filter(each => !each.querySelector(reached))
+        .map(each => each.outerHTML.slice(0, 150));
+}"""
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true })"
 RUN = "options => axe.run(document, options)"
 
@@ -24,7 +37,10 @@ def _source() -> str:
 
 
 def faults(page: Page) -> list[str]:
-    """Return the serious and critical ones, by light and, for colours, by darkness."""
+    """Return the serious and critical ones, colours by light and by dark.
+
+    With them what works by the mouse alone, which axe cannot see.
+    """
     page.evaluate(UNFOLD)
     show(page, "light")
     page.evaluate(_source())
@@ -33,7 +49,12 @@ def faults(page: Page) -> list[str]:
     colours = {"type": "rule", "values": ["color-contrast"]}
     dark = _grave(page.evaluate(RUN, {"runOnly": colours}))
     show(page, "light")
-    return [*found, *(f"dark: {fault}" for fault in dark)]
+    deaf = page.evaluate(MOUSE_ONLY)
+    return [
+        *found,
+        *(f"dark: {fault}" for fault in dark),
+        *(f"mouse only: {html}" for html in deaf),
+    ]
 
 
 def _grave(results: dict[str, Any]) -> list[str]:

@@ -1,0 +1,38 @@
+"use strict";
+
+// Some of the theme's controls answer the mouse alone; here they answer keys as well.
+(() => {
+  const NATIVE = "a[href], button, input, label, select, summary, textarea";
+  const CONTROLS = "[x-on\\:click]";
+  const words = document.currentScript.dataset;
+
+  function isDeaf(control) {
+    return control.closest(".cursor-pointer") && !control.matches(NATIVE);
+  }
+
+  function teach(control) {
+    control.tabIndex = 0;
+    control.setAttribute("role", "button");
+    // An icon of the theme is a word that its font draws.
+    if (control.matches(".material-symbols-outlined")) {
+      control.setAttribute("aria-label", words.navigation);
+    }
+  }
+
+  function enter(control) {
+    const menu = control.parentElement.querySelector(":scope > nav");
+    if (menu) setTimeout(() => menu.querySelector("a")?.focus(), 50);
+  }
+
+  function press(event) {
+    const control = event.target;
+    if (!["Enter", " "].includes(event.key) || !control.matches(CONTROLS)) return;
+    if (!isDeaf(control)) return;
+    event.preventDefault();
+    control.click();
+    enter(control);
+  }
+
+  [...document.querySelectorAll(CONTROLS)].filter(isDeaf).forEach(teach);
+  document.addEventListener("keydown", press);
+})();
