@@ -12,13 +12,12 @@ from django.conf import settings
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import AsksBy, Client
+from authconfig.choices import AsksBy, AuthenticationType, Client
 from authconfig.models import ClientApplication, PbxUser
-from tests.conftest import PASSWORD, Starter
-from tests.openid import Party
+from pbxsite.openid.models import SigningKey
+from tests.conftest import PASSWORD, SettingsSetter, Starter
+from tests.openid import Party, make_party
 from verification.persistence import clear_expired
-
-ADMIN = "/admin/"
 
 
 def log_out(browser: Browser) -> None:
@@ -136,3 +135,27 @@ def test_a_client_that_is_told_costs_few_queries(
 
     with django_assert_max_num_queries(10):  # type: ignore[operator]
         party.userinfo(value)
+
+
+def test_where_the_policy_lets_nobody_in_any_more_tokens_are_over(
+    user: PbxUser,
+    signing_key: SigningKey,
+    browser: Browser,
+    start: Starter,
+    configure: SettingsSetter,
+) -> None:
+    party = make_party("phone", kind=Client.MYPBX)
+    start(browser, path="/mypbx/login/")
+    tokens = party.tokens(browser)
+    assert party.userinfo(tokens["access_token"]).status_code == 200
+
+    configure(
+        authentication_type=AuthenticationType.OAUTH2_ONLY,
+        oauth2_provider_name="Windows",
+        oauth2_well_known_url="https://idp.example/",
+        oauth2_client_id="pbx",
+    )
+
+    assert party.userinfo(tokens["access_token"]).status_code == 401
+    refreshed = party.refresh(tokens["refresh_token"])
+    assert refreshed.json() == {"error": "invalid_grant"}
