@@ -315,6 +315,29 @@ def path_of(url: str) -> str:
     return urlsplit(url).path
 
 
+def test_queue_page_lives_and_its_questions(
+    site: Site, admin: Page, check: Check
+) -> None:
+    admin.goto(f"{site.url}/admin/queue/")
+    admin.get_by_text("As a table").first.click()
+    check(admin, "queue")
+    other = admin.context.new_page()
+    other.goto(f"{site.url}/admin/queue/")
+    other.get_by_role("button", name="Pause sending").click()
+    check(other, "queue-question")
+    other.get_by_role("button", name="Yes, do it").click()
+    expect(other.get_by_role("button", name="Go on sending")).to_be_visible()
+    check(other, "queue-paused")
+    other.close()
+
+    # The first page learns of it by itself, and keeps its table open.
+    expect(admin.get_by_text("Sending is paused: no e-mail goes out")).to_be_visible()
+    expect(admin.locator("#chart-table-1")).to_have_attribute("open", "")
+    admin.get_by_role("button", name="Go on sending").click()
+    admin.get_by_role("button", name="Yes, do it").click()
+    expect(admin.get_by_role("button", name="Pause sending")).to_be_visible()
+
+
 def test_settings_page_and_its_faults(site: Site, admin: Page, check: Check) -> None:
     admin.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
     admin.get_by_role("radio", name="PBX and Netlogon").check()
