@@ -77,7 +77,7 @@ def check() -> Iterator[Check]:
 def two_factor(site: Site) -> Iterator[None]:
     site.manage("authconfig", "set", "two_factor=on", "--test", "a@example.com")
     yield
-    site.manage("authconfig", "set", "two_factor=off")
+    site.manage("authconfig", "set", "two_factor=off", "factor_required=off")
 
 
 @pytest.fixture
@@ -182,6 +182,26 @@ def test_ended_waiting_pages(
 
     log_in(page, site, "ines", PASSWORD)
     check(page, "refused-no-address")
+
+
+def test_page_of_a_required_factor(
+    site: Site, hold: Hold, new_page: NewPage, check: Check
+) -> None:
+    site.manage("authconfig", "set", "factor_required=on")
+    page, code, link = hold("dora")
+    other = new_page()
+    other.goto(link)
+    other.fill('input[name="code"]', code)
+    other.click('button[value="accept"]')
+    expect(page).to_have_url(f"{site.url}/account/factors/needed/")
+    check(page, "factor-needed")
+
+    page.get_by_role("link", name="Add an authenticator app").click()
+    page.get_by_label("Six digits").fill(totp(page.locator(".key").inner_text()))
+    page.get_by_role("button", name="Add the app").click()
+    page.get_by_role("link", name="I have kept them").click()
+
+    expect(page.get_by_role("heading", name="Account security")).to_be_visible()
 
 
 def expire_logins(site: Site) -> None:
