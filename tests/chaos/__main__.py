@@ -23,7 +23,7 @@ from django.core.management import call_command
 from tests.redis_servers import Redis
 from tests.services import SITE
 
-SMALL_LEASE = "12"
+SMALL_LEASE = "15"
 
 
 def main() -> int:

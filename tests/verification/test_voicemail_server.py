@@ -20,7 +20,8 @@ from tests.server import running_server
 from verification import voicemailkeys
 from verification.models import OutgoingEmail
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Once is enough: these are about files, not about the database.
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 PATH = "/PBX0/voicemail.xml"
 MB = 1024 * 1024
 # With VOICEMAIL_MAX_MB=1: a file of users may be larger than a recording.
