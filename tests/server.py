@@ -29,7 +29,7 @@ def running_server(
     process = subprocess.Popen(
         [*web_server("127.0.0.1", port, application), "--log-level", "warning"],
         cwd=ROOT,
-        env=os.environ | SITE | _shared() | environment,
+        env=os.environ | SITE | shared() | environment,
     )
     try:
         _await_answer(port)
@@ -39,7 +39,7 @@ def running_server(
         process.wait(5)
 
 
-def _shared() -> dict[str, str]:
+def shared() -> dict[str, str]:
     """What the server and the test have to have in common."""
     return {
         "DJANGO_SETTINGS_MODULE": "pbxsite.settings",

@@ -78,7 +78,7 @@ def claim(count: int) -> list[OutgoingEmail]:
     with transaction.atomic():
         due = OutgoingEmail.objects.claimable().order_by("priority", "due_at")
         locked = due.select_for_update(skip_locked=True, of=("self",))
-        mails = list(locked.select_related("user", "login")[:count])
+        mails = list(locked.select_related("user", "login", "voicemail")[:count])
         if not mails:
             return []
         claimed = OutgoingEmail.objects.filter(

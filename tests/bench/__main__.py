@@ -23,10 +23,13 @@ PARTS = ("logins", "directory", "waiting", "mail", "forward", "scale")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    chosen = parser.parse_args().parts or PARTS
+    parser.add_argument("--runs", default="3", help="of the mail part")
+    options = parser.parse_args()
+    chosen = options.parts or PARTS
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.settings"
+    os.environ["BENCH_RUNS"] = options.runs
     django.setup()
     databases = setup_databases(verbosity=0, interactive=False)
     try:

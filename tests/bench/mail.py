@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from tests.bench.delays import delays
 from tests.bench.figures import Figure
 from tests.bench.mailers import (
     BARE,
@@ -22,6 +23,7 @@ from tests.bench.mailers import (
     THREADS,
     Mailer,
     forget_ours,
+    rendered,
     this_site,
 )
 from tests.bench.old_mails import add_old_mails
@@ -39,10 +41,13 @@ Rates = dict[str, list[float]]
 
 def figures() -> Iterator[Figure]:
     AuthenticationSettings.load()
+    # What a process pays once, it has paid before.
+    rendered(1)
     for server in REPLY_SECONDS:
         yield from compare(server, measure(server, OURS | PEERS))
-    if "BENCH_OLD" in os.environ:
-        yield from with_old_rows()
+    yield from delays("")
+    yield from with_old_rows()
+    yield from delays(f", {OLD_ROWS} old rows")
 
 
 def compare(server: str, rates: Rates) -> Iterator[Figure]:
