@@ -9,7 +9,6 @@ from http import HTTPStatus
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.management import call_command
-from django.db import IntegrityError
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -179,11 +178,6 @@ def test_without_two_factor_it_can_not_be_required(
 
     assert "Needs two-factor authentication" in answer.content.decode()
     assert not current_settings().factor_required
-
-
-def test_the_database_holds_the_rule(configure: SettingsSetter) -> None:
-    with pytest.raises(IntegrityError, match="factor_requirement_needs_two_factor"):
-        configure(factor_required=True)
 
 
 def test_rescue_takes_the_requirement_back(

@@ -145,6 +145,10 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("password_min_length_from_8_to_64", settings(password_min_length=65)),
     ("two_factor_needs_mail_and_link", settings(smtp_server="")),
     ("two_factor_needs_mail_and_link", settings(verification_link="")),
+    (
+        "factor_requirement_needs_two_factor",
+        settings(factor_required=True, two_factor=False),
+    ),
     ("smtp_security_is_known", settings(smtp_security="a little")),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=0)),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=21)),
