@@ -18,7 +18,7 @@ from verification.choices import MailState
 from verification.models import OutgoingEmail
 
 TICK = 0.005
-GAP_SECONDS = (0.2, 1.2)
+GAP_SECONDS = (0.1, 0.8)
 # After the last fault: what is not over by then is lost.
 END_LIMIT = 90.0
 START_LIMIT = 60.0
