@@ -42,6 +42,7 @@ Rates = dict[str, list[float]]
 def figures() -> Iterator[Figure]:
     AuthenticationSettings.load()
     # What a process pays once, it has paid before.
+    set_account(port=25, connections=1)
     rendered(1)
     for server in REPLY_SECONDS:
         yield from compare(server, measure(server, OURS | PEERS))
