@@ -122,14 +122,14 @@ class Road:
         """Go the way to the held login and, if it is a whole one, to the end."""
         try:
             with self.browser(login.number) as browser:
-                self._hold(browser, login)
+                self.hold(browser, login)
                 if login.whole:
                     self._complete(browser, login)
             login.done_at = time.monotonic()
         except FailedStepError as error:
             login.failure = str(error)
 
-    def _hold(self, browser: requests.Session, login: Login) -> None:
+    def hold(self, browser: requests.Session, login: Login) -> None:
         page = ask(browser, "GET", f"{self.url}/login/")
         fields = {"login": login.name, "password": USER_PASSWORD}
         answer = ask(
