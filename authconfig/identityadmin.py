@@ -73,11 +73,17 @@ class IdentitiesMixin:
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
+LINE = (
+    '{} ({} {})'
+    ' <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
+)
+
+
 def _line(identity: ProviderIdentity) -> SafeString:
     url = reverse(f"admin:{DISCONNECT}", args=[identity.user_id, identity.pk])
     used = identity.last_used_at or identity.created_at
     return format_html(
-        '{} ({} {}) <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+        LINE,
         str(identity),
         gettext("last used"),
         moment(used),
