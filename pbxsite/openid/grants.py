@@ -12,6 +12,7 @@ from allauth.idp.oidc.models import Token
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -89,8 +90,8 @@ def end(grant: Grant) -> None:
 def forget_old() -> None:
     """Delete what no client can use any more."""
     Token.objects.expired().delete()
-    kept = Token.objects.values("hash")
-    GrantedToken.objects.exclude(hash__in=kept).delete()
+    kept = Token.objects.filter(hash=OuterRef("hash"))
+    GrantedToken.objects.filter(~Exists(kept)).delete()
     old = Grant.objects.filter(created_at__lt=timezone.now() - REMEMBERED_TTL)
     old.filter(tokens=None).delete()
 
