@@ -422,6 +422,8 @@ def anna(
     user.save()
 
 
+# It computes without a pause: a busy machine takes several times as long.
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("anna")
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="there the long one does it")
 def test_the_second_factor_does_what_its_model_does() -> None:
