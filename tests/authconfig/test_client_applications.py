@@ -68,6 +68,14 @@ def test_refusal_names_the_fault_and_the_remedy(
     assert not ClientApplication.objects.filter(name="Chat").exists()
 
 
+def test_page_calls_a_client_by_its_very_name(admin_client_myapps: Browser) -> None:
+    myapps = ClientApplication.objects.get(slug="myapps")
+    page = admin_client_myapps.get(f"{ADMIN}{myapps.pk}/change/").content.decode()
+
+    assert ">myApps</a>" in page
+    assert "MyApps" not in page
+
+
 def test_myapps_keeps_its_kind_and_its_short_name(admin_client_myapps: Browser) -> None:
     myapps = ClientApplication.objects.get(slug="myapps")
     changed = CHAT | {"name": "Our apps", "kind": "mypbx", "slug": "other"}
