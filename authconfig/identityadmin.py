@@ -74,7 +74,7 @@ class IdentitiesMixin:
 
 
 LINE = (
-    '{} ({} {})'
+    "{} ({} {})"
     ' <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
 )
 
