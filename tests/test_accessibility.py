@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from django.apps import apps
+from django.conf import settings
+from django.contrib.admin import site as registry
+from django.template.loader import render_to_string
+from django.urls import reverse
+from playwright.sync_api import Page, Route, expect
 
+from authconfig.choices import AuthenticationType
+from pbxsite.forward.hop import MOST_ROUNDS
 from tests import axe
 from tests.conftest import NewPage
 from tests.site import (
@@ -26,15 +33,19 @@ from tests.totp import totp
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PASSWORD = "a long user's password"
+APPS = "https://apps.example.com/"
 # One command for all of them; Ines has no address.
 USERS = f"""
 from authconfig.models import PbxUser
-for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi"):
+for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "kurt"):
     PbxUser.objects.create_user(name, "{PASSWORD}", email=name + "@example.com")
 PbxUser.objects.create_user("ines", "{PASSWORD}")
 from allauth.mfa.models import Authenticator
 hans = PbxUser.objects.create_user("hans", "{PASSWORD}", email="hans@example.com")
 Authenticator.objects.create(user=hans, type="totp", data=dict(secret=""))
+from authconfig.models import ClientApplication, ProviderIdentity
+ProviderIdentity.objects.create(user=hans, issuer="https://idp.example", subject="7")
+ClientApplication.objects.filter(slug="mypbx").update(return_urls="{APPS}")
 """
 OAUTH2 = (
     "authentication_type=pbx_and_oauth2",
@@ -121,6 +132,74 @@ def test_login_pages(site: Site, new_page: NewPage, check: Check) -> None:
     check(page, "oauth2-unreachable")
 
 
+def test_pages_on_the_way_to_a_client(
+    site: Site, new_page: NewPage, check: Check
+) -> None:
+    page, clients = new_page(), f"{site.url}/clients/mypbx"
+    page.goto(f"{clients}/failed/")
+    check(page, "client-without-a-proxy")
+    page.goto(f"{clients}/failed/?host=https://elsewhere.example.com")
+    check(page, "client-elsewhere")
+    page.goto(f"{clients}/failed/?host={APPS}&return={APPS}")
+    check(page, "client-stale")
+    log_in(page, site, "kurt", PASSWORD, "/mypbx/login/")
+    expect(page).to_have_url(f"{site.url}/account/")
+    # The page leads on at once: nobody is there, and it stays.
+    page.route(f"{APPS}**", lambda route: route.fulfill(status=204))
+    page.goto(f"{clients}/open/?return={APPS}")
+    check(page, "client-open")
+    for _ in range(MOST_ROUNDS):
+        page.request.get(f"{clients}/open/?return={APPS}")
+    page.goto(f"{clients}/open/?return={APPS}")
+    expect(page.get_by_role("heading", name="keeps asking")).to_be_visible()
+    check(page, "client-round")
+    with oauth2_only(site):
+        page.goto(f"{clients}/open/")
+        expect(page.get_by_role("heading", name="closed")).to_be_visible()
+        check(page, "client-closed")
+
+
+@contextmanager
+def oauth2_only(site: Site) -> Iterator[None]:
+    """Past the page's rules: no administrator has an account of the provider."""
+    _choose_type(site, AuthenticationType.OAUTH2_ONLY)
+    yield
+    _choose_type(site, AuthenticationType.PBX_AND_OAUTH2)
+
+
+def _choose_type(site: Site, chosen: AuthenticationType) -> None:
+    change = (
+        "from authconfig.models import AuthenticationSettings as Row;"
+        f"row = Row.load(); row.authentication_type = {chosen.value!r}; row.save()"
+    )
+    site.manage("shell", "--no-imports", "-c", change)
+
+
+def test_pages_of_faults(site: Site, new_page: NewPage, check: Check) -> None:
+    page = new_page()
+    page.route(f"{site.url}/400/", from_a_foreign_host)
+    for status in (500, 503):
+        page.route(f"{site.url}/{status}/", template_of(status))
+    for status in (400, 500, 503):
+        answer = page.goto(f"{site.url}/{status}/")
+        assert answer
+        assert answer.status == status
+        check(page, str(status))
+
+
+def from_a_foreign_host(route: Route) -> None:
+    headers = route.request.headers | {"host": "elsewhere.example.com"}
+    route.fulfill(response=route.fetch(headers=headers))
+
+
+def template_of(status: int) -> Callable[[Route], None]:
+    """As the site answers: without a request, so without anything that can fail."""
+    page = render_to_string(f"{status}.html")
+    return lambda route: route.fulfill(
+        status=status, body=page, content_type="text/html"
+    )
+
+
 def test_waiting_pages(site: Site, hold: Hold, new_page: NewPage, check: Check) -> None:
     page, code, link = hold("anna")
     check(page, "waiting")
@@ -183,6 +262,13 @@ def test_ended_waiting_pages(
     log_in(page, site, "ines", PASSWORD)
     check(page, "refused-no-address")
 
+    for _ in range(settings.LIMIT_HELD_LOGINS[0]):
+        log_in(page, site, "kurt", PASSWORD)
+        expect(page.locator("#approval-code")).to_be_visible()
+    log_in(page, site, "kurt", PASSWORD)
+    expect(page.get_by_text("Too many logins")).to_be_visible()
+    check(page, "refused-too-many")
+
 
 def test_page_of_a_required_factor(
     site: Site, hold: Hold, new_page: NewPage, check: Check
@@ -234,9 +320,13 @@ def test_account_pages(
         page.goto(site.url + path)
         check(page, name)
     page.goto(f"{site.url}/account/password/")
-    page.get_by_label("Present password").fill("wrong")
-    page.locator("main button[type=submit]").first.click()
+    change_password(page)
+    expect(page.locator(".fault")).to_be_visible()
     check(page, "password-faults")
+    for _ in range(5):
+        change_password(page)
+    expect(page.get_by_role("heading", name="Too many attempts")).to_be_visible()
+    check(page, "429")
     page.goto(f"{site.url}/account/")
     page.context.clear_cookies(name="pbx_csrf")
     page.get_by_role("banner").get_by_role("button", name="Log out").click()
@@ -253,6 +343,13 @@ def test_account_pages(
     check(page, "account-pending")
     page.click("form.approval button[value=reject]")
     expect(page).to_have_url(f"{site.url}/account/rejected/")
+
+
+def change_password(page: Page) -> None:
+    """With a wrong one; the browser sends only what is filled in and long enough."""
+    for label in ("Present password", "New password", "New password again"):
+        page.get_by_label(label, exact=True).fill("a wrong password")
+    page.get_by_role("button", name="Change password").click()
 
 
 def test_factor_pages(site: Site, new_page: NewPage, check: Check) -> None:
@@ -315,8 +412,8 @@ def admin(site: Site, new_page: NewPage) -> Page:
 def test_admin_pages(site: Site, admin: Page, hold: Hold, check: Check) -> None:
     hold("anna")
     check(admin, "admin")
-    models = models_of(admin)
-    assert len(models) >= 9
+    models = models_of_the_admin()
+    assert set(models_of(admin)) <= set(models)
     for path in models:
         name = path.split("/")[-2]
         admin.goto(site.url + path)
@@ -324,6 +421,13 @@ def test_admin_pages(site: Site, admin: Page, hold: Hold, check: Check) -> None:
         for kind, link in of_one(admin, path).items():
             admin.goto(link)
             check(admin, f"admin-{name}-{kind}")
+
+
+def models_of_the_admin() -> list[str]:
+    """Return the list of each model: some are in no menu."""
+    models = [model for model in apps.get_models() if registry.is_registered(model)]
+    names = (f"{model._meta.app_label}_{model._meta.model_name}" for model in models)
+    return sorted(reverse(f"admin:{name}_changelist") for name in names)
 
 
 def models_of(page: Page) -> list[str]:
@@ -373,6 +477,11 @@ def test_pages_that_the_lists_lead_on_to(site: Site, admin: Page, check: Check) 
     admin.get_by_role("link", name="anna", exact=True).click()
     admin.goto(admin.url.replace("/change/", "/password/"))
     check(admin, "admin-password")
+    admin.goto(f"{site.url}/admin/authconfig/pbxuser/?q=hans")
+    admin.get_by_role("link", name="hans", exact=True).click()
+    check(admin, "admin-user-with-account")
+    admin.get_by_role("link", name="Disconnect").click()
+    check(admin, "admin-disconnect")
     admin.goto(f"{site.url}/admin/usersessions/usersession/")
     admin.get_by_role("row", name="admin").get_by_role("checkbox").first.check()
     admin.locator('select[name="action"]').select_option("end_selected")
