@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.admin import site as registry
 from django.template.loader import render_to_string
 from django.urls import reverse
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from authconfig.choices import AuthenticationType
 from pbxsite.forward.hop import MOST_ROUNDS
@@ -488,6 +488,29 @@ def test_pages_that_the_lists_lead_on_to(site: Site, admin: Page, check: Check) 
     admin.get_by_role("button", name="Run").click()
     expect(admin.get_by_text("End these sessions?").first).to_be_visible()
     check(admin, "admin-confirm")
+
+
+def test_pages_of_the_voicemail_key_and_of_an_import(
+    site: Site, admin: Page, check: Check
+) -> None:
+    key = f"{site.url}/admin/authconfig/authenticationsettings/voicemail-key"
+    admin.goto(f"{key}/make/")
+    check(admin, "voicemail-key-make")
+    admin.locator("#content button[type=submit]").click()
+    check(admin, "voicemail-key")
+    admin.goto(f"{key}/revoke/")
+    check(admin, "voicemail-key-revoke")
+    for name, address, told in (
+        ("import-preview", "nora@example.com", "1 user added"),
+        ("import-faults", "no address", "the file has 1 fault"),
+    ):
+        admin.goto(f"{site.url}/admin/authconfig/pbxuser/import/")
+        lines = f"name,long_name,email,number,active\nnora,Nora,{address},,1\n"
+        file = FilePayload(name="users.csv", mimeType="text/csv", buffer=lines.encode())
+        admin.set_input_files("input[type=file]", file)
+        admin.get_by_role("button", name="Preview").click()
+        expect(admin.get_by_text(told)).to_be_visible()
+        check(admin, name)
 
 
 def of_one(page: Page, path: str) -> dict[str, str]:

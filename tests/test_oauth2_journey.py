@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests import axe
 from tests.conftest import NewPage
 from tests.provider import Provider
 from tests.site import (
@@ -46,6 +47,24 @@ def oauth2(site: Site, provider: Provider) -> Callable[..., None]:
     return use
 
 
+def check(page: Page, name: str) -> None:
+    page.wait_for_load_state()
+    look(page, name)
+    assert axe.faults(page) == []
+
+
+def test_the_page_on_the_way_to_the_provider(
+    site: Site, new_page: NewPage, oauth2: Callable[..., None], provider: Provider
+) -> None:
+    page = new_page()
+    # It leads on at once: nobody is there, and it stays.
+    page.route(f"{provider.issuer}/**", lambda route: route.fulfill(status=204))
+    page.goto(f"{site.url}/login/")
+    page.click(BUTTON)
+    expect(page.get_by_role("link", name="Continue")).to_be_visible()
+    check(page, "oauth2-start")
+
+
 def log_in_there(page: Page, account: str) -> None:
     page.fill('input[name="login"]', account)
     page.fill('input[name="password"]', "any")
@@ -81,17 +100,20 @@ def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
     page = new_page()
     log_in(page, site, "admin", ADMIN_PASSWORD)
     page.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
-    with page.context.expect_page() as opened:
-        page.get_by_role("button", name="Log in there").click()
-    tab = opened.value
+    page.get_by_label("Client ID").fill("")
+    tab = opened_by(page)
+    expect(tab.get_by_text("These values cannot be tested")).to_be_visible()
+    check(tab, "roundtrip-faults")
+    page.reload()
+    tab = opened_by(page)
     log_in_there(tab, "2")
     expect(tab.get_by_text("Nobody would be logged in")).to_be_visible()
-    look(tab, "roundtrip-failed")
+    check(tab, "roundtrip-failed")
     tab.get_by_role("button", name="Connect it to my PBX user").click()
     expect(tab.get_by_text("This account logs in as")).to_have_text(
         "This account logs in as admin."
     )
-    look(tab, "roundtrip-ok")
+    check(tab, "roundtrip-ok")
 
     page.get_by_label("OAuth2 only").check()
     page.get_by_role("button", name="Save", exact=True).click()
@@ -99,12 +121,18 @@ def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
     other = new_page()
     other.goto(f"{site.url}/login/?next=/admin/")
     expect(other.locator('input[name="password"]')).to_have_count(0)
-    look(other, "oauth2-only")
+    check(other, "oauth2-only")
     other.click(BUTTON)
     log_in_there(other, "2")
     expect(other).to_have_url(re.compile(r"/admin/$"))
     site.manage("authconfig", "set", "authentication_type=pbx_and_oauth2")
     disconnect(site, "admin")
+
+
+def opened_by(page: Page) -> Page:
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Log in there").click()
+    return opened.value
 
 
 def disconnect(site: Site, name: str) -> None:
@@ -120,14 +148,14 @@ def test_an_administrator_connects_the_account_first(
     page.click(BUTTON)
     log_in_there(page, "2")
     expect(page.get_by_text("connect your account first")).to_be_visible()
-    look(page, "connect-first")
+    check(page, "connect-first")
 
     log_in(page, site, "admin", ADMIN_PASSWORD)
     page.get_by_role("button", name="Connect").click()
     # Whoever is signed in here has to show himself there once more.
     log_in_there(page, "2")
     expect(page.get_by_text("is connected: you can log in with it")).to_be_visible()
-    look(page, "connected")
+    check(page, "connected")
 
     other = new_page()
     other.goto(f"{site.url}/login/?next=/admin/")
@@ -148,6 +176,6 @@ def test_the_login_page_is_there_while_the_provider_is_not(
     expect(page.get_by_text("does not answer at present")).to_be_visible()
     expect(page.get_by_text(re.compile(r"Reference: \w{8}"))).to_be_visible()
     expect(page.locator(BUTTON)).to_be_visible()
-    look(page, "provider-down")
+    check(page, "provider-down")
     log_in(page, site, "admin", ADMIN_PASSWORD)
     expect(page).to_have_url(f"{site.url}/account/")
