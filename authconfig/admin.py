@@ -295,7 +295,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     def pbx_password(self, user: PbxUser) -> SafeString:
         has_one = user.has_usable_password()
         return format_html(
-            '{} <a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+            '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>',
             gettext("Set.") if has_one else gettext("None."),
             reverse("admin:auth_user_password_change", args=[user.pk]),
             gettext("Change or remove it") if has_one else gettext("Set one"),
