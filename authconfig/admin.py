@@ -38,7 +38,7 @@ from authconfig.choices import Event, Origin
 from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
 from authconfig.identityadmin import IdentitiesMixin
-from authconfig.lists import AddressSearch, GrowingList, ReadOnlyAdmin, moment
+from authconfig.lists import LINK, AddressSearch, GrowingList, ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.rights import RightsMixin
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
@@ -295,7 +295,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     def pbx_password(self, user: PbxUser) -> SafeString:
         has_one = user.has_usable_password()
         return format_html(
-            '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>',
+            LINK,
             gettext("Set.") if has_one else gettext("None."),
             reverse("admin:auth_user_password_change", args=[user.pk]),
             gettext("Change or remove it") if has_one else gettext("Set one"),

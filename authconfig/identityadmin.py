@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from authconfig import identities
 from authconfig.clients import origin_of
-from authconfig.lists import moment
+from authconfig.lists import LINK, moment
 from authconfig.lockout import needs_identity
 from authconfig.models import PbxUser, ProviderIdentity
 
@@ -73,23 +73,11 @@ class IdentitiesMixin:
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
-LINE = (
-    "{} ({} {})"
-    ' <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
-)
-
-
 def _line(identity: ProviderIdentity) -> SafeString:
     url = reverse(f"admin:{DISCONNECT}", args=[identity.user_id, identity.pk])
     used = identity.last_used_at or identity.created_at
-    return format_html(
-        LINE,
-        str(identity),
-        gettext("last used"),
-        moment(used),
-        url,
-        gettext("Disconnect"),
-    )
+    text = f"{identity} ({gettext('last used')} {moment(used)})"
+    return format_html(LINK, text, url, gettext("Disconnect"))
 
 
 def _consequence(user: PbxUser) -> str:

@@ -25,14 +25,13 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from authconfig.choices import AsksBy
 from authconfig.clientadmin import ClientApplicationAdmin, record_change
-from authconfig.lists import moment
+from authconfig.lists import LINK, moment
 from authconfig.models import ClientApplication
 from authconfig.reauthentication import reauthentication_required
 from pbxsite.openid.clients import forget, keep_in_step, new_secret
 from pbxsite.openid.models import OpenIdClient
 
 CHANGE = "admin:authconfig_clientapplication_change"
-LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
 SECRET = "authconfig_clientapplication_secret"  # noqa: S105
 
 
