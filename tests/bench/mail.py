@@ -15,11 +15,8 @@ from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.bench.delays import delays
 from tests.bench.figures import Figure
 from tests.bench.mailers import (
-    BARE,
-    DJANGO,
-    DJANGO_MAILER,
+    BARE_MERGED,
     PEERS,
-    POST_OFFICE,
     THREADS,
     Mailer,
     forget_ours,
@@ -53,7 +50,7 @@ def figures() -> Iterator[Figure]:
 
 def compare(server: str, rates: Rates) -> Iterator[Figure]:
     for ours in OURS:
-        for peer in (BARE, POST_OFFICE, DJANGO_MAILER, DJANGO):
+        for peer in PEERS:
             yield ratio(f"{ours}, {server}", rates[ours], peer, rates[peer])
 
 
@@ -126,13 +123,16 @@ def _time(one: Mailer, pipe: multiprocessing.connection.Connection) -> None:
 
 def with_old_rows() -> Iterator[Figure]:
     """Compare with the queue of years behind it; bare SMTP tells a busier machine."""
-    before = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
+    before = measure(AT_ONCE, OURS | {BARE_MERGED: PEERS[BARE_MERGED]})
     old = PbxUser.objects.create_user("old", None, email="old@example.com")
     add_old_mails(old, OLD_ROWS)
-    after = measure(AT_ONCE, OURS | {BARE: PEERS[BARE]})
+    after = measure(AT_ONCE, OURS | {BARE_MERGED: PEERS[BARE_MERGED]})
     for ours in OURS:
         relative = [
-            [one / bare for one, bare in zip(rates[ours], rates[BARE], strict=True)]
+            [
+                one / bare
+                for one, bare in zip(rates[ours], rates[BARE_MERGED], strict=True)
+            ]
             for rates in (after, before)
         ]
         name = f"{ours}, {OLD_ROWS} old rows"

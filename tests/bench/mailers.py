@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
+from email.utils import localtime, make_msgid
+from functools import partial
 
 import mailer
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.management import call_command
-from django.utils import timezone
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
 from mailer.engine import send_all
 from mailer.models import Message, MessageLog
 from post_office.models import STATUS as PEER_STATUS
@@ -24,9 +27,10 @@ from post_office.models import Email
 from authconfig.models import AuditEvent, PbxUser, current_settings
 from verification import outbox
 from verification.accounts import account_of
-from verification.choices import MailState
-from verification.mails import message_of
+from verification.choices import MailKind, MailState
+from verification.mails import CONTEXTS, message_of
 from verification.models import LoginSession, OutgoingEmail
+from verification.smtp import Account
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SENDER = "pbx@example.com"
@@ -86,18 +90,44 @@ def queued() -> list[OutgoingEmail]:
     return list(mails.select_related("user", "login__user"))
 
 
+def count_queued() -> int:
+    """Count what the bare ones were given: they write nothing down."""
+    return OutgoingEmail.objects.filter(state=MailState.QUEUED).count()
+
+
 def count_ours() -> int:
     return OutgoingEmail.objects.filter(
         state=MailState.SENT, login__user_agent=AGENT
     ).count()
 
 
-def empty_bare() -> None:
-    """Render each mail and send it with the standard library alone."""
+def send_bare(make: Callable[[OutgoingEmail, Account], EmailMessage]) -> None:
+    """Make each message and send it with the standard library alone."""
     account = account_of(current_settings())
     with smtplib.SMTP(account.server, account.port) as server:
         for mail in queued():
-            server.send_message(message_of(mail, account), SENDER, [mail.recipient])
+            server.send_message(make(mail, account), SENDER, [mail.recipient])
+
+
+def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
+    """Make the same mail as anybody would, by Django and the standard library."""
+    with translation.override(mail.language):
+        template, context = CONTEXTS[MailKind(mail.kind)](mail)
+        context["site_name"] = settings.SITE_NAME
+        context["contact_line"] = settings.CONTACT_LINE
+        subject, text, html = (
+            render_to_string(f"verification/mail/{template}_{part}", context)
+            for part in ("subject.txt", "body.txt", "body.html")
+        )
+    message = EmailMessage()
+    message["Subject"] = subject.strip()
+    message["From"] = account.email_address
+    message["To"] = mail.recipient
+    message["Date"] = localtime()
+    message["Message-ID"] = make_msgid(domain="example.com")
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    return message
 
 
 def rendered(count: int) -> list[tuple[str, str, str, str]]:
@@ -155,14 +185,16 @@ def empty_django() -> None:
 
 
 THREADS = settings.POST_OFFICE["THREADS_PER_PROCESS"]
-BARE, POST_OFFICE, DJANGO_MAILER, DJANGO = (
+BARE, BARE_MERGED, POST_OFFICE, DJANGO_MAILER, DJANGO = (
     "bare smtplib, one connection",
+    "bare smtplib with this site's own rendering, one connection",
     f"post_office, {THREADS} connections",
     "django-mailer, one connection",
     "Django's backend, a connection per mail",
 )
 PEERS = {
-    BARE: Mailer(fill_ours, empty_bare, lambda: len(queued())),
+    BARE: Mailer(fill_ours, partial(send_bare, plain_message), count_queued),
+    BARE_MERGED: Mailer(fill_ours, partial(send_bare, message_of), count_queued),
     POST_OFFICE: Mailer(
         fill_post_office,
         empty_post_office,
