@@ -6,11 +6,9 @@ longer the row's, and changes nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -29,15 +27,24 @@ from verification.models import OutgoingEmail
 SWEEP_SIZE = 1000
 # Every quarter of an hour for five days, by so many times the usual number.
 TRIES_OF_DAYS = 64
-# The two statements that every mail takes: Django's own cost several times as much.
+# The statements that every mail takes: Django's own cost several times as much.
 NOTE_DATA_BEGINS = f"""
 UPDATE {OutgoingEmail._meta.db_table} SET data_began_at = %s
 WHERE id = %s AND attempts = %s AND state = '{MailState.SENDING}'
 AND lease_expires_at > %s
 """  # noqa: S608  # names and constants of ours
-# Of PostgreSQL alone: many mails with their lines in the audit log, in one go.
-RECORD_SENT = f"""
-WITH sent AS (
+# The next ones are of PostgreSQL alone: many mails, with their lines in the audit log,
+# in one go.
+BEGUN = f"""
+begun AS (
+  UPDATE {OutgoingEmail._meta.db_table} AS mail SET data_began_at = new.at
+  FROM (VALUES %s) AS new (id, attempts, at)
+  WHERE mail.id = new.id AND mail.attempts = new.attempts
+  AND mail.state = '{MailState.SENDING}' AND mail.lease_expires_at > new.at
+  RETURNING mail.id
+)"""  # noqa: S608
+SENT = f"""
+sent AS (
   UPDATE {OutgoingEmail._meta.db_table} AS mail
   SET state = '{MailState.SENT}', ended_at = new.at, stage = '', fault = '',
     code = 250, words = new.words
@@ -45,15 +52,15 @@ WITH sent AS (
   WHERE mail.id = new.id AND mail.attempts = new.attempts
   AND mail.state = '{MailState.SENDING}'
   RETURNING mail.id, kind, user_id, at, new.words, user_name
-)
-INSERT INTO {AuditEvent._meta.db_table}
-  (at, event, user_id, user_name, client, method, user_agent, detail, proof)
-SELECT at, '{Event.MAIL_SENT}', user_id, user_name, '', '', '',
-  kind || ' ' || id || ': {MailState.SENT} ' || words, ''
-FROM sent
-"""  # noqa: S608
+), told AS (
+  INSERT INTO {AuditEvent._meta.db_table}
+    (at, event, user_id, user_name, client, method, user_agent, detail, proof)
+  SELECT at, '{Event.MAIL_SENT}', user_id, user_name, '', '', '',
+    kind || ' ' || id || ': {MailState.SENT} ' || words, ''
+  FROM sent
+)"""  # noqa: S608
+BEGUN_ROW, SENT_ROW = "(%s, %s, %s::timestamptz)", "(%s, %s, %s::timestamptz, %s, %s)"
 ACCEPTED = {"stage": "", "fault": "", "code": 250}
-ROW = "(%s, %s, %s::timestamptz, %s, %s)"
 
 
 class LostClaimError(RuntimeError):
@@ -99,33 +106,57 @@ def _lease(now: datetime) -> datetime:
 
 
 def renew(mails: Iterable[OutgoingEmail]) -> None:
-    """Say that their worker lives."""
+    """Say that their worker lives.
+
+    One by one: who holds a single row's lock waits for nobody who waits for it.
+    """
     lease = _lease(timezone.now())
-    for rows in _unchanged(mails):
-        rows.update(lease_expires_at=lease)
+    for mail in mails:
+        change(mail, lease_expires_at=lease)
 
 
-def note_data_begins(mail: OutgoingEmail) -> None:
-    """From here on a lost worker leaves it unknown whether the mail went out."""
+def write_down(beginning: Sequence[OutgoingEmail], sent: Sequence[Sent]) -> set[int]:
+    """Note whose content begins, and what the server took, unless the claim was lost.
+
+    From its beginning on a lost worker leaves it unknown whether a mail went out.
+    Return the keys of those that may begin: they are still ours.
+    """
     now = timezone.now()
-    with connection.cursor() as cursor:
-        at = connection.ops.adapt_datetimefield_value(now)
-        cursor.execute(NOTE_DATA_BEGINS, [at, mail.pk, mail.attempts, at])
-        if cursor.rowcount != 1:
-            raise LostClaimError(mail.pk)
-    mail.data_began_at = now
-
-
-def record_sent(sent: Sequence[Sent]) -> None:
-    """Record what the server took, except where the claim was lost."""
-    if connection.vendor != "postgresql":
+    if connection.vendor == "postgresql" and (sent or len(beginning) > 1):
+        begun = _write_at_once(beginning, sent, now)
+    else:
         for one in sent:
             end(one.mail, MailState.SENT, at=one.at, **ACCEPTED, words=one.words)
-        return
-    values = ", ".join(ROW for _ in sent)
-    rows = ((s.mail.pk, s.mail.attempts, s.at, s.words, s.mail.user.name) for s in sent)
+        begun = {mail.pk for mail in beginning if _note_data_begins(mail, now)}
+    for mail in beginning:
+        if mail.pk in begun:
+            mail.data_began_at = now
+    return begun
+
+
+def _note_data_begins(mail: OutgoingEmail, now: datetime) -> bool:
+    at = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        cursor.execute(RECORD_SENT.replace("%s", values, 1), list(chain(*rows)))
+        cursor.execute(NOTE_DATA_BEGINS, [at, mail.pk, mail.attempts, at])
+        return bool(cursor.rowcount == 1)
+
+
+def _write_at_once(
+    beginning: Sequence[OutgoingEmail], sent: Sequence[Sent], now: datetime
+) -> set[int]:
+    parts, values = [], list[Any]()
+    if sent:
+        parts.append(SENT % ", ".join(SENT_ROW for _ in sent))
+        for s in sent:
+            values += s.mail.pk, s.mail.attempts, s.at, s.words, s.mail.user.name
+    if beginning:
+        parts.append(BEGUN % ", ".join(BEGUN_ROW for _ in beginning))
+        for mail in beginning:
+            values += mail.pk, mail.attempts, now
+    asked = "SELECT id FROM begun" if beginning else "SELECT id FROM sent WHERE false"
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {', '.join(parts)} {asked}", values)
+        return {key for (key,) in cursor.fetchall()}
 
 
 def _detail(mail: OutgoingEmail, state: MailState, words: object) -> str:
@@ -174,19 +205,10 @@ def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:
 
 def change(mail: OutgoingEmail, **values: Any) -> bool:
     """Change the row if it is still as it was read."""
-    [rows] = _unchanged([mail])
+    rows = OutgoingEmail.objects.filter(
+        pk=mail.pk, state=mail.state, attempts=mail.attempts
+    )
     return rows.update(**values) == 1
-
-
-def _unchanged(mails: Iterable[OutgoingEmail]) -> list[QuerySet[OutgoingEmail]]:
-    """Return queries for the rows that are as they were read; mostly it is one."""
-    keys: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for mail in mails:
-        keys[mail.state, mail.attempts].append(mail.pk)
-    return [
-        OutgoingEmail.objects.filter(pk__in=pks, state=state, attempts=attempts)
-        for (state, attempts), pks in keys.items()
-    ]
 
 
 def requeue_abandoned() -> int:

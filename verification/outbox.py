@@ -10,7 +10,6 @@ import logging
 import re
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,9 +27,10 @@ from authconfig.models import current_settings
 from verification import claims, log_context
 from verification.accounts import account_of
 from verification.choices import LoginState, MailKind, MailPriority, MailState, Stage
-from verification.claims import LostClaimError, Sent
+from verification.claims import LostClaimError
 from verification.mails import message_of
 from verification.models import OutgoingEmail
+from verification.recorder import Recorder
 from verification.smtp import Account, Connection, Line, Pool, SmtpError
 from verification.smtp.faults import Fault
 
@@ -188,30 +188,6 @@ class Run:
                 connections.close_all()
 
 
-class Recorder:
-    """Whoever records what was sent does so for all threads that wait for it."""
-
-    def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
-        self._lock = Lock()
-
-    def add(self, mail: OutgoingEmail, words: str) -> None:
-        self._sent.append(Sent(mail, words, timezone.now()))
-        self.flush()
-
-    def flush(self) -> None:
-        """What cannot be recorded now is kept for the next time."""
-        while self._sent and self._lock.acquire(blocking=False):
-            batch = [self._sent.popleft() for _ in range(len(self._sent))]
-            try:
-                claims.record_sent(batch)
-            except DatabaseError:
-                self._sent.extendleft(reversed(batch))
-                raise
-            finally:
-                self._lock.release()
-
-
 pool, recorder = Pool(), Recorder()
 _running, _woken = Lock(), Event()
 
@@ -270,7 +246,7 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
         message=message,
         sender=account.email_address,
         recipient=mail.recipient,
-        before_data=partial(claims.note_data_begins, mail),
+        before_data=partial(recorder.note_data_begins, mail),
     )
     return line.send(account, send)
 

@@ -354,7 +354,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(mail: OutgoingEmail, line: object) -> str:
-        claims.note_data_begins(mail)
+        claims.write_down([mail], [])
         raise RuntimeError
 
     monkeypatch.setattr(outbox, "_send", fail)

@@ -358,12 +358,15 @@ def test_a_dead_workers_claims_go_out_within_half_a_minute(
 def test_what_was_sent_while_the_database_was_away_is_recorded_later(
     queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(sent: object) -> None:
-        raise OperationalError("away")
+    def fail(beginning: list[OutgoingEmail], sent: list[claims.Sent]) -> set[int]:
+        if sent:
+            raise OperationalError("away")
+        return write_down(beginning, sent)
 
     queue()
+    write_down = claims.write_down
     with monkeypatch.context() as patch:
-        patch.setattr(claims, "record_sent", fail)
+        patch.setattr(claims, "write_down", fail)
         with pytest.raises(OperationalError):
             outbox.deliver_due()
     assert states() == [MailState.SENDING]
@@ -383,7 +386,7 @@ def test_what_was_sent_under_a_lost_claim_is_not_recorded(
     ]
     OutgoingEmail.objects.filter(pk=lost.pk).update(attempts=2)
 
-    claims.record_sent(sent)
+    claims.write_down([], sent)
 
     assert states() == [MailState.SENT, MailState.SENDING]
     [told] = AuditEvent.objects.filter(event=Event.MAIL_SENT)
@@ -415,7 +418,7 @@ def test_a_recording_left_within_its_body_goes_once_more(
 ) -> None:
     voicemail()
     [mail] = claims.claim(1)
-    claims.note_data_begins(mail)
+    assert claims.write_down([mail], []) == {mail.pk}
     with time_machine.travel(timezone.now() + timedelta(minutes=1)):
         claims.requeue_abandoned()
         outbox.deliver_due()
