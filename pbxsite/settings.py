@@ -243,8 +243,9 @@ LOGIN_SESSION_TTL = timedelta(minutes=10)
 # Each sends a mail; those that were completed do not count.
 LIMIT_HELD_LOGINS = user_rate("LIMIT_HELD_LOGINS", default="5/10m/user")
 WAITS_AFTER_REJECTION = [timedelta(minutes=m) for m in (1, 5, 15)]
-# A worker renews its leases every five seconds; the clocks of all of them have to agree
-# better than that. What a dead one held goes out when its lease has ended.
+# A worker renews its leases every five seconds, so that 25 are always left: the clocks
+# of all workers have to agree better than that. What a dead one held goes out when its
+# lease has ended.
 MAIL_LEASE_TTL = timedelta(seconds=30)
 MAIL_MAX_ATTEMPTS = 8
 # How long the queue remembers mails that are over; 0 days: for ever.

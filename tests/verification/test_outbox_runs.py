@@ -395,6 +395,32 @@ def test_what_was_sent_under_a_lost_claim_is_not_recorded(
     assert (told.actor, told.address, told.proof) == (None, None, "")
 
 
+def test_what_begins_and_what_was_sent_is_written_together(queue: Queue) -> None:
+    first, second, lost = queue(), queue(), queue()
+    mails = {mail.pk: mail for mail in claims.claim(3)}
+    OutgoingEmail.objects.filter(pk=lost.pk).update(attempts=2)
+    assert claims.write_down([mails[first.pk]], []) == {first.pk}
+    sent = claims.Sent(mails[first.pk], "250 Ok", timezone.now())
+
+    begun = claims.write_down([mails[second.pk], mails[lost.pk]], [sent])
+
+    assert begun == {second.pk}
+    assert states() == [MailState.SENT, MailState.SENDING, MailState.SENDING]
+    began = OutgoingEmail.objects.order_by("pk").values_list("data_began_at", flat=True)
+    assert [moment is not None for moment in began] == [True, True, False]
+    assert mails[lost.pk].data_began_at is None
+    assert AuditEvent.objects.filter(event=Event.MAIL_SENT).count() == 1
+
+
+def test_nothing_begins_after_its_lease_has_ended(queue: Queue) -> None:
+    queue()
+    queue()
+    mails = claims.claim(2)
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert claims.write_down(mails, []) == set()
+
+
 # Doubt
 
 
