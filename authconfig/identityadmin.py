@@ -76,7 +76,7 @@ class IdentitiesMixin:
 def _line(identity: ProviderIdentity) -> SafeString:
     url = reverse(f"admin:{DISCONNECT}", args=[identity.user_id, identity.pk])
     used = identity.last_used_at or identity.created_at
-    text = f"{identity} ({gettext('last used')} {moment(used)})"
+    text = format_html("{} ({} {})", str(identity), gettext("last used"), moment(used))
     return format_html(LINK, text, url, gettext("Disconnect"))
 
 

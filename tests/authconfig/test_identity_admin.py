@@ -38,6 +38,7 @@ def test_the_users_page_shows_the_account(
     shown = admin_client_myapps.get(page(user)).content.decode()
 
     assert f"&lt;1&gt; ({ISSUER})" in shown
+    assert "&lt;span" not in shown
     assert disconnect(identity) in shown
 
 
