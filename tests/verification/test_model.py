@@ -349,7 +349,6 @@ class SecondFactor(RuleBasedStateMachine):
         user = PbxUser.objects.get()
         user.set_password(self._word())
         user.save(update_fields=["password"])
-        self._end_sessions()
 
     def _end_sessions(self, *, besides: int | None = None) -> None:
         """With a session ends what it knew of a login that is under way."""
@@ -387,6 +386,14 @@ class SecondFactor(RuleBasedStateMachine):
         return self.is_active and password == self.password
 
     def _post(self, browser: int, path: str, data: Any = None) -> Any:
+        """A session of an older password ends, with all it knew, when it is used.
+
+        That of somebody who is not active is not even looked at.
+        """
+        _began_at, password = self.signed_in.get(browser, (None, self.password))
+        if self.is_active and password != self.password:
+            del self.signed_in[browser]
+            self.held.pop(browser, None)
         return self.browsers[browser].post(path, data)
 
     def _decision(self, login: Login, decision: str) -> dict[str, str]:
