@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS = ROOT / "pbxsite/static/pbxsite/tokens.css"
-PAGES = [p for p in (ROOT / "templates").rglob("*.html") if "mail" not in p.parts]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+PAGES = [page for page in TEMPLATES if "mail" not in page.parts]
 DECLARATION = re.compile(r"--([\w-]+):\s*([^;]+);")
 TEXT_PAIRS = [
     ("text", "surface"),

@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, Starter
 from verification.models import LoginSession
 from verification.tokens import approval_code, link_token
 
-OWN = [name for name in app.tasks if not name.startswith("celery.")]
+OWN = sorted(name for name in app.tasks if not name.startswith("celery."))
 
 
 def published() -> list[str]:
