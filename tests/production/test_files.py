@@ -8,16 +8,25 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.certificates import make_authority
 from tests.production.servers import Nginx
 from tests.production.units import UNITS, Places, read_service, sections
 from tests.services import ROOT
+from tests.site import free_port
 
 SERVICES = ("pbx-web@.service", "pbx-worker.service", "pbx-beat.service")
 # systemd-analyze's measure: 10 is a service that may do all, 0 one that may do nothing.
 MOST_EXPOSURE = 1.5
 DEPLOY = ROOT / "docs" / "deploy.md"
+CLIENTS = (ROOT / "docs" / "clients.md").read_text()
+SECRET_ADDRESSES = (
+    "/PBX0/session.xml?id=secret",
+    "/login/rescue/?id=secret",
+    "/login/oauth2/callback/?state=a&code=secret",
+    "/.pbx-auth/myapps/enter/?code=secret",
+)
 needs_systemd = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="no systemd here"
 )
@@ -106,6 +115,35 @@ def test_the_logs_of_nginx_hold_no_query() -> None:
     assert format_
     assert not re.search(r"\$(request|request_uri|args|query_string)\b", format_[1])
     assert set(logs) == {"off", "/var/log/nginx/pbx-access.log pbx"}
+
+
+def test_an_error_of_nginx_does_not_log_a_secret(
+    tmp_path: Path, places: Places
+) -> None:
+    authority = make_authority()
+    nginx = Nginx(tmp_path, authority, places.static, [free_port(), free_port()])
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(authority.ca_pem)
+    nginx.start()
+    try:
+        for address in ("/account/", *SECRET_ADDRESSES):
+            url = f"{nginx.url}{address}"
+            answer = requests.get(url, verify=str(ca_file), timeout=10)
+            assert answer.status_code == 502
+    finally:
+        nginx.stop()
+
+    errors = (tmp_path / "pbx-error.log").read_text()
+    assert "/account/" in errors
+    assert "secret" not in errors
+
+
+def test_no_error_on_the_way_back_to_a_client_is_logged() -> None:
+    way_back = re.search(r"location /\.pbx-auth/ \{(.*?)\}", CLIENTS, re.DOTALL)
+
+    assert way_back
+    assert "access_log off;" in way_back[1]
+    assert "error_log /dev/null crit;" in way_back[1]
 
 
 def test_each_file_to_install_is_in_the_walk() -> None:
