@@ -146,6 +146,14 @@ def test_no_error_on_the_way_back_to_a_client_is_logged() -> None:
     assert "error_log /dev/null crit;" in way_back[1]
 
 
+def test_nobody_but_root_reads_a_backup() -> None:
+    blocks = re.findall(r"^```\n(.*?)^```$", DEPLOY.read_text(), re.M | re.DOTALL)
+    backups = [b for b in blocks if re.search("pg_dump|tar -c", b)]
+
+    assert len(backups) == 2
+    assert all(block.startswith("umask 077\n") for block in backups)
+
+
 def test_each_file_to_install_is_in_the_walk() -> None:
     words = DEPLOY.read_text()
 
