@@ -135,17 +135,22 @@ def _await(sock: socket.socket, event: int, deadline: Deadline) -> None:
 
 def describe(tls: ssl.SSLSocket) -> str:
     """Say which encryption it is, and whose certificate."""
-    certificate = x509.load_der_x509_certificate(
-        tls.getpeercert(binary_form=True) or b""
-    )
-    words = _("%(subject)s, issued by %(issuer)s, valid until %(date)s") % {
-        "subject": _common_name(certificate.subject),
-        "issuer": _common_name(certificate.issuer),
+    return f"{tls.version()}, {certificate_words(certificate_of(tls))}"
+
+
+def certificate_of(tls: ssl.SSLSocket) -> x509.Certificate:
+    """Return the server's certificate; ValueError if it is malformed."""
+    return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
+
+
+def certificate_words(certificate: x509.Certificate) -> str:
+    return _("%(subject)s, issued by %(issuer)s, valid until %(date)s") % {
+        "subject": common_name(certificate.subject),
+        "issuer": common_name(certificate.issuer),
         "date": date_format(certificate.not_valid_after_utc, "SHORT_DATE_FORMAT"),
     }
-    return f"{tls.version()}, {words}"
 
 
-def _common_name(name: x509.Name) -> str:
+def common_name(name: x509.Name) -> str:
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else name.rfc4514_string()

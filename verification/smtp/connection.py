@@ -9,11 +9,12 @@ from email.message import EmailMessage
 from types import TracebackType
 from typing import Self
 
+from authconfig.steps import Progress
 from verification.smtp.addresses import refuse_control_characters
 from verification.smtp.conversation import Conversation
 from verification.smtp.delivery import deliver
 from verification.smtp.opening import open_conversation
-from verification.smtp.values import Account, Progress
+from verification.smtp.values import Account
 
 # Seconds for the small talk on which no e-mail depends.
 SMALL_TALK_LIMIT = 5.0

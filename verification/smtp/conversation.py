@@ -7,12 +7,13 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from authconfig.steps import Progress, Step
 from verification.choices import Stage, StepState
 from verification.smtp.addresses import wire_host
 from verification.smtp.client import Client
 from verification.smtp.errors import SmtpError, readable
 from verification.smtp.faults import Fault, fault_of
-from verification.smtp.values import Account, Progress, Step
+from verification.smtp.values import Account
 
 Reply = tuple[int, bytes]
 

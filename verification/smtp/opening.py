@@ -11,14 +11,16 @@ from contextlib import closing, suppress
 from cryptography import x509
 from django.utils.translation import gettext as _
 
+from authconfig import network
 from authconfig.choices import SmtpSecurity
+from authconfig.network import Deadline, SocketAddress
 from verification.choices import Stage, StepState
-from verification.smtp import network
 from verification.smtp.addresses import greeting_name
 from verification.smtp.client import MECHANISMS, Client
 from verification.smtp.conversation import Conversation
 from verification.smtp.errors import SmtpError, readable
 from verification.smtp.faults import Fault, fault_of
+from verification.smtp.network import UnreachableError, connect, looking_context
 
 
 def open_conversation(talk: Conversation) -> None:
@@ -35,13 +37,12 @@ def open_conversation(talk: Conversation) -> None:
     _log_in(talk)
 
 
-def _resolve(talk: Conversation) -> list[network.SocketAddress]:
+def _resolve(talk: Conversation) -> list[SocketAddress]:
     account = talk.account
     with talk.stage(Stage.RESOLVE) as found:
         try:
-            addresses = network.resolve(
-                talk.host, account.port, account.connect_timeout
-            )
+            limit = Deadline(account.connect_timeout)
+            addresses = network.resolve(talk.host, account.port, limit)
         except (socket.gaierror, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error)
             raise talk.error(Stage.RESOLVE, words, Fault.NAME_UNKNOWN) from error
@@ -49,7 +50,7 @@ def _resolve(talk: Conversation) -> list[network.SocketAddress]:
     return addresses
 
 
-def _connect(talk: Conversation, addresses: list[network.SocketAddress]) -> None:
+def _connect(talk: Conversation, addresses: list[SocketAddress]) -> None:
     account = talk.account
 
     def name_address(address: str) -> None:
@@ -57,8 +58,8 @@ def _connect(talk: Conversation, addresses: list[network.SocketAddress]) -> None
 
     with talk.stage(Stage.CONNECT) as found:
         try:
-            sock = network.connect(addresses, account.connect_timeout, name_address)
-        except network.UnreachableError as error:
+            sock = connect(addresses, account.connect_timeout, name_address)
+        except UnreachableError as error:
             raise talk.error(Stage.CONNECT, str(error), error.fault) from error
         name = greeting_name(account.client_host_name)
         talk.client = Client(sock, name, account.reply_timeout)
@@ -105,7 +106,7 @@ def _offers(what: str) -> str:
     return _("The server offers: %(offers)s") % {"offers": what or "-"}
 
 
-def _peer(client: Client) -> network.SocketAddress:
+def _peer(client: Client) -> SocketAddress:
     assert client.sock is not None
     host, port = client.sock.getpeername()[:2]
     return str(host), int(port)
@@ -120,12 +121,12 @@ def _encryption(client: Client) -> str:
     version = str(client.sock.version())
     with suppress(ValueError):
         certificate = network.certificate_of(client.sock)
-        return f"{version}, {network.describe(certificate)}"
+        return f"{version}, {network.certificate_words(certificate)}"
     return version
 
 
 def _tls_error(
-    talk: Conversation, error: ssl.SSLError, address: network.SocketAddress
+    talk: Conversation, error: ssl.SSLError, address: SocketAddress
 ) -> SmtpError:
     fault = fault_of(error)
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -139,18 +140,18 @@ def _certificate_error(
     talk: Conversation,
     error: ssl.SSLCertVerificationError,
     fault: Fault,
-    address: network.SocketAddress,
+    address: SocketAddress,
 ) -> SmtpError:
     certificate = _look_at_certificate(talk, address)
     if certificate is None:
         return talk.error(Stage.TLS, error.verify_message, fault, issuer="?")
-    words = f"{error.verify_message}: {network.describe(certificate)}"
+    words = f"{error.verify_message}: {network.certificate_words(certificate)}"
     issuer = readable(network.common_name(certificate.issuer))
     return talk.error(Stage.TLS, words, fault, issuer=issuer)
 
 
 def _look_at_certificate(
-    talk: Conversation, address: network.SocketAddress
+    talk: Conversation, address: SocketAddress
 ) -> x509.Certificate | None:
     """Connect anew for a look: a failed handshake does not show the certificate."""
     account = talk.account
@@ -162,7 +163,7 @@ def _look_at_certificate(
                 client.getreply()
                 client.ehlo()
                 client.docmd("STARTTLS")
-            client.encrypt(network.looking_context(), _certificate_name(talk))
+            client.encrypt(looking_context(), _certificate_name(talk))
             assert isinstance(client.sock, ssl.SSLSocket)
             return network.certificate_of(client.sock)
     return None

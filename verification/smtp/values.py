@@ -1,12 +1,10 @@
-"""What goes into a delivery, and what it tells of its progress."""
+"""What goes into a delivery."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from authconfig.choices import SmtpSecurity
-from verification.choices import Stage, StepState
 
 
 @dataclass(frozen=True)
@@ -25,14 +23,3 @@ class Account:
     # For the body, and once more for the reply to it. RFC 5321 would wait ten
     # minutes, longer than most logins last.
     data_timeout: float = 120
-
-
-@dataclass(frozen=True)
-class Step:
-    stage: Stage
-    state: StepState
-    elapsed_ms: int
-    words: str
-
-
-Progress = Callable[[Step], None]
