@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone, translation
@@ -11,7 +10,7 @@ from django.utils import timezone, translation
 from authconfig.models import PbxUser, current_settings
 from verification.choices import MailKind
 from verification.models import LoginSession, OutgoingEmail
-from verification.tasks import wake_worker
+from verification.tasks import wake_due
 
 ALERT_TTL = timedelta(days=1)
 # Of one user's rejections administrators are told once in this time, so that whoever
@@ -43,7 +42,7 @@ def _queue(kind: MailKind, recipient: PbxUser, login: LoginSession | None) -> bo
     account = current_settings()
     if not (recipient.email and account.smtp_server and account.smtp_email_address):
         return False
-    mail = OutgoingEmail.objects.create(
+    OutgoingEmail.objects.create(
         kind=kind,
         user=recipient,
         login=login,
@@ -51,7 +50,7 @@ def _queue(kind: MailKind, recipient: PbxUser, login: LoginSession | None) -> bo
         language=recipient.language or _language_of(login),
         expires_at=timezone.now() + ALERT_TTL,
     )
-    transaction.on_commit(partial(wake_worker, mail.pk))
+    transaction.on_commit(wake_due)
     return True
 
 

@@ -35,7 +35,7 @@ from verification.choices import (
 )
 from verification.models import LoginSession, OutgoingEmail, RescueLink
 from verification.notices import announce
-from verification.tasks import wake_worker
+from verification.tasks import wake_due
 from verification.tokens import (
     is_approval_code,
     read_ending_token,
@@ -167,7 +167,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
 def _queue_mail(login: LoginSession) -> None:
     if not login.user.email:
         return
-    mail = OutgoingEmail.objects.create(
+    OutgoingEmail.objects.create(
         user=login.user,
         login=login,
         link_number=login.link_number,
@@ -175,7 +175,7 @@ def _queue_mail(login: LoginSession) -> None:
         language=login.language,
         expires_at=login.expires_at,
     )
-    transaction.on_commit(partial(wake_worker, mail.pk))
+    transaction.on_commit(wake_due)
 
 
 def find_by_link(token: str) -> LoginSession | None:

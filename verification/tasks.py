@@ -20,13 +20,11 @@ def deliver_mails() -> None:
     outbox.deliver_due(hand_on=wake_due)
 
 
-def wake_worker(pk: int) -> bool:
-    """Have the mail sent now; never raises, since the sweep finds it as well."""
-    return wake_due()
-
-
 def wake_due() -> bool:
-    """Have whatever is due sent now, by whoever is free."""
+    """Have whatever is due sent now, by whoever is free.
+
+    It never raises, since the sweep finds it as well.
+    """
     return _publish(deliver_mails)
 
 

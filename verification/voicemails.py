@@ -6,7 +6,6 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import IO
 
 from django.conf import settings
@@ -22,7 +21,7 @@ from verification import recordings
 from verification.audio import WAV, audio_type, wav_seconds
 from verification.choices import MailKind, VoicemailFault
 from verification.models import OutgoingEmail, Voicemail
-from verification.tasks import wake_worker
+from verification.tasks import wake_due
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +160,7 @@ def _queue_mail(user: PbxUser) -> OutgoingEmail:
         language=user.language or settings.LANGUAGE_CODE,
         expires_at=timezone.now() + settings.VOICEMAIL_TTL,
     )
-    transaction.on_commit(partial(wake_worker, mail.pk))
+    transaction.on_commit(wake_due)
     return mail
 
 
