@@ -42,14 +42,3 @@ def _write(name: str, kind: Part, **facts: object) -> None:
     said = {"seen_at": timezone.now(), "version": settings.VERSION, **facts}
     if not Heartbeat.objects.filter(name=name).update(**said):
         Heartbeat.objects.get_or_create(name=name, defaults={"kind": kind, **said})
-
-
-def silent_parts() -> set[Part]:
-    """Return what has not spoken lately: mails wait without workers or sweeps."""
-    alive = Heartbeat.objects.filter(seen_at__gt=timezone.now() - SILENCE)
-    found = set(alive.values_list("kind", flat=True))
-    return {part for part in Part if part not in found}
-
-
-def is_silent() -> bool:
-    return bool(silent_parts())

@@ -85,7 +85,6 @@ def _waiting(login: LoginSession) -> dict[str, Any]:
         "resends_left": flows.resends_left(login),
         "can_send_again": pending and flows.resends_left(login) > 0,
         "resend_wait_seconds": max(0, int(delay.total_seconds()) + 1),
-        "now": timezone.now(),
         "poll_seconds": 5,
     }
 
@@ -151,8 +150,7 @@ def link(request: HttpRequest) -> HttpResponse:
             return _decided(request, login, form)
         if outcome is Outcome.OVER:
             return stale(request)
-    context = {"login": login, "form": form, "tries_left": flows.tries_left(login)}
-    return render(request, "verification/decide.html", context)
+    return render(request, "verification/decide.html", {"login": login, "form": form})
 
 
 def outcome_of(

@@ -19,8 +19,6 @@ from authconfig.oidc.remedies import REMEDIES
 from authconfig.oidc.web import fetch_json
 from authconfig.steps import Progress, Report, Step
 
-STAGES = tuple(OAuth2Stage)
-
 
 class Checkup:
     """Goes through the stages and passes each on as it begins and ends."""

@@ -18,11 +18,11 @@ from django.utils import timezone
 from authconfig.models import AuthenticationSettings, PbxUser, current_settings
 from tests.bench.figures import Figure
 from tests.bench.sinks import sink
+from tests.heartbeats import silent_parts
 from tests.recordings import wav
 from tests.server import shared
 from tests.services import ROOT, SITE
 from verification.choices import MailKind, MailState, Part
-from verification.heartbeat import silent_parts
 from verification.models import LoginSession, OutgoingEmail, Voicemail
 
 PASSWORD = "correct horse battery"

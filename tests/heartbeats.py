@@ -1,0 +1,15 @@
+"""Which of the workers and the scheduler say nothing."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from verification.choices import Part
+from verification.heartbeat import SILENCE
+from verification.models import Heartbeat
+
+
+def silent_parts() -> set[Part]:
+    alive = Heartbeat.objects.filter(seen_at__gt=timezone.now() - SILENCE)
+    found = set(alive.values_list("kind", flat=True))
+    return {part for part in Part if part not in found}
