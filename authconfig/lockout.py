@@ -35,6 +35,8 @@ ALWAYS = (
     "netlogon_netbios_name",
 )
 SHOWN_NAMES = 3
+# Whoever may change the settings may mend them.
+RIGHT = "change_authenticationsettings"
 
 
 class Refusal(NamedTuple):
@@ -134,11 +136,8 @@ def _preferred(field: str, changed: Sequence[str]) -> str:
 
 def _administrators() -> QuerySet[PbxUser]:
     """Return those who may mend the settings."""
-    right = {"codename": "change_authenticationsettings"}
-    own = Q(**{f"user_permissions__{key}": value for key, value in right.items()})
-    of_group = Q(
-        **{f"groups__permissions__{key}": value for key, value in right.items()}
-    )
+    own = Q(user_permissions__codename=RIGHT)
+    of_group = Q(groups__permissions__codename=RIGHT)
     active = PbxUser.objects.filter(is_active=True, is_staff=True)
     return active.filter(Q(is_superuser=True) | own | of_group).distinct()
 
