@@ -262,6 +262,44 @@ def test_a_session_key_from_before_is_worth_nothing(
     assert thief.post("/login/waiting/continue/").url == "/login/"
 
 
+def plant(thief: Browser, browser: Browser) -> None:
+    """Put the thief's session into the victim's browser, as a neighbouring host may."""
+    assert thief.session.session_key
+    browser.cookies = thief.cookies.copy()
+
+
+def test_a_session_from_before_the_password_takes_no_held_login(
+    two_factor: AuthenticationSettings, browser: Browser, start: Starter
+) -> None:
+    thief = Browser()
+    plant(thief, browser)
+
+    start(browser)
+
+    assert thief.get("/login/waiting/").url == "/login/"
+    accept_by_link(LoginSession.objects.get())
+    assert thief.post("/login/waiting/continue/").url == "/login/"
+    assert browser.post("/login/waiting/continue/").url == "/account/"
+
+
+def test_a_strangers_signed_in_session_takes_no_held_login(
+    two_factor: AuthenticationSettings,
+    administrator: PbxUser,
+    browser: Browser,
+    start: Starter,
+) -> None:
+    thief = Browser()
+    start(thief, "admin", path="/mypbx/login/")
+    plant(thief, browser)
+
+    start(browser)
+
+    assert thief.get("/login/waiting/").url == "/login/"
+    assert thief.get("/account/").url.startswith("/login/")
+    listed = UserSession.objects.get()
+    assert listed.session_key == browser.session.session_key
+
+
 def test_a_planted_key_is_not_taken(browser: Browser, start: Starter) -> None:
     browser.cookies["pbx_session"] = "p" * 32
 

@@ -50,6 +50,8 @@ class FactorStage(AuthenticateStage):
             # allauth's page for factors is for anonymous visitors alone.
             if self.request.user.is_authenticated:
                 logout(self.request)
+            else:
+                _renew_key(self.request)
         return response, go_on
 
     def is_resumable(self, request: HttpRequest) -> bool:
@@ -76,6 +78,7 @@ class ApprovalStage(LoginStage):
             return self._refused(started), False
         # Else the provider's tokens and claims would lie in the session.
         self.login.signal_kwargs = None
+        _renew_key(self.request)
         self.state["login"] = started.pk
         return redirect("verification:wait"), True
 
@@ -133,6 +136,12 @@ def held_stage(request: HttpRequest) -> LoginStage | None:
     keys = (ApprovalStage.key, FactorStage.key)
     stages = (LoginStageController.enter(request, key) for key in keys)
     return next(filter(None, stages), None)
+
+
+def _renew_key(request: HttpRequest) -> None:
+    """Whoever planted the browser's key must not go on with the login it holds."""
+    if request.session.session_key:
+        request.session.cycle_key()
 
 
 def _provider_account(login: Any) -> list[str] | None:

@@ -83,6 +83,19 @@ def test_a_wrong_code_opens_nothing(app: str, browser: Browser, start: Starter) 
     assert "_auth_user_id" not in browser.session
 
 
+def test_a_session_from_before_the_password_passes_with_nobodys_code(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    thief = Browser()
+    assert thief.session.session_key
+    browser.cookies = thief.cookies.copy()
+
+    start(browser)
+
+    assert thief.get(FACTOR_PAGE).url == "/login/"
+    assert browser.get(FACTOR_PAGE).status_code == 200
+
+
 def test_a_code_counts_once(app: str, start: Starter) -> None:
     with later():
         code = totp(app)
