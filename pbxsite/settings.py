@@ -267,7 +267,8 @@ AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365
 
 # Event streams of one session, in each process: one for each open page.
 LIMIT_STREAMS = env.int("LIMIT_STREAMS", default=10)
-SESSION_COOKIE_NAME = "pbx_session"
+# Of this name browsers take no cookie that another host of the domain sets.
+SESSION_COOKIE_NAME = "__Host-pbx_session" if HTTPS else "pbx_session"
 # What only the owner should do asks for the password again after so long.
 REAUTHENTICATION_TTL = timedelta(minutes=15)
 ACCOUNT_REAUTHENTICATION_TIMEOUT = int(REAUTHENTICATION_TTL.total_seconds())

@@ -20,6 +20,7 @@ from tests.site import Site, launch, link_in, log_in, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PASSWORD = "a long user's password"
+COOKIE = "__Host-pbx_session"
 LONG_NAME = "Jürgen ☎ Groß"
 PBX, APPS = "https://pbx.example.com", "https://apps.example.com"
 WANTED = f"{APPS}/voicemail/7?a=b"
@@ -182,19 +183,19 @@ def test_a_page_below_the_sites_own_host_is_kept_from_the_sites_cookie(
     page.goto(f"{PBX}/chat/")
 
     assert told(page)[2] == "anna"
-    assert not re.search(r"pbx_session=\w", cookies_at(page))
+    assert not re.search(rf"{COOKIE}=\w", cookies_at(page))
     assert "own=x" in cookies_at(page)
     (secret,) = (
         cookie["value"]
         for cookie in page.context.cookies(PBX)
-        if cookie["name"] == "pbx_session"
+        if cookie["name"] == COOKIE
     )
     for sent in (
-        f"pbx_session={secret}",
-        f"a=b; pbx_session={secret}; c=d",
-        # A page may have set a second one of that name, for the whole domain.
-        f"a=b; pbx_session=x; pbx_session={secret}",
-        f"pbx_session={secret};pbx_session={secret}",
+        f"{COOKIE}={secret}",
+        f"a=b; {COOKIE}={secret}; c=d",
+        # However a second one of that name may have come there.
+        f"a=b; {COOKIE}=x; {COOKIE}={secret}",
+        f"{COOKIE}={secret};{COOKIE}={secret}",
     ):
         status, seen = ask(proxy, sent)
         assert (status, secret in seen) == (200, False), sent

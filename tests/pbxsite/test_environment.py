@@ -144,6 +144,7 @@ def test_a_site_behind_https_guards_its_cookies() -> None:
         "DEBUG",
         "CSRF_TRUSTED_ORIGINS",
         "SESSION_COOKIE_SAMESITE",
+        "SESSION_COOKIE_NAME",
     )
 
     assert {found[name] for name in switches} == {True}
@@ -151,6 +152,7 @@ def test_a_site_behind_https_guards_its_cookies() -> None:
     assert found["DEBUG"] is False
     assert found["CSRF_TRUSTED_ORIGINS"] == ["https://pbx.example"]
     assert found["SESSION_COOKIE_SAMESITE"] == "Lax"
+    assert found["SESSION_COOKIE_NAME"].startswith("__Host-")
 
 
 def test_the_production_site_passes_djangos_checks() -> None:
@@ -209,6 +211,7 @@ def test_the_embedded_mode_is_sqlite_without_secure_cookies(tmp_path: Path) -> N
         "DATABASES",
         "SITE_URL",
         "SESSION_COOKIE_SECURE",
+        "SESSION_COOKIE_NAME",
         "SECURE_SSL_REDIRECT",
         "SECURE_HSTS_SECONDS",
         "DEBUG",
@@ -221,6 +224,8 @@ def test_the_embedded_mode_is_sqlite_without_secure_cookies(tmp_path: Path) -> N
     assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
     assert found["SITE_URL"] == "http://127.0.0.1:8123"
     assert found["SESSION_COOKIE_SECURE"] is False
+    # Over http browsers take no other name.
+    assert found["SESSION_COOKIE_NAME"] == "pbx_session"
     assert found["SECURE_SSL_REDIRECT"] is False
     assert found["SECURE_HSTS_SECONDS"] == 0
     assert found["DEBUG"] is False
