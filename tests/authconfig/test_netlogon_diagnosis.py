@@ -55,7 +55,6 @@ def test_every_stage_is_passed_and_told(directory: Directory, user: PbxUser) -> 
     assert "TLSv1.3, localhost, issued by Example AD CA" in words(report, Stage.TLS)
     assert words(report, Stage.SERVICE) == SERVICE
     assert words(report, Stage.SEARCH) == f"cn=anna,{USERS}".lower()
-    assert all(step.elapsed_ms >= 0 for step in report.steps)
 
 
 def test_it_needs_nothing_to_be_saved(directory: Directory, user: PbxUser) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.test import Client as Browser
@@ -176,14 +177,16 @@ def test_mails_are_drawn_where_they_were_over(make_mails: MailMaker) -> None:
     make_mails(5, MailState.SENT, ended_at=now - timedelta(hours=5))
     make_mails(9, MailState.SENT, ended_at=now - timedelta(days=2))
 
-    found = report()
+    # Else a minute could end meanwhile.
+    with time_machine.travel(now, tick=False):
+        found = report()
 
     hour = [(b.sent, b.failed) for b in found.hour if b.sent or b.failed]
     assert (len(found.hour), len(found.day)) == (60, 97)
     assert hour == [(2, 1)]
     assert sum(b.sent for b in found.day) == 7
     assert found.mails["sent"] == 7
-    assert found.hour[-11].sent == 2 or found.hour[-10].sent == 2
+    assert found.hour[-11].sent == 2
 
 
 def test_a_chart_is_read_as_a_table_too(
@@ -218,7 +221,9 @@ def test_each_way_to_fail_has_a_remedy(make_mails: MailMaker) -> None:
     make_mails(1, MailState.FAILED, stage="tls", fault="UNTRUSTED", words="x")
     make_mails(1, MailState.FAILED, stage="data", code=554, words="554 spam")
 
-    assert all(group.remedy for group in report().failures)
+    remedies = [group.remedy for group in report().failures]
+    assert len(remedies) == 3
+    assert all(remedies)
 
 
 def test_all_mails_of_a_group_are_retried_after_a_question(
@@ -405,4 +410,6 @@ def test_a_drawing_has_the_same_numbers_in_german(
 
     html = operator.get(LIVE, HTTP_ACCEPT_LANGUAGE="de").content.decode()
 
-    assert all("," not in bar["x"] for bar in Page(html).find() if "x" in bar)
+    places = [bar["x"] for bar in Page(html).find() if "x" in bar]
+    assert places
+    assert not [x for x in places if "," in x]

@@ -403,6 +403,7 @@ def test_page_asks_no_other_host_and_runs_no_inline_script(admin: Browser) -> No
         if tag in ("script", "link", "img")
     ]
 
+    assert loaded
     assert all(address.startswith("/") for address in loaded)
     assert not [w for tag, _a, w in page.elements if tag == "script" and w]
 

@@ -116,7 +116,6 @@ def test_every_stage_is_reported_with_what_was_found(authority: Authority) -> No
     assert done[Stage.TLS].startswith("TLSv1.3, localhost, issued by Test Authority")
     assert done[Stage.EHLO].startswith("250 smtp.test")
     assert done[Stage.AUTH] == "235 2.7.0 Authentication successful"
-    assert all(step.elapsed_ms >= 0 for step in steps)
 
 
 def test_stages_without_work_are_reported_as_skipped() -> None:
