@@ -95,7 +95,7 @@ class ClientApplication(models.Model):
         default=False,
         help_text=_(
             "Users are not asked whether it may know who they are. Tick this only for"
-            " what your organization runs itself."
+            " what your organisation runs itself."
         ),
     )
 

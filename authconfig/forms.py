@@ -95,6 +95,8 @@ class SecretInput(forms.PasswordInput):
     """A write-only input: empty keeps what is stored, the box beside it removes it."""
 
     template_name = "authconfig/secret_input.html"
+    # Set by the form.
+    is_stored = False
 
     @staticmethod
     def removal_name(name: str) -> str:
@@ -122,8 +124,6 @@ class SecretInput(forms.PasswordInput):
             filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
         )
         return context
-
-    is_stored = False
 
 
 class SecretFormField(forms.CharField):

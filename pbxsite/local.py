@@ -10,7 +10,6 @@ FORWARDING_HEADERS = {"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Clie
 
 
 def is_on_this_machine(request: HttpRequest) -> bool:
-    """Whether the browser itself connected from here, with no proxy between."""
     if any(
         name in FORWARDING_HEADERS or name.startswith("X-Forwarded-")
         for name in request.headers

@@ -98,7 +98,7 @@ def _file(name: str) -> Callable[[HttpRequest], str]:
 
 
 def _scales(css: str) -> dict[str, dict[str, str]]:
-    """Take both scales from the one place where colours are written down."""
+    """Take both scales from tokens.css, so that they are written once."""
     scales: dict[str, dict[str, str]] = {}
     for name, weight, value in SCALE.findall(css):
         scales.setdefault(name, {})[weight] = value

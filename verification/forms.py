@@ -1,4 +1,4 @@
-"""What people enter to decide about a login."""
+"""What people enter about logins, sessions and passwords, and the PBX's voicemails."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The OpenID provider as an application, with tables of its own."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
