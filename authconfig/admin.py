@@ -38,7 +38,14 @@ from authconfig.choices import Event, Origin
 from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
 from authconfig.identityadmin import IdentitiesMixin
-from authconfig.lists import LINK, AddressSearch, GrowingList, ReadOnlyAdmin, moment
+from authconfig.lists import (
+    LINK,
+    AddressSearch,
+    GrowingList,
+    OwnLookups,
+    ReadOnlyAdmin,
+    moment,
+)
 from authconfig.models import AuditEvent, PbxUser
 from authconfig.rights import RightsMixin
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
@@ -311,7 +318,7 @@ admin.site.unregister([Group, EmailAddress, SocialAccount, SocialApp, SocialToke
 
 
 @admin.register(Group)
-class GroupAdmin(RightsMixin, BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
     """Groups of rights for administrators without all rights."""
 
     filter_horizontal = ()

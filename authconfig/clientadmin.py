@@ -19,10 +19,11 @@ from authconfig import audit
 from authconfig.applications import ClientApplication
 from authconfig.choices import Event
 from authconfig.clients import origin_of
+from authconfig.lists import OwnLookups
 
 
 @admin.register(ClientApplication)
-class ClientApplicationAdmin(ModelAdmin):
+class ClientApplicationAdmin(OwnLookups, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "kind", "icon")}),
         (_("Addresses"), {"fields": ("start_url", "return_urls")}),
