@@ -11,9 +11,7 @@ from allauth.account.admin import EmailAddress
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.contrib.auth.models import Group
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -37,17 +35,11 @@ from authconfig.auditfile import MOST_EVENTS, as_csv
 from authconfig.choices import Event, Origin
 from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
+from authconfig.groupadmin import GroupAdmin as GroupAdmin
 from authconfig.identityadmin import IdentitiesMixin
-from authconfig.lists import (
-    LINK,
-    AddressSearch,
-    GrowingList,
-    OwnLookups,
-    ReadOnlyAdmin,
-    moment,
-)
+from authconfig.lists import LINK, AddressSearch, GrowingList, ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
-from authconfig.rights import RightsMixin
+from authconfig.rights import RightsMixin, gained_and_lost, is_above
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
 from authconfig.users import difference, end_sessions, follow_session, without_factor
@@ -99,13 +91,13 @@ class AccessRules:
         self, request: HttpRequest, obj: PbxUser | None = None
     ) -> bool:
         allowed = super().has_change_permission(request, obj)  # type: ignore[misc]
-        return allowed and not _is_above(request, obj)
+        return allowed and not is_above(request, obj)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: PbxUser | None = None
     ) -> bool:
         allowed = super().has_delete_permission(request, obj)  # type: ignore[misc]
-        return allowed and not _is_above(request, obj) and obj != request.user
+        return allowed and not is_above(request, obj) and obj != request.user
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: PbxUser | None = None
@@ -127,14 +119,6 @@ class AccessRules:
         return found, counts, own, protected
 
 
-def _is_above(request: HttpRequest, obj: PbxUser | None) -> bool:
-    """An administrator of some rights must not take over one with others."""
-    assert isinstance(request.user, PbxUser)
-    if obj is None or request.user.is_superuser or obj.pk == request.user.pk:
-        return False
-    return obj.is_staff or obj.is_superuser
-
-
 class Recorded:
     """Every change goes to the audit log, and ends the sessions it has to end."""
 
@@ -148,7 +132,12 @@ class Recorded:
         before = PbxUser.objects.get(pk=obj.pk) if change else None
         super().save_model(request, obj, form, change)  # type: ignore[misc]
         changes = [difference(before, obj)]
-        changes += [name for name in MANY if name in form.changed_data]
+        # They are saved after this.
+        changes += [
+            gained_and_lost(name, getattr(obj, name).all(), form.cleaned_data[name])
+            for name in MANY
+            if name in form.changed_data
+        ]
         if told := ", ".join(filter(None, changes)):
             record_change(request, obj, told)
         if before and before.is_active and not obj.is_active:
@@ -313,15 +302,8 @@ def _label(text: str, kind: str) -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
-# Importing their admins registered them; ours replace them, or nothing does.
-admin.site.unregister([Group, EmailAddress, SocialAccount, SocialApp, SocialToken])
-
-
-@admin.register(Group)
-class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
-    """Groups of rights for administrators without all rights."""
-
-    filter_horizontal = ()
+# Importing their admins registered them; nothing takes their places.
+admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
 
 
 class DaysFilter(RangeDateFilter):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import ManyToManyField, Model, QuerySet
 from django.forms import ModelMultipleChoiceField
@@ -15,6 +16,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from authconfig.models import PbxUser
 
 ACTIONS = {
     "view": _("see"),
@@ -54,6 +57,31 @@ def rights() -> QuerySet[Permission]:
     types = ContentType.objects.get_for_models(*models).values()
     found = Permission.objects.filter(content_type__in=types, codename__in=names)
     return found.select_related("content_type")
+
+
+def is_above(request: HttpRequest, user: PbxUser | None) -> bool:
+    """An administrator of some rights must not take over one with others."""
+    assert isinstance(request.user, PbxUser)
+    if user is None or request.user.is_superuser or user.pk == request.user.pk:
+        return False
+    return user.is_staff or user.is_superuser
+
+
+def gained_and_lost(
+    name: str, before: Iterable[Group | Permission], after: Iterable[Group | Permission]
+) -> str:
+    """Say for the audit log which groups or rights came and went; "" if none did."""
+    old, new = set(map(_key, before)), set(map(_key, after))
+    told = [f"+{each}" for each in sorted(new - old)]
+    told += [f"-{each}" for each in sorted(old - new)]
+    return f"{name}: {' '.join(told)}" if told else ""
+
+
+def _key(each: Group | Permission) -> str:
+    """The names that people see are those of their languages."""
+    if isinstance(each, Group):
+        return each.name
+    return f"{each.content_type.app_label}.{each.codename}"
 
 
 class RightsMixin(ModelAdmin):

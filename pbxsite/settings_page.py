@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
@@ -58,7 +59,13 @@ END_SESSIONS = "end_sessions"
 class SettingsPage(ModelAdmin):
     """One row, so one page: where the list would be, and with no add or delete."""
 
-    offered_rights = ("change",)
+    offered_rights = ()
+    # Whoever decides how people log in can log in as anybody.
+    own_rights = {
+        "change_authenticationsettings": gettext_lazy(
+            "change, which amounts to all rights"
+        )
+    }
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

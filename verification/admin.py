@@ -24,6 +24,7 @@ from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
 from authconfig.lists import AddressSearch, ReadOnlyAdmin, confirmed, moment
 from authconfig.models import PbxUser
+from authconfig.rights import is_above
 from verification import flows, operations
 from verification.browsers import browser_text
 from verification.choices import Approver, Ending, LoginState, MailState
@@ -414,7 +415,16 @@ class FactorAdmin(OwnedAdmin):
         self, request: HttpRequest, queryset: QuerySet[Authenticator]
     ) -> None:
         assert isinstance(request.user, PbxUser)
-        users = PbxUser.objects.filter(pk__in=queryset.values("user"))
-        names = [user.name for user in users if remove_all(user, actor=request.user)]
-        text = _("Removed: all second factors of %(names)s.")
-        messages.success(request, text % {"names": ", ".join(names)})
+        users = list(PbxUser.objects.filter(pk__in=queryset.values("user")))
+        own = [user for user in users if not is_above(request, user)]
+        removed = [user for user in own if remove_all(user, actor=request.user)]
+        if removed:
+            text = _("Removed: all second factors of %(names)s.")
+            messages.success(request, text % {"names": _names(removed)})
+        if above := [user for user in users if is_above(request, user)]:
+            text = _("Only an administrator with all rights may do that to %(names)s.")
+            messages.warning(request, text % {"names": _names(above)})
+
+
+def _names(users: list[PbxUser]) -> str:
+    return ", ".join(user.name for user in users)

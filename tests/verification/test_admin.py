@@ -269,6 +269,26 @@ def test_a_lost_device_is_removed_for_its_user(
     assert (event.user, event.actor.name) == (user, "admin")  # type: ignore[union-attr]
 
 
+def test_some_rights_take_no_factor_from_another_administrator(
+    user: PbxUser, administrator: PbxUser
+) -> None:
+    helper = PbxUser.objects.create_user("helper", PASSWORD, is_staff=True)
+    rights = Permission.objects.filter(content_type__model="authenticator")
+    helper.user_permissions.set(rights)
+    browser = Browser()
+    browser.post("/login/", {"login": "helper", "password": PASSWORD})
+    factors = [
+        Authenticator.objects.create(user=owner, type="totp", data={"secret": "s"})
+        for owner in (user, administrator)
+    ]
+
+    html = act(browser, FACTORS, "remove_all_of_users", *factors)
+
+    assert [factor.user for factor in Authenticator.objects.all()] == [administrator]
+    assert "Removed: all second factors of anna." in html
+    assert "Only an administrator with all rights may do that to admin." in html
+
+
 def test_no_page_shows_a_factor_s_secret(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:

@@ -1,0 +1,75 @@
+"""The admin's page for groups of rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from authconfig import audit
+from authconfig.choices import Event
+from authconfig.clients import origin_of
+from authconfig.lists import OwnLookups
+from authconfig.models import PbxUser
+from authconfig.rights import RightsMixin, gained_and_lost
+
+# Importing Django's page registered it; ours takes its place.
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
+    """Groups of rights for administrators without all rights.
+
+    Whoever could change the own group would have every right.
+    """
+
+    offered_rights = ("view",)
+    filter_horizontal = ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        assert isinstance(request.user, PbxUser)
+        return request.user.is_superuser
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Group,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        """Called before the group gets its rights."""
+        super().save_model(request, obj, form, change)
+        told = [] if change else ["added"]
+        if change and "name" in form.changed_data:
+            told.append(f"name: {form.initial['name']} → {obj.name}")
+        rights = obj.permissions.all(), form.cleaned_data["permissions"]
+        told.append(gained_and_lost("permissions", *rights))
+        if words := ", ".join(filter(None, told)):
+            _record_change(request, obj, words)
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        _record_change(request, obj, "deleted")
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        for group in queryset:
+            self.delete_model(request, group)
+
+
+def _record_change(request: HttpRequest, group: Group, detail: str) -> None:
+    audit.record(
+        Event.SETTING_CHANGED,
+        user=None,
+        actor=request.user,
+        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        detail=" ".join(f"group {group.name}: {detail}".split()),
+    )
