@@ -1,6 +1,7 @@
 """The settings page's sections: the original's fields in the original's order.
 
-What this site adds stands after them, folded away as "More".
+The original is the page "Authentication" of the innovaphone PBX. What this site adds
+stands after them, folded away as "More".
 """
 
 from __future__ import annotations

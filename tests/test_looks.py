@@ -1,4 +1,4 @@
-"""What section 8 of the design promises, as far as a machine can hold it."""
+"""Contrast, inline code and outside hosts of every page."""
 
 from __future__ import annotations
 
