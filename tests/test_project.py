@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,7 @@ TOP = {
     *("pbxsite", "authconfig", "verification", "templates", "tests"),
     *("requirements", "docs", "deploy"),
 }
+APPS = ("pbxsite", "authconfig", "verification")
 READS = re.compile(r'(?:env\.\w+|secret|required|\w*rate)\(\s*"([A-Z][A-Z0-9_]+)"')
 TOLD = re.compile(r"`([A-Z][A-Z0-9_]+)`")
 STATIC = re.compile(r"""\{% static ["']([^"']+)["'] %\}""")
@@ -50,6 +55,27 @@ def test_the_readme_names_each_variable_of_the_environment_and_no_other() -> Non
     ]
 
     assert set(TOLD.findall("\n".join(rows))) == set(READS.findall(source))
+
+
+def imported() -> Iterator[str]:
+    """Yield the first name of each import of the site's own code."""
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from (name.name.partition(".")[0] for name in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    yield node.module.partition(".")[0]
+
+
+def test_each_package_that_is_imported_is_asked_for() -> None:
+    wishes = (ROOT / "requirements" / "base.in").read_text().lower()
+    asked = set(re.findall(r"^[\w-]+", wishes, re.MULTILINE))
+    homes = packages_distributions()
+
+    for name in set(imported()) - sys.stdlib_module_names - set(APPS):
+        known = {home.lower().replace("_", "-") for home in homes[name]}
+        assert asked & known, name
 
 
 def test_each_document_is_linked() -> None:
