@@ -41,7 +41,7 @@ def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
     """
     if not is_myapps(request) or is_missing(request):
         return LoginSession.objects.none()
-    _stage, own = held_login(request)
+    own = held_login(request)
     pending = LoginSession.objects.pending().filter(user_id=request.user.pk)
     others = pending.exclude(pk=own.pk) if own else pending
     return others.select_related("user")

@@ -42,7 +42,7 @@ KEEP_ALIVE_SECONDS = 15.0
 
 
 def _waiting_login(request: HttpRequest) -> Topic | None:
-    _stage, login = held_login(request)
+    login = held_login(request)
     return WaitingLogin(login.public_id) if login else None
 
 

@@ -167,11 +167,19 @@ def release(
     request.session[ACCOUNT_KEY] = account
 
 
-def held_login(request: HttpRequest) -> tuple[Any, LoginSession | None]:
-    """Return this browser's held login as allauth's stage and as our row."""
+def approval_stage(request: HttpRequest) -> LoginStage | None:
+    """Return where this browser's login waits for approval, if one does."""
     stage = LoginStageController.enter(request, ApprovalStage.key)
-    if not stage or not stage.login.user:
-        return None, None
+    return stage if stage and stage.login.user else None
+
+
+def login_of(stage: LoginStage | None) -> LoginSession | None:
+    """Return our row of the login that the stage holds."""
+    if stage is None:
+        return None
     rows = LoginSession.objects.filter(user=stage.login.user)
-    login = rows.select_related("user").filter(pk=stage.state.get("login")).first()
-    return stage, login
+    return rows.select_related("user").filter(pk=stage.state.get("login")).first()
+
+
+def held_login(request: HttpRequest) -> LoginSession | None:
+    return login_of(approval_stage(request))

@@ -25,7 +25,13 @@ from verification import flows, passwords, sessions
 from verification.choices import Approver, Decision, LoginState, Outcome
 from verification.forms import DecisionForm, EndingForm
 from verification.models import LoginSession
-from verification.stages import held_login, held_stage, release
+from verification.stages import (
+    approval_stage,
+    held_login,
+    held_stage,
+    login_of,
+    release,
+)
 from verification.tokens import approval_code, ending_token
 
 
@@ -37,7 +43,7 @@ class HoldingLoginView(LoginView):
     """The login page, which also says that a login of this browser waits already."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        _stage, login = held_login(self.request)
+        login = held_login(self.request)
         waits = login is not None and login.status == LoginState.PENDING
         pending = {"pending_login": login if waits else None}
         context: dict[str, Any] = super().get_context_data(**kwargs)
@@ -64,7 +70,7 @@ class LoginAgainView(HoldingLoginView):
 @never_cache
 @require_safe
 def wait(request: HttpRequest) -> HttpResponse:
-    _stage, login = held_login(request)
+    login = held_login(request)
     if login is None:
         return redirect("account_login")
     return render(request, "verification/wait.html", _waiting(login))
@@ -101,8 +107,9 @@ def masked(email: str) -> str:
 @transaction.atomic
 def proceed(request: HttpRequest) -> HttpResponse:
     """Turn an accepted login into a session, in the browser that asked for it."""
-    stage, login = held_login(request)
-    if login is None:
+    stage = approval_stage(request)
+    login = login_of(stage)
+    if stage is None or login is None:
         return redirect("account_login")
     if not flows.complete(login, stage.login.user):
         return redirect("verification:wait")
@@ -116,7 +123,7 @@ def proceed(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    _stage, login = held_login(request)
+    login = held_login(request)
     if login is not None and flows.cancel(login, origin=origin(request)):
         text = _("The login was cancelled. Nobody has been logged in.")
         messages.info(request, text)
@@ -130,7 +137,7 @@ def cancel(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def send_again(request: HttpRequest) -> HttpResponse:
-    _stage, login = held_login(request)
+    login = held_login(request)
     if login is not None:
         flows.send_again(login)
     return redirect("verification:wait")

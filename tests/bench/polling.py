@@ -41,7 +41,7 @@ def state(scope: Any) -> str:
         cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         request.session = SessionStore(cookie)
         request.user = AnonymousUser()
-        _stage, login = held_login(request)
+        login = held_login(request)
         return login.status if login else "gone"
     finally:
         connection.close()
