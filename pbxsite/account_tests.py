@@ -16,10 +16,10 @@ from kombu.exceptions import OperationalError
 
 from authconfig.forms import MAIL_FIELDS, SettingsForm
 from authconfig.models import PbxUser
-from verification.accounts import account_of, fingerprint
 from verification.choices import AccountTestState
 from verification.models import AccountTest
 from verification.smtp import Account
+from verification.smtp_accounts import account_of, fingerprint
 from verification.tasks import run_account_test
 from verification.testmails import TEST_START_TTL
 

@@ -10,7 +10,7 @@ from authconfig import audit, lockout
 from authconfig.choices import Event, Origin
 from authconfig.forms import OutsideFacts, SettingsForm
 from authconfig.models import AuthenticationSettings, PbxUser
-from verification.accounts import account_of, was_accepted
+from verification.smtp_accounts import account_of, was_accepted
 
 
 def account_was_accepted(row: AuthenticationSettings) -> bool:

@@ -127,10 +127,10 @@ class LoginSessionAdmin(ReadOnlyAdmin):
 
     @display(description=_("browser"))
     def browser(self, login: LoginSession) -> str:
-        return login.origin_text
+        return login.browser_text
 
     def in_words(self, login: LoginSession) -> str:
-        return f"{login.user} · {login.origin_text} · {login.address or ''}"
+        return f"{login.user} · {login.browser_text} · {login.address or ''}"
 
     @action(description=_("Reject selected logins"), permissions=["end"])
     @confirmed(_("Reject these logins?"))

@@ -10,7 +10,6 @@ from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Client, Method, Origin
-from authconfig.choices import StepState as StepState
 
 # Where a wrong password was entered that was no login.
 PASSWORD_CHANGE = "change of the password"  # noqa: S105

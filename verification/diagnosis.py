@@ -18,7 +18,7 @@ WELL = (MailState.SENT, MailState.EXPIRED)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EndedMail:
     mail: OutgoingEmail
     remedy: str
 
@@ -45,8 +45,8 @@ def remedy_of(mail: OutgoingEmail) -> str:
     return remedy(mail.stage, mail.code, mail.fault, mail.words)
 
 
-def last_outcomes() -> list[Outcome]:
+def last_outcomes() -> list[EndedMail]:
     """Return the mails that were over last, newest first."""
     over = OutgoingEmail.objects.filter(state__in=OVER, ended_at__isnull=False)
     mails = over.select_related("user").order_by("-ended_at")[:OUTCOMES_SHOWN]
-    return [Outcome(mail, remedy_of(mail)) for mail in mails]
+    return [EndedMail(mail, remedy_of(mail)) for mail in mails]

@@ -81,7 +81,7 @@ def _approval(mail: OutgoingEmail) -> Rendered:
     return "approval", {
         "who": login.user.name,
         "client": str(login.get_client_display()),
-        "browser": login.origin_text,
+        "browser": login.browser_text,
         "address": login.address or "–",  # noqa: RUF001
         "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",
         "until": date_format(until, "TIME_FORMAT"),

@@ -23,7 +23,7 @@ from django.db.models import (
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.choices import Client, Method, SmtpSecurity
+from authconfig.choices import Client, Method, SmtpSecurity, StepState
 from authconfig.fields import SecretField
 from verification.browsers import browser_text
 from verification.choices import (
@@ -36,7 +36,6 @@ from verification.choices import (
     MailState,
     Part,
     Stage,
-    StepState,
 )
 from verification.log_context import current_request_id
 
@@ -148,7 +147,7 @@ class LoginSession(models.Model):
         return self.state
 
     @property
-    def origin_text(self) -> str:
+    def browser_text(self) -> str:
         return browser_text(self.user_agent)
 
 

@@ -25,7 +25,6 @@ from authconfig import dependencies
 from authconfig.choices import Dependency
 from authconfig.models import current_settings
 from verification import claims, log_context
-from verification.accounts import account_of
 from verification.choices import LoginState, MailKind, MailPriority, MailState, Stage
 from verification.claims import LostClaimError
 from verification.mails import message_of
@@ -33,6 +32,7 @@ from verification.models import OutgoingEmail
 from verification.recorder import Recorder
 from verification.smtp import Account, Connection, Line, Pool, SmtpError
 from verification.smtp.faults import Fault
+from verification.smtp_accounts import account_of
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)

@@ -41,7 +41,7 @@ class FactorStage(AuthenticateStage):
         facts["method"] = user.login_method or Method.OAUTH2
         facts["auth_hash"] = user.get_session_auth_hash()
         facts["account"] = _provider_account(self.login)
-        if client_of(self.login) is not Client.MYAPPS:
+        if kind_of(self.login) is not Client.MYAPPS:
             return None, True
         response, go_on = super().handle()
         if response:
@@ -64,7 +64,7 @@ class ApprovalStage(LoginStage):
 
     def handle(self) -> Handled:
         """Hold the login, refuse it, or let it pass: (response, whether to go on)."""
-        client = client_of(self.login)
+        client = kind_of(self.login)
         if self._was_shown_a_factor():
             if not self._is_unchanged():
                 return redirect("account_login"), False
@@ -90,7 +90,7 @@ class ApprovalStage(LoginStage):
         facts = self.login.state
         release(
             self.request,
-            client_of(self.login),
+            kind_of(self.login),
             facts["method"],
             approver=approver,
             account=facts["account"],
@@ -127,7 +127,7 @@ class ApprovalStage(LoginStage):
         )
 
 
-def client_of(login: Any) -> Client:
+def kind_of(login: Any) -> Client:
     return Client(login.state.get("client", Client.MYAPPS))
 
 

@@ -10,14 +10,14 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from authconfig import audit
-from authconfig.choices import Event
-from verification.accounts import account_of_test
-from verification.choices import AccountTestState, Stage, StepState
+from authconfig.choices import Event, StepState
+from verification.choices import AccountTestState, Stage
 from verification.mails import test_message
 from verification.models import AccountTest
 from verification.outbox import own_fault
 from verification.smtp import SmtpError, Step, open_connection
 from verification.smtp.faults import Fault
+from verification.smtp_accounts import account_of_test
 
 logger = logging.getLogger(__name__)
 # A test that no worker took up in this time is not started any more.

@@ -26,11 +26,11 @@ from post_office.models import Email
 
 from authconfig.models import AuditEvent, PbxUser, current_settings
 from verification import outbox
-from verification.accounts import account_of
 from verification.choices import MailKind, MailState
 from verification.mails import CONTEXTS, message_of
 from verification.models import LoginSession, OutgoingEmail
 from verification.smtp import Account
+from verification.smtp_accounts import account_of
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SENDER = "pbx@example.com"

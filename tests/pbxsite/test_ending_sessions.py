@@ -14,9 +14,9 @@ from authconfig.choices import Event
 from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.settings_data import ACCOUNT, posted
-from verification.accounts import account_of, fingerprint
 from verification.choices import AccountTestState
 from verification.models import AccountTest
+from verification.smtp_accounts import account_of, fingerprint
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"

@@ -18,9 +18,9 @@ from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
 from tests.openid import Party, make_party
 from tests.test_translations import CATALOGUE, Texts
-from verification.accounts import account_of
 from verification.mails import message_of
 from verification.models import LoginSession, OutgoingEmail
+from verification.smtp_accounts import account_of
 from verification.tokens import link_token
 
 SETTINGS = "/admin/authconfig/authenticationsettings/"

@@ -17,11 +17,11 @@ from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.smtp_servers import smtp_server
 from verification import flows, outbox
-from verification.accounts import account_of
 from verification.alerts import tell_of_new_password
 from verification.choices import Approver, Ending, MailKind, MailState
 from verification.mails import message_of
 from verification.models import LoginSession, OutgoingEmail
+from verification.smtp_accounts import account_of
 from verification.tokens import ending_token, link_token
 
 pytestmark = pytest.mark.django_db

@@ -12,11 +12,11 @@ from authconfig.choices import SmtpSecurity
 from authconfig.models import PbxUser, current_settings
 from tests.smtp_servers import Mail, smtp_server
 from verification import wording
-from verification.accounts import account_of
 from verification.mails import BOUNDARY, message_of
 from verification.mails import test_message as render_test
 from verification.models import AccountTest, OutgoingEmail
 from verification.smtp import open_connection
+from verification.smtp_accounts import account_of
 
 SENDER_NAME = 'Jörg "PBX", Zürich'
 

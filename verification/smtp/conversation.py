@@ -7,8 +7,9 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from authconfig.choices import StepState
 from authconfig.steps import Progress, Step
-from verification.choices import Stage, StepState
+from verification.choices import Stage
 from verification.smtp.addresses import wire_host
 from verification.smtp.client import Client
 from verification.smtp.errors import SmtpError, readable

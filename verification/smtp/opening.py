@@ -12,9 +12,9 @@ from cryptography import x509
 from django.utils.translation import gettext as _
 
 from authconfig import network
-from authconfig.choices import SmtpSecurity
+from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline, SocketAddress
-from verification.choices import Stage, StepState
+from verification.choices import Stage
 from verification.smtp.addresses import greeting_name
 from verification.smtp.client import MECHANISMS, Client
 from verification.smtp.conversation import Conversation

@@ -33,8 +33,8 @@ from authconfig.steps import Step
 from pbxsite import account_tests, saving, summary
 from pbxsite.management.site_command import SiteCommand
 from verification import sessions, testmails
-from verification.accounts import account_of
 from verification.choices import AccountTestState
+from verification.smtp_accounts import account_of
 
 BOOLEANS = {"on": "on", "off": ""}
 Faults = dict[str, list[str]]

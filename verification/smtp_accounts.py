@@ -51,6 +51,7 @@ def fingerprint(account: Account) -> str:
         account.password,
         account.ca_certificate,
     )
+    # The salt is part of every fingerprint that is stored: it stays as it is.
     keyed = salted_hmac("verification.accounts", repr(values), algorithm="sha256")
     return keyed.hexdigest()
 

@@ -9,17 +9,17 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from authconfig.choices import Event, SmtpSecurity
+from authconfig.choices import Event, SmtpSecurity, StepState
 from authconfig.models import AuditEvent, PbxUser
 from pbxsite import account_tests
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification import choices, testmails
-from verification.accounts import account_of, fingerprint, was_accepted
-from verification.choices import Stage, StepState
+from verification.choices import Stage
 from verification.models import AccountTest
 from verification.smtp import Account
+from verification.smtp_accounts import account_of, fingerprint, was_accepted
 from verification.tasks import end_abandoned_tests
 
 ACCOUNT = Account(
