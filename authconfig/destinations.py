@@ -16,6 +16,7 @@ from authconfig.choices import Client
 
 RETURN_FIELD = "return"
 ACCOUNT = "verification:account"
+LOGIN_PAGES = {Client.MYAPPS: "account_login", Client.MYPBX: "account_login_mypbx"}
 
 
 def client_of(url: str) -> ClientApplication | None:

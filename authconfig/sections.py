@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import AuthenticationType, Client
 
+SETTINGS_PAGE = "admin:authconfig_authenticationsettings_changelist"
+
 
 @dataclass(frozen=True)
 class Section:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
+from authconfig.counts import bounded_count
 from authconfig.models import PbxUser
 from authconfig.names import name_key
 
@@ -79,6 +80,11 @@ def without_factor(users: QuerySet[PbxUser]) -> QuerySet[PbxUser]:
     """
     factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
     return users.exclude(pk__in=factors.values("user"))
+
+
+def count_without_email() -> int:
+    """Count those who may log in and whom no verification e-mail would reach."""
+    return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
 
 
 def difference(before: PbxUser | None, after: PbxUser) -> str:

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from authconfig.clients import is_myapps
+from authconfig.destinations import ACCOUNT
 from verification.operators import is_operator_alone
 
 
@@ -62,7 +63,7 @@ class PbxAdminSite(UnfoldAdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Django's form would begin a session that is listed nowhere."""
-        return redirect("verification:account")
+        return redirect(ACCOUNT)
 
     password_change_done = password_change
 

@@ -6,13 +6,13 @@ Django writes the whole body to a temporary file before the first line of its ow
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
+from pbxsite.outside import Application
+
 STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 

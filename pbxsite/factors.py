@@ -29,6 +29,7 @@ from django.views.generic import RedirectView
 from authconfig import audit
 from authconfig.choices import Event
 from authconfig.clients import myapps_required
+from authconfig.destinations import ACCOUNT
 from authconfig.fields import decrypted, encrypted
 from authconfig.models import PbxUser
 from authconfig.reauthentication import reauthentication_required
@@ -165,15 +166,13 @@ def _is_open(request: HttpRequest, view: View) -> bool:
 
 def needed(request: HttpRequest) -> HttpResponse:
     if not is_missing(request):
-        return redirect("verification:account")
+        return redirect(ACCOUNT)
     context = {"passkey_fault": passkey_fault()}
     return render(request, "mfa/needed.html", context)
 
 
 add_passkey = passkeys_possible(webauthn.add_webauthn)
-account_security = RedirectView.as_view(
-    url=reverse_lazy("verification:account", fragment="factors")
-)
+account_security = RedirectView.as_view(url=reverse_lazy(ACCOUNT, fragment="factors"))
 urlpatterns = [
     path("login/factor/", authenticate, name="mfa_authenticate"),
     _page("", account_security, "mfa_index"),

@@ -20,17 +20,17 @@ from authconfig.counts import bounded_count
 from authconfig.models import (
     AuditEvent,
     AuthenticationSettings,
-    PbxUser,
     current_settings,
 )
 from authconfig.policy import needs_approval
+from authconfig.sections import SETTINGS_PAGE
+from authconfig.users import count_without_email
 from pbxsite import summary
 from pbxsite.queue_report import Report, report
 from verification import sessions
 from verification.operators import is_operator
 from verification.overview import MailTimes
 
-SETTINGS = "authconfig_authenticationsettings"
 MAILS = "verification_outgoingemail"
 AUDIT = "authconfig_auditevent"
 SESSIONS = "usersessions_usersession"
@@ -76,7 +76,7 @@ def _policy_card(rules: AuthenticationSettings) -> Card:
         "good" if held else "plain",
         summary.authentication(rules),
         tuple(_policy_details(held=held)),
-        _list(SETTINGS),
+        reverse(SETTINGS_PAGE),
         _("Authentication"),
     )
 
@@ -86,7 +86,7 @@ def _policy_details(*, held: bool) -> Iterator[str]:
         yield _("Two-factor authentication is off: a password alone is enough.")
         return
     yield _("Two-factor authentication is on.")
-    if count := bounded_count(PbxUser.objects.filter(is_active=True, email="")):
+    if count := count_without_email():
         yield summary.without_email(count)
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from authconfig.choices import Dependency
 from authconfig.models import current_settings
+from authconfig.sections import SETTINGS_PAGE
 from pbxsite.broker import Broker, broker
 from pbxsite.servers import Server, servers
 from verification import heartbeat, operations
@@ -34,7 +35,6 @@ from verification.overview import (
 
 # A worker takes a mail up at once; after this nobody seems to be there.
 TAKEN_UP_WITHIN = timedelta(seconds=30)
-SETTINGS = "admin:authconfig_authenticationsettings_changelist"
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,10 @@ def _findings(
     yield from _engine_findings(found, speakers, asked, is_paused=bool(pause))
     down = [server for server in needed if server.is_up is False]
     for server in down:
-        yield Finding(_down_words(server), reverse(SETTINGS))
+        yield Finding(_down_words(server), reverse(SETTINGS_PAGE))
     if found.failed_lately and Dependency.SMTP not in {each.kind for each in down}:
         words = _("The mail server refuses e-mails: %(words)s")
-        yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS))
+        yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS_PAGE))
 
 
 def _engine_findings(

@@ -31,7 +31,8 @@ from authconfig.reauthentication import (
     reauthentication_fault,
     seconds_left,
 )
-from authconfig.users import without_factor
+from authconfig.sections import SETTINGS_PAGE
+from authconfig.users import count_without_email, without_factor
 from pbxsite import (
     account_tests,
     method_tests,
@@ -47,7 +48,6 @@ from verification import operations, sessions, voicemailkeys
 from verification.diagnosis import last_outcomes
 from verification.models import AccountTest
 
-PAGE = "admin:authconfig_authenticationsettings_changelist"
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
 STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
@@ -108,7 +108,7 @@ class SettingsPage(ModelAdmin):
     def change_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        return redirect(PAGE)
+        return redirect(SETTINGS_PAGE)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -119,7 +119,7 @@ class SettingsPage(ModelAdmin):
         form = _refused(request) or self._saved(request)
         if form.errors:
             return self._render(request, form)
-        return redirect(PAGE)
+        return redirect(SETTINGS_PAGE)
 
     def _saved(self, request: HttpRequest) -> SettingsForm:
         """Save all or nothing, with the row locked from reading to writing."""
@@ -230,7 +230,7 @@ def _reauthentication(request: HttpRequest) -> dict[str, Any]:
         "field": OWN_PASSWORD,
         "asked_in_ms": int(seconds_left(request) * 1000),
         "by_password": can_reauthenticate_by_password(_user(request)),
-        "again_url": f"{reverse('account_login_again')}?next={reverse(PAGE)}",
+        "again_url": f"{reverse('account_login_again')}?next={reverse(SETTINGS_PAGE)}",
     }
 
 
@@ -239,7 +239,7 @@ def _preview(request: HttpRequest) -> JsonResponse:
     form = _form(request)
     form.is_valid()
     candidate = form.candidate()
-    facts = summary.Facts(_count_without_email(), _count_without_factor())
+    facts = summary.Facts(count_without_email(), _count_without_factor())
     return JsonResponse(
         {
             "sections": summary.consequences(form.stored, candidate, facts),
@@ -335,12 +335,8 @@ def _changed_meanwhile() -> str:
     )
 
 
-def _count_without_email() -> int:
-    return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
-
-
 def _without_email() -> str:
-    count = _count_without_email()
+    count = count_without_email()
     return summary.without_email(count) if count else ""
 
 

@@ -28,6 +28,7 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig import audit, identities
 from authconfig.choices import Client, Event, Method, Origin
 from authconfig.clients import is_myapps, origin_of
+from authconfig.destinations import ACCOUNT
 from authconfig.models import PbxUser, current_settings
 from authconfig.network import readable
 from authconfig.oidc.faults import Fault, OidcError, sentence
@@ -36,8 +37,6 @@ from authconfig.oidc.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_
 from authconfig.oidc.web import Session
 from authconfig.policy import methods_for
 from pbxsite import roundtrip
-
-ACCOUNT = "verification:account"
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -144,7 +143,7 @@ def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
     provider = current_settings().oauth2_provider_name
     words = _("Your account at %(provider)s is connected: you can log in with it.")
     messages.success(request, words % {"provider": provider})
-    return redirect("verification:account")
+    return redirect(ACCOUNT)
 
 
 def _meaning(
@@ -189,7 +188,7 @@ def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
     said = sentence(error.fault, current_settings().oauth2_provider_name)
     number = _("Reference: %(number)s") % {"number": reference}
     messages.error(request, f"{said} {number}")
-    return redirect("verification:account" if user else "account_login")
+    return redirect(ACCOUNT if user else "account_login")
 
 
 def _origin(request: HttpRequest) -> Origin:

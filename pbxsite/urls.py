@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 
 from authconfig.choices import Client
 from authconfig.clients import myapps_required
+from authconfig.destinations import ACCOUNT
 from authconfig.oidc.provider import CALLBACK
 from pbxsite import factors, health, mailbox, queue_page, roundtrip, social
 from pbxsite.forward import hop
@@ -20,7 +21,7 @@ handler429 = "pbxsite.errors.too_many_requests"
 handler500 = "pbxsite.errors.failed"
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="verification:account")),
+    path("", RedirectView.as_view(pattern_name=ACCOUNT)),
     path("login/", HoldingLoginView.as_view(), name="account_login"),
     path(
         "mypbx/login/",

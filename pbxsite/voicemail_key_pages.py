@@ -17,9 +17,9 @@ from django.views.decorators.cache import never_cache
 from authconfig.clients import origin_of
 from authconfig.models import PbxUser
 from authconfig.reauthentication import reauthentication_required
+from authconfig.sections import SETTINGS_PAGE
 from verification import voicemailkeys
 
-PAGE = "admin:authconfig_authenticationsettings_changelist"
 ASK = "admin/authconfig/authenticationsettings/voicemail_key_ask.html"
 SHOW = "admin/authconfig/authenticationsettings/voicemail_key_show.html"
 # Which key the question was about: a page that is sent twice does nothing twice.
@@ -53,7 +53,7 @@ def revoke(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         return _changed_meanwhile(request)
     voicemailkeys.revoke(**_by(request))
     messages.success(request, _("The voicemail key is revoked."))
-    return redirect(PAGE)
+    return redirect(SETTINGS_PAGE)
 
 
 def _ask(request: HttpRequest, context: dict[str, Any], **more: Any) -> HttpResponse:
@@ -80,7 +80,7 @@ def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
     messages.warning(
         request, _("The voicemail key was changed meanwhile. Nothing was done now.")
     )
-    return redirect(PAGE)
+    return redirect(SETTINGS_PAGE)
 
 
 def _by(request: HttpRequest) -> dict[str, Any]:

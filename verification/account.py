@@ -19,6 +19,7 @@ from django.views.decorators.http import (
 )
 
 from authconfig.clients import is_myapps, myapps_required, session_client
+from authconfig.destinations import ACCOUNT
 from authconfig.identities import connection_of
 from authconfig.models import ClientApplication, PbxUser, current_settings
 from authconfig.reauthentication import reauthentication_required
@@ -94,7 +95,7 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
         return _account(request, (pk, form))
     if form.cleaned_data["decision"] == Decision.REJECT:
         return redirect("verification:rejected")
-    return redirect(get_next_redirect_url(request) or "verification:account")
+    return redirect(get_next_redirect_url(request) or ACCOUNT)
 
 
 @never_cache
@@ -127,7 +128,7 @@ def password(request: HttpRequest) -> HttpResponse:
         new = form.cleaned_data["new_password1"]
         ended = passwords.change(request, request.user, new, origin(request))
         messages.success(request, _changed_text(ended))
-        return redirect("verification:account")
+        return redirect(ACCOUNT)
     if form.has_error("old_password", "password_incorrect"):
         passwords.record_wrong(request.user, origin(request))
     context = {"form": form, "min_length": current_settings().password_min_length}
@@ -157,7 +158,7 @@ def _ended_text(ended: int) -> str:
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     session = get_object_or_404(sessions.manageable(request), pk=pk)
     sessions.end(request, [session])
-    return redirect("verification:account")
+    return redirect(ACCOUNT)
 
 
 @never_cache
@@ -169,4 +170,4 @@ def end_other_sessions(request: HttpRequest) -> HttpResponse:
     key = request.session.session_key or ""
     ended = sessions.end_all(request.user, origin=origin(request), besides=key)
     messages.success(request, _ended_text(ended))
-    return redirect("verification:account")
+    return redirect(ACCOUNT)

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from authconfig.choices import Client, Origin
 from authconfig.clients import origin_of
+from authconfig.destinations import ACCOUNT
 from authconfig.views import LoginView
 from verification import flows, passwords, sessions
 from verification.choices import Approver, Decision, LoginState, Outcome
@@ -63,7 +64,7 @@ class LoginAgainView(HoldingLoginView):
         """What was wanted may have been a POST; that is not kept over a login."""
         url: str = super().get_success_url() or ""
         pages = (reverse("admin:index"), reverse("openid:authorize"))
-        return url if url.startswith(pages) else reverse("verification:account")
+        return url if url.startswith(pages) else reverse(ACCOUNT)
 
 
 @login_not_required

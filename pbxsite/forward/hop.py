@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 
 from authconfig.choices import AsksBy, Client
 from authconfig.clients import session_client
-from authconfig.destinations import ACCOUNT, RETURN_FIELD
+from authconfig.destinations import ACCOUNT, LOGIN_PAGES, RETURN_FIELD
 from authconfig.models import ClientApplication, current_settings
 from authconfig.policy import methods_for
 from authconfig.returns import Address, parse
@@ -39,7 +39,6 @@ from pbxsite.forward.tokens import (
     use_code,
 )
 
-LOGIN_PAGES = {Client.MYAPPS: "account_login", Client.MYPBX: "account_login_mypbx"}
 # More than a browser opens at once with all its tabs.
 MOST_ROUNDS, ROUND_SECONDS = 20, 20
 STATE_FIELD, CODE_FIELD, HOST_FIELD = "state", "code", "host"

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from authconfig import audit
 from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
+from authconfig.destinations import LOGIN_PAGES
 from pbxsite.openid import grants
 from pbxsite.openid.answers import answer, lead_on
 from pbxsite.openid.forms import (
@@ -33,7 +34,6 @@ from pbxsite.openid.marks import marked_query
 from pbxsite.openid.models import OpenIdClient
 from pbxsite.openid.steps import Step, next_step, note_consent
 
-LOGINS = {Client.MYAPPS: "account_login", Client.MYPBX: "account_login_mypbx"}
 LOGINS_AGAIN = {
     Client.MYAPPS: "account_reauthenticate",
     Client.MYPBX: "account_login_mypbx_again",
@@ -100,7 +100,7 @@ def _fault(
 
 
 def _login(request: HttpRequest, openid: OpenIdClient, step: Step) -> HttpResponse:
-    pages = LOGINS if step is Step.LOG_IN else LOGINS_AGAIN
+    pages = LOGIN_PAGES if step is Step.LOG_IN else LOGINS_AGAIN
     page = reverse(pages[Client(openid.application.kind)])
     wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET)}"
     return redirect(f"{page}?{urlencode({'next': wanted})}")

@@ -8,6 +8,7 @@ from django import template
 from django.template import RequestContext
 from django.urls import reverse
 
+from authconfig.destinations import ACCOUNT
 from verification.approvals import context_of
 
 register = template.Library()
@@ -20,7 +21,7 @@ def approvals(context: RequestContext) -> dict[str, Any]:
     if request is None or not hasattr(request, "user"):
         return {}
     shown = context_of(request, context.get("tried"))
-    on_account = shown["was_tried"] or request.path == reverse("verification:account")
+    on_account = shown["was_tried"] or request.path == reverse(ACCOUNT)
     return shown | {
         "csrf_token": context.get("csrf_token"),
         "is_open": on_account,
