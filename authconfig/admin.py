@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddress
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
@@ -32,7 +31,7 @@ from unfold.utils import parse_date_str
 
 from authconfig import audit, lockout
 from authconfig.auditfile import MOST_EVENTS, as_csv
-from authconfig.choices import Event, Origin
+from authconfig.choices import Event
 from authconfig.clientadmin import ClientApplicationAdmin as ClientApplicationAdmin
 from authconfig.clients import origin_of
 from authconfig.groupadmin import GroupAdmin as GroupAdmin
@@ -48,10 +47,6 @@ NO_EMAIL = "no-email"
 NO_FACTOR = "none"
 MANY = ("groups", "user_permissions")
 RIGHTS = ("is_staff", "is_superuser", *MANY)
-
-
-def origin(request: HttpRequest) -> Origin:
-    return origin_of(request, get_adapter().get_client_ip(request))
 
 
 class WithoutEmailFilter(admin.SimpleListFilter):
@@ -186,7 +181,7 @@ def record_change(
         event,
         user=user,
         actor=request.user,
-        origin=origin(request),
+        origin=origin_of(request),
         detail=detail,
         **facts,
     )
@@ -372,7 +367,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
             Event.AUDIT_EXPORTED,
             user=None,
             actor=request.user,
-            origin=origin(request),
+            origin=origin_of(request),
             detail=request.GET.urlencode(),
         )
         headers = {"Content-Disposition": 'attachment; filename="audit-log.csv"'}

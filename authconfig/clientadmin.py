@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -104,6 +103,6 @@ def record_change(request: HttpRequest, client: ClientApplication, detail: str) 
         Event.SETTING_CHANGED,
         user=None,
         actor=request.user,
-        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        origin=origin_of(request),
         detail=" ".join(f"client {client.slug}: {detail}".split()),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -40,5 +41,6 @@ def myapps_required(view: View) -> View:
     return checked
 
 
-def origin_of(request: HttpRequest, address: str) -> Origin:
+def origin_of(request: HttpRequest) -> Origin:
+    address = get_adapter().get_client_ip(request)
     return Origin(address, request.headers.get("User-Agent", "")[:200])

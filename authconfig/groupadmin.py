@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.models import Group
@@ -70,6 +69,6 @@ def _record_change(request: HttpRequest, group: Group, detail: str) -> None:
         Event.SETTING_CHANGED,
         user=None,
         actor=request.user,
-        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        origin=origin_of(request),
         detail=" ".join(f"group {group.name}: {detail}".split()),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from allauth.account.adapter import get_adapter
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -101,7 +100,7 @@ def _disconnected(request: HttpRequest, identity: ProviderIdentity) -> HttpRespo
         messages.error(request, text)
     else:
         assert isinstance(request.user, PbxUser)
-        origin = origin_of(request, get_adapter().get_client_ip(request))
+        origin = origin_of(request)
         identities.unbind(identity, actor=request.user, origin=origin)
         text = gettext("The OAuth2 account was disconnected.")
         messages.success(request, text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -71,8 +70,7 @@ class UserFileMixin(ImportExportMixin):
     def get_import_resource_kwargs(
         self, request: HttpRequest, **kwargs: Any
     ) -> dict[str, Any]:
-        address = get_adapter().get_client_ip(request)
-        return {"actor": request.user, "origin": origin_of(request, address)}
+        return {"actor": request.user, "origin": origin_of(request)}
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         return {"rollback_on_validation_errors": True}

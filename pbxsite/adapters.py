@@ -97,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
         audit.record(
             Event.LOGIN,
             user=user,
-            origin=origin_of(request, self.get_client_ip(request)),
+            origin=origin_of(request),
             client=Client(released["client"]),
             method=released["method"],
             detail=released["approver"],
@@ -156,7 +156,7 @@ class AccountAdapter(DefaultAccountAdapter):
             Event.LOGIN_FAILED,
             user=user,
             user_name=user.name if user else audit.unknown_name(entered),
-            origin=origin_of(request, self.get_client_ip(request)),
+            origin=origin_of(request),
             client=credentials.get("client", Client.MYAPPS),
             method=refusal.method if refusal else "",
             detail=refusal.detail if refusal else "",

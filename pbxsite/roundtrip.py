@@ -6,7 +6,6 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
 from allauth.socialaccount.models import SocialApp
 from cryptography.fernet import InvalidToken
@@ -20,7 +19,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from authconfig import audit, identities
-from authconfig.choices import Event, Method, Origin
+from authconfig.choices import Event, Method
 from authconfig.clients import origin_of
 from authconfig.fields import decrypted, encrypted
 from authconfig.forms import SettingsForm
@@ -205,15 +204,11 @@ def _record(
         Event.OAUTH2_TESTED,
         user=user,
         actor=_user(request),
-        origin=_origin(request),
+        origin=origin_of(request),
         method=Method.OAUTH2,
         detail=f"{asked}: {words}",
         proof=proof,
     )
-
-
-def _origin(request: HttpRequest) -> Origin:
-    return origin_of(request, get_adapter().get_client_ip(request))
 
 
 def _offer(
@@ -243,7 +238,7 @@ def connect(request: HttpRequest) -> HttpResponse:
         return _failure(request, OidcError(Fault.NOT_ASKED))
     _pk, (issuer, subject), name, asked, proof = form.cleaned_data["offer"]
     try:
-        identities.connect(user, issuer, subject, name, origin=_origin(request))
+        identities.connect(user, issuer, subject, name, origin=origin_of(request))
     except OidcError as error:
         return _failure(request, error)
     _record(request, asked, f"{subject} ({issuer})", user=user, proof=proof)

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from allauth.account.adapter import get_adapter
 from allauth.core.ratelimit import consume
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -136,7 +135,7 @@ class SettingsPage(ModelAdmin):
 
     def _save(self, request: HttpRequest, form: SettingsForm) -> None:
         actor = _user(request)
-        origin = origin_of(request, get_adapter().get_client_ip(request))
+        origin = origin_of(request)
         keys = saving.save(form, actor=actor, origin=origin)
         labels = ", ".join(settings_cards.name_of(key) for key in keys)
         if not keys:

@@ -6,7 +6,6 @@ import secrets
 import time
 from typing import Any
 
-from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -26,7 +25,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from authconfig import audit, identities
-from authconfig.choices import Client, Event, Method, Origin
+from authconfig.choices import Client, Event, Method
 from authconfig.clients import is_myapps, origin_of
 from authconfig.destinations import ACCOUNT
 from authconfig.models import PbxUser, current_settings
@@ -102,7 +101,7 @@ def bind_account(
     if account is None:
         return
     try:
-        identities.bind_at_login(user, *account, origin=_origin(request))
+        identities.bind_at_login(user, *account, origin=origin_of(request))
     except OidcError as error:
         raise ImmediateHttpResponse(turned_away(request, error)) from error
 
@@ -138,7 +137,7 @@ def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
         request.user,
         *identity_of(claims),
         mapped_name(claims, current_settings()),
-        origin=_origin(request),
+        origin=origin_of(request),
     )
     provider = current_settings().oauth2_provider_name
     words = _("Your account at %(provider)s is connected: you can log in with it.")
@@ -180,7 +179,7 @@ def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
     audit.record(
         Event.LOGIN_FAILED,
         user=user,
-        origin=_origin(request),
+        origin=origin_of(request),
         client=Client.MYAPPS,
         method=Method.OAUTH2,
         detail=f"{reference}: {error}",
@@ -189,10 +188,6 @@ def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
     number = _("Reference: %(number)s") % {"number": reference}
     messages.error(request, f"{said} {number}")
     return redirect(ACCOUNT if user else "account_login")
-
-
-def _origin(request: HttpRequest) -> Origin:
-    return origin_of(request, get_account_adapter().get_client_ip(request))
 
 
 @login_not_required

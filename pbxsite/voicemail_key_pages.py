@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -85,5 +84,5 @@ def _changed_meanwhile(request: HttpRequest) -> HttpResponse:
 
 def _by(request: HttpRequest) -> dict[str, Any]:
     assert isinstance(request.user, PbxUser)
-    origin = origin_of(request, get_adapter().get_client_ip(request))
+    origin = origin_of(request)
     return {"actor": request.user, "origin": origin}

@@ -18,7 +18,7 @@ from django.views.decorators.http import (
     require_POST,
 )
 
-from authconfig.clients import is_myapps, myapps_required, session_client
+from authconfig.clients import is_myapps, myapps_required, origin_of, session_client
 from authconfig.destinations import ACCOUNT
 from authconfig.identities import connection_of
 from authconfig.models import ClientApplication, PbxUser, current_settings
@@ -28,7 +28,7 @@ from verification.approvals import Tried, context_of, decidable
 from verification.choices import Approver, Decision, Outcome
 from verification.forms import DecisionForm, OwnPasswordForm
 from verification.history import events_of
-from verification.views import origin, outcome_of, stale
+from verification.views import outcome_of, stale
 
 # A page that shows the logins beside its own business asks for them alone.
 FRAGMENT_HEADER = "X-Fragment"
@@ -83,7 +83,7 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
     """Decide about a pending login in a session that exists already."""
     login = decidable(request).filter(pk=pk).first()
     form = DecisionForm(request.POST)
-    outcome = outcome_of(login, form, Approver.SESSION, origin(request))
+    outcome = outcome_of(login, form, Approver.SESSION, origin_of(request))
     if FRAGMENT_HEADER in request.headers:
         shown = (
             outcome if outcome is not Outcome.DECIDED else form.cleaned_data["decision"]
@@ -126,11 +126,11 @@ def password(request: HttpRequest) -> HttpResponse:
     form = OwnPasswordForm(request.user, request.POST or None)
     if form.is_valid():
         new = form.cleaned_data["new_password1"]
-        ended = passwords.change(request, request.user, new, origin(request))
+        ended = passwords.change(request, request.user, new, origin_of(request))
         messages.success(request, _changed_text(ended))
         return redirect(ACCOUNT)
     if form.has_error("old_password", "password_incorrect"):
-        passwords.record_wrong(request.user, origin(request))
+        passwords.record_wrong(request.user, origin_of(request))
     context = {"form": form, "min_length": current_settings().password_min_length}
     return render(request, "verification/account/password.html", context)
 
@@ -168,6 +168,6 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
     key = request.session.session_key or ""
-    ended = sessions.end_all(request.user, origin=origin(request), besides=key)
+    ended = sessions.end_all(request.user, origin=origin_of(request), besides=key)
     messages.success(request, _ended_text(ended))
     return redirect(ACCOUNT)

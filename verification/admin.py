@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.mfa.admin import Authenticator
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.admin import UserSession
@@ -269,7 +268,7 @@ class OutgoingEmailAdmin(ReadOnlyAdmin):
 
 def operator_of(request: HttpRequest) -> Operator:
     assert isinstance(request.user, PbxUser)
-    origin = origin_of(request, get_adapter().get_client_ip(request))
+    origin = origin_of(request)
     return Operator(request.user, origin)
 
 
@@ -363,7 +362,7 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
     ) -> None:
         own = request.session.session_key
         ended = list(queryset.exclude(session_key=own).select_related("user"))
-        origin = origin_of(request, get_adapter().get_client_ip(request))
+        origin = origin_of(request)
         for session in ended:
             audit.record(
                 Event.SESSION_ENDED,

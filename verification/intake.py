@@ -9,7 +9,6 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from allauth.account.adapter import get_adapter
 from allauth.core.ratelimit import consume
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -23,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from authconfig import audit
-from authconfig.choices import Event, Origin
+from authconfig.choices import Event
 from authconfig.clients import origin_of
 from verification import voicemailkeys, voicemails
 from verification.choices import VoicemailFault
@@ -111,7 +110,7 @@ def voicemail(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         _refuse(form)
     message = voicemails.Message(**form.cleaned_data, key=_idempotency_key(request))
-    taken = voicemails.take(message, _origin(request))
+    taken = voicemails.take(message, origin_of(request))
     if isinstance(taken, VoicemailFault):
         raise ProblemError(STATUS_OF_FAULT[taken], taken.value)
     return JsonResponse({"id": str(taken.public_id)}, status=HTTPStatus.ACCEPTED)
@@ -135,16 +134,12 @@ def _check_key(request: HttpRequest) -> None:
     challenge = 'Bearer realm="voicemail"'
     if is_bearer:
         challenge += ', error="invalid_token"'
-        audit.record(Event.VOICEMAIL_KEY_WRONG, user=None, origin=_origin(request))
+        audit.record(Event.VOICEMAIL_KEY_WRONG, user=None, origin=origin_of(request))
     detail = (
         "Send “Authorization: Bearer KEY” with the key of the page “Authentication”."
     )
     headers = {"WWW-Authenticate": challenge}
     raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers)
-
-
-def _origin(request: HttpRequest) -> Origin:
-    return origin_of(request, get_adapter().get_client_ip(request))
 
 
 def _form(request: HttpRequest) -> VoicemailForm:

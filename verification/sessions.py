@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from allauth.account.adapter import get_adapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
@@ -153,7 +152,7 @@ def log_out(request: HttpRequest) -> None:
         Event.LOGOUT,
         user=request.user,
         actor=request.user,
-        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        origin=origin_of(request),
         client=session_client(request),
     )
     own = UserSession.objects.filter(session_key=request.session.session_key)
@@ -164,7 +163,7 @@ def log_out(request: HttpRequest) -> None:
 def end(request: HttpRequest, ended: Iterable[UserSession]) -> None:
     """End the sessions; ending one's own is logging out."""
     assert isinstance(request.user, PbxUser)
-    origin = origin_of(request, get_adapter().get_client_ip(request))
+    origin = origin_of(request)
     for session in ended:
         audit.record(
             Event.SESSION_ENDED, user=request.user, actor=request.user, origin=origin

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.account.stages import LoginStage, LoginStageController
 from allauth.mfa.stages import AuthenticateStage
 from django.contrib.auth import logout
@@ -109,11 +108,10 @@ class ApprovalStage(LoginStage):
         return constant_time_compare(self.login.state["auth_hash"], hash_now)
 
     def _facts(self, client: Client) -> LoginFacts:
-        address = get_adapter().get_client_ip(self.request)
         return LoginFacts(
             client=client,
             method=Method(self.login.state["method"]),
-            origin=origin_of(self.request, address),
+            origin=origin_of(self.request),
             language=translation.get_language() or "en",
         )
 

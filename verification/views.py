@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
@@ -34,10 +33,6 @@ from verification.stages import (
     release,
 )
 from verification.tokens import approval_code, ending_token
-
-
-def origin(request: HttpRequest) -> Origin:
-    return origin_of(request, get_adapter().get_client_ip(request))
 
 
 class HoldingLoginView(LoginView):
@@ -125,7 +120,7 @@ def proceed(request: HttpRequest) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
     login = held_login(request)
-    if login is not None and flows.cancel(login, origin=origin(request)):
+    if login is not None and flows.cancel(login, origin=origin_of(request)):
         text = _("The login was cancelled. Nobody has been logged in.")
         messages.info(request, text)
     stage = held_stage(request)
@@ -153,7 +148,7 @@ def link(request: HttpRequest) -> HttpResponse:
         return stale(request)
     form = DecisionForm(request.POST or None)
     if request.method == "POST":
-        outcome = outcome_of(login, form, Approver.EMAIL, origin(request))
+        outcome = outcome_of(login, form, Approver.EMAIL, origin_of(request))
         if outcome is Outcome.DECIDED:
             return _decided(request, login, form)
         if outcome is Outcome.OVER:
@@ -215,7 +210,7 @@ def end_after_rejection(request: HttpRequest) -> HttpResponse:
     login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
     if login is None:
         return stale(request)
-    ended = sessions.end_all(login.user, origin=origin(request))
+    ended = sessions.end_all(login.user, origin=origin_of(request))
     context = {
         "decision": Decision.REJECT,
         "ended": ended,

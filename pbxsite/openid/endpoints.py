@@ -8,7 +8,6 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
 from allauth.idp.oidc import app_settings
 from allauth.idp.oidc import views as allauth
@@ -171,7 +170,7 @@ def _note_failure(
     audit.record(
         Event.CODE_REPLAYED if replayed else Event.CLIENT_REFUSED,
         user=grant.user if grant else None,
-        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        origin=origin_of(request),
         detail=f"client {_client_id(request)}: {error}",
     )
 

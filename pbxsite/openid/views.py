@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from allauth.account.adapter import get_adapter
 from allauth.idp.oidc import views as allauth
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -184,7 +183,7 @@ def _record(
     audit.record(
         event,
         user=user,
-        origin=origin_of(request, get_adapter().get_client_ip(request)),
+        origin=origin_of(request),
         client=openid.application.kind,
         detail=f"client {openid.application.slug}: {words}",
     )
