@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from authconfig.choices import Client
 from authconfig.methods import CHECKS
 from authconfig.models import PbxUser, current_settings
-from authconfig.names import pbx_name
 from authconfig.policy import password_methods_for
 
 
@@ -28,11 +27,7 @@ class PolicyBackend(ModelBackend):
         if not username or not password or not password.strip("\0 \t\r\n"):
             return None
         settings = current_settings()
-        name = pbx_name(
-            username,
-            domains=(settings.pbx_domain, settings.netlogon_domain),
-            netbios=settings.netbios_name,
-        )
+        name = settings.login_name(username)
         for method in password_methods_for(settings, client):
             check = CHECKS.get(method)
             user = check(name, password) if check else None

@@ -18,7 +18,7 @@ from authconfig.models import (
     ProviderIdentity,
     current_settings,
 )
-from authconfig.names import name_key, pbx_name
+from authconfig.names import name_key
 from authconfig.oidc.discovery import issuer_of
 from authconfig.policy import methods_for, needs_approval
 from authconfig.proofs import FIELDS_OF, proof_of
@@ -194,16 +194,7 @@ def _proved(
 
 
 def _is_found_by_name(user: PbxUser, rules: AuthenticationSettings) -> bool:
-    return name_key(_taken_for(user, rules)) == user.name_key
-
-
-def _taken_for(user: PbxUser, rules: AuthenticationSettings) -> str:
-    """Return whose name the login form takes the user's own for."""
-    return pbx_name(
-        user.name,
-        domains=(rules.pbx_domain, rules.netlogon_domain),
-        netbios=rules.netbios_name,
-    )
+    return name_key(rules.login_name(user.name)) == user.name_key
 
 
 def _no_way_in(new: AuthenticationSettings, administrator: PbxUser | None) -> str:
@@ -241,7 +232,7 @@ def _misnamed(new: AuthenticationSettings, administrator: PbxUser) -> str:
     return _(
         "With these domains the login form takes “%(name)s” for the user “%(other)s”,"
         " so no administrator could log in. Rename an administrator first."
-    ) % {"name": administrator.name, "other": _taken_for(administrator, new)}
+    ) % {"name": administrator.name, "other": new.login_name(administrator.name)}
 
 
 def _no_address(able: Sequence[PbxUser]) -> str:

@@ -28,7 +28,7 @@ from authconfig.choices import (
     SmtpSecurity,
 )
 from authconfig.fields import NameKeyField, SecretField
-from authconfig.names import name_key
+from authconfig.names import name_key, pbx_name
 from authconfig.validators import (
     validate_authorize_query,
     validate_certificates,
@@ -528,6 +528,14 @@ class AuthenticationSettings(models.Model):
     @property
     def netbios_name(self) -> str:
         return self.netlogon_netbios_name or self.netlogon_domain.partition(".")[0]
+
+    def login_name(self, entered: str) -> str:
+        """Return whose name the login form takes the entered one for."""
+        return pbx_name(
+            entered,
+            domains=(self.pbx_domain, self.netlogon_domain),
+            netbios=self.netbios_name,
+        )
 
 
 class CurrentSettings:

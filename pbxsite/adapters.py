@@ -24,7 +24,7 @@ from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of, session_client
 from authconfig.destinations import ACCOUNT, client_of, leading_path, start_path
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
-from authconfig.names import name_key, pbx_name
+from authconfig.names import name_key
 from authconfig.proofs import proof_of
 from authconfig.reauthentication import can_reauthenticate_by_password
 from pbxsite.social import bind_account
@@ -182,10 +182,5 @@ def _way(name: str, description: str | Promise) -> dict[str, Any]:
 
 def _login_name(credentials: dict[str, Any]) -> str:
     """All spellings of a user's name count as one."""
-    rules = current_settings()
-    entered = pbx_name(
-        credentials.get("username", ""),
-        domains=(rules.pbx_domain, rules.netlogon_domain),
-        netbios=rules.netbios_name,
-    )
-    return name_key(entered)
+    entered = credentials.get("username", "")
+    return name_key(current_settings().login_name(entered))

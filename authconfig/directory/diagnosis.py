@@ -24,7 +24,7 @@ from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings, PbxUser
-from authconfig.names import name_key, pbx_name
+from authconfig.names import name_key
 from authconfig.proofs import proof_of
 from authconfig.steps import Progress, Report, Step
 
@@ -79,11 +79,7 @@ def test_netlogon(
 
 def name_of(entered: str, settings: AuthenticationSettings) -> str:
     """Return the name that a login would ask the directory about."""
-    name = pbx_name(
-        entered,
-        domains=(settings.pbx_domain, settings.netlogon_domain),
-        netbios=settings.netbios_name,
-    )
+    name = settings.login_name(entered)
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     return user.name if user else name
 
