@@ -27,9 +27,9 @@ from authconfig.sections import SETTINGS_PAGE
 from authconfig.users import count_without_email
 from pbxsite import summary
 from pbxsite.queue_report import Report, report
-from verification import sessions
 from verification.operators import is_operator
 from verification.overview import MailTimes
+from verification.persistence import live_sessions
 
 MAILS = "verification_outgoingemail"
 AUDIT = "authconfig_auditevent"
@@ -162,7 +162,7 @@ def _login_details(failed: int, rejected: int) -> Iterator[str]:
 
 
 def _session_card() -> Card:
-    count = bounded_count(sessions.live())
+    count = bounded_count(live_sessions())
     return Card(
         _("Signed in now"),
         "plain",

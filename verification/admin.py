@@ -8,7 +8,6 @@ from allauth.mfa.admin import Authenticator
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.admin import UserSession
 from django.contrib import admin, messages
-from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -33,6 +32,7 @@ from verification.mail_history import mail_history
 from verification.models import LoginSession, OutgoingEmail, OutgoingEmailQuerySet
 from verification.operations import Operator
 from verification.operators import is_operator
+from verification.persistence import live_sessions
 
 EXPIRED = "expired"
 # The whole of the server's words stands on the mail's own page.
@@ -322,9 +322,8 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
     actions = ["end_selected"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UserSession]:
-        stored = Session.objects.filter(expire_date__gt=timezone.now())
         sessions: QuerySet[UserSession] = super().get_queryset(request)
-        return sessions.filter(session_key__in=stored.values("session_key"))
+        return sessions & live_sessions()
 
     @display(description=_("browser"))
     def browser(self, session: UserSession) -> str:

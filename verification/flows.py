@@ -10,7 +10,6 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.dispatch import receiver
@@ -35,6 +34,7 @@ from verification.choices import (
 )
 from verification.models import LoginSession, OutgoingEmail, RescueLink
 from verification.notices import announce
+from verification.persistence import live_sessions
 from verification.tasks import wake_due
 from verification.tokens import (
     is_approval_code,
@@ -48,22 +48,13 @@ MAX_LINKS = 4
 RESEND_DELAY = timedelta(seconds=30)
 
 
-def live_sessions(user: PbxUser) -> QuerySet[UserSession]:
-    """The user's sessions that a browser can still use."""
-    stored = Session.objects.filter(expire_date__gt=timezone.now())
-    sessions: QuerySet[UserSession] = UserSession.objects.filter(
-        user=user, session_key__in=stored.values("session_key")
-    )
-    return sessions.order_by("-last_seen_at")
-
-
 def has_approving_session(user: PbxUser) -> bool:
     """A myPBX session never passed a second factor, so it approves nothing."""
     return _approving_sessions(user).exists()
 
 
 def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
-    return live_sessions(user).filter(data__client=Client.MYAPPS)
+    return live_sessions().filter(user=user, data__client=Client.MYAPPS)
 
 
 def _is_known(user: PbxUser, address: str) -> bool:

@@ -13,7 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.models import Session
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -64,6 +64,15 @@ class PersistentSessions:
             _renew(request.session)
             _note_use([request.session.session_key or ""])
         return response
+
+
+def live_sessions() -> QuerySet[UserSession]:
+    """Return all sessions that a browser can still use."""
+    stored = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions: QuerySet[UserSession] = UserSession.objects.filter(
+        session_key__in=stored.values("session_key")
+    )
+    return sessions
 
 
 def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:

@@ -6,9 +6,7 @@ import logging
 
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
-from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
@@ -17,6 +15,7 @@ from authconfig.directory.recheck import closed_accounts
 from authconfig.directory.remedies import audit_detail
 from authconfig.models import current_settings
 from authconfig.policy import uses
+from verification.persistence import live_sessions
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +39,7 @@ def end_sessions_of_closed_accounts() -> int:
 
 
 def _sessions() -> QuerySet[UserSession]:
-    stored = Session.objects.filter(expire_date__gt=timezone.now())
-    sessions: QuerySet[UserSession] = UserSession.objects.filter(
-        data__method=Method.NETLOGON, session_key__in=stored.values("session_key")
-    )
+    sessions = live_sessions().filter(data__method=Method.NETLOGON)
     return sessions.select_related("user")
 
 

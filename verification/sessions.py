@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from authconfig import audit
@@ -26,8 +25,8 @@ from authconfig.models import PbxUser
 from authconfig.users import end_sessions
 from verification.browsers import browser_text
 from verification.choices import Approver
-from verification.flows import live_sessions
 from verification.notices import announce_user
+from verification.persistence import live_sessions
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
@@ -65,11 +64,14 @@ def user_of(session: SessionBase) -> PbxUser | None:
     """
     stored = session.get(SESSION_KEY)
     user = PbxUser.objects.filter(pk=stored, is_active=True).first() if stored else None
-    if user is None:
-        return None
+    return user if user and is_unchanged(user, session) else None
+
+
+def is_unchanged(user: PbxUser, kept: SessionBase | dict[str, Any]) -> bool:
+    """A session ends with the password that it began with."""
     known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    kept = session.get(HASH_SESSION_KEY, "")
-    return user if any(constant_time_compare(kept, each) for each in known) else None
+    shown = kept.get(HASH_SESSION_KEY, "")
+    return any(constant_time_compare(shown, each) for each in known)
 
 
 def listed(request: HttpRequest) -> list[ListedSession]:
@@ -103,24 +105,15 @@ def _label(
 def manageable(request: HttpRequest) -> QuerySet[UserSession]:
     """A myPBX session sees and ends itself alone."""
     assert isinstance(request.user, PbxUser)
-    sessions = live_sessions(request.user)
+    sessions = live_sessions().filter(user=request.user).order_by("-last_seen_at")
     if is_myapps(request):
         return sessions
     return sessions.filter(session_key=request.session.session_key)
 
 
-def live() -> QuerySet[UserSession]:
-    """Return all sessions that a browser can still use."""
-    stored = Session.objects.filter(expire_date__gt=timezone.now())
-    sessions: QuerySet[UserSession] = UserSession.objects.filter(
-        session_key__in=stored.values("session_key")
-    )
-    return sessions
-
-
 def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
     """Return all users' live myApps sessions that passed no second factor."""
-    sessions = live().filter(data__client=Client.MYAPPS, data__approver="")
+    sessions = live_sessions().filter(data__client=Client.MYAPPS, data__approver="")
     return sessions.exclude(session_key=besides).select_related("user")
 
 

@@ -8,10 +8,9 @@ from http import HTTPStatus
 from typing import Any
 
 from allauth.usersessions.models import UserSession
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import AsksBy, Client
 from authconfig.clients import SESSION_KEY as CLIENT_KEY
@@ -22,6 +21,7 @@ from pbxsite.forward.asked import Ticket
 from pbxsite.forward.headers import Headers, remote_headers
 from pbxsite.forward.tokens import read_cookie
 from verification.persistence import keep_alive
+from verification.sessions import is_unchanged
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
             return NOT_BY_THIS_WAY
         kept = sessions.get(keys.get(ticket, ""), {})
         user = users.get(kept.get(SESSION_KEY, ""))
-        if user is None or not _is_unchanged(user, kept):
+        if user is None or not is_unchanged(user, kept):
             return LOG_IN
         kind = kept.get(CLIENT_KEY, Client.MYPBX)
         if kind != client.kind or kind not in open_kinds:
@@ -102,10 +102,3 @@ def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[in
         return set()
     asked = PbxUser.objects.filter(pk__in=[user.pk for user in users.values()])
     return set(without_factor(asked).values_list("pk", flat=True))
-
-
-def _is_unchanged(user: PbxUser, kept: dict[str, Any]) -> bool:
-    """A session ends with the password that it began with."""
-    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    shown = kept.get(HASH_SESSION_KEY, "")
-    return any(constant_time_compare(shown, each) for each in known)
