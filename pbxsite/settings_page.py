@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -52,6 +54,7 @@ STATUS = "admin:authconfig_authenticationsettings_test_status"
 VERSION = "version"
 OWN_PASSWORD = "own_password"  # noqa: S105
 END_SESSIONS = "end_sessions"
+View = Callable[..., HttpResponseBase]
 
 
 @admin.register(AuthenticationSettings)
@@ -76,33 +79,38 @@ class SettingsPage(ModelAdmin):
         return bool(self.has_change_permission(request, obj))
 
     def get_urls(self) -> list[URLPattern]:
-        name = "authconfig_authenticationsettings"
-        own = [
-            ("preview/", self.preview_view, f"{name}_preview"),
-            ("send-test/", self.send_test_view, f"{name}_send_test"),
-            (
-                "send-test/<uuid:public_id>/",
-                self.test_status_view,
-                f"{name}_test_status",
-            ),
-            ("test-netlogon/", self.test_netlogon_view, f"{name}_test_netlogon"),
-            ("test-oauth2/", self.test_oauth2_view, f"{name}_test_oauth2"),
-            (
-                "voicemail-key/make/",
-                self.make_voicemail_key_view,
-                f"{name}_make_voicemail_key",
-            ),
+        own: list[tuple[str, View, str]] = [
+            ("preview/", _preview, "preview"),
+            ("send-test/", _send_test, "send_test"),
+            ("send-test/<uuid:public_id>/", _test_status, "test_status"),
+            ("test-netlogon/", _test_netlogon, "test_netlogon"),
+            ("test-oauth2/", _test_oauth2, "test_oauth2"),
+            ("voicemail-key/make/", voicemail_key_pages.make, "make_voicemail_key"),
             (
                 "voicemail-key/revoke/",
-                self.revoke_voicemail_key_view,
-                f"{name}_revoke_voicemail_key",
+                voicemail_key_pages.revoke,
+                "revoke_voicemail_key",
             ),
         ]
+        prefix = "authconfig_authenticationsettings"
         urls = [
-            path(route, self.admin_site.admin_view(view), name=url_name)
-            for route, view, url_name in own
+            path(route, self._page(view), name=f"{prefix}_{name}")
+            for route, view, name in own
         ]
         return [*urls, *super().get_urls()]
+
+    def _page(self, view: View) -> View:
+        """Make a page of the admin, for those who may change the settings."""
+
+        @wraps(view)
+        def checked(
+            request: HttpRequest, *args: Any, **kwargs: Any
+        ) -> HttpResponseBase:
+            self._check_permission(request)
+            return view(request, *args, **kwargs)
+
+        page: View = self.admin_site.admin_view(checked)
+        return page
 
     def change_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -178,36 +186,6 @@ class SettingsPage(ModelAdmin):
         }
         return TemplateResponse(request, TEMPLATE, context)
 
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Say what saving the form would change, without saving it."""
-        self._check_permission(request)
-        return _preview(request)
-
-    def send_test_view(self, request: HttpRequest) -> HttpResponse:
-        self._check_permission(request)
-        return _send_test(request)
-
-    def test_status_view(self, request: HttpRequest, public_id: UUID) -> HttpResponse:
-        self._check_permission(request)
-        return _test_status(request, public_id)
-
-    def test_netlogon_view(self, request: HttpRequest) -> HttpResponseBase:
-        self._check_permission(request)
-        return _test_netlogon(request)
-
-    def test_oauth2_view(self, request: HttpRequest) -> HttpResponseBase:
-        self._check_permission(request)
-        return _test_oauth2(request)
-
-    def make_voicemail_key_view(self, request: HttpRequest) -> HttpResponse:
-        self._check_permission(request)
-        return voicemail_key_pages.make(request, self.admin_site.each_context(request))
-
-    def revoke_voicemail_key_view(self, request: HttpRequest) -> HttpResponse:
-        self._check_permission(request)
-        context = self.admin_site.each_context(request)
-        return voicemail_key_pages.revoke(request, context)
-
     def _check_permission(self, request: HttpRequest) -> None:
         if not self.has_change_permission(request):
             raise PermissionDenied
@@ -235,6 +213,7 @@ def _reauthentication(request: HttpRequest) -> dict[str, Any]:
 
 @require_POST
 def _preview(request: HttpRequest) -> JsonResponse:
+    """Say what saving the form would change, without saving it."""
     form = _form(request)
     form.is_valid()
     candidate = form.candidate()

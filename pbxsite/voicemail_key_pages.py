@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,23 +31,23 @@ def address() -> str:
 
 @never_cache
 @reauthentication_required
-def make(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def make(request: HttpRequest) -> HttpResponse:
     """Ask, then show the new key: on this one page, and never again."""
     if request.method != "POST":
-        return _ask(request, context, title=_make_title())
+        return _ask(request, title=_make_title())
     if not _is_about_the_present_key(request):
         return _changed_meanwhile(request)
     key = voicemailkeys.make(**_by(request))
     shown = {"title": _("The new voicemail key"), "key": key, "address": address()}
-    return TemplateResponse(request, SHOW, context | shown)
+    return TemplateResponse(request, SHOW, _context(request) | shown)
 
 
 @never_cache
 @reauthentication_required
-def revoke(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def revoke(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         title = _("Revoke the voicemail key?")
-        return _ask(request, context, title=title, revokes=True)
+        return _ask(request, title=title, revokes=True)
     if not _is_about_the_present_key(request):
         return _changed_meanwhile(request)
     voicemailkeys.revoke(**_by(request))
@@ -55,9 +55,14 @@ def revoke(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     return redirect(SETTINGS_PAGE)
 
 
-def _ask(request: HttpRequest, context: dict[str, Any], **more: Any) -> HttpResponse:
+def _ask(request: HttpRequest, **more: Any) -> HttpResponse:
     asked = {"key": voicemailkeys.current_key(), "present": _present()} | more
-    return TemplateResponse(request, ASK, context | asked)
+    return TemplateResponse(request, ASK, _context(request) | asked)
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page of the admin needs."""
+    return admin.site.each_context(request)
 
 
 def _make_title() -> str:
