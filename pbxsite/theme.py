@@ -35,61 +35,53 @@ def theme(site_name: str) -> dict[str, Any]:
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,
         "DASHBOARD_CALLBACK": "pbxsite.front_page.dashboard",
-        "ACCOUNT": {
-            "navigation": [
-                {
-                    "title": _("Account security"),
-                    "link": reverse_lazy("verification:account"),
-                }
-            ]
-        },
+        "ACCOUNT": {"navigation": [_account()]},
         "SIDEBAR": {
-            "navigation": [
-                {"items": [_overview()]},
-                {
-                    "title": _("Login"),
-                    "items": [
-                        _item(
-                            _("Authentication"),
-                            "lock",
-                            "authconfig_authenticationsettings",
-                            permission="authconfig.change_authenticationsettings",
-                        ),
-                        _item(
-                            _("Client applications"),
-                            "apps",
-                            "authconfig_clientapplication",
-                        ),
-                        _item(_("PBX users"), "group", "authconfig_pbxuser"),
-                        _item(_("Groups"), "badge", "auth_group"),
-                    ],
-                },
-                {
-                    "title": _("Operation"),
-                    "items": [
-                        _queue(),
-                        _item(
-                            _("Outgoing e-mails"),
-                            "mail",
-                            "verification_outgoingemail",
-                            others=is_operator,
-                        ),
-                        _item(
-                            _("Login sessions"),
-                            "how_to_reg",
-                            "verification_loginsession",
-                        ),
-                        _item(
-                            _("Signed-in sessions"),
-                            "devices",
-                            "usersessions_usersession",
-                        ),
-                        _item(_("Second factors"), "key", "mfa_authenticator"),
-                        _item(_("Audit log"), "history", "authconfig_auditevent"),
-                    ],
-                },
-            ]
+            "navigation": [{"items": [_overview()]}, _login_group(), _operation_group()]
         },
+    }
+
+
+def _account() -> Item:
+    return {
+        "title": _("Account security"),
+        "link": reverse_lazy("verification:account"),
+    }
+
+
+def _login_group() -> Item:
+    return {
+        "title": _("Login"),
+        "items": [
+            _item(
+                _("Authentication"),
+                "lock",
+                "authconfig_authenticationsettings",
+                permission="authconfig.change_authenticationsettings",
+            ),
+            _item(_("Client applications"), "apps", "authconfig_clientapplication"),
+            _item(_("PBX users"), "group", "authconfig_pbxuser"),
+            _item(_("Groups"), "badge", "auth_group"),
+        ],
+    }
+
+
+def _operation_group() -> Item:
+    return {
+        "title": _("Operation"),
+        "items": [
+            _queue(),
+            _item(
+                _("Outgoing e-mails"),
+                "mail",
+                "verification_outgoingemail",
+                others=is_operator,
+            ),
+            _item(_("Login sessions"), "how_to_reg", "verification_loginsession"),
+            _item(_("Signed-in sessions"), "devices", "usersessions_usersession"),
+            _item(_("Second factors"), "key", "mfa_authenticator"),
+            _item(_("Audit log"), "history", "authconfig_auditevent"),
+        ],
     }
 
 

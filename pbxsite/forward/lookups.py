@@ -35,42 +35,65 @@ NOT_BY_THIS_WAY = Verdict(HTTPStatus.FORBIDDEN, [])
 LOG_IN = Verdict(HTTPStatus.UNAUTHORIZED, [])
 
 
-def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
-    """Answer all of them by five queries, or six where a factor is required.
+@dataclass(frozen=True)
+class Rows:
+    """All that the answers to some tickets depend on; `lacking` lack a factor."""
 
-    A myPBX session opens nothing of myApps.
-    """
-    rows = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
-    clients = {client.slug: client for client in rows}
+    clients: dict[str, ClientApplication]
+    open_kinds: set[Client]
+    keys: dict[Ticket, str]
+    sessions: dict[str, dict[str, Any]]
+    users: dict[str, PbxUser]
+    lacking: set[int]
+
+
+def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
+    """Answer all of them by five queries, or six where a factor is required."""
+    rows = _read(tickets)
+    verdicts = {ticket: _verdict(ticket, rows) for ticket in tickets}
+    used = {rows.keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
+    keep_alive({key: rows.sessions[key] for key in used})
+    return verdicts
+
+
+def _read(tickets: Collection[Ticket]) -> Rows:
+    asked = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
+    clients = {client.slug: client for client in asked}
     # Not the process's copy: its age and ours would add up.
     rules = AuthenticationSettings.load()
-    open_kinds = {kind for kind in Client if methods_for(rules, kind)}
     keys = _session_keys(tickets)
     sessions = _living(set(keys.values()))
     users = _users(sessions.values())
-    lacking = _lacking(rules, users)
+    return Rows(
+        clients=clients,
+        open_kinds={kind for kind in Client if methods_for(rules, kind)},
+        keys=keys,
+        sessions=sessions,
+        users=users,
+        lacking=_lacking(rules, users),
+    )
 
-    def verdict(ticket: Ticket) -> Verdict:
-        client = clients.get(ticket.slug)
-        if client is None:
-            return NOT_FOUND
-        if not client.asks(AsksBy.FORWARD_AUTH):
-            return NOT_BY_THIS_WAY
-        kept = sessions.get(keys.get(ticket, ""), {})
-        user = users.get(kept.get(SESSION_KEY, ""))
-        if user is None or not is_unchanged(user, kept):
-            return LOG_IN
-        kind = kept.get(CLIENT_KEY, Client.MYPBX)
-        if kind != client.kind or kind not in open_kinds:
-            return LOG_IN
-        if kind == Client.MYAPPS and user.pk in lacking:
-            return LOG_IN
-        return Verdict(HTTPStatus.OK, remote_headers(user))
 
-    verdicts = {ticket: verdict(ticket) for ticket in tickets}
-    used = {keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
-    keep_alive({key: sessions[key] for key in used})
-    return verdicts
+def _verdict(ticket: Ticket, rows: Rows) -> Verdict:
+    client = rows.clients.get(ticket.slug)
+    if client is None:
+        return NOT_FOUND
+    if not client.asks(AsksBy.FORWARD_AUTH):
+        return NOT_BY_THIS_WAY
+    user = _let_in(ticket, client, rows)
+    return Verdict(HTTPStatus.OK, remote_headers(user)) if user else LOG_IN
+
+
+def _let_in(ticket: Ticket, client: ClientApplication, rows: Rows) -> PbxUser | None:
+    """A myPBX session opens nothing of myApps."""
+    kept = rows.sessions.get(rows.keys.get(ticket, ""), {})
+    user = rows.users.get(kept.get(SESSION_KEY, ""))
+    if user is None or not is_unchanged(user, kept):
+        return None
+    kind = kept.get(CLIENT_KEY, Client.MYPBX)
+    if kind != client.kind or kind not in rows.open_kinds:
+        return None
+    return None if kind == Client.MYAPPS and user.pk in rows.lacking else user
 
 
 def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:

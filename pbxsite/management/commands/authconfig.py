@@ -47,38 +47,10 @@ class Command(SiteCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         show = actions.add_parser("show", help="Print every setting; no secret.")
         show.add_argument("--json", action="store_true")
-        change = actions.add_parser("set", help="Change settings; all or none of them.")
-        change.add_argument(
-            "assignments",
-            nargs="+",
-            metavar="KEY=VALUE",
-            help="KEY=@FILE reads a file, KEY=@- the first line of standard input.",
+        _add_set(
+            actions.add_parser("set", help="Change settings; all or none of them.")
         )
-        change.add_argument(
-            "--test", metavar="ADDRESS", help="Send a test with the new values first."
-        )
-        change.add_argument(
-            "--end-sessions",
-            action="store_true",
-            help="With two_factor=on: end the myApps sessions that nobody approved.",
-        )
-        test = actions.add_parser("test", help="Test the saved settings.")
-        kinds = test.add_subparsers(dest="kind", required=True)
-        smtp = kinds.add_parser("smtp", help="Send a test e-mail.")
-        smtp.add_argument("address")
-        windows = kinds.add_parser(
-            "netlogon",
-            help="Log in at the directory; the password comes as the first line of"
-            " standard input, an empty one checks none.",
-        )
-        windows.add_argument("user")
-        kinds.add_parser("oauth2", help="Check the OpenID provider's configuration.")
-        every = kinds.add_parser(
-            "all", help="For monitoring: check what the authentication type uses."
-        )
-        every.add_argument(
-            "--smtp", metavar="ADDRESS", help="Send a test e-mail there as well."
-        )
+        _add_test(actions.add_parser("test", help="Test the saved settings."))
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "show":
@@ -224,6 +196,42 @@ class Command(SiteCommand):
         for key, sentences in faults.items():
             for sentence in sentences:
                 self.stderr.write(f"{key.strip('_')}: {' '.join(sentence.split())}")
+
+
+def _add_set(change: ArgumentParser) -> None:
+    change.add_argument(
+        "assignments",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="KEY=@FILE reads a file, KEY=@- the first line of standard input.",
+    )
+    change.add_argument(
+        "--test", metavar="ADDRESS", help="Send a test with the new values first."
+    )
+    change.add_argument(
+        "--end-sessions",
+        action="store_true",
+        help="With two_factor=on: end the myApps sessions that nobody approved.",
+    )
+
+
+def _add_test(test: ArgumentParser) -> None:
+    kinds = test.add_subparsers(dest="kind", required=True)
+    smtp = kinds.add_parser("smtp", help="Send a test e-mail.")
+    smtp.add_argument("address")
+    windows = kinds.add_parser(
+        "netlogon",
+        help="Log in at the directory; the password comes as the first line of"
+        " standard input, an empty one checks none.",
+    )
+    windows.add_argument("user")
+    kinds.add_parser("oauth2", help="Check the OpenID provider's configuration.")
+    every = kinds.add_parser(
+        "all", help="For monitoring: check what the authentication type uses."
+    )
+    every.add_argument(
+        "--smtp", metavar="ADDRESS", help="Send a test e-mail there as well."
+    )
 
 
 def _values(row: AuthenticationSettings) -> dict[str, Any]:
