@@ -26,9 +26,9 @@ class PolicyBackend(ModelBackend):
         # An empty password can be an "unauthenticated bind" (RFC 4513, 5.1.2).
         if not username or not password or not password.strip("\0 \t\r\n"):
             return None
-        settings = current_settings()
-        name = settings.login_name(username)
-        for method in password_methods_for(settings, client):
+        rules = current_settings()
+        name = rules.login_name(username)
+        for method in password_methods_for(rules, client):
             check = CHECKS.get(method)
             user = check(name, password) if check else None
             if user:

@@ -24,7 +24,7 @@ FIELDS_OF: dict[Method, tuple[str, ...]] = {
 }
 
 
-def proof_of(settings: AuthenticationSettings, method: Method) -> str:
+def proof_of(rules: AuthenticationSettings, method: Method) -> str:
     """Return a keyed digest of the method's settings; "" for the PBX password.
 
     It goes with each login and test that succeeded, so that it proves something of
@@ -32,5 +32,5 @@ def proof_of(settings: AuthenticationSettings, method: Method) -> str:
     """
     if method not in FIELDS_OF:
         return ""
-    values = [str(getattr(settings, name)) for name in FIELDS_OF[method]]
+    values = [str(getattr(rules, name)) for name in FIELDS_OF[method]]
     return salted_hmac("authconfig.proofs", repr(values)).hexdigest()[:16]

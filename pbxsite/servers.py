@@ -30,11 +30,11 @@ class Server:
     words: str = ""
 
 
-def servers(settings: AuthenticationSettings) -> list[Server]:
+def servers(rules: AuthenticationSettings) -> list[Server]:
     states = {(row.kind, row.name): row for row in DependencyState.objects.all()}
     return [
         _server(kind, name, states.get((kind.value, name)))
-        for kind, name in dict.fromkeys(_needed(settings, list(states.values())))
+        for kind, name in dict.fromkeys(_needed(rules, list(states.values())))
     ]
 
 
@@ -47,24 +47,24 @@ def _server(kind: Dependency, name: str, state: DependencyState | None) -> Serve
 
 
 def _needed(
-    settings: AuthenticationSettings, states: list[DependencyState]
+    rules: AuthenticationSettings, states: list[DependencyState]
 ) -> Iterator[tuple[Dependency, str]]:
-    if settings.smtp_server:
-        yield Dependency.SMTP, f"{settings.smtp_server}:{settings.smtp_port}"
-    if uses(settings, Method.NETLOGON):
-        for name in _controllers(settings, states):
+    if rules.smtp_server:
+        yield Dependency.SMTP, f"{rules.smtp_server}:{rules.smtp_port}"
+    if uses(rules, Method.NETLOGON):
+        for name in _controllers(rules, states):
             yield Dependency.CONTROLLER, name
-    if uses(settings, Method.OAUTH2):
-        host = urlsplit(settings.oauth2_well_known_url).netloc
+    if uses(rules, Method.OAUTH2):
+        host = urlsplit(rules.oauth2_well_known_url).netloc
         yield Dependency.PROVIDER, host.rpartition("@")[2]
 
 
 def _controllers(
-    settings: AuthenticationSettings, states: list[DependencyState]
+    rules: AuthenticationSettings, states: list[DependencyState]
 ) -> Iterator[str]:
     """Those that are listed, else those that logins found by the DNS of late."""
-    if settings.netlogon_servers.strip():
-        yield from map(str, controllers_of(settings, 0))
+    if rules.netlogon_servers.strip():
+        yield from map(str, controllers_of(rules, 0))
         return
     since = timezone.now() - REMEMBERED
     for state in states:

@@ -32,70 +32,72 @@ SERVICE_REST_SECONDS = 600
 
 
 def ask(
-    row: AuthenticationSettings, talk: Talk, question: Callable[[Connection], T]
+    rules: AuthenticationSettings, talk: Talk, question: Callable[[Connection], T]
 ) -> T:
     """Return the answer of the first controller that has one.
 
     A controller that was down is not asked again for 30 seconds, and a service
     account that was refused not for ten minutes: directories lock accounts.
     """
-    if row.netlogon_bind_dn:
-        _spare_service_account(row, talk)
+    if rules.netlogon_bind_dn:
+        _spare_service_account(rules, talk)
     deadline = Deadline(talk.connect_limit * MOST_SILENT)
     tried: list[tuple[Controller, DirectoryError]] = []
-    for controller in _awake(row, talk):
+    for controller in _awake(rules, talk):
         if tried and deadline.is_over():
             break
         try:
-            answer = _ask_one(controller, row, talk, question)
+            answer = _ask_one(controller, rules, talk, question)
         except DirectoryError as error:
             tried.append((controller, error))
-            _note(controller, row, error)
+            _note(controller, rules, error)
             if not talk.may_go_on(error):
                 raise
         else:
-            resting.forget(_rest_key(controller, row))
+            resting.forget(_rest_key(controller, rules))
             dependencies.note_up(Dependency.CONTROLLER, str(controller))
-            cache.delete(_service_key(row))
+            cache.delete(_service_key(rules))
             return answer
     raise _nobody(tried)
 
 
 def check_password(
-    name: str, password: str, row: AuthenticationSettings, talk: Talk
+    name: str, password: str, rules: AuthenticationSettings, talk: Talk
 ) -> None:
     """Return if the directory accepts the password; else raise DirectoryError."""
-    ask(row, talk, partial(_bind, name, password, row, talk))
+    ask(rules, talk, partial(_bind, name, password, rules, talk))
 
 
 def _bind(
     name: str,
     password: str,
-    row: AuthenticationSettings,
+    rules: AuthenticationSettings,
     talk: Talk,
     connection: Connection,
 ) -> None:
-    backend = DirectoryBackend(name, row, connection, talk)
+    backend = DirectoryBackend(name, rules, connection, talk)
     backend.authenticate(None, username=name, password=password)
 
 
 def _ask_one(
     controller: Controller,
-    row: AuthenticationSettings,
+    rules: AuthenticationSettings,
     talk: Talk,
     question: Callable[[Connection], T],
 ) -> T:
-    channel = open_channel(controller, row, talk)
-    with connection(channel, row, talk) as connected:
+    channel = open_channel(controller, rules, talk)
+    with connection(channel, rules, talk) as connected:
         return question(connected)
 
 
-def _awake(row: AuthenticationSettings, talk: Talk) -> list[Controller]:
+def _awake(rules: AuthenticationSettings, talk: Talk) -> list[Controller]:
     with talk.stage(NetlogonStage.FIND) as found:
-        if not row.netlogon_domain:
+        if not rules.netlogon_domain:
             raise DirectoryError(NetlogonStage.FIND, Fault.NO_DOMAIN)
-        every = controllers_of(row, talk.connect_limit)
-        asleep = {c: words for c in every if (words := resting.get(_rest_key(c, row)))}
+        every = controllers_of(rules, talk.connect_limit)
+        asleep = {
+            c: words for c in every if (words := resting.get(_rest_key(c, rules)))
+        }
         if talk.is_test:
             asleep = {}
         if len(asleep) == len(every):
@@ -107,37 +109,37 @@ def _awake(row: AuthenticationSettings, talk: Talk) -> list[Controller]:
 
 
 def _note(
-    controller: Controller, row: AuthenticationSettings, error: DirectoryError
+    controller: Controller, rules: AuthenticationSettings, error: DirectoryError
 ) -> None:
     silent = error.fault.kind is Kind.UNREACHABLE
     if silent or error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS):
         words = f"{controller}: {summary(error)}"
-        resting.keep(_rest_key(controller, row), words, REST_SECONDS)
+        resting.keep(_rest_key(controller, rules), words, REST_SECONDS)
         dependencies.note_down(Dependency.CONTROLLER, str(controller), summary(error))
     elif error.fault is Fault.SERVICE_REJECTED:
-        cache.set(_service_key(row), error.words, SERVICE_REST_SECONDS)
+        cache.set(_service_key(rules), error.words, SERVICE_REST_SECONDS)
 
 
-def _rest_key(controller: Controller, row: AuthenticationSettings) -> Hashable:
+def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable:
     """With other settings a controller may well answer."""
-    return controller, row.netlogon_security, row.netlogon_ca_certificate
+    return controller, rules.netlogon_security, rules.netlogon_ca_certificate
 
 
-def _spare_service_account(row: AuthenticationSettings, talk: Talk) -> None:
+def _spare_service_account(rules: AuthenticationSettings, talk: Talk) -> None:
     fault = None
-    if not row.netlogon_bind_password:
+    if not rules.netlogon_bind_password:
         # With an empty one a bind is anonymous and succeeds (RFC 4513, 5.1.2).
         fault = Fault.NO_SERVICE_PASSWORD
-    elif not talk.is_test and cache.get(_service_key(row)) is not None:
+    elif not talk.is_test and cache.get(_service_key(rules)) is not None:
         fault = Fault.SERVICE_RESTING
     if fault:
         raise DirectoryError(NetlogonStage.SERVICE, fault)
 
 
-def _service_key(row: AuthenticationSettings) -> str:
-    values = (row.netlogon_domain, row.netlogon_servers, row.netlogon_bind_dn)
+def _service_key(rules: AuthenticationSettings) -> str:
+    values = (rules.netlogon_domain, rules.netlogon_servers, rules.netlogon_bind_dn)
     digest = salted_hmac(
-        "authconfig.directory.asking", repr((*values, row.netlogon_bind_password))
+        "authconfig.directory.asking", repr((*values, rules.netlogon_bind_password))
     )
     return f"netlogon-service:{digest.hexdigest()}"
 

@@ -36,10 +36,10 @@ NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
 
 
-def base_dn(settings: AuthenticationSettings) -> str:
-    if settings.netlogon_base_dn:
-        return settings.netlogon_base_dn
-    labels = settings.netlogon_domain.split(".")
+def base_dn(rules: AuthenticationSettings) -> str:
+    if rules.netlogon_base_dn:
+        return rules.netlogon_base_dn
+    labels = rules.netlogon_domain.split(".")
     return ",".join(f"DC={ldap.dn.escape_dn_chars(label)}" for label in labels)
 
 
@@ -47,13 +47,13 @@ class Connection(SimpleLDAPObject):
     """libldap over a channel; reports each bind to the talk."""
 
     def __init__(
-        self, channel: socket.socket, settings: AuthenticationSettings, talk: Talk
+        self, channel: socket.socket, rules: AuthenticationSettings, talk: Talk
     ) -> None:
         super().__init__(NOWHERE, fileno=channel.detach())
         self.set_option(ldap.OPT_REFERRALS, 0)
         self.set_option(ldap.OPT_TIMEOUT, talk.operation_limit)
         self.set_option(ldap.OPT_NETWORK_TIMEOUT, talk.operation_limit)
-        self._service = (settings.netlogon_bind_dn, settings.netlogon_bind_password)
+        self._service = (rules.netlogon_bind_dn, rules.netlogon_bind_password)
         self._talk = talk
 
     def simple_bind_s(self, who: str = "", cred: str = "", **kwargs: Any) -> Any:
@@ -69,9 +69,9 @@ class Connection(SimpleLDAPObject):
 
 @contextmanager
 def connection(
-    channel: socket.socket, settings: AuthenticationSettings, talk: Talk
+    channel: socket.socket, rules: AuthenticationSettings, talk: Talk
 ) -> Iterator[Connection]:
-    connected = Connection(channel, settings, talk)
+    connected = Connection(channel, rules, talk)
     try:
         yield connected
     finally:
@@ -82,11 +82,11 @@ def connection(
 class UserSearch(LDAPSearch):
     """Finds exactly one account, or says why not."""
 
-    def __init__(self, settings: AuthenticationSettings, talk: Talk) -> None:
+    def __init__(self, rules: AuthenticationSettings, talk: Talk) -> None:
         super().__init__(
-            base_dn(settings),
+            base_dn(rules),
             ldap.SCOPE_SUBTREE,
-            _template(settings.netlogon_user_filter or DEFAULT_FILTER),
+            _template(rules.netlogon_user_filter or DEFAULT_FILTER),
             list(ATTRIBUTES),
         )
         self._talk = talk
@@ -118,18 +118,18 @@ class DirectoryBackend(LDAPBackend):
     def __init__(
         self,
         name: str,
-        row: AuthenticationSettings,
+        rules: AuthenticationSettings,
         connection: Connection,
         talk: Talk,
     ) -> None:
-        self._name, self._row, self._talk = name, row, talk
+        self._name, self._rules, self._talk = name, rules, talk
         self.settings = LDAPSettings(PREFIX, self._ldap_settings())
         # What asks the library for a connection is given ours.
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
 
     def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
         # Asked for its DN first, the library searches once and keeps what it read.
-        if self._row.netlogon_bind_dn and ldap_user.dn:
+        if self._rules.netlogon_bind_dn and ldap_user.dn:
             refuse_ended(ldap_user.attrs)
         try:
             user = ldap_user.authenticate(password)
@@ -147,43 +147,43 @@ class DirectoryBackend(LDAPBackend):
         return PbxUser(name=self._name), False
 
     def _is_locked(self, ldap_user: Any) -> bool:
-        return bool(self._row.netlogon_bind_dn) and is_locked(ldap_user.attrs)
+        return bool(self._rules.netlogon_bind_dn) and is_locked(ldap_user.attrs)
 
     def _ldap_settings(self) -> dict[str, Any]:
-        row = self._row
+        rules = self._rules
         values = {
-            "USER_SEARCH": UserSearch(row, self._talk),
+            "USER_SEARCH": UserSearch(rules, self._talk),
             "ALWAYS_UPDATE_USER": False,
             "NO_NEW_USERS": True,
         }
-        if row.netlogon_group:
+        if rules.netlogon_group:
             values |= {
-                "REQUIRE_GROUP": row.netlogon_group,
-                "GROUP_SEARCH": LDAPSearch(base_dn(row), ldap.SCOPE_SUBTREE),
-                "GROUP_TYPE": RequiredGroup(base_dn(row), self._talk),
+                "REQUIRE_GROUP": rules.netlogon_group,
+                "GROUP_SEARCH": LDAPSearch(base_dn(rules), ldap.SCOPE_SUBTREE),
+                "GROUP_TYPE": RequiredGroup(base_dn(rules), self._talk),
             }
-        return values | (self._service() if row.netlogon_bind_dn else self._direct())
+        return values | (self._service() if rules.netlogon_bind_dn else self._direct())
 
     def _service(self) -> dict[str, Any]:
         return {
-            "BIND_DN": self._row.netlogon_bind_dn,
-            "BIND_PASSWORD": self._row.netlogon_bind_password,
+            "BIND_DN": self._rules.netlogon_bind_dn,
+            "BIND_PASSWORD": self._rules.netlogon_bind_password,
         }
 
     def _direct(self) -> dict[str, Any]:
-        row = self._row
-        own_filter = row.netlogon_user_filter not in ("", DEFAULT_FILTER)
+        rules = self._rules
+        own_filter = rules.netlogon_user_filter not in ("", DEFAULT_FILTER)
         return {
             # Not a DN, so nothing is to be escaped; "%" is for the template alone.
-            "USER_DN_TEMPLATE": principal(self._name, row).replace("%", "%%"),
+            "USER_DN_TEMPLATE": principal(self._name, rules).replace("%", "%%"),
             "BIND_AS_AUTHENTICATING_USER": True,
-            "REFRESH_DN_ON_BIND": bool(row.netlogon_group) or own_filter,
+            "REFRESH_DN_ON_BIND": bool(rules.netlogon_group) or own_filter,
         }
 
 
-def principal(name: str, row: AuthenticationSettings) -> str:
+def principal(name: str, rules: AuthenticationSettings) -> str:
     """Return how Active Directory knows the user; other domains' names are whole."""
-    return name if "@" in name else f"{name}@{row.netlogon_domain}"
+    return name if "@" in name else f"{name}@{rules.netlogon_domain}"
 
 
 def refuse_ended(attributes: Attributes) -> None:
@@ -193,11 +193,11 @@ def refuse_ended(attributes: Attributes) -> None:
 
 
 def look_up(
-    name: str, row: AuthenticationSettings, connection: Connection, talk: Talk
+    name: str, rules: AuthenticationSettings, connection: Connection, talk: Talk
 ) -> Account:
     """Find the account with the service account's rights; no user's password."""
-    return UserSearch(row, talk).execute(connection, {"user": name})[0]
+    return UserSearch(rules, talk).execute(connection, {"user": name})[0]
 
 
-def bind_service(row: AuthenticationSettings, connection: Connection) -> None:
-    connection.simple_bind_s(row.netlogon_bind_dn, row.netlogon_bind_password)
+def bind_service(rules: AuthenticationSettings, connection: Connection) -> None:
+    connection.simple_bind_s(rules.netlogon_bind_dn, rules.netlogon_bind_password)

@@ -28,16 +28,16 @@ CHUNK = 65536
 
 
 def open_channel(
-    controller: Controller, settings: AuthenticationSettings, talk: Talk
+    controller: Controller, rules: AuthenticationSettings, talk: Talk
 ) -> socket.socket:
     """Return a socket that takes clear LDAP and hands it on to the controller."""
     deadline = Deadline(talk.connect_limit)
     with ExitStack() as on_failure:
         sock = on_failure.enter_context(_connect(controller, talk, deadline))
-        if settings.netlogon_security == NetlogonSecurity.NONE:
+        if rules.netlogon_security == NetlogonSecurity.NONE:
             channel = _in_clear(sock, talk)
         else:
-            tls = _encrypt(sock, controller, settings, talk, deadline)
+            tls = _encrypt(sock, controller, rules, talk, deadline)
             channel = _relayed(tls, talk.operation_limit)
         on_failure.pop_all()
     return channel
@@ -64,13 +64,13 @@ def _in_clear(sock: socket.socket, talk: Talk) -> socket.socket:
 def _encrypt(
     sock: socket.socket,
     controller: Controller,
-    settings: AuthenticationSettings,
+    rules: AuthenticationSettings,
     talk: Talk,
     deadline: Deadline,
 ) -> ssl.SSLSocket:
     with talk.stage(NetlogonStage.TLS) as found:
-        context = _trust(settings.netlogon_ca_certificate)
-        if settings.netlogon_security == NetlogonSecurity.STARTTLS:
+        context = _trust(rules.netlogon_ca_certificate)
+        if rules.netlogon_security == NetlogonSecurity.STARTTLS:
             _start_tls(sock, deadline)
         tls = network.encrypt(sock, context, controller.host, deadline)
         found.append(network.describe(tls))

@@ -65,15 +65,15 @@ answers = Memory()
 resting = Memory()
 
 
-def controllers_of(settings: AuthenticationSettings, limit: float) -> list[Controller]:
+def controllers_of(rules: AuthenticationSettings, limit: float) -> list[Controller]:
     """Return the controllers in the order in which they are to be tried."""
-    tls = settings.netlogon_security == NetlogonSecurity.TLS
-    listed = settings.netlogon_servers.strip()
+    tls = rules.netlogon_security == NetlogonSecurity.TLS
+    listed = rules.netlogon_servers.strip()
     if listed:
         port = LDAPS_PORT if tls else LDAP_PORT
         servers = (server.strip() for server in listed.split(","))
         return [Controller(*split_port(server, port)) for server in servers]
-    found = in_order(_service_records(settings.netlogon_domain, limit))
+    found = in_order(_service_records(rules.netlogon_domain, limit))
     return [_controller(record, tls=tls) for record in found]
 
 

@@ -49,7 +49,7 @@ class _Steps:
 
 
 def test_netlogon(
-    settings: AuthenticationSettings,
+    rules: AuthenticationSettings,
     user: str,
     password: str,
     progress: Progress,
@@ -62,50 +62,50 @@ def test_netlogon(
     """
     steps = _Steps(progress)
     talk = Talk(steps.note, is_test=True)
-    name = name_of(user, settings)
-    controllers.answers.forget(settings.netlogon_domain)
+    name = name_of(user, rules)
+    controllers.answers.forget(rules.netlogon_domain)
     try:
         if name and password:
-            check_password(name, password, settings, talk)
+            check_password(name, password, rules, talk)
         else:
-            ask(settings, talk, partial(_look, name, settings, talk))
+            ask(rules, talk, partial(_look, name, rules, talk))
     except DirectoryError as error:
         _record(name, audit_detail(error), actor)
         return Report(tuple(steps.ended), remedy(error), accepted=False)
     steps.skip_the_rest(talk)
-    _record(name, "accepted", actor, proof=_proof(name, password, settings, actor))
+    _record(name, "accepted", actor, proof=_proof(name, password, rules, actor))
     return Report(tuple(steps.ended), _note(name, password), accepted=True)
 
 
-def name_of(entered: str, settings: AuthenticationSettings) -> str:
+def name_of(entered: str, rules: AuthenticationSettings) -> str:
     """Return the name that a login would ask the directory about."""
-    name = settings.login_name(entered)
+    name = rules.login_name(entered)
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     return user.name if user else name
 
 
 def _look(
-    name: str, row: AuthenticationSettings, talk: Talk, connection: Connection
+    name: str, rules: AuthenticationSettings, talk: Talk, connection: Connection
 ) -> None:
-    if not row.netlogon_bind_dn:
+    if not rules.netlogon_bind_dn:
         return
-    bind_service(row, connection)
+    bind_service(rules, connection)
     if not name:
         return
-    dn, attributes = look_up(name, row, connection, talk)
+    dn, attributes = look_up(name, rules, connection, talk)
     refuse_ended(attributes)
-    if row.netlogon_group:
+    if rules.netlogon_group:
         found = SimpleNamespace(dn=dn, connection=connection)
-        RequiredGroup(base_dn(row), talk).is_member(found, row.netlogon_group)
+        RequiredGroup(base_dn(rules), talk).is_member(found, rules.netlogon_group)
 
 
 def _proof(
-    name: str, password: str, settings: AuthenticationSettings, actor: PbxUser | None
+    name: str, password: str, rules: AuthenticationSettings, actor: PbxUser | None
 ) -> str:
     """An administrator who tested with his own name has shown that he can log in."""
     if not actor or not password or name_key(name) != actor.name_key:
         return ""
-    return proof_of(settings, Method.NETLOGON)
+    return proof_of(rules, Method.NETLOGON)
 
 
 def _record(name: str, detail: str, actor: PbxUser | None, proof: str = "") -> None:

@@ -27,28 +27,28 @@ UNCLEAR = {Fault.SEVERAL_USERS}
 
 
 def closed_accounts(
-    row: AuthenticationSettings, names: Iterable[str]
+    rules: AuthenticationSettings, names: Iterable[str]
 ) -> dict[str, DirectoryError]:
     """Return those who may not log in any more, and why; DirectoryError: unknown."""
     names = list(names)
     if not names:
         return {}
     talk = Talk()
-    return ask(row, talk, partial(_closed, names, row, talk))
+    return ask(rules, talk, partial(_closed, names, rules, talk))
 
 
 def _closed(
     names: Iterable[str],
-    row: AuthenticationSettings,
+    rules: AuthenticationSettings,
     talk: Talk,
     connection: Connection,
 ) -> dict[str, DirectoryError]:
-    bind_service(row, connection)
-    _require_sight(row, talk, connection)
+    bind_service(rules, connection)
+    _require_sight(rules, talk, connection)
     closed = {}
     for name in names:
         try:
-            _dn, attributes = look_up(name, row, connection, talk)
+            _dn, attributes = look_up(name, rules, connection, talk)
             refuse_ended(attributes)
         except DirectoryError as error:
             if error.fault in CLOSED:
@@ -59,10 +59,10 @@ def _closed(
 
 
 def _require_sight(
-    row: AuthenticationSettings, talk: Talk, connection: Connection
+    rules: AuthenticationSettings, talk: Talk, connection: Connection
 ) -> None:
     """To an account without rights everybody seems to be gone."""
     with talk.stage(NetlogonStage.SEARCH):
-        base = base_dn(row)
+        base = base_dn(rules)
         if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):
             raise DirectoryError(NetlogonStage.SEARCH, Fault.NO_RIGHTS)

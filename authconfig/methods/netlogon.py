@@ -51,17 +51,19 @@ def check(name: str, password: str) -> PbxUser | None:
     """
     if not password.strip() or "\0" in password:
         return None
-    row = current_settings()
+    rules = current_settings()
     key = name_key(name)
     user = PbxUser.objects.filter(name_key=key, is_active=True).first()
     failures = Failures(key)
-    if failures.use_up() > row.netlogon_max_failures:
-        raise _refusal(f"{row.netlogon_max_failures} failures in 10 minutes, not asked")
+    if failures.use_up() > rules.netlogon_max_failures:
+        raise _refusal(
+            f"{rules.netlogon_max_failures} failures in 10 minutes, not asked"
+        )
     try:
         if user is None:
-            _pretend(name, row)
+            _pretend(name, rules)
             raise _refusal("no active PBX user of this name, no password sent")
-        check_password(user.name, password, row, Talk(pace.note))
+        check_password(user.name, password, rules, Talk(pace.note))
     except DirectoryError as error:
         if _is_no_failure(error):
             failures.give_back()
@@ -76,11 +78,11 @@ def _is_no_failure(error: DirectoryError) -> bool:
     return error.fault.kind is not Kind.REJECTED and not judged
 
 
-def _pretend(name: str, row: AuthenticationSettings) -> None:
+def _pretend(name: str, rules: AuthenticationSettings) -> None:
     """Go the same way for a name that is no PBX user's, but send no password."""
     talk = Talk()
     try:
-        ask(row, talk, partial(_find, name, row, talk))
+        ask(rules, talk, partial(_find, name, rules, talk))
     except DirectoryError as error:
         if error.fault.kind is not Kind.REJECTED:
             raise
@@ -88,11 +90,11 @@ def _pretend(name: str, row: AuthenticationSettings) -> None:
 
 
 def _find(
-    name: str, row: AuthenticationSettings, talk: Talk, connection: Connection
+    name: str, rules: AuthenticationSettings, talk: Talk, connection: Connection
 ) -> None:
-    if row.netlogon_bind_dn:
-        bind_service(row, connection)
-        look_up(name, row, connection, talk)
+    if rules.netlogon_bind_dn:
+        bind_service(rules, connection)
+        look_up(name, rules, connection, talk)
 
 
 def _refusal(detail: str) -> LoginRefusedError:

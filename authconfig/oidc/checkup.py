@@ -50,7 +50,7 @@ class Checkup:
 
 
 def test_oauth2(
-    settings: AuthenticationSettings,
+    rules: AuthenticationSettings,
     progress: Progress,
     *,
     actor: PbxUser | None,
@@ -58,8 +58,8 @@ def test_oauth2(
     """Ask the provider what a login would ask it, but for the user's own part."""
     checkup = Checkup(progress)
     try:
-        config = _fetch(settings.oauth2_well_known_url, checkup)
-        _check(config, settings.oauth2_well_known_url, checkup)
+        config = _fetch(rules.oauth2_well_known_url, checkup)
+        _check(config, rules.oauth2_well_known_url, checkup)
     except OidcError as error:
         _record(str(error), actor)
         return Report(tuple(checkup.ended), _remedy(error), accepted=False)

@@ -188,18 +188,18 @@ def address_to_ask(request: HttpRequest, provider_id: str) -> str:
     return address
 
 
-def app_of(row: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
+def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
     """Return the provider's row as allauth wants to see it; it is never saved."""
     return SocialApp(
         provider=PbxProvider.id,
         provider_id=provider_id,
-        name=row.oauth2_provider_name,
-        client_id=row.oauth2_client_id,
-        secret=row.oauth2_client_secret,
+        name=rules.oauth2_provider_name,
+        client_id=rules.oauth2_client_id,
+        secret=rules.oauth2_client_secret,
         settings={
-            "server_url": row.oauth2_well_known_url,
-            "scope": row.oauth2_scope.split(),
-            "auth_params": dict(parse_qsl(row.oauth2_authorize_query)),
+            "server_url": rules.oauth2_well_known_url,
+            "scope": rules.oauth2_scope.split(),
+            "auth_params": dict(parse_qsl(rules.oauth2_authorize_query)),
         },
     )
 
