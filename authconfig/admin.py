@@ -38,6 +38,7 @@ from authconfig.groupadmin import GroupAdmin as GroupAdmin
 from authconfig.identityadmin import IdentitiesMixin
 from authconfig.lists import LINK, AddressSearch, GrowingList, ReadOnlyAdmin, moment
 from authconfig.models import AuditEvent, PbxUser
+from authconfig.owneradmin import LOG_IN_AGAIN, OwnerMixin
 from authconfig.rights import RightsMixin, gained_and_lost, is_above
 from authconfig.userforms import PasswordForm, PbxUserAddForm, PbxUserForm
 from authconfig.userimport import UserFileMixin
@@ -197,6 +198,7 @@ def _say_ended(request: HttpRequest, count: int) -> None:
 class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginator
     RightsMixin,
     AccessRules,
+    OwnerMixin,
     Recorded,
     UserFileMixin,
     IdentitiesMixin,
@@ -237,7 +239,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
         fieldsets[0],
         (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
     )
-    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login")
+    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login", LOG_IN_AGAIN)
     list_display = (
         "name",
         "long_name",
@@ -256,7 +258,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
         form: type[Any] = super().get_form(request, *args, **kwargs)
-        return type(form.__name__, (form,), {"actor": request.user})
+        return type(form.__name__, (form,), {"request": request})
 
     @display(description=_("e-mail address"), ordering="email")
     def email_or_warning(self, user: PbxUser) -> str:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.core import context
 from django import forms
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from authconfig import lockout
 from authconfig.models import PbxUser
+from authconfig.owneradmin import (
+    GUARDED,
+    OwnPasswordField,
+    again_link,
+    check_owner,
+    question_for,
+)
 from authconfig.users import check_name
 
 PASSWORD_CHOICES = [
@@ -42,9 +52,10 @@ class PbxUserAddForm(NameForm, UserCreationForm):
 
 
 class PbxUserForm(NameForm):
-    """`actor`, who edits, is set by the admin for each request."""
+    """`request`, of him who edits, is set by the admin each time."""
 
-    actor: PbxUser
+    request: HttpRequest
+    own_password = OwnPasswordField()
 
     class Meta:
         model = PbxUser
@@ -59,7 +70,7 @@ class PbxUserForm(NameForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if self.instance.pk == self.actor.pk:
+        if self.instance.pk == self.request.user.pk:
             self._refuse_own_end(cleaned)
         if not self.errors and lockout.leaves_nobody([self.instance]):
             self._refuse_last_end(cleaned)
@@ -67,6 +78,8 @@ class PbxUserForm(NameForm):
             self.add_error(
                 "is_superuser", _("All rights are for administrators: tick that too.")
             )
+        if GUARDED & set(self.changed_data):
+            check_owner(self, self.request)
         return cleaned
 
     def _refuse_own_end(self, cleaned: dict[str, Any]) -> None:
@@ -77,7 +90,7 @@ class PbxUserForm(NameForm):
         }
         remedy = _("Ask another administrator to do it.")
         for field, fault in faults.items():
-            if getattr(self.actor, field) and cleaned.get(field) is False:
+            if getattr(self.request.user, field) and cleaned.get(field) is False:
                 self.add_error(field, f"{fault} {remedy}")
 
     def _refuse_last_end(self, cleaned: dict[str, Any]) -> None:
@@ -98,9 +111,20 @@ class PbxUserForm(NameForm):
 class PasswordForm(AdminPasswordChangeForm):
     """Sets a user's PBX password, or takes it away."""
 
+    own_password = OwnPasswordField()
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         removed = not cleaned.get("set_usable_password", True)
         if removed and lockout.needs_password(self.user):
             raise forms.ValidationError(lockout.last_one())
+        check_owner(self, context.request)
         return cleaned
+
+    @property
+    def question(self) -> str:
+        return question_for(context.request)
+
+    @property
+    def again_link(self) -> SafeString:
+        return again_link(context.request.path)

@@ -10,12 +10,14 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from import_export.admin import ImportExportMixin
 from import_export.tmp_storages import CacheStorage
 from unfold.contrib.import_export.forms import ImportForm
 
 from authconfig.clients import origin_of
+from authconfig.reauthentication import reauthentication_required
 from authconfig.resources import UserResource, UserResult
 from authconfig.userfile import UsersCsv
 
@@ -83,6 +85,7 @@ class UserFileMixin(ImportExportMixin):
             raise e
         form.add_error("import_file", e)
 
+    @method_decorator(reauthentication_required)
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         try:
             response: HttpResponse = super().process_import(request, **kwargs)

@@ -14,7 +14,7 @@ from django.contrib import admin
 from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
@@ -30,10 +30,12 @@ from authconfig.oidc.mapping import Claims, identity_of, is_same_name, mapped_na
 from authconfig.oidc.provider import TRIAL, address_to_ask, app_of
 from authconfig.oidc.remedies import REMEDIES
 from authconfig.proofs import FIELDS_OF, proof_of
+from authconfig.reauthentication import reauthentication_required
 from pbxsite import method_tests, saving, settings_cards
 
 KEPT_KEY = "oauth2_test"
 KEPT_FIELDS = ("oauth2_provider_name", *FIELDS_OF[Method.OAUTH2])
+SETTINGS_PAGE = "admin:authconfig_authenticationsettings_changelist"
 OFFER_SALT = "pbxsite.roundtrip"
 OFFER_TTL_SECONDS = 600
 LONGEST_VALUE = 300
@@ -228,11 +230,16 @@ def _offer(
     return signing.dumps(facts, salt=OFFER_SALT)
 
 
-@require_POST
 def connect(request: HttpRequest) -> HttpResponse:
     """Bind the account that the tester has just shown, and take it as a test."""
     if not _may_test(request):
         raise PermissionDenied
+    # Logging in again leads here by a GET, and has ended what was asked.
+    return _connect(request) if request.method == "POST" else redirect(SETTINGS_PAGE)
+
+
+@reauthentication_required
+def _connect(request: HttpRequest) -> HttpResponse:
     user, form = _user(request), OfferForm(request.POST)
     if not form.is_valid() or form.cleaned_data["offer"][0] != user.pk:
         return _failure(request, OidcError(Fault.NOT_ASKED))

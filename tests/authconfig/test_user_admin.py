@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ def signed_in(user: PbxUser) -> Browser:
     browser.force_login(user)
     session = browser.session
     session["client"] = "myapps"
+    session["began_at"] = time.time()
     session.save()
     return browser
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 import time_machine
@@ -24,6 +26,8 @@ from authconfig.models import (
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.provider import CLIENT_SECRET, Provider
 from tests.scripted_provider import scripted_provider
+from tests.test_reauthentication import PAGE as SETTINGS
+from tests.test_reauthentication import grow_old
 
 pytestmark = pytest.mark.django_db
 TEST = "/admin/oauth2/test/"
@@ -196,6 +200,31 @@ def test_nobody_is_offered_another_administrators_account(
     assert not ProviderIdentity.objects.exists()
 
 
+def test_an_old_session_connects_nothing_before_it_is_proved(
+    stored: AuthenticationSettings,
+    administrator: PbxUser,
+    admin: Browser,
+    go: RoundTrip,
+) -> None:
+    offer = offer_in(go("2"))
+    grow_old(admin)
+
+    asked = post(admin, CONNECT, offer=offer)
+    assert unquote(asked.url) == f"/account/confirm/?next={CONNECT}"  # type: ignore[attr-defined]
+    assert not ProviderIdentity.objects.exists()
+
+    answer = {"password": PASSWORD, "next": CONNECT}
+    connected = read(post(admin, "/account/confirm/", **answer))
+    assert "This account logs in as admin. It is connected" in connected
+    assert ProviderIdentity.objects.get().user == administrator
+
+
+def test_who_logged_in_again_instead_goes_on_in_the_settings(
+    admin: Browser,
+) -> None:
+    assert admin.get(CONNECT).url == SETTINGS  # type: ignore[attr-defined]
+
+
 def test_an_offer_is_for_who_got_it_and_for_ten_minutes(
     administrator: PbxUser,
     stored: AuthenticationSettings,
@@ -208,6 +237,7 @@ def test_an_offer_is_for_who_got_it_and_for_ten_minutes(
     theirs.force_login(other)
     session = theirs.session
     session["client"] = "myapps"
+    session["began_at"] = time.time()
     session.save()
 
     post(theirs, CONNECT, offer=offer)
