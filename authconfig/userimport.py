@@ -85,7 +85,7 @@ class UserFileMixin(ImportExportMixin):
             raise e
         form.add_error("import_file", e)
 
-    @method_decorator(reauthentication_required)
+    @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no streams
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         try:
             response: HttpResponse = super().process_import(request, **kwargs)
