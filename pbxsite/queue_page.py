@@ -24,6 +24,7 @@ from pbxsite.queue_report import Report, report
 from verification import operations
 from verification.admin import operator_of
 from verification.choices import MailState, Part
+from verification.factors import is_missing
 from verification.operators import is_operator
 from verification.overview import Group, ended, group_of
 
@@ -171,6 +172,9 @@ def _retry(group: Group) -> Perform:
 @require_safe
 def allowed(request: HttpRequest) -> HttpResponse:
     """Answer a proxy that guards other operators' tools with this site's login."""
+    if is_missing(request):
+        # With 401 the proxy would lead to the login, and that back to the proxy.
+        return HttpResponse(status=403)
     may = admin.site.has_permission(request) and is_operator(request)
     return HttpResponse(status=204 if may else 401)
 

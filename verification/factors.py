@@ -61,11 +61,13 @@ def is_missing(request: HttpRequest) -> bool:
 
     Until then the session opens nothing else: it was approved by e-mail alone.
     """
-    if not is_myapps(request):
+    return is_myapps(request) and is_missing_for(request.user.pk or 0, Client.MYAPPS)
+
+
+def is_missing_for(user_pk: int, client: Client) -> bool:
+    if not requires_factor(current_settings(), client):
         return False
-    if not requires_factor(current_settings(), Client.MYAPPS):
-        return False
-    return without_factor(PbxUser.objects.filter(pk=request.user.pk or 0)).exists()
+    return without_factor(PbxUser.objects.filter(pk=user_pk)).exists()
 
 
 def passkey_fault() -> str:

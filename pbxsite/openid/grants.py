@@ -16,10 +16,12 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.utils import timezone
 
-from authconfig.choices import Method
+from authconfig.choices import Client, Method
+from authconfig.clients import SESSION_KEY
 from authconfig.reauthentication import authenticated_at
 from pbxsite.openid.clients import opens
 from pbxsite.openid.models import Grant, GrantedToken
+from verification.factors import is_missing_for
 from verification.sessions import user_of
 
 CODE_TTL = timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN)
@@ -63,8 +65,11 @@ def is_live(grant: Grant) -> bool:
     engine = import_module(settings.SESSION_ENGINE)
     session = engine.SessionStore(grant.session.session_key)
     user = user_of(session)
-    same = user is not None and user.pk == grant.user_id
-    return same and opens(session, grant.client_id)
+    if user is None or user.pk != grant.user_id:
+        return False
+    if not opens(session, grant.client_id):
+        return False
+    return not is_missing_for(grant.user_id, Client(session[SESSION_KEY]))
 
 
 def keep(grant: Grant, code: str, tokens: Iterable[str]) -> bool:

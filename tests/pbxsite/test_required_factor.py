@@ -163,6 +163,16 @@ def test_no_client_opens_before_and_each_does_afterwards(approved: Browser) -> N
     assert approved.get(opening).url == "/account/"
 
 
+def test_no_tool_of_operators_opens_before(
+    required: AuthenticationSettings, admin_client_myapps: Browser
+) -> None:
+    assert admin_client_myapps.get("/operators/allowed/").status_code == 403
+
+    add_app(admin_client_myapps)
+
+    assert admin_client_myapps.get("/operators/allowed/").status_code == 204
+
+
 def test_without_two_factor_it_can_not_be_required(
     admin_client_myapps: Browser, configure: SettingsSetter
 ) -> None:

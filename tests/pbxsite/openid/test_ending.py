@@ -13,10 +13,16 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import AsksBy, AuthenticationType, Client
-from authconfig.models import ClientApplication, PbxUser
+from authconfig.models import (
+    AuthenticationSettings,
+    ClientApplication,
+    PbxUser,
+    current_settings,
+)
 from pbxsite.openid.models import SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.openid import Party, make_party
+from tests.pbxsite.test_factors import add_app
 from verification.persistence import clear_expired
 
 
@@ -71,6 +77,17 @@ def delete_the_client(browser: Browser) -> None:
     ClientApplication.objects.filter(slug="voicemail").delete()
 
 
+def require_a_factor(browser: Browser) -> None:
+    AuthenticationSettings.objects.update(
+        two_factor=True,
+        factor_required=True,
+        verification_link="https://pbx.example/PBX0/session.xml",
+        smtp_server="127.0.0.1",
+        smtp_email_address="pbx@example.com",
+    )
+    current_settings.forget()
+
+
 ENDS: list[Callable[[Browser], None]] = [
     log_out,
     end_from_another_browser,
@@ -82,6 +99,7 @@ ENDS: list[Callable[[Browser], None]] = [
     make_it_a_mypbx_client,
     let_it_ask_otherwise,
     delete_the_client,
+    require_a_factor,
 ]
 
 
@@ -98,6 +116,30 @@ def test_what_a_client_holds_is_refused_at_once(
     refreshed = party.refresh(tokens["refresh_token"])
     assert refreshed.json() == {"error": "invalid_grant"}
     assert party.token(code=code).json() == {"error": "invalid_grant"}
+
+
+def test_what_a_client_holds_stays_where_the_required_factor_is_there(
+    anna: Browser, party: Party
+) -> None:
+    tokens = party.tokens(anna)
+    add_app(anna)
+
+    require_a_factor(anna)
+
+    assert party.userinfo(tokens["access_token"]).status_code == 200
+    assert party.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_a_client_of_mypbx_needs_no_factor(
+    start: Starter, signing_key: SigningKey
+) -> None:
+    party, browser = make_party(kind=Client.MYPBX), Browser()
+    start(browser, path="/mypbx/login/")
+    tokens = party.tokens(browser)
+
+    require_a_factor(browser)
+
+    assert party.userinfo(tokens["access_token"]).status_code == 200
 
 
 def test_a_session_that_nobody_used_takes_its_tokens_along(
