@@ -210,6 +210,8 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
     "test_netlogon": "3/m/user",
     "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
+    # Of those who are not signed in, how many the audit log tells of.
+    "openid_refused": "20/m/ip",
     "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
     "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from allauth.core import ratelimit
 from allauth.idp.oidc import views as allauth
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -87,7 +88,8 @@ def _fault(
     words: str,
 ) -> HttpResponse:
     application = recipient.openid.application
-    _record(request, Event.CLIENT_REFUSED, recipient.openid, f"{code}: {words}")
+    if _is_recorded(request):
+        _record(request, Event.CLIENT_REFUSED, recipient.openid, f"{code}: {words}")
     return answer(
         request,
         application.name,
@@ -96,6 +98,14 @@ def _fault(
         error_description=words,
         state=asked.cleaned_data.get("state", ""),
     )
+
+
+def _is_recorded(request: HttpRequest) -> bool:
+    """Anybody may ask in vain again and again; the log does not tell all of it."""
+    if request.user.is_authenticated:
+        return True
+    limited = ratelimit.consume_or_429(request, action="openid_refused", limit_get=True)
+    return limited is None
 
 
 def _login(request: HttpRequest, openid: OpenIdClient, step: Step) -> HttpResponse:

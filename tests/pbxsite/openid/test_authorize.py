@@ -415,6 +415,26 @@ def test_who_opened_which_client_is_in_the_audit_log(
     assert "invalid_scope" in refused.detail
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_strangers_do_not_fill_the_audit_log(
+    anna: Browser, party: Party, method: str
+) -> None:
+    stranger = Browser()
+    page = party.asked(scope="openid admin")
+    if method == "post":
+        page = page.replace("authorize", "consent")
+
+    answers = [getattr(stranger, method)(page) for _time in range(25)]
+
+    assert all(
+        "error=" in str(answer.headers) + answer.content.decode() for answer in answers
+    )
+    refused = AuditEvent.objects.filter(event=Event.CLIENT_REFUSED)
+    assert refused.count() == 20
+    told(anna.get(party.asked(scope="openid admin")))
+    assert refused.count() == 21
+
+
 def test_an_id_token_of_somebody_else_is_no_hint_to_this_session(
     anna: Browser, party: Party, administrator: PbxUser
 ) -> None:
