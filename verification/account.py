@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.utils import get_next_redirect_url
-from allauth.core.ratelimit import consume_or_429
+from allauth.core.ratelimit import consume_or_429, respond_429
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -130,12 +130,15 @@ def password(request: HttpRequest) -> HttpResponse:
         messages.success(request, _changed_text(ended))
         return redirect(ACCOUNT)
     if form.has_error("old_password", "password_incorrect"):
-        passwords.record_wrong(request.user, origin_of(request))
+        passwords.record_wrong(request, request.user)
     context = {"form": form, "min_length": current_settings().password_min_length}
     return render(request, "verification/account/password.html", context)
 
 
 def _limited(request: HttpRequest) -> HttpResponse | None:
+    assert isinstance(request.user, PbxUser)
+    if not passwords.may_guess(request, request.user):
+        return respond_429(request)  # type: ignore[no-any-return]
     limited: HttpResponse | None = consume_or_429(
         request, action="change_password", user=request.user
     )

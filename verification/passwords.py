@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from allauth.account.adapter import get_adapter
+from allauth.core.ratelimit import consume
 from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.http import HttpRequest
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method, Origin
+from authconfig.clients import origin_of
 from authconfig.models import PbxUser, current_settings
 from authconfig.policy import uses
 from authconfig.users import end_sessions, follow_session
@@ -38,13 +41,24 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
     return ended
 
 
-def record_wrong(user: PbxUser, origin: Origin) -> None:
+def may_guess(request: HttpRequest, user: PbxUser) -> bool:
+    """A wrong password here counts with those of the login form: it is the same one."""
+    return _count_failure(request, user, dry_run=True)
+
+
+def record_wrong(request: HttpRequest, user: PbxUser) -> None:
     """Whoever found an open session may be guessing at the password."""
+    _count_failure(request, user)
     audit.record(
         Event.LOGIN_FAILED,
         user=user,
-        origin=origin,
+        origin=origin_of(request),
         client=Client.MYAPPS,
         method=Method.PASSWORD,
         detail=PASSWORD_CHANGE,
     )
+
+
+def _count_failure(request: HttpRequest, user: PbxUser, **how: bool) -> bool:
+    key = get_adapter()._get_login_attempts_cache_key(request, username=user.name)
+    return bool(consume(request, action="login_failed", key=key, **how))

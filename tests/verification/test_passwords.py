@@ -170,6 +170,50 @@ def test_guessing_the_present_password_is_limited(
         assert change(signed_in).status_code == 302
 
 
+def test_wrong_guesses_here_and_at_the_login_form_count_together(
+    signed_in: Browser, start: Starter
+) -> None:
+    now = timezone.now()
+    statuses = []
+    for minute in range(3):
+        with time_machine.travel(now + timedelta(minutes=minute), tick=False):
+            for number in range(4):
+                guess = change(signed_in, old_password=f"guess {minute} {number}")
+                statuses.append(guess.status_code)
+
+    with time_machine.travel(now + timedelta(minutes=3)):
+        limited = change(signed_in).status_code
+        at_the_form = start(Browser()).content.decode()
+    with time_machine.travel(now + timedelta(minutes=5, seconds=1)):
+        later = change(signed_in).status_code
+
+    assert statuses == [200] * 10 + [429] * 2
+    assert limited == 429
+    assert "Too many failed logins" in at_the_form
+    assert later == 302
+
+
+def test_wrong_guesses_at_the_login_form_count_here(
+    signed_in: Browser, start: Starter
+) -> None:
+    for number in range(10):
+        start(Browser(), password=f"guess {number}")
+
+    assert change(signed_in).status_code == 429
+
+
+def test_a_right_password_here_counts_as_no_guess(
+    signed_in: Browser, start: Starter
+) -> None:
+    now = timezone.now()
+    for minute in range(11):
+        with time_machine.travel(now + timedelta(seconds=minute * 13)):
+            assert change(signed_in, "short").status_code == 200
+
+    with time_machine.travel(now + timedelta(minutes=4)):
+        assert start(Browser()).status_code == 302
+
+
 def _is_offered(browser: Browser) -> bool:
     offered = f'href="{PATH}"' in browser.get("/account/").content.decode()
     assert (browser.get(PATH).status_code == 200) is offered
