@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account.views import account_inactive, logout, reauthenticate
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
 from authconfig.choices import Client
@@ -38,10 +39,10 @@ urlpatterns = [
     path("login/oauth2/callback/", social.callback, name=CALLBACK),
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
-    path("login/inactive/", account_inactive, name="account_inactive"),
+    path("login/inactive/", never_cache(account_inactive), name="account_inactive"),
     path(
         "account/confirm/",
-        myapps_required(reauthenticate),
+        never_cache(myapps_required(reauthenticate)),
         name="account_reauthenticate",
     ),
     *factors.urlpatterns,

@@ -127,6 +127,10 @@ def is_shut(route: str, response: HttpResponse) -> bool:
     return asks_for_a_login(response) or (route == "admin/logout/" and to_index)
 
 
+def is_kept_nowhere(route: str) -> bool:
+    return route.startswith(("account/", "login/", "mypbx/", "PBX0/"))
+
+
 @pytest.fixture
 def mypbx(start: Starter, administrator: PbxUser) -> Browser:
     """An administrator's myPBX session: all rights, and no second factor."""
@@ -157,6 +161,15 @@ def test_public_pages_ask_for_no_login(browser: Browser, route: str) -> None:
 @pytest.mark.parametrize("route", sorted(ANY_SESSION | MYAPPS | set(ADMIN)))
 def test_every_other_page_asks_for_a_login(browser: Browser, route: str) -> None:
     assert all(map(asks_for_a_login, answers(browser, route)))
+
+
+@pytest.mark.parametrize("route", sorted(r for r in ROUTES if is_kept_nowhere(r)))
+def test_no_page_of_logins_links_and_accounts_is_kept(
+    myapps: Browser, route: str
+) -> None:
+    for answer in answers(myapps, route):
+        if answer.status_code == 200:
+            assert "no-store" in answer.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("route", sorted(ANY_SESSION))
