@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from authconfig import audit
@@ -16,6 +17,7 @@ from authconfig.choices import Event
 from authconfig.clients import origin_of
 from authconfig.lists import OwnLookups
 from authconfig.models import PbxUser
+from authconfig.reauthentication import is_recently_authenticated
 from authconfig.rights import RightsMixin, gained_and_lost
 
 # Importing Django's page registered it; ours takes its place.
@@ -37,6 +39,16 @@ class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
         return request.user.is_superuser
 
     has_change_permission = has_delete_permission = has_add_permission
+
+    def changeform_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Ask on the way: the form holds no secret, so that it may wait meanwhile."""
+        may_change = self.has_change_permission(request)
+        if may_change and not is_recently_authenticated(request):
+            raise ReauthenticationRequired
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        return response
 
     def save_model(
         self,

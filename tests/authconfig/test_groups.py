@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
+from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.models import AuditEvent, PbxUser
@@ -91,6 +95,29 @@ def test_what_becomes_of_a_group_is_in_the_audit_log(
         "group Help desk: deleted",
     ]
     assert AuditEvent.objects.filter(actor=administrator).count() == 3
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_old_login_is_asked_who_it_is_first(
+    admin_client_myapps: Browser, desk: Group, method: str
+) -> None:
+    page = f"{GROUPS}{desk.pk}/change/"
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        asked = getattr(admin_client_myapps, method)(page, {"name": "Help desk"})
+
+        assert asked.url.startswith("/account/confirm/?next=")
+        desk.refresh_from_db()
+        assert desk.name == "Service desk"
+        admin_client_myapps.post(asked.url, {"password": PASSWORD})
+        assert admin_client_myapps.get(page).status_code == 200
+
+
+def test_an_old_login_still_sees_groups(member: Browser, desk: Group) -> None:
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        page = member.get(f"{GROUPS}{desk.pk}/change/")
+
+    assert page.status_code == 200
 
 
 def test_selected_groups_that_are_deleted_are_in_the_audit_log(
