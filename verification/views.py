@@ -191,14 +191,13 @@ def _wrong_code_text(login: LoginSession) -> str:
 def _decided(
     request: HttpRequest, login: LoginSession, form: DecisionForm
 ) -> HttpResponse:
-    decision = form.cleaned_data["decision"]
-    ending = EndingForm(initial={"token": ending_token(login)})
+    if form.cleaned_data["decision"] == Decision.ACCEPT:
+        return render(request, "verification/accepted.html")
     context = {
-        "decision": decision,
-        "ending_form": ending if decision == Decision.REJECT else None,
+        "ending_form": EndingForm(initial={"token": ending_token(login)}),
         "may_change_password": passwords.may_change(login.user),
     }
-    return render(request, "verification/decided.html", context)
+    return render(request, "verification/rejected_by_link.html", context)
 
 
 @login_not_required
@@ -212,12 +211,11 @@ def end_after_rejection(request: HttpRequest) -> HttpResponse:
         return stale(request)
     ended = sessions.end_all(login.user, origin=origin_of(request))
     context = {
-        "decision": Decision.REJECT,
         "ended": ended,
         "all_ended": True,
         "may_change_password": passwords.may_change(login.user),
     }
-    return render(request, "verification/decided.html", context)
+    return render(request, "verification/rejected_by_link.html", context)
 
 
 def stale(request: HttpRequest) -> HttpResponse:
