@@ -32,6 +32,7 @@ from authconfig.oidc.remedies import REMEDIES
 from authconfig.proofs import FIELDS_OF, proof_of
 from authconfig.reauthentication import reauthentication_required
 from pbxsite import method_tests, saving, settings_cards
+from pbxsite.onward import page_to_provider
 
 KEPT_KEY = "oauth2_test"
 KEPT_FIELDS = ("oauth2_provider_name", *FIELDS_OF[Method.OAUTH2])
@@ -80,8 +81,7 @@ def start(request: HttpRequest) -> HttpResponse:
         return failed(request, error)
     state = parse_qs(urlsplit(address).query)["state"][0]
     request.session[KEPT_KEY] |= {"state": state}
-    context = {"address": address, "provider": candidate.oauth2_provider_name}
-    return render(request, "account/oauth2_start.html", context)
+    return page_to_provider(request, candidate, address)
 
 
 def _form(request: HttpRequest) -> SettingsForm:

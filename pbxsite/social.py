@@ -18,7 +18,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -36,6 +36,7 @@ from authconfig.oidc.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_
 from authconfig.oidc.web import Session
 from authconfig.policy import methods_for
 from pbxsite import roundtrip
+from pbxsite.onward import page_to_provider
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -194,11 +195,7 @@ def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
 @never_cache
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
-    """Lead to the provider by a page of our own.
-
-    Browsers hold a form to the policy's form-action over all redirects that follow
-    it, and a provider may lead to others; a page of ours may lead anywhere.
-    """
+    """Lead to the provider by a page of our own."""
     limited = ratelimit.consume_or_429(request, action="login")
     if limited:
         return limited  # type: ignore[no-any-return]
@@ -207,11 +204,7 @@ def start(request: HttpRequest) -> HttpResponse:
         address = address_to_ask(request, LOGIN)
     except OidcError as error:
         return turned_away(request, error)
-    context = {
-        "address": address,
-        "provider": current_settings().oauth2_provider_name,
-    }
-    return render(request, "account/oauth2_start.html", context)
+    return page_to_provider(request, current_settings(), address)
 
 
 @login_not_required

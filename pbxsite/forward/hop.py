@@ -18,6 +18,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -38,6 +39,7 @@ from pbxsite.forward.tokens import (
     state_name,
     use_code,
 )
+from pbxsite.onward import page_to
 
 # More than a browser opens at once with all its tabs.
 MOST_ROUNDS, ROUND_SECONDS = 20, 20
@@ -59,8 +61,7 @@ def open_client(request: HttpRequest, slug: str) -> HttpResponse:
     url = _onward(request, client)
     if not url:
         return redirect(ACCOUNT)
-    # A page, for browsers hold the login's form to 'self' over all redirects.
-    return render(request, "clients/open.html", {"client": client, "address": url})
+    return page_to(request, client.name, url, _("You are logged in."))
 
 
 def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse | None:

@@ -6,8 +6,9 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.utils.translation import gettext as _
 
+from pbxsite.onward import page_to
 from pbxsite.openid.marks import MARK
 
 
@@ -27,7 +28,6 @@ def lead_on(request: HttpRequest, name: str, address: str) -> HttpResponse:
     So where a form of ours may have come before, a page leads on, and no redirect.
     """
     if request.method == "POST" or MARK in request.GET:
-        context = {"application": name, "address": address}
-        return render(request, "openid/lead_on.html", context)
+        return page_to(request, name, address, _("This page leads on by itself."))
     # Django's own redirect takes no scheme of an app.
     return HttpResponse(status=302, headers={"Location": address})

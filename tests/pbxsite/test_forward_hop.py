@@ -61,7 +61,7 @@ def led_on(response: HttpResponse) -> str:
     """Return where the site's page leads on to."""
     assert response.status_code == 200
     page = Page(response.content.decode())
-    (link,) = [a["href"] for t, a, _ in page.elements if a.get("id") == "open-client"]
+    (link,) = [a["href"] for t, a, _ in page.elements if a.get("id") == "lead-on"]
     refreshed = [a["content"] for t, a, _ in page.elements if a.get("http-equiv")]
     assert refreshed == [f"0; url={link}"]
     return link

@@ -43,7 +43,7 @@ def start_at(browser: Browser, query: str = "", **values: str) -> str:
     """Press the button; return the provider's address that the page leads to."""
     answer = browser.post(f"/login/oauth2/{query}", values)
     assert answer.status_code == 200, answer
-    found = re.search(r'id="oauth2-continue" href="([^"]+)"', answer.content.decode())
+    found = re.search(r'id="lead-on" href="([^"]+)"', answer.content.decode())
     assert found
     return html.unescape(found[1])
 
@@ -96,9 +96,7 @@ def test_what_goes_to_the_provider(
 
     answer = browser.post("/login/oauth2/?scope=admin&auth_params=acr_values%3Dx", {})
 
-    found = re.search(
-        r'href="([^"]+)"', answer.content.decode().split("oauth2-continue")[1]
-    )
+    found = re.search(r'href="([^"]+)"', answer.content.decode().split("lead-on")[1])
     assert found
     query = parse_qs(urlsplit(html.unescape(found[1])).query)
     assert query["code_challenge_method"] == ["S256"]

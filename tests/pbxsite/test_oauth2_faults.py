@@ -55,7 +55,7 @@ def start(browser: Browser) -> Any:
 
 
 def leads_to(page: Any) -> str:
-    found = re.search(r'id="oauth2-continue" href="([^"]+)"', page.content.decode())
+    found = re.search(r'id="lead-on" href="([^"]+)"', page.content.decode())
     assert found, page.content
     return html.unescape(found[1])
 

@@ -48,7 +48,7 @@ def stored(configure: SettingsSetter, provider: Provider) -> AuthenticationSetti
 
 
 def address_in(answer: HttpResponse) -> str:
-    found = re.search(r'id="oauth2-continue" href="([^"]+)"', answer.content.decode())
+    found = re.search(r'id="lead-on" href="([^"]+)"', answer.content.decode())
     assert found, answer.content.decode()
     return html.unescape(found[1])
 
