@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,12 +125,13 @@ def test_an_error_of_nginx_does_not_log_a_secret(
     nginx = Nginx(tmp_path, authority, places.static, [free_port(), free_port()])
     ca_file = tmp_path / "ca.pem"
     ca_file.write_text(authority.ca_pem)
+    asked = partial(requests.get, verify=str(ca_file), timeout=10)
     nginx.start()
     try:
         for address in ("/account/", *SECRET_ADDRESSES):
-            url = f"{nginx.url}{address}"
-            answer = requests.get(url, verify=str(ca_file), timeout=10)
-            assert answer.status_code == 502
+            assert asked(f"{nginx.url}{address}").status_code == 502
+        page = {"Referer": f"{nginx.url}{SECRET_ADDRESSES[0]}"}
+        assert asked(f"{nginx.url}/static/new.css", headers=page).status_code == 502
     finally:
         nginx.stop()
 
