@@ -221,6 +221,12 @@ SOCIALACCOUNT_STORE_TOKENS = False
 # How long the OpenID provider may take for each answer, in seconds.
 OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
 MFA_ADAPTER = "pbxsite.factors.FactorAdapter"
+MFA_FORMS = {
+    "authenticate": "pbxsite.factorforms.CodeForm",
+    "authenticate_webauthn": "pbxsite.factorforms.PasskeyForm",
+    "reauthenticate": "pbxsite.factorforms.CodeAgainForm",
+    "reauthenticate_webauthn": "pbxsite.factorforms.PasskeyAgainForm",
+}
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 # The OpenID provider: everything ends with the session, and is asked about often.

@@ -67,6 +67,10 @@ def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
 
     log_in(page, site, "anna", PASSWORD)
     expect(page).to_have_url(f"{site.url}/login/factor/")
+    for _ in range(11):
+        page.get_by_label("Code").fill("wrong")
+        page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("Too many failed logins")).to_be_visible()
     page.get_by_role("button", name="Use a passkey").click()
 
     expect(page).to_have_url(f"{site.url}/account/")

@@ -57,7 +57,7 @@ def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
     return live_sessions().filter(user=user, data__client=Client.MYAPPS)
 
 
-def _is_known(user: PbxUser, address: str) -> bool:
+def is_known(user: PbxUser, address: str) -> bool:
     return bool(address) and _approving_sessions(user).filter(ip=address).exists()
 
 
@@ -67,7 +67,7 @@ def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
     An address with an approved session of the user never waits, so that a stranger's
     tries keep the owner out of nothing.
     """
-    if _is_known(user, address):
+    if is_known(user, address):
         return None
     rejected = _rejections_since_success(user)
     if not rejected:
@@ -96,7 +96,7 @@ def wait_after_many(user: PbxUser, address: str) -> timedelta | None:
     held = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
         user=user, created_at__gt=timezone.now() - period
     )
-    if _is_known(user, address):
+    if is_known(user, address):
         counted = held.filter(address=address)
     else:
         known = _approving_sessions(user).order_by().values("ip")

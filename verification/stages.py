@@ -12,7 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.crypto import constant_time_compare
 
-from authconfig.choices import Client, Method
+from authconfig import audit
+from authconfig.choices import Client, Event, Method
 from authconfig.clients import origin_of
 from authconfig.models import current_settings
 from authconfig.policy import needs_approval
@@ -44,14 +45,25 @@ class FactorStage(AuthenticateStage):
             return None, True
         response, go_on = super().handle()
         if response:
-            # Else the provider's tokens and claims would lie in the session.
-            self.login.signal_kwargs = None
-            # allauth's page for factors is for anonymous visitors alone.
-            if self.request.user.is_authenticated:
-                logout(self.request)
-            else:
-                _renew_key(self.request)
+            self._hold()
         return response, go_on
+
+    def _hold(self) -> None:
+        # Else the provider's tokens and claims would lie in the session.
+        self.login.signal_kwargs = None
+        # allauth's page for factors is for anonymous visitors alone.
+        if self.request.user.is_authenticated:
+            logout(self.request)
+        else:
+            _renew_key(self.request)
+        audit.record(
+            Event.LOGIN_HELD,
+            user=self.login.user,
+            origin=origin_of(self.request),
+            client=Client.MYAPPS,
+            method=self.login.state["method"],
+            detail=Approver.FACTOR,
+        )
 
     def is_resumable(self, request: HttpRequest) -> bool:
         return False

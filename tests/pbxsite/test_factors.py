@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test import override_settings
@@ -117,6 +118,103 @@ def test_ten_tries_are_the_limit(app: str, browser: Browser, start: Starter) -> 
 
     assert "_auth_user_id" not in browser.session
     assert "Too many failed logins" in answer.content.decode()
+
+
+def guess(start: Starter, address: str, times: int) -> Browser:
+    """Somebody who knows the password, but has no second factor."""
+    stranger = Browser(REMOTE_ADDR=address)
+    start(stranger)
+    for _ in range(times):
+        stranger.post(FACTOR_PAGE, {"code": "000000"})
+    return stranger
+
+
+def is_let_in(browser: Browser, app: str) -> bool:
+    with later():
+        browser.post(FACTOR_PAGE, {"code": totp(app)})
+    return "_auth_user_id" in browser.session
+
+
+def test_strangers_guesses_keep_the_owner_out_of_nothing(
+    app: str, browser: Browser, start: Starter
+) -> None:
+    stranger = guess(start, "192.0.2.9", 10)
+    other = guess(start, "192.0.2.10", 0)
+
+    assert not is_let_in(stranger, app)
+    assert not is_let_in(other, app)
+    start(browser)
+    assert is_let_in(browser, app)
+
+
+def test_the_password_alone_makes_no_address_a_known_one(
+    app: str, start: Starter
+) -> None:
+    for number in (9, 10):
+        start(Browser(REMOTE_ADDR=f"192.0.2.{number}"), path="/mypbx/login/")
+
+    guess(start, "192.0.2.9", 5)
+    stranger = guess(start, "192.0.2.10", 5)
+
+    assert not is_let_in(stranger, app)
+
+
+def test_proving_oneself_is_limited_by_the_same_count(app: str, start: Starter) -> None:
+    signed_in = Browser()
+    start(signed_in)
+    assert is_let_in(signed_in, app)
+    cache.clear()
+
+    guess(start, "127.0.0.1", 10)
+    with later(120):
+        page = signed_in.post("/account/factors/confirm/", {"code": totp(app)})
+
+    assert "Too many failed logins" in page.content.decode()
+
+
+def facts(event: Event) -> list[tuple[str, str, str | None]]:
+    found = AuditEvent.objects.filter(event=event)
+    return list(found.values_list("user_name", "detail", "address"))
+
+
+WRONG_ANSWERS = [
+    {"code": "000000"},
+    {"credential": '{"id": "made up"}'},
+    {"credential": "7"},
+    {
+        "credential": '{"id": "AA", "rawId": "AA", "type": "public-key", "response":'
+        ' {"clientDataJSON": "AA", "authenticatorData": "AA", "signature": "AA"}}'
+    },
+]
+
+
+@pytest.mark.parametrize("answer", WRONG_ANSWERS)
+def test_the_right_password_without_the_factor_leaves_a_trace(
+    app: str, start: Starter, browser: Browser, answer: dict[str, str]
+) -> None:
+    stranger = guess(start, "192.0.2.9", 0)
+    assert facts(Event.LOGIN_HELD) == [("anna", "factor", "192.0.2.9")]
+
+    for _ in range(12):
+        stranger.post(FACTOR_PAGE, answer)
+
+    # As many as are looked at or, of passkeys, as the log has room for.
+    assert facts(Event.LOGIN_FAILED) == [("anna", "factor", "192.0.2.9")] * 10
+    start(browser)
+    assert is_let_in(browser, app)
+    shown = browser.get("/account/").content.decode()
+    assert "A login failed" in shown
+
+
+def test_a_failed_proof_leaves_a_trace(
+    app: str, start: Starter, browser: Browser
+) -> None:
+    start(browser)
+    assert is_let_in(browser, app)
+
+    browser.post("/account/factors/confirm/", {"code": "000000"})
+
+    assert facts(Event.LOGIN_FAILED) == [("anna", "factor", "127.0.0.1")]
 
 
 def test_a_recovery_code_logs_in_once(app: str, user: PbxUser, start: Starter) -> None:
