@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.headerregistry import Address, AddressHeader, HeaderRegistry
-from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import PurePath
@@ -25,34 +22,24 @@ from django.utils.timezone import localtime
 from authconfig.models import current_settings
 from verification import recordings
 from verification.choices import MailKind
+from verification.letters import Attachment, Letter
 from verification.models import AccountTest, OutgoingEmail, Voicemail
 from verification.smtp import Account
 from verification.smtp.addresses import wire_host
-from verification.smtp.headers import POLICY
 from verification.tokens import link_token
 from verification.wording import render
 
 # A template's name, and what it shows.
 Rendered = tuple[str, dict[str, Any]]
-# The library would look for a new one in each mail, which costs as much as sending it.
-BOUNDARY = f"=_{secrets.token_hex(12)}"
-LONGEST_LINE = 998  # bytes, without CR LF (RFC 5322, 2.1.1)
 # What is left of a caller's number in the name of a file.
 UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
 
 
-@dataclass(frozen=True)
-class Attachment:
-    name: str
-    content_type: str
-    content: bytes
-
-
-def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
+def letter_of(mail: OutgoingEmail, account: Account) -> Letter:
     """Render the mail; raises OSError if its recording cannot be read now."""
     with translation.override(mail.language), timezone.override(_time_zone(mail)):
         template, context = CONTEXTS[MailKind(mail.kind)](mail)
-        return _message(
+        return _letter(
             template,
             context,
             account=account,
@@ -130,9 +117,9 @@ CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
 }
 
 
-def test_message(test: AccountTest, account: Account) -> EmailMessage:
+def test_letter(test: AccountTest, account: Account) -> Letter:
     with translation.override(test.language):
-        return _message(
+        return _letter(
             "test",
             {"sent_at": timezone.now(), "account_server": account.server},
             account=account,
@@ -142,7 +129,7 @@ def test_message(test: AccountTest, account: Account) -> EmailMessage:
         )
 
 
-def _message(
+def _letter(
     template: str,
     context: dict[str, Any],
     *,
@@ -151,39 +138,21 @@ def _message(
     language: str,
     public_id: UUID,
     attachment: Attachment | None = None,
-) -> EmailMessage:
+) -> Letter:
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
-    subject, text, html = (
-        render(f"verification/mail/{template}_{part}", context)
-        for part in ("subject.txt", "body.txt", "body.html")
-    )
-    message = EmailMessage(POLICY)
-    message["Subject"] = " ".join(subject.split())
-    message["From"] = _sender(account.sender_name, account.email_address)
-    message["To"] = recipient
-    message["Date"] = format_datetime(timezone.now())
+    subject = render(f"verification/mail/{template}_subject.txt", context)
+    letter = Letter(f"verification/mail/{template}_body", context)
+    letter["Subject"] = " ".join(subject.split())
+    letter["From"] = _sender(account.sender_name, account.email_address)
+    letter["To"] = recipient
+    letter["Date"] = format_datetime(timezone.now())
     # Stable for the row, so that a second try is known as the same mail.
     domain = account.email_address.rpartition("@")[2]
-    message["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    message.set_content(text.strip() + "\n", cte=_encoding(text))
-    if BOUNDARY not in text + html:
-        message.make_alternative(boundary=BOUNDARY)
-    message.add_alternative(html, subtype="html", cte=_encoding(html))
-    if attachment:
-        kind, _slash, subtype = attachment.content_type.partition("/")
-        message.add_attachment(
-            attachment.content, kind, subtype, filename=attachment.name
-        )
-    # Last, or the library would make it a header of the first part alone.
-    message["Content-Language"] = language
-    return message
-
-
-def _encoding(text: str) -> str | None:
-    """Letters go as they are, unless a line is longer than SMTP allows."""
-    longest = max(map(len, text.encode().splitlines()))
-    return "8bit" if longest <= LONGEST_LINE else None
+    letter["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834
+    letter["Content-Language"] = language
+    letter.attachment = attachment
+    return letter
 
 
 @lru_cache

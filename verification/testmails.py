@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from authconfig import audit
 from authconfig.choices import Event, StepState
 from verification.choices import AccountTestState, Stage
-from verification.mails import test_message
+from verification.mails import test_letter
 from verification.models import AccountTest
 from verification.outbox import own_fault
 from verification.smtp import SmtpError, Step, open_connection
@@ -57,7 +57,7 @@ def _try_account(test: AccountTest) -> SmtpError | None:
     try:
         with open_connection(account, note) as connection:
             connection.send(
-                test_message(test, account),
+                test_letter(test, account),
                 sender=account.email_address,
                 recipient=test.recipient,
                 progress=note,

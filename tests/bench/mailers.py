@@ -27,7 +27,7 @@ from post_office.models import Email
 from authconfig.models import AuditEvent, PbxUser, current_settings
 from verification import outbox
 from verification.choices import MailKind, MailState
-from verification.mails import CONTEXTS, message_of
+from verification.mails import CONTEXTS, letter_of
 from verification.models import LoginSession, OutgoingEmail
 from verification.smtp import Account
 from verification.smtp_accounts import account_of
@@ -107,6 +107,11 @@ def send_bare(make: Callable[[OutgoingEmail, Account], EmailMessage]) -> None:
     with smtplib.SMTP(account.server, account.port) as server:
         for mail in queued():
             server.send_message(make(mail, account), SENDER, [mail.recipient])
+
+
+def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
+    """Make the same mail with this site's own rendering."""
+    return letter_of(mail, account).whole()
 
 
 def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:

@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
 from tests.openid import Party, make_party
 from tests.test_translations import CATALOGUE, Texts
-from verification.mails import message_of
+from verification.mails import letter_of
 from verification.models import LoginSession, OutgoingEmail
 from verification.smtp_accounts import account_of
 from verification.tokens import link_token
@@ -181,7 +181,7 @@ def test_pages_of_the_admin_have_no_english_left(
 
 def message(login: LoginSession) -> EmailMessage:
     mail = OutgoingEmail.objects.get(login=login)
-    return message_of(mail, account_of(current_settings()))
+    return letter_of(mail, account_of(current_settings())).whole()
 
 
 @pytest.mark.parametrize("language", ["de", ""])
@@ -225,5 +225,5 @@ def test_notice_of_a_new_password_is_in_the_language_of_the_browser(
     browser.post("/account/password/", data, **GERMAN)
 
     [mail] = OutgoingEmail.objects.all()
-    notice = message_of(mail, account_of(current_settings()))
+    notice = letter_of(mail, account_of(current_settings())).whole()
     assert "Ihr Passwort wurde geändert" in notice["Subject"]

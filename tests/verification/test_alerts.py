@@ -19,7 +19,7 @@ from tests.smtp_servers import smtp_server
 from verification import flows, outbox
 from verification.alerts import tell_of_new_password
 from verification.choices import Approver, Ending, MailKind, MailState
-from verification.mails import message_of
+from verification.mails import letter_of
 from verification.models import LoginSession, OutgoingEmail
 from verification.smtp_accounts import account_of
 from verification.tokens import ending_token, link_token
@@ -68,7 +68,9 @@ def test_the_mail_says_who_where_and_when_and_holds_no_secret(
     held: LoginSession, administrators: list[PbxUser]
 ) -> None:
     reject(held)
-    message = message_of(NOTICES.all()[0], account_of(AuthenticationSettings.load()))
+    message = letter_of(
+        NOTICES.all()[0], account_of(AuthenticationSettings.load())
+    ).whole()
 
     assert message["Subject"] == "PBX: anna rejected a login"
     for part in (message.get_body(("plain",)), message.get_body(("html",))):

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
 
 import pytest
-from django.template.loader import render_to_string
+import time_machine
 from django.utils import translation
 
 from authconfig.choices import SmtpSecurity
 from authconfig.models import PbxUser, current_settings
 from tests.smtp_servers import Mail, smtp_server
 from verification import wording
-from verification.mails import BOUNDARY, message_of
-from verification.mails import test_message as render_test
+from verification.letters import BOUNDARY
+from verification.mails import letter_of
+from verification.mails import test_letter as letter_of_test
 from verification.models import AccountTest, OutgoingEmail
 from verification.smtp import open_connection
+from verification.smtp.headers import wire_policy
 from verification.smtp_accounts import account_of
 
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 SENDER_NAME = 'Jörg "PBX", Zürich'
 
 
@@ -25,7 +31,9 @@ def arrived(sender: str, recipient: str, **options: bool) -> Mail:
     """Send a test e-mail to a real server and return what it received."""
     with smtp_server(SmtpSecurity.NONE, credentials=None, **options) as server:
         account = server.account(email_address=sender, sender_name=SENDER_NAME)
-        message = render_test(AccountTest(recipient=recipient, language="en"), account)
+        message = letter_of_test(
+            AccountTest(recipient=recipient, language="en"), account
+        )
         with open_connection(account) as connection:
             connection.send(message, sender=sender, recipient=recipient)
         return server.mails[0]
@@ -78,31 +86,68 @@ def test_letters_before_the_at_sign_arrive_by_smtputf8(
 
 
 def texts(mail: OutgoingEmail) -> list[str]:
-    message = message_of(mail, account_of(current_settings()))
+    message = letter_of(mail, account_of(current_settings())).whole()
     bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
     return [str(message["Subject"]), *(b.get_content() for b in bodies if b)]
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize("name", ["anna", "<b>Anna & 'Co'</b>", "\ue000link\ue001"])
-def test_a_merged_mail_is_the_same_as_a_rendered_one(
-    mail: OutgoingEmail, monkeypatch: pytest.MonkeyPatch, language: str, name: str
-) -> None:
-    def render(template: str, context: dict[str, Any]) -> str:
-        return render_to_string(template, context)
+NAMES = [
+    "anna",
+    "Jörg Müller",
+    "<b>Anna & 'Co'</b>",
+    "anna\n.\nRSET",
+    "anna\N{NO-BREAK SPACE}berg",
+    "\ue000link\ue001",
+    "\ue000link\ue002\ue001",
+    f"--{BOUNDARY}",
+    "ä" * 600,
+    "",
+]
 
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("eight_bit", [True, False])
+def test_a_merged_mail_is_to_the_byte_what_the_library_makes(
+    mail: OutgoingEmail,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    name: str,
+    eight_bit: bool,
+) -> None:
     mail.language = language
     assert mail.login
     mail.login.user.name = name
-    merged = texts(mail)
+    policy = wire_policy(smtputf8=False, eight_bit=eight_bit)
+    with time_machine.travel(NOW, tick=False):
+        merged = letter_of(mail, account_of(current_settings()))
+        monkeypatch.setattr(wording, "is_plain", lambda context: False)
+        rendered = letter_of(mail, account_of(current_settings()))
 
-    monkeypatch.setattr("verification.mails.render", render)
-    monkeypatch.setattr("verification.mails.link_token", lambda login: "token")
-    rendered = texts(mail)
-    monkeypatch.setattr("verification.mails.render", wording.render)
+    content = merged.as_bytes(policy=policy)
+    message = message_from_bytes(content, policy=policy)
+    [text, html] = message.iter_parts()
 
-    assert texts(mail) == rendered
-    assert merged[0] == rendered[0]
+    assert without_boundary(content) == without_boundary(
+        rendered.whole().as_bytes(policy=policy)
+    )
+    assert not message.defects + text.defects + html.defects
+    assert name in text.get_content()
+    assert max(map(len, content.splitlines())) <= 998
+
+
+def without_boundary(content: bytes) -> bytes:
+    """A boundary of the library's own is another one each time."""
+    return re.sub(rb"={15}\d+==", b"boundary", content)
+
+
+def test_the_body_of_a_verification_email_is_laid_out_once(
+    mail: OutgoingEmail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = letter_of(mail, account_of(current_settings())).as_bytes()
+    monkeypatch.setattr(EmailMessage, "set_content", None)
+
+    assert letter_of(mail, account_of(current_settings())).as_bytes() == first
 
 
 def test_nothing_of_a_mail_is_left_for_the_next_one(
@@ -119,7 +164,7 @@ def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
     assert mail.login
     mail.login.user.name = f"--{BOUNDARY}"
 
-    message = message_of(mail, account_of(current_settings()))
+    message = letter_of(mail, account_of(current_settings())).whole()
 
     assert message.get_boundary() != BOUNDARY
     assert [part.get_content_type() for part in message.iter_parts()] == [
@@ -132,7 +177,7 @@ def test_a_line_too_long_for_smtp_is_broken(mail: OutgoingEmail) -> None:
     with translation.override("en"):
         assert mail.login
         mail.login.user.name = "ä" * 600
-        message = message_of(mail, account_of(current_settings()))
+        message = letter_of(mail, account_of(current_settings())).whole()
 
     longest = max(map(len, message.as_bytes().splitlines()))
     assert longest <= 998
