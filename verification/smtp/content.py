@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 
@@ -61,6 +60,6 @@ def serialise(message: EmailMessage, *, smtputf8: bool, eight_bit: bool) -> byte
 
 def as_data(content: bytes) -> bytes:
     """Double the leading dots and add the one that ends the mail (RFC 5321 4.5.2)."""
-    stuffed = re.sub(rb"(?m)^\.", b"..", content)
+    stuffed = (b"\n" + content).replace(b"\n.", b"\n..")[1:]
     end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
     return stuffed + end

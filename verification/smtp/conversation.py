@@ -12,7 +12,7 @@ from authconfig.steps import Progress, Step
 from verification.choices import Stage
 from verification.smtp.addresses import wire_host
 from verification.smtp.client import Client
-from verification.smtp.errors import SmtpError, readable
+from verification.smtp.errors import LONGEST_WORDS, SmtpError, readable
 from verification.smtp.faults import Fault, fault_of
 from verification.smtp.values import Account
 
@@ -77,7 +77,7 @@ class Conversation:
             raise self.error(stage, readable(text), Fault.NOT_SMTP)
         if code // 100 != wanted // 100:
             raise self.error(stage, words, code=code)
-        return readable(words)
+        return words[:LONGEST_WORDS]
 
     def error(
         self,
