@@ -323,10 +323,21 @@ class OutgoingEmail(models.Model):
                 fields=["lease_expires_at"],
                 condition=Q(state=MailState.SENDING),
             ),
-            # The admin's list, all of it or by one filter.
+            # The admin's list, all of it or by one filter; what most mails are, the
+            # first one finds as well, and no mail's sending has to write the others.
             Index(name="mail_by_time", fields=["-created_at", "-id"]),
-            Index(name="mail_by_state", fields=["state", "-created_at", "-id"]),
-            Index(name="mail_by_kind", fields=["kind", "-created_at", "-id"]),
+            Index(
+                name="mail_by_state",
+                fields=["state", "-created_at", "-id"],
+                condition=~Q(
+                    state__in=[MailState.QUEUED, MailState.SENDING, MailState.SENT]
+                ),
+            ),
+            Index(
+                name="mail_by_kind",
+                fields=["kind", "-created_at", "-id"],
+                condition=~Q(kind=MailKind.APPROVAL),
+            ),
             # The last outcomes, and what retention forgets.
             Index(
                 name="mail_by_end",
