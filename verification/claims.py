@@ -33,33 +33,34 @@ UPDATE {OutgoingEmail._meta.db_table} SET data_began_at = %s
 WHERE id = %s AND attempts = %s AND state = '{MailState.SENDING}'
 AND lease_expires_at > %s
 """  # noqa: S608  # names and constants of ours
-# The next ones are of PostgreSQL alone: many mails, with their lines in the audit log,
-# in one go.
-BEGUN = f"""
-begun AS (
-  UPDATE {OutgoingEmail._meta.db_table} AS mail SET data_began_at = new.at
-  FROM (VALUES %s) AS new (id, attempts, at)
+# PostgreSQL's alone: many mails, with their lines in the audit log, in one go. Not by
+# "state =", for which the server would rather read through the index of states, with
+# all that was being sent there since its last vacuum.
+WRITTEN = f"""
+WITH written AS (
+  UPDATE {OutgoingEmail._meta.db_table} AS mail SET
+    state = CASE WHEN is_sent THEN '{MailState.SENT}' ELSE mail.state END,
+    data_began_at = CASE WHEN is_sent THEN mail.data_began_at ELSE new.at END,
+    ended_at = CASE WHEN is_sent THEN new.at END,
+    stage = CASE WHEN is_sent THEN '' ELSE mail.stage END,
+    fault = CASE WHEN is_sent THEN '' ELSE mail.fault END,
+    code = CASE WHEN is_sent THEN 250 ELSE mail.code END,
+    words = CASE WHEN is_sent THEN new.words ELSE mail.words END
+  FROM (VALUES %s) AS new (id, attempts, is_sent, at, words, user_name)
   WHERE mail.id = new.id AND mail.attempts = new.attempts
-  AND mail.state = '{MailState.SENDING}' AND mail.lease_expires_at > new.at
-  RETURNING mail.id
-)"""  # noqa: S608
-SENT = f"""
-sent AS (
-  UPDATE {OutgoingEmail._meta.db_table} AS mail
-  SET state = '{MailState.SENT}', ended_at = new.at, stage = '', fault = '',
-    code = 250, words = new.words
-  FROM (VALUES %s) AS new (id, attempts, at, words, user_name)
-  WHERE mail.id = new.id AND mail.attempts = new.attempts
-  AND mail.state = '{MailState.SENDING}'
-  RETURNING mail.id, kind, user_id, at, new.words, user_name
+    AND mail.state IS NOT DISTINCT FROM '{MailState.SENDING}'
+    AND (is_sent OR mail.lease_expires_at > new.at)
+  RETURNING mail.id, kind, user_id, is_sent, at, new.words, user_name
 ), told AS (
   INSERT INTO {AuditEvent._meta.db_table}
     (at, event, user_id, user_name, client, method, user_agent, detail, proof)
   SELECT at, '{Event.MAIL_SENT}', user_id, user_name, '', '', '',
     kind || ' ' || id || ': {MailState.SENT} ' || words, ''
-  FROM sent
-)"""  # noqa: S608
-BEGUN_ROW, SENT_ROW = "(%s, %s, %s::timestamptz)", "(%s, %s, %s::timestamptz, %s, %s)"
+  FROM written WHERE is_sent
+)
+SELECT id FROM written WHERE NOT is_sent
+"""  # noqa: S608
+WRITTEN_ROW = "(%s, %s, %s, %s::timestamptz, %s, %s)"
 ACCEPTED = {"stage": "", "fault": "", "code": 250}
 
 
@@ -144,18 +145,15 @@ def _note_data_begins(mail: OutgoingEmail, now: datetime) -> bool:
 def _write_at_once(
     beginning: Sequence[OutgoingEmail], sent: Sequence[Sent], now: datetime
 ) -> set[int]:
-    parts, values = [], list[Any]()
-    if sent:
-        parts.append(SENT % ", ".join(SENT_ROW for _ in sent))
-        for s in sent:
-            values += s.mail.pk, s.mail.attempts, s.at, s.words, s.mail.user.name
-    if beginning:
-        parts.append(BEGUN % ", ".join(BEGUN_ROW for _ in beginning))
-        for mail in beginning:
-            values += mail.pk, mail.attempts, now
-    asked = "SELECT id FROM begun" if beginning else "SELECT id FROM sent WHERE false"
+    values = list[Any]()
+    for one in sent:
+        mail = one.mail
+        values += mail.pk, mail.attempts, True, one.at, one.words, mail.user.name
+    for mail in beginning:
+        values += mail.pk, mail.attempts, False, now, "", ""
+    rows = ", ".join([WRITTEN_ROW] * (len(sent) + len(beginning)))
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH {', '.join(parts)} {asked}", values)
+        cursor.execute(WRITTEN % rows, values)
         return {key for (key,) in cursor.fetchall()}
 
 
