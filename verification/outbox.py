@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any
 
 from django.conf import settings
@@ -27,7 +27,7 @@ from authconfig.models import current_settings
 from verification import claims, log_context
 from verification.choices import LoginState, MailKind, MailPriority, MailState, Stage
 from verification.claims import LostClaimError
-from verification.mails import message_of
+from verification.mails import letter_of
 from verification.models import OutgoingEmail
 from verification.recorder import Recorder
 from verification.smtp import Account, Connection, Line, Pool, SmtpError
@@ -74,8 +74,9 @@ class Stock:
     def __init__(self, fewest: int) -> None:
         self.held: dict[int, OutgoingEmail] = {}
         self.is_closed = False
-        self._lock = Lock()
+        self._turn = Condition()
         self._waiting: list[OutgoingEmail] = []
+        self._is_looking = self._is_quick = False
         self._fewest = self._size = fewest
         self._looked_at = 0.0
         self._closes_at = time.monotonic() + RUN_SECONDS
@@ -85,42 +86,61 @@ class Stock:
         return bool(self._waiting)
 
     def take(self) -> OutgoingEmail | None:
-        with self._lock:
-            if self._has_to_look():
-                self._look()
-            return self._waiting.pop(0) if self._waiting else None
+        """One thread looks for more in good time, while the others go on."""
+        with self._turn:
+            while self._is_looking and not self._waiting:
+                self._turn.wait()
+            if self._is_looking or not self._has_to_look():
+                return self._pop()
+            self._is_looking = True
+            wanted = self._wanted()
+        claimed: list[OutgoingEmail] = []
+        try:
+            claimed = claims.claim(wanted)
+        finally:
+            with self._turn:
+                self._is_looking = False
+                self._add(claimed)
+                self._is_quick &= len(claimed) == wanted
+                self._turn.notify_all()
+                mail = self._pop()
+        return mail
 
     def finish(self, mail: OutgoingEmail) -> None:
-        del self.held[mail.pk]
+        with self._turn:
+            del self.held[mail.pk]
 
     def mails(self) -> list[OutgoingEmail]:
-        with self._lock:
+        with self._turn:
             return list(self.held.values())
 
-    def _has_to_look(self) -> bool:
-        self.is_closed = time.monotonic() > self._closes_at
-        if self.is_closed or not self._waiting:
-            return not self.is_closed
-        only_recordings = self._waiting[0].priority == MailPriority.LATER
-        is_long_ago = time.monotonic() - self._looked_at > GLANCE_SECONDS
-        return only_recordings and (is_long_ago or _woken.is_set())
+    def _pop(self) -> OutgoingEmail | None:
+        return self._waiting.pop(0) if self._waiting else None
 
-    def _look(self) -> None:
-        _woken.clear()
-        self._resize()
-        claimed = claims.claim(max(self._size - len(self._waiting), 1))
+    def _add(self, claimed: list[OutgoingEmail]) -> None:
         self.held |= {mail.pk: mail for mail in claimed}
         # Sorting keeps the order among equals.
         self._waiting = sorted(self._waiting + claimed, key=lambda mail: mail.priority)
         self._looked_at = time.monotonic()
 
-    def _resize(self) -> None:
+    def _has_to_look(self) -> bool:
+        self.is_closed = time.monotonic() > self._closes_at
+        if self.is_closed or not self._waiting:
+            return not self.is_closed
+        if self._is_quick and len(self._waiting) <= self._size // 2:
+            return True
+        only_recordings = self._waiting[0].priority == MailPriority.LATER
+        is_long_ago = time.monotonic() - self._looked_at > GLANCE_SECONDS
+        return only_recordings and (is_long_ago or _woken.is_set())
+
+    def _wanted(self) -> int:
         """Claim more from a quick server's queue; what waits here nobody else sends."""
-        if self._waiting:
-            return
-        is_quick = time.monotonic() - self._looked_at < QUICK_SECONDS
-        size = 2 * self._size if is_quick else self._size // 2
-        self._size = max(min(size, MOST_CLAIMED), self._fewest)
+        _woken.clear()
+        if len(self._waiting) <= self._size // 2:
+            self._is_quick = time.monotonic() - self._looked_at < QUICK_SECONDS
+            size = 2 * self._size if self._is_quick else self._size // 2
+            self._size = max(min(size, MOST_CLAIMED), self._fewest)
+        return max(self._size - len(self._waiting), 1)
 
 
 class Run:
@@ -240,7 +260,7 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
         raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
-    message = message_of(mail, account)
+    message = letter_of(mail, account)
     send = partial(
         Connection.send,
         message=message,
