@@ -329,9 +329,7 @@ class OutgoingEmail(models.Model):
             Index(
                 name="mail_by_state",
                 fields=["state", "-created_at", "-id"],
-                condition=~Q(
-                    state__in=[MailState.QUEUED, MailState.SENDING, MailState.SENT]
-                ),
+                condition=~Q(state=MailState.SENT),
             ),
             Index(
                 name="mail_by_kind",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from email import message_from_bytes
 from io import BytesIO
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import time_machine
@@ -18,7 +19,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.choices import Event, SmtpSecurity
+from authconfig.choices import Event as Audited
+from authconfig.choices import SmtpSecurity
 from authconfig.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.recordings import wav
@@ -100,7 +102,7 @@ def test_many_mails_share_the_accounts_connections(
     assert server.connections == 3
     sent = [str(mail.message["Message-ID"])[1:37] for mail in server.mails]
     assert (len(sent), set(sent)) == (30, mails)
-    assert AuditEvent.objects.filter(event=Event.MAIL_SENT).count() == 30
+    assert AuditEvent.objects.filter(event=Audited.MAIL_SENT).count() == 30
 
 
 def test_one_mail_opens_one_connection(
@@ -141,7 +143,7 @@ def test_a_server_that_takes_one_connection_gets_all_mails_by_it(
     assert len(greeted) > 1
     assert set(states()) == {MailState.SENT}
     assert len(server.bodies) == 20
-    assert not AuditEvent.objects.filter(event=Event.MAIL_DELAYED).exists()
+    assert not AuditEvent.objects.filter(event=Audited.MAIL_DELAYED).exists()
 
 
 def test_another_account_takes_another_connection(
@@ -259,8 +261,7 @@ def test_a_mail_that_comes_in_between_goes_before_the_recordings_that_wait(
 ) -> None:
     monkeypatch.setattr(outbox, "GLANCE_SECONDS", 0.0)
     # All are claimed at once, before the urgent mail is there.
-    nine = {"_size": 9}
-    monkeypatch.setattr(outbox.Stock, "_resize", lambda self: vars(self).update(nine))
+    monkeypatch.setattr(outbox.Stock, "_wanted", lambda self: 9)
     for _ in range(8):
         voicemail()
     come = iter([queue])
@@ -277,6 +278,59 @@ def test_a_mail_that_comes_in_between_goes_before_the_recordings_that_wait(
 
     subjects = ["password" in str(mail.message["Subject"]) for mail in server.mails]
     assert subjects == [False, True, *7 * [False]]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_claims_more_keeps_no_other_from_what_is_there(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [queue().pk for _ in range(8)]
+    is_claiming, goes_on = Event(), Event()
+    claim = claims.claim
+
+    def claim_slowly(count: int) -> list[OutgoingEmail]:
+        is_claiming.set()
+        assert goes_on.wait(10)
+        return claim(count)
+
+    def take_and_hang_up() -> None:
+        late.append(stock.take())
+        connection.close()
+
+    late = list[OutgoingEmail | None]()
+    stock = outbox.Stock(2)
+    # Two, and two of the next four: whoever is so quick soon needs more.
+    taken = [stock.take() for _ in range(4)]
+    monkeypatch.setattr(claims, "claim", claim_slowly)
+    other = Thread(target=take_and_hang_up)
+    other.start()
+    assert is_claiming.wait(10)
+    taken += [stock.take() for _ in range(2)]
+    assert not late
+    goes_on.set()
+    other.join(10)
+
+    assert [mail.pk for mail in taken + late if mail] == keys[:7]
+
+
+def test_a_queue_that_had_no_more_is_asked_when_nothing_is_left(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(30):
+        queue()
+    claim, sizes = claims.claim, list[tuple[int, int]]()
+
+    def count(wanted: int) -> list[OutgoingEmail]:
+        mails = claim(wanted)
+        sizes.append((wanted, len(mails)))
+        return mails
+
+    monkeypatch.setattr(claims, "claim", count)
+    stock = outbox.Stock(5)
+
+    assert len(list(iter(stock.take, None))) == 30
+    assert sizes == [(5, 5), (10, 10), (15, 15), (30, 0), (50, 0)]
 
 
 @pytest.mark.postgresql
@@ -389,7 +443,7 @@ def test_what_was_sent_under_a_lost_claim_is_not_recorded(
     claims.write_down([], sent)
 
     assert states() == [MailState.SENT, MailState.SENDING]
-    [told] = AuditEvent.objects.filter(event=Event.MAIL_SENT)
+    [told] = AuditEvent.objects.filter(event=Audited.MAIL_SENT)
     assert told.detail == f"password {kept.pk}: sent 250 2.0.0 Taken over"
     assert (told.user, told.user_name) == (kept.user, "anna")
     assert (told.actor, told.address, told.proof) == (None, None, "")
@@ -409,7 +463,7 @@ def test_what_begins_and_what_was_sent_is_written_together(queue: Queue) -> None
     began = OutgoingEmail.objects.order_by("pk").values_list("data_began_at", flat=True)
     assert [moment is not None for moment in began] == [True, True, False]
     assert mails[lost.pk].data_began_at is None
-    assert AuditEvent.objects.filter(event=Event.MAIL_SENT).count() == 1
+    assert AuditEvent.objects.filter(event=Audited.MAIL_SENT).count() == 1
 
 
 def test_nothing_begins_after_its_lease_has_ended(queue: Queue) -> None:

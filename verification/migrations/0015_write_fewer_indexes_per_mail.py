@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outgoingemail',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'sending', 'sent']), _negated=True), fields=['state', '-created_at', '-id'], name='mail_by_state'),
+            index=models.Index(condition=models.Q(('state', 'sent'), _negated=True), fields=['state', '-created_at', '-id'], name='mail_by_state'),
         ),
         migrations.AddIndex(
             model_name='outgoingemail',
