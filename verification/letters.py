@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import Policy
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import get_language
 
 from verification import wording
@@ -26,6 +27,7 @@ MIME = {
     "MIME-Version": "1.0",
     "Content-Type": f'multipart/alternative; boundary="{BOUNDARY}"',
 }
+ENDINGS = ("txt", "html")
 LONGEST_LINE = 998  # bytes, without CR LF (RFC 5322, 2.1.1)
 Headers = list[tuple[str, Any]]
 
@@ -43,9 +45,11 @@ class Letter(EmailMessage):
     def __init__(self, template: str, context: Mapping[str, Any]) -> None:
         """Take the texts of a template in the active language."""
         super().__init__(POLICY)
-        self._text = wording.render(f"{template}.txt", context)
-        self._html = wording.render(f"{template}.html", context)
         self._body = _merged_body(template, context)
+        self._texts = partial(_texts, template, context, get_language())
+        if self._body is None:
+            # What is no plain string may look otherwise in another time zone.
+            self._texts = partial(tuple[str, str], self._texts())
         self.attachment: Attachment | None = None
 
     def as_bytes(
@@ -67,7 +71,7 @@ class Letter(EmailMessage):
         early, late = self._headers_around_body()
         for name, value in early:
             message[name] = value
-        _lay_out(message, self._text, self._html)
+        _lay_out(message, *self._texts())
         if self.attachment:
             _attach(message, self.attachment)
         for name, value in late:
@@ -80,6 +84,16 @@ class Letter(EmailMessage):
         for name, value in self.raw_items():
             (late if name.startswith("Content-") else early).append((name, value))
         return early, late
+
+
+def _texts(
+    template: str, context: Mapping[str, Any], language: str | None
+) -> tuple[str, str]:
+    with translation.override(language):
+        text, html = (
+            wording.render(f"{template}.{ending}", context) for ending in ENDINGS
+        )
+    return text, html
 
 
 def _lay_out(message: EmailMessage, text: str, html: str) -> None:
@@ -124,7 +138,7 @@ def _body_of(
 ) -> wording.Pieces:
     text, html = (
         wording.joined(wording.pieces_of(f"{template}.{ending}", names, language))
-        for ending in ("txt", "html")
+        for ending in ENDINGS
     )
     message = EmailMessage(POLICY)
     _lay_out(message, text, html)

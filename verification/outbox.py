@@ -44,7 +44,7 @@ LONGEST_DELAY = {
 # A run makes room for its worker's other tasks, and for its end, after so long.
 RUN_SECONDS = 5.0
 # Claimed at once at most, by a run whose server is quick.
-MOST_CLAIMED = 50
+MOST_CLAIMED = 100
 QUICK_SECONDS = 0.4
 # While recordings go out, one looks for more urgent mails so often at least.
 GLANCE_SECONDS = 0.05

@@ -330,7 +330,7 @@ def test_a_queue_that_had_no_more_is_asked_when_nothing_is_left(
     stock = outbox.Stock(5)
 
     assert len(list(iter(stock.take, None))) == 30
-    assert sizes == [(5, 5), (10, 10), (15, 15), (30, 0), (50, 0)]
+    assert sizes == [(5, 5), (10, 10), (15, 15), (30, 0), (80, 0)]
 
 
 @pytest.mark.postgresql
