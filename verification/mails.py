@@ -1,4 +1,4 @@
-"""From a row to the e-mail itself; the only module that renders mail templates."""
+"""From a row to the e-mail itself: whose values it shows, and its headers."""
 
 from __future__ import annotations
 

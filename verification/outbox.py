@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
+from django.db import Error as DatabaseFault
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -31,6 +32,7 @@ from verification.mails import letter_of
 from verification.models import OutgoingEmail
 from verification.recorder import Recorder
 from verification.smtp import Account, Connection, Line, Pool, SmtpError
+from verification.smtp.errors import LONGEST_WORDS
 from verification.smtp.faults import Fault
 from verification.smtp_accounts import account_of
 
@@ -94,34 +96,44 @@ class Stock:
                 return self._pop()
             self._is_looking = True
             wanted = self._wanted()
-        claimed: list[OutgoingEmail] = []
-        try:
-            claimed = claims.claim(wanted)
-        finally:
-            with self._turn:
-                self._is_looking = False
-                self._add(claimed)
-                self._is_quick &= len(claimed) == wanted
-                self._turn.notify_all()
-                mail = self._pop()
-        return mail
+        return self._look(wanted)
 
     def finish(self, mail: OutgoingEmail) -> None:
+        """Hold it no longer, unless it was claimed anew in the meantime."""
         with self._turn:
-            del self.held[mail.pk]
+            if self.held.get(mail.pk) is mail:
+                del self.held[mail.pk]
 
     def mails(self) -> list[OutgoingEmail]:
         with self._turn:
             return list(self.held.values())
 
-    def _pop(self) -> OutgoingEmail | None:
-        return self._waiting.pop(0) if self._waiting else None
+    def _look(self, wanted: int) -> OutgoingEmail | None:
+        claimed: list[OutgoingEmail] = []
+        try:
+            claimed = claims.claim(wanted)
+        except DatabaseFault as error:
+            # What was claimed before goes out first.
+            if not self.has_more:
+                raise
+            logger.warning("no more mails claimed (%s)", type(error).__name__)
+        finally:
+            with self._turn:
+                self._is_looking = False
+                self._is_quick &= len(claimed) == wanted
+                self._add(claimed)
+                self._turn.notify_all()
+                mail = self._pop()
+        return mail
 
     def _add(self, claimed: list[OutgoingEmail]) -> None:
         self.held |= {mail.pk: mail for mail in claimed}
         # Sorting keeps the order among equals.
         self._waiting = sorted(self._waiting + claimed, key=lambda mail: mail.priority)
         self._looked_at = time.monotonic()
+
+    def _pop(self) -> OutgoingEmail | None:
+        return self._waiting.pop(0) if self._waiting else None
 
     def _has_to_look(self) -> bool:
         self.is_closed = time.monotonic() > self._closes_at
@@ -284,7 +296,7 @@ def _note_server(error: SmtpError | None) -> None:
 
 def _without_link(words: str) -> str:
     """Some servers repeat an address that they do not like; ours carries a secret."""
-    return LINK_TOKEN.sub(r"\1***", words)
+    return LINK_TOKEN.sub(r"\1***", words)[:LONGEST_WORDS]
 
 
 def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
@@ -292,7 +304,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
         "stage": error.stage,
         "code": error.code,
         "fault": error.fault.name,
-        "words": _without_link(error.words)[:500],
+        "words": _without_link(error.words),
     }
     # The server's words may name people; the audit log has them.
     reason = error.code or error.fault.name

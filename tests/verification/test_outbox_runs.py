@@ -333,6 +333,54 @@ def test_a_queue_that_had_no_more_is_asked_when_nothing_is_left(
     assert sizes == [(5, 5), (10, 10), (15, 15), (30, 0), (80, 0)]
 
 
+def test_what_is_claimed_goes_out_though_no_more_can_be_claimed(
+    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        queue()
+    claim, is_there = claims.claim, iter([True, True])
+
+    def claim_and_fail(count: int) -> list[OutgoingEmail]:
+        if next(is_there, False):
+            return claim(count)
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "claim", claim_and_fail)
+        with pytest.raises(OperationalError):
+            outbox.deliver_due()
+
+    assert states() == [*3 * [MailState.SENT], *2 * [MailState.QUEUED]]
+
+
+def test_a_mail_that_was_claimed_anew_is_still_held(queue: Queue) -> None:
+    queue()
+    stock = outbox.Stock(1)
+    lost = stock.take()
+    assert lost
+    OutgoingEmail.objects.update(state=MailState.QUEUED)
+    anew = stock.take()
+
+    stock.finish(lost)
+    assert stock.mails() == [anew]
+
+    stock.finish(anew)
+    stock.finish(anew)
+    assert stock.mails() == []
+
+
+def test_words_that_grow_by_the_stars_of_a_secret_still_fit(
+    queue: Queue, configure: SettingsSetter
+) -> None:
+    mail = queue()
+    with scripted_server({".": b"250 " + b"id=a " * 99 + b"\r\n"}) as server:
+        configure(smtp_port=server.port)
+        outbox.deliver_due()
+    mail.refresh_from_db()
+
+    assert (mail.state, len(mail.words)) == (MailState.SENT, 500)
+
+
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_whoever_is_woken_meanwhile_leaves_the_mail_to_the_run_that_runs(
