@@ -134,6 +134,9 @@ def with_old_rows() -> Iterator[Figure]:
     before = measure(AT_ONCE, OURS | {BARE_MERGED: PEERS[BARE_MERGED]})
     old = PbxUser.objects.create_user("old", None, email="old@example.com")
     add_old_mails(old, OLD_ROWS)
+    with connection.cursor() as cursor:
+        # As the server has done by itself long before they are old.
+        cursor.execute("VACUUM ANALYZE verification_outgoingemail")
     after = measure(AT_ONCE, OURS | {BARE_MERGED: PEERS[BARE_MERGED]})
     for ours in OURS:
         relative = [

@@ -24,5 +24,4 @@ def add_old_mails(user: PbxUser, count: int) -> None:
     """Add mails that were sent over the last month."""
     with connection.cursor() as cursor:
         cursor.execute(ADD, [user.pk, DAYS, count, count])
-        # As the server has done by itself long before they are old.
-        cursor.execute("VACUUM ANALYZE verification_outgoingemail")
+        cursor.execute("ANALYZE verification_outgoingemail")
