@@ -66,6 +66,14 @@ def check_owner(form: forms.BaseForm, request: HttpRequest) -> None:
         form.add_error(field, fault)
 
 
+def lets_in(form: forms.ModelForm) -> bool:  # type: ignore[type-arg]
+    """Does it change who gets in? To keep somebody out nobody is asked anything."""
+    changed = GUARDED & set(form.changed_data)
+    if not form.cleaned_data.get("is_active"):
+        changed.discard("is_active")
+    return bool(changed)
+
+
 def question_for(request: HttpRequest) -> str:
     """Return the field that asks an old login; "" for one that is proof enough."""
     assert isinstance(request.user, PbxUser)

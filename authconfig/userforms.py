@@ -15,10 +15,10 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 from authconfig import lockout
 from authconfig.models import PbxUser
 from authconfig.owneradmin import (
-    GUARDED,
     OwnPasswordField,
     again_link,
     check_owner,
+    lets_in,
     question_for,
 )
 from authconfig.users import check_name
@@ -78,7 +78,7 @@ class PbxUserForm(NameForm):
             self.add_error(
                 "is_superuser", _("All rights are for administrators: tick that too.")
             )
-        if GUARDED & set(self.changed_data):
+        if lets_in(self):
             check_owner(self, self.request)
         return cleaned
 

@@ -20,7 +20,13 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig import audit
 from authconfig.choices import Client, Event, Method
-from authconfig.clients import BEGAN_KEY, SESSION_KEY, origin_of, session_client
+from authconfig.clients import (
+    BEGAN_KEY,
+    SESSION_KEY,
+    is_myapps,
+    origin_of,
+    session_client,
+)
 from authconfig.destinations import ACCOUNT, client_of, leading_path, start_path
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import PbxUser, current_settings
@@ -165,11 +171,15 @@ class AccountAdapter(DefaultAccountAdapter):
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
-        """Count apart where the user has logged in before.
+        """Count apart in the user's own sessions, and where he has logged in before.
 
-        Strangers' failures from elsewhere then keep the owner out of nothing.
+        Strangers' failures from elsewhere then keep the owner out of nothing where he
+        is signed in. One of myPBX is no such session: the password alone begins it.
         """
         name = _login_name(credentials)
+        owner = request.user if is_myapps(request) else None
+        if isinstance(owner, PbxUser) and owner.name_key == name:
+            return f"present:{owner.pk}"
         address = self.get_client_ip(request)
         known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
         return f"{name}:{address if known else 'elsewhere'}"

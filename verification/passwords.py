@@ -42,7 +42,7 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:
-    """A wrong password here counts with those of the login form: it is the same one."""
+    """Wrong ones count for all sessions of the user together, and for them alone."""
     return _count_failure(request, user, dry_run=True)
 
 

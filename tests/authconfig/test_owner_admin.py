@@ -111,7 +111,6 @@ def test_no_old_session_removes_a_password(
     [
         ("name", lambda: "annette"),
         ("email", lambda: "mine@example.com"),
-        ("is_active", lambda: ""),
         ("is_staff", lambda: "on"),
         ("groups", lambda: Group.objects.get().pk),
         ("user_permissions", lambda: right().pk),
@@ -131,6 +130,35 @@ def test_no_old_session_changes_who_gets_in(
     (told,) = changes()
     assert told.startswith(field)
     assert "own_password" not in LogEntry.objects.get().change_message
+
+
+def test_to_deactivate_asks_nothing_and_to_activate_asks_an_old_session(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    with later():
+        change(admin_client_myapps, user, is_active="")
+        user.refresh_from_db()
+        assert not user.is_active
+
+        refused = change(admin_client_myapps, user, is_active="on")
+        assert "Enter your password, then save." in text(refused)
+        both = change(admin_client_myapps, user, email="mine@example.com")
+        assert "Enter your password, then save." in text(both)
+
+    assert len(changes()) == 1
+
+
+def test_strangers_keep_no_administrator_from_proving_himself(
+    admin_client_myapps: Browser, user: PbxUser, start: Starter
+) -> None:
+    with later():
+        for number in range(10):
+            stranger = Browser(REMOTE_ADDR="192.0.2.9")
+            start(stranger, "admin", f"guess {number}")
+        admin_client_myapps.defaults["REMOTE_ADDR"] = "192.0.2.7"
+        set_password(admin_client_myapps, user, own_password=PASSWORD)
+
+    assert has_new_password(user)
 
 
 def test_what_was_typed_stays_on_the_page_that_asks(
