@@ -108,6 +108,7 @@ class Event(TextChoices):
     LOGIN = "login", _("Logged in")
     LOGIN_FAILED = "login_failed", _("Login failed")
     LOGIN_HELD = "login_held", _("Login waits for approval")
+    FACTOR_ASKED = "factor_asked", _("Login waits for the second factor")
     LOGIN_REFUSED = "login_refused", _("Login refused")
     LOGIN_ACCEPTED = "login_accepted", _("Login accepted")
     LOGIN_REJECTED = "login_rejected", _("Login rejected")

@@ -19,6 +19,7 @@ TEXTS: dict[str, str | Promise] = {
     Event.LOGIN: gettext_lazy("Logged in"),
     Event.LOGIN_FAILED: gettext_lazy("A login failed"),
     Event.LOGIN_HELD: gettext_lazy("A login waited for approval"),
+    Event.FACTOR_ASKED: gettext_lazy("A login waited for the second factor"),
     Event.LOGIN_REFUSED: gettext_lazy("A login was refused"),
     Event.LOGIN_ACCEPTED: gettext_lazy("A login was accepted"),
     Event.LOGIN_REJECTED: gettext_lazy("A login was rejected"),

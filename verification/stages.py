@@ -57,12 +57,11 @@ class FactorStage(AuthenticateStage):
         else:
             _renew_key(self.request)
         audit.record(
-            Event.LOGIN_HELD,
+            Event.FACTOR_ASKED,
             user=self.login.user,
             origin=origin_of(self.request),
             client=Client.MYAPPS,
             method=self.login.state["method"],
-            detail=Approver.FACTOR,
         )
 
     def is_resumable(self, request: HttpRequest) -> bool:

@@ -193,7 +193,8 @@ def test_the_right_password_without_the_factor_leaves_a_trace(
     app: str, start: Starter, browser: Browser, answer: dict[str, str]
 ) -> None:
     stranger = guess(start, "192.0.2.9", 0)
-    assert facts(Event.LOGIN_HELD) == [("anna", "factor", "192.0.2.9")]
+    assert facts(Event.FACTOR_ASKED) == [("anna", "", "192.0.2.9")]
+    assert not facts(Event.LOGIN_HELD)
 
     for _ in range(12):
         stranger.post(FACTOR_PAGE, answer)
@@ -204,6 +205,8 @@ def test_the_right_password_without_the_factor_leaves_a_trace(
     assert is_let_in(browser, app)
     shown = browser.get("/account/").content.decode()
     assert "A login failed" in shown
+    assert "A login waited for the second factor" in shown
+    assert "waited for approval" not in shown
 
 
 def test_a_failed_proof_leaves_a_trace(

@@ -131,6 +131,7 @@ def test_logins_and_approvals_are_counted(user: PbxUser) -> None:
     event(Event.LOGIN, user, **facts)
     event(Event.LOGIN_FAILED, user, **facts)
     event(Event.LOGIN_FAILED, user, **facts)
+    event(Event.FACTOR_ASKED, user, **facts)
     event(Event.LOGIN_ACCEPTED, user, detail=Approver.EMAIL)
     event(Event.LOGIN_ENDED, user, detail="cancelled")
     event(Event.LOGIN_ENDED, user, detail="what somebody wrote")
