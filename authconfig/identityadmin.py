@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +21,7 @@ from authconfig.clients import origin_of
 from authconfig.lists import LINK, moment
 from authconfig.lockout import needs_identity
 from authconfig.models import PbxUser, ProviderIdentity
+from authconfig.reauthentication import is_recently_authenticated
 
 USER_PAGE = "admin:authconfig_pbxuser_change"
 DISCONNECT = "authconfig_pbxuser_disconnect"
@@ -55,6 +57,8 @@ class IdentitiesMixin:
         )
         if not self.has_change_permission(request, identity.user):  # type: ignore[attr-defined]
             raise PermissionDenied
+        if not is_recently_authenticated(request):
+            raise ReauthenticationRequired
         if request.method != "POST":
             return self._question(request, identity)
         return _disconnected(request, identity)

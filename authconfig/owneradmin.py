@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.core import context
 from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -39,16 +41,25 @@ GUARDED = {
 }
 
 
+def _own_password_help() -> SafeString:
+    return format_html(
+        "{} {} {}",
+        gettext(
+            "Your login is older than 15 minutes: what decides who logs in is saved"
+            " only with the password of your own account."
+        ),
+        gettext("If you do not know it:"),
+        _link_again(),
+    )
+
+
 class OwnPasswordField(forms.CharField):
     """Of him who fills in the form, whomever it is about."""
 
     def __init__(self) -> None:
         super().__init__(
             label=_("Your own password"),
-            help_text=_(
-                "Your login is older than 15 minutes: what decides who logs in is saved"
-                " only with the password of your own account."
-            ),
+            help_text=lazy(_own_password_help, str)(),
             required=False,
             strip=False,
             widget=UnfoldAdminPasswordWidget({"autocomplete": "current-password"}),
@@ -90,23 +101,30 @@ class OwnerMixin:
         self, request: HttpRequest, obj: PbxUser | None = None
     ) -> list[tuple[Any, Any]]:
         shown = list(super().get_fieldsets(request, obj))  # type: ignore[misc]
-        may_change = obj and self.has_change_permission(request, obj)  # type: ignore[attr-defined]
-        question = question_for(request) if may_change else ""
+        question = question_for(request) if self._may_save(request, obj) else ""
         asked = (_("Confirmation"), {"fields": (question,)})
         return [*shown, asked] if question else shown
 
+    def _may_save(self, request: HttpRequest, obj: PbxUser | None) -> bool:
+        if obj is None:
+            return bool(self.has_add_permission(request))  # type: ignore[attr-defined]
+        return bool(self.has_change_permission(request, obj))  # type: ignore[attr-defined]
+
     @display(description=_("Your login"))
-    def log_in_again(self, user: PbxUser) -> SafeString:
-        return again_link(reverse("admin:authconfig_pbxuser_change", args=[user.pk]))
+    def log_in_again(self, _user: PbxUser) -> SafeString:
+        return again_link()
 
 
-def again_link(page: str) -> SafeString:
+def again_link() -> SafeString:
+    return format_html("{} {}", gettext("It is older than 15 minutes."), _link_again())
+
+
+def _link_again() -> SafeString:
     """To another tab, so that what was typed in this one stays."""
     return format_html(
-        '{} <a href="{}?{}" target="_blank" rel="noopener" class="text-primary-600'
+        '<a href="{}?{}" target="_blank" rel="noopener" class="text-primary-600'
         ' dark:text-primary-500 underline">{}</a>',
-        gettext("It is older than 15 minutes."),
         reverse("account_login_again"),
-        urlencode({"next": page}),
+        urlencode({"next": context.request.path}),
         gettext("Log in again in another tab, then save here"),
     )

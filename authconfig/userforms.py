@@ -37,6 +37,8 @@ class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs a
 
 
 class PbxUserAddForm(NameForm, UserCreationForm):
+    own_password = OwnPasswordField()
+
     class Meta:
         model = PbxUser
         fields = ("name", "long_name", "email", "number", "language", "time_zone")
@@ -49,6 +51,11 @@ class PbxUserAddForm(NameForm, UserCreationForm):
         usable.help_text = _("Without one, the user logs in by Netlogon or OAuth2.")
         usable.choices = PASSWORD_CHOICES
         usable.widget = UnfoldAdminRadioSelectWidget(choices=PASSWORD_CHOICES)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        check_owner(self, context.request)
+        return cleaned
 
 
 class PbxUserForm(NameForm):
@@ -127,4 +134,4 @@ class PasswordForm(AdminPasswordChangeForm):
 
     @property
     def again_link(self) -> SafeString:
-        return again_link(context.request.path)
+        return again_link()

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -22,6 +23,7 @@ from authconfig.choices import Client, Event
 from authconfig.clients import origin_of
 from authconfig.lists import AddressSearch, ReadOnlyAdmin, confirmed, moment
 from authconfig.models import PbxUser
+from authconfig.reauthentication import reauthentication_required
 from authconfig.rights import is_above
 from verification import flows, operations
 from verification.browsers import browser_text
@@ -409,6 +411,7 @@ class FactorAdmin(OwnedAdmin):
         description=_("Remove all second factors of these users"), permissions=["end"]
     )
     @confirmed(_("Remove all second factors of these users?"))
+    @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no answer
     def remove_all_of_users(
         self, request: HttpRequest, queryset: QuerySet[Authenticator]
     ) -> None:

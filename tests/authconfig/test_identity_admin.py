@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client as Browser
@@ -80,6 +82,7 @@ def test_an_administrator_of_some_rights_stays_below_the_others(
     browser.force_login(helper)
     session = browser.session
     session["client"] = "myapps"
+    session["began_at"] = time.time()
     session.save()
 
     assert browser.post(disconnect(connected(administrator))).status_code == 403

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import time_machine
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.http import HttpResponse
@@ -18,15 +19,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
+from tests.authconfig.test_identity_admin import connected, disconnect
 from tests.authconfig.test_import_admin import confirm, upload
 from tests.authconfig.test_user_admin import LIST, change, page
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.test_reauthentication import OAUTH2
+from tests.verification.test_admin import FACTORS, act
 
 pytestmark = pytest.mark.django_db
 CONFIRM = "/account/confirm/"
 NEW = "another battery"
+ADD = f"{LIST}add/"
 
 
 def later(minutes: float = 16) -> time_machine.travel:
@@ -44,6 +48,11 @@ def password_page(user: PbxUser) -> str:
 def set_password(browser: Browser, user: PbxUser, **more: str) -> HttpResponse:
     new = dict.fromkeys(("password1", "password2"), NEW)
     return browser.post(password_page(user), new | more)
+
+
+def add_user(browser: Browser, **more: str) -> HttpResponse:
+    new = dict.fromkeys(("password1", "password2"), NEW)
+    return browser.post(ADD, {"name": "fritz", "usable_password": "true"} | new | more)
 
 
 def right() -> Permission:
@@ -226,7 +235,7 @@ def test_where_no_password_is_taken_one_logs_in_again_in_another_tab(
 ) -> None:
     configure(**OAUTH2)
     with later():
-        for shown in (page(user), password_page(user)):
+        for shown in (page(user), password_page(user), ADD):
             html = text(admin_client_myapps.get(shown))
             assert f'href="/login/again/?next={quote(shown, safe="")}"' in html
             assert 'target="_blank"' in html
@@ -235,6 +244,7 @@ def test_where_no_password_is_taken_one_logs_in_again_in_another_tab(
         assert "Log in again, then save." in text(
             set_password(admin_client_myapps, user)
         )
+        assert "Log in again, then save." in text(add_user(admin_client_myapps))
 
     assert not changes()
     assert not has_new_password(user)
@@ -265,3 +275,65 @@ def test_an_old_session_imports_after_the_password_and_uploads_but_once(
         admin_client_myapps.post(CONFIRM, answer)
 
     assert len(changes()) == 1
+
+
+def test_no_old_session_adds_a_user(admin_client_myapps: Browser) -> None:
+    assert "own_password" not in text(admin_client_myapps.get(ADD))
+    with later():
+        assert 'name="own_password"' in text(admin_client_myapps.get(ADD))
+        refused = add_user(admin_client_myapps)
+        assert "Enter your password, then save." in text(refused)
+        assert not PbxUser.objects.filter(name="fritz").exists()
+
+        add_user(admin_client_myapps, own_password=PASSWORD)
+
+    assert PbxUser.objects.get(name="fritz").check_password(NEW)
+
+
+def test_who_does_not_know_the_password_may_log_in_again(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    with later():
+        for shown in (page(user), password_page(user), ADD):
+            html = text(admin_client_myapps.get(shown))
+            assert 'name="own_password"' in html
+            assert f'href="/login/again/?next={quote(shown, safe="")}"' in html
+
+
+def test_a_user_without_a_password_gets_none_and_the_page_says_why(
+    admin_client_myapps: Browser, configure: SettingsSetter
+) -> None:
+    bare = PbxUser.objects.create_user("fritz")
+    configure(**OAUTH2)
+    with later():
+        refused = text(set_password(admin_client_myapps, bare))
+
+    assert refused.count("Log in again, then save.") == 1
+
+
+def test_no_old_session_disconnects_an_account(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    path = disconnect(connected(user))
+    with later():
+        asked = admin_client_myapps.post(path)
+        assert asked.url.startswith(CONFIRM)
+        assert ProviderIdentity.objects.exists()
+
+        admin_client_myapps.post(CONFIRM, {"password": PASSWORD, "next": path})
+
+    assert not ProviderIdentity.objects.exists()
+
+
+def test_no_old_session_removes_second_factors(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    factor = Authenticator.objects.create(user=user, type="totp", data={"secret": "s"})
+    with later():
+        act(admin_client_myapps, FACTORS, "remove_all_of_users", factor)
+        assert Authenticator.objects.exists()
+
+        answer = {"password": PASSWORD, "next": FACTORS}
+        admin_client_myapps.post(CONFIRM, answer)
+
+    assert not Authenticator.objects.exists()
