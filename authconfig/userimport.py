@@ -87,6 +87,9 @@ class UserFileMixin(ImportExportMixin):
 
     @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no streams
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            # Whoever logged in again instead comes back without what he confirmed.
+            return self._again(request, _("The import was not confirmed."))
         try:
             response: HttpResponse = super().process_import(request, **kwargs)
         except ValidationError:

@@ -311,6 +311,16 @@ def test_a_user_without_a_password_gets_none_and_the_page_says_why(
     assert refused.count("Log in again, then save.") == 1
 
 
+def test_an_import_is_uploaded_again_after_a_new_login(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    # Whoever logs in again comes back to the page that he confirmed the file to.
+    back = admin_client_myapps.get(f"{LIST}process_import/", follow=True)
+
+    assert back.redirect_chain == [(f"{LIST}import/", 302)]
+    assert "Please upload the file again." in text(back)
+
+
 def test_no_old_session_disconnects_an_account(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
