@@ -10,33 +10,25 @@ from verification.choices import AccountTestState
 from verification.models import AccountTest
 from verification.smtp import Account
 
+FIELDS = (
+    *("server", "port", "client_host_name", "sender_name", "email_address"),
+    *("username", "password", "ca_certificate"),
+)
+
 
 def account_of(settings: AuthenticationSettings) -> Account:
-    return Account(
-        server=settings.smtp_server,
-        port=settings.smtp_port,
-        security=SmtpSecurity(settings.smtp_security),
-        client_host_name=settings.smtp_client_host_name or "127.0.0.1",
-        sender_name=settings.smtp_sender_name,
-        email_address=settings.smtp_email_address,
-        username=settings.smtp_username,
-        password=settings.smtp_password,
-        ca_certificate=settings.smtp_ca_certificate,
-    )
+    return _account(settings, "smtp_")
 
 
 def account_of_test(test: AccountTest) -> Account:
-    return Account(
-        server=test.server,
-        port=test.port,
-        security=SmtpSecurity(test.security),
-        client_host_name=test.client_host_name or "127.0.0.1",
-        sender_name=test.sender_name,
-        email_address=test.email_address,
-        username=test.username,
-        password=test.password,
-        ca_certificate=test.ca_certificate,
-    )
+    return _account(test, "")
+
+
+def _account(row: AuthenticationSettings | AccountTest, prefix: str) -> Account:
+    values = {name: getattr(row, prefix + name) for name in FIELDS}
+    values["client_host_name"] = values["client_host_name"] or "127.0.0.1"
+    security = SmtpSecurity(getattr(row, f"{prefix}security"))
+    return Account(security=security, **values)
 
 
 def fingerprint(account: Account) -> str:
