@@ -76,12 +76,22 @@ def check() -> Iterator[Check]:
     def look_at(page: Page, name: str) -> None:
         page.wait_for_load_state()
         look(page, name)
-        if faults := axe.faults(page):
+        if faults := axe.faults(page) + too_wide(page):
             found[name] = faults
 
     yield look_at
     told = "\n".join(f"{name}\n  " + "\n  ".join(each) for name, each in found.items())
     assert not found, f"\n{told}"
+
+
+def too_wide(page: Page) -> list[str]:
+    """WCAG 2.2, 1.4.10: on a narrow screen nobody scrolls in two directions."""
+    usual = page.viewport_size
+    assert usual
+    page.set_viewport_size({"width": 390, "height": usual["height"]})
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size(usual)
+    return [f"{width} pixels wide on a screen of 390"] if width > 390 else []
 
 
 @pytest.fixture
