@@ -8,32 +8,6 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 
-class Client(TextChoices):
-    MYAPPS = "myapps", "myApps"
-    MYPBX = "mypbx", "myPBX"
-
-
-class AsksBy(TextChoices):
-    """How a client application learns who its visitor is."""
-
-    FORWARD_AUTH = "forward_auth", _("Forward authentication")
-    OPENID = "openid", _("OpenID Connect")
-    BOTH = "both", _("Forward authentication and OpenID Connect")
-
-
-class Icon(TextChoices):
-    """What a client application's tile shows: a file of templates/icons/."""
-
-    APPS = "apps", _("Tiles")
-    PHONE = "phone", _("Telephone")
-    VOICEMAIL = "voicemail", _("Voicemail")
-    DIRECTORY = "directory", _("Directory")
-    CHAT = "chat", _("Chat")
-    CALENDAR = "calendar", _("Calendar")
-    CHART = "chart", _("Statistics")
-    GEAR = "gear", _("Settings")
-
-
 class Method(TextChoices):
     """A way to show who one is."""
 
@@ -61,28 +35,6 @@ class NetlogonSecurity(TextChoices):
     TLS = "tls", _("TLS from the start (LDAPS)")
     STARTTLS = "starttls", _("STARTTLS, required")
     NONE = "none", _("None, only on this machine")
-
-
-class NetlogonStage(TextChoices):
-    """A stage of checking a Windows password."""
-
-    FIND = "find", _("Find the domain controllers")
-    CONNECT = "connect", _("Connect")
-    TLS = "tls", _("Encrypt (TLS)")
-    SERVICE = "service", _("Log in with the service account")
-    SEARCH = "search", _("Search for the user")
-    PASSWORD = "password", _("Check the user's password")
-    GROUP = "group", _("Check the required group")
-
-
-class OAuth2Stage(TextChoices):
-    """A stage of checking an OpenID provider's configuration."""
-
-    FETCH = "fetch", _("Fetch the configuration")
-    ISSUER = "issuer", _("Compare the issuer")
-    ENDPOINTS = "endpoints", _("Check the addresses")
-    KEYS = "keys", _("Fetch the keys")
-    METHODS = "methods", _("Check the methods")
 
 
 class Dependency(TextChoices):

@@ -10,18 +10,15 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from authconfig.choices import Client, Event, Method
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    ProviderIdentity,
-    current_settings,
-)
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.method_proofs import FIELDS_OF, proof_of
+from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.names import name_key
-from authconfig.oidc.discovery import issuer_of
+from authconfig.oauth2.discovery import issuer_of
+from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import methods_for, needs_approval
-from authconfig.proofs import FIELDS_OF, proof_of
+from authconfig.users.models import AuditEvent, PbxUser
 
 # How fresh the proof is that this administrator can log in by the new method.
 PROOF_TTL = timedelta(minutes=15)
@@ -59,14 +56,14 @@ def refusal(
     changed = [n for n in _watched(new) if getattr(old, n) != getattr(new, n)]
     if not changed:
         return None
-    methods = methods_for(new, Client.MYAPPS)
+    methods = methods_for(new, Kind.MYAPPS)
     able = _able(new, methods, since=_proof_begins())
     if administrator and Method.PASSWORD not in methods:
         able = [user for user in able if user == administrator]
     if not able:
         field = _preferred("authentication_type", changed)
         return Refusal(field, _no_way_in(new, administrator))
-    if needs_approval(new, Client.MYAPPS) and not any(user.email for user in able):
+    if needs_approval(new, Kind.MYAPPS) and not any(user.email for user in able):
         return Refusal(_preferred("two_factor", changed), _no_address(able))
     return None
 
@@ -84,18 +81,18 @@ def able_at_present() -> list[PbxUser]:
     these very settings before.
     """
     rules = current_settings()
-    able = _able(rules, methods_for(rules, Client.MYAPPS))
+    able = _able(rules, methods_for(rules, Kind.MYAPPS))
     return [user for user in able if user.email or not needs_email()]
 
 
 def needs_email() -> bool:
-    return needs_approval(current_settings(), Client.MYAPPS)
+    return needs_approval(current_settings(), Kind.MYAPPS)
 
 
 def needs_password(administrator: PbxUser) -> bool:
     """Is his PBX password the last way in for any administrator?"""
     rules = current_settings()
-    methods = methods_for(rules, Client.MYAPPS)
+    methods = methods_for(rules, Kind.MYAPPS)
     if Method.PASSWORD not in methods or not leaves_nobody([administrator]):
         return False
     others = [method for method in methods if method is not Method.PASSWORD]
@@ -113,7 +110,7 @@ def needs_identity(identity: ProviderIdentity) -> bool:
     """Is this the last account at the provider that an administrator logs in with?"""
     rules, issuer = current_settings(), identity.issuer.rstrip("/")
     at_present = rules.oauth2_well_known_url.startswith(f"{issuer}/")
-    if not at_present or methods_for(rules, Client.MYAPPS) != (Method.OAUTH2,):
+    if not at_present or methods_for(rules, Kind.MYAPPS) != (Method.OAUTH2,):
         return False
     able = ProviderIdentity.objects.filter(
         issuer=identity.issuer, user__in=_administrators()
@@ -126,7 +123,7 @@ def _proof_begins() -> datetime:
 
 
 def _watched(new: AuthenticationSettings) -> list[str]:
-    methods = methods_for(new, Client.MYAPPS)
+    methods = methods_for(new, Kind.MYAPPS)
     return [*ALWAYS, *(name for m in methods for name in FIELDS_OF.get(m, ()))]
 
 
@@ -198,7 +195,7 @@ def _is_found_by_name(user: PbxUser, rules: AuthenticationSettings) -> bool:
 
 
 def _no_way_in(new: AuthenticationSettings, administrator: PbxUser | None) -> str:
-    methods = methods_for(new, Client.MYAPPS)
+    methods = methods_for(new, Kind.MYAPPS)
     if Method.PASSWORD in methods:
         return _no_password(new)
     if administrator and administrator in _proved(new, methods[0], _proof_begins()):
@@ -219,7 +216,7 @@ def _no_password(new: AuthenticationSettings) -> str:
 
 def _not_connected(new: AuthenticationSettings, administrator: PbxUser) -> str:
     """He did log in, and yet the next time he would not be found."""
-    if Method.NETLOGON in methods_for(new, Client.MYAPPS):
+    if Method.NETLOGON in methods_for(new, Kind.MYAPPS):
         return _misnamed(new, administrator)
     return _(
         "Your account at the provider is not connected, so a login with it would be"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from authconfig.choices import AuthenticationType, Client, Method
+from authconfig.choices import AuthenticationType, Method
+from authconfig.clients.choices import Kind
 
 
 class Rules(Protocol):
@@ -22,46 +23,46 @@ class Rules(Protocol):
 
 
 # The original offers OAuth2 to myApps alone ("myApps only").
-TABLE: dict[AuthenticationType, dict[Client, tuple[Method, ...]]] = {
+TABLE: dict[AuthenticationType, dict[Kind, tuple[Method, ...]]] = {
     AuthenticationType.PBX_ONLY: {
-        Client.MYAPPS: (Method.PASSWORD,),
-        Client.MYPBX: (Method.PASSWORD,),
+        Kind.MYAPPS: (Method.PASSWORD,),
+        Kind.MYPBX: (Method.PASSWORD,),
     },
     AuthenticationType.NETLOGON_ONLY: {
-        Client.MYAPPS: (Method.NETLOGON,),
-        Client.MYPBX: (Method.NETLOGON,),
+        Kind.MYAPPS: (Method.NETLOGON,),
+        Kind.MYPBX: (Method.NETLOGON,),
     },
     AuthenticationType.PBX_AND_NETLOGON: {
-        Client.MYAPPS: (Method.PASSWORD, Method.NETLOGON),
-        Client.MYPBX: (Method.PASSWORD, Method.NETLOGON),
+        Kind.MYAPPS: (Method.PASSWORD, Method.NETLOGON),
+        Kind.MYPBX: (Method.PASSWORD, Method.NETLOGON),
     },
     AuthenticationType.OAUTH2_ONLY: {
-        Client.MYAPPS: (Method.OAUTH2,),
-        Client.MYPBX: (),
+        Kind.MYAPPS: (Method.OAUTH2,),
+        Kind.MYPBX: (),
     },
     AuthenticationType.PBX_AND_OAUTH2: {
-        Client.MYAPPS: (Method.PASSWORD, Method.OAUTH2),
-        Client.MYPBX: (Method.PASSWORD,),
+        Kind.MYAPPS: (Method.PASSWORD, Method.OAUTH2),
+        Kind.MYPBX: (Method.PASSWORD,),
     },
 }
 
 
-def methods_for(rules: Rules, client: Client) -> tuple[Method, ...]:
+def methods_for(rules: Rules, client: Kind) -> tuple[Method, ...]:
     """Return the methods in the order in which they are to be tried."""
     return TABLE[AuthenticationType(rules.authentication_type)][client]
 
 
-def password_methods_for(rules: Rules, client: Client) -> tuple[Method, ...]:
+def password_methods_for(rules: Rules, client: Kind) -> tuple[Method, ...]:
     """Return those methods that the login form's password field serves."""
     return tuple(m for m in methods_for(rules, client) if m is not Method.OAUTH2)
 
 
-def needs_approval(rules: Rules, client: Client) -> bool:
+def needs_approval(rules: Rules, client: Kind) -> bool:
     """Two-factor authentication is for myApps only."""
-    return rules.two_factor and client is Client.MYAPPS
+    return rules.two_factor and client is Kind.MYAPPS
 
 
-def requires_factor(rules: Rules, client: Client) -> bool:
+def requires_factor(rules: Rules, client: Kind) -> bool:
     """Does the approval by e-mail or session not suffice?"""
     return rules.factor_required and needs_approval(rules, client)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.choices import AuthenticationType, Client
+from authconfig.choices import AuthenticationType
+from authconfig.clients.choices import Kind
 
 SETTINGS_PAGE = "admin:authconfig_authenticationsettings_changelist"
 
@@ -112,10 +113,10 @@ SECRETS = {
 
 # Which fields and options the original marks "(myApps only)", and which for both.
 CLIENTS_OF_FIELD = {
-    "two_factor": (Client.MYAPPS,),
-    "factor_required": (Client.MYAPPS,),
-    "authentication_type": (Client.MYAPPS, Client.MYPBX),
-    "oauth2_provider_name": (Client.MYAPPS,),
+    "two_factor": (Kind.MYAPPS,),
+    "factor_required": (Kind.MYAPPS,),
+    "authentication_type": (Kind.MYAPPS, Kind.MYPBX),
+    "oauth2_provider_name": (Kind.MYAPPS,),
 }
 MYAPPS_ONLY_TYPES = (
     AuthenticationType.OAUTH2_ONLY,

@@ -15,11 +15,9 @@ from cryptography import x509
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.names import domain_key
-from authconfig.returns import parse
 
 # They turn the text after them around (Unicode's embeddings, overrides, isolates).
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -149,39 +147,6 @@ def validate_secure_url(value: str) -> None:
             _("Remove the user name, the # part or the space from the address."),
             code="extra",
         )
-
-
-def validate_return_urls(value: str) -> None:
-    """Say of each line that is not right which one it is, and why."""
-    faults = [
-        ValidationError(
-            _("Line %(number)d, “%(line)s”: %(fault)s"),
-            code="return_url",
-            params={"number": number, "line": line[:100], "fault": fault},
-        )
-        for number, line in enumerate(value.splitlines(), 1)
-        if (fault := _return_url_fault(line.strip()))
-    ]
-    if faults:
-        raise ValidationError(faults)
-
-
-def _return_url_fault(line: str) -> str:
-    if not line:
-        return ""
-    try:
-        validate_secure_url(line)
-    except ValidationError as error:
-        return str(error.messages[0])
-    address = parse(line)
-    if address is None:
-        return gettext(
-            "Write the host name in ASCII (xn--…) and the path without “..”, “//”,"
-            " encoded slashes and spaces."
-        )
-    if "?" in line:
-        return gettext("Remove the part from “?” on: only the path counts.")
-    return ""
 
 
 def validate_authorize_query(value: str) -> None:

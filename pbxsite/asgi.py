@@ -16,12 +16,12 @@ django.setup()
 
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
-from pbxsite.bodies import limited  # noqa: E402
-from pbxsite.forward.door import forward_auth  # noqa: E402
-from pbxsite.lifespan import lifespan  # noqa: E402
-from pbxsite.outside import Application  # noqa: E402
-from pbxsite.streams import guarded  # noqa: E402
-from verification.events import STREAMS, stream  # noqa: E402
+from pbxsite.edge.bodies import limited  # noqa: E402
+from pbxsite.edge.lifespan import lifespan  # noqa: E402
+from pbxsite.edge.responses import Application  # noqa: E402
+from pbxsite.edge.stream_limits import guarded  # noqa: E402
+from pbxsite.gateway.forward.application import forward_auth  # noqa: E402
+from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
 django_application = limited(ASGIHandler())
 event_stream = guarded(stream)

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from pbxsite.celery import app
-from verification.outages import redis_outage
+from verification.redis_access import redis_outage
 
 
 @dataclass(frozen=True)

@@ -24,42 +24,42 @@ app.autodiscover_tasks()
 # A sweep that no worker took up before the next one is needed no more.
 app.conf.beat_schedule = {
     "wake-due-mails": {
-        "task": "verification.tasks.wake_due_mails",
+        "task": "verification.mail.tasks.wake_due_mails",
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
     "end-overdue-mails": {
-        "task": "verification.tasks.end_overdue_mails",
+        "task": "verification.mail.tasks.end_overdue_mails",
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
     "end-abandoned-tests": {
-        "task": "verification.tasks.end_abandoned_tests",
+        "task": "verification.mail.tasks.end_abandoned_trials",
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
     "forget-old-mails": {
-        "task": "verification.tasks.forget_old_mails",
+        "task": "verification.mail.tasks.forget_old_mails",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
     "forget-recordings": {
-        "task": "verification.tasks.forget_recordings",
+        "task": "verification.voicemail.tasks.forget_recordings",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
     "forget-old-events": {
-        "task": "verification.tasks.forget_old_events",
+        "task": "authconfig.users.tasks.forget_old_events",
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600.0},
     },
     "forget-old-grants": {
-        "task": "pbxsite.openid.tasks.forget_old_grants",
+        "task": "pbxsite.gateway.openid.tasks.forget_old_grants",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
     "clear-expired-sessions": {
-        "task": "verification.tasks.clear_expired_sessions",
+        "task": "verification.sessions.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600.0},
     },
@@ -71,7 +71,7 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
     """The settings cannot be read before: they import this module first."""
     seconds = settings.NETLOGON_RECHECK_MINUTES * 60.0
     if seconds:
-        task = sender.tasks["verification.tasks.recheck_windows_accounts"]
+        task = sender.tasks["verification.sessions.tasks.recheck_windows_accounts"]
         sender.add_periodic_task(seconds, task.s(), expires=seconds)
 
 

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from pbxsite import embedded, logs, theme
+from pbxsite import logs
+from pbxsite.administration import theme
+from pbxsite.embedded import data_dir
 from pbxsite.env import (
     SQLITE_OPTIONS,
     broker_url,
@@ -37,7 +39,7 @@ VERSION = str(
 EMBEDDED = not env.str("DATABASE_URL", default="")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 if EMBEDDED:
-    env.read_env(embedded.prepare(DATA_DIR), overwrite=False)
+    env.read_env(data_dir.prepare(DATA_DIR), overwrite=False)
 
 SECRET_KEY = required("SECRET_KEY")
 SECRET_KEY_FALLBACKS = words(secret("SECRET_KEY_FALLBACKS", default=""))
@@ -53,7 +55,7 @@ SITE_NAME = env.str("SITE_NAME", default="PBX")
 if EMBEDDED:
     SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
     ALLOWED_HOSTS = words(env.str("ALLOWED_HOSTS", default="127.0.0.1,localhost"))
-    REDIS_URL = secret("REDIS_URL", default=embedded.redis_url(DATA_DIR))
+    REDIS_URL = secret("REDIS_URL", default=data_dir.redis_url(DATA_DIR))
 else:
     SITE_URL = required("SITE_URL").rstrip("/")
     ALLOWED_HOSTS = words(required("ALLOWED_HOSTS"))
@@ -72,13 +74,13 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.idp.oidc",
-    "authconfig.oidc",
-    "pbxsite.openid.apps.OpenIdConfig",
+    "authconfig.oauth2",
+    "pbxsite.gateway.openid.apps.OpenIdConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
     "import_export",
-    "pbxsite.apps.PbxAdminConfig",
+    "pbxsite.administration.apps.PbxAdminConfig",
     "django.forms",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -102,8 +104,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "verification.persistence.PersistentSessions",
-    "pbxsite.factors.FactorRequirement",
+    "verification.sessions.persistence.PersistentSessions",
+    "verification.sessions.factor_requirement.FactorRequirement",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"
@@ -148,7 +150,7 @@ DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {
-        "BACKEND": "pbxsite.cache.RedisOrLocalCache",
+        "BACKEND": "verification.redis_access.RedisOrLocalCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     }
@@ -172,18 +174,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # Logging in
 
-AUTH_USER_MODEL = "authconfig.PbxUser"
-AUTHENTICATION_BACKENDS = ["authconfig.backends.PolicyBackend"]
+AUTH_USER_MODEL = "users.PbxUser"
+AUTHENTICATION_BACKENDS = ["verification.login.backend.PolicyBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     # For secrets that the site makes itself, never for passwords.
-    "pbxsite.openid.hashers.RandomSecretHasher",
+    "pbxsite.gateway.openid.hashers.RandomSecretHasher",
 ]
 # NIST SP 800-63B-4, 3.1.1: length and a block list, no rules of composition.
 VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "authconfig.passwords.MinimumLengthValidator"},
+    {"NAME": "authconfig.users.password_rules.MinimumLengthValidator"},
     {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
     {
         "NAME": f"{VALIDATION}.UserAttributeSimilarityValidator",
@@ -193,8 +195,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "verification:account"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "pbxsite.adapters.AccountAdapter"
-USERSESSIONS_ADAPTER = "verification.sessions.SessionsAdapter"
+ACCOUNT_ADAPTER = "verification.login.adapter.AccountAdapter"
+USERSESSIONS_ADAPTER = "verification.sessions.signed_in.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "name"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_LOGIN_METHODS = {"username"}
@@ -215,22 +217,22 @@ ACCOUNT_RATE_LIMITS = {
     "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
     "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }
-SOCIALACCOUNT_ADAPTER = "pbxsite.social.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "verification.login.oauth2.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False
 # How long the OpenID provider may take for each answer, in seconds.
 OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
-MFA_ADAPTER = "pbxsite.factors.FactorAdapter"
+MFA_ADAPTER = "verification.login.factors.views.FactorAdapter"
 MFA_FORMS = {
-    "authenticate": "pbxsite.factorforms.CodeForm",
-    "authenticate_webauthn": "pbxsite.factorforms.PasskeyForm",
-    "reauthenticate": "pbxsite.factorforms.CodeAgainForm",
-    "reauthenticate_webauthn": "pbxsite.factorforms.PasskeyAgainForm",
+    "authenticate": "verification.login.factors.forms.CodeForm",
+    "authenticate_webauthn": "verification.login.factors.forms.PasskeyForm",
+    "reauthenticate": "verification.login.factors.forms.CodeAgainForm",
+    "reauthenticate_webauthn": "verification.login.factors.forms.PasskeyAgainForm",
 }
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 # The OpenID provider: everything ends with the session, and is asked about often.
-IDP_OIDC_ADAPTER = "pbxsite.openid.adapter.ProviderAdapter"
+IDP_OIDC_ADAPTER = "pbxsite.gateway.openid.adapter.ProviderAdapter"
 IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60
 IDP_OIDC_ID_TOKEN_EXPIRES_IN = IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 300
 IDP_OIDC_ROTATE_REFRESH_TOKEN = False

@@ -8,15 +8,19 @@ from django.urls import include, path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
-from authconfig.choices import Client
-from authconfig.clients import myapps_required
-from authconfig.destinations import ACCOUNT
-from authconfig.oidc.provider import CALLBACK
-from pbxsite import factors, health, mailbox, queue_page, roundtrip, social
-from pbxsite.forward import hop
-from pbxsite.metrics import metrics
-from pbxsite.rescue import rescue
-from verification.views import HoldingLoginView, LoginAgainView
+from authconfig.clients.choices import Kind
+from authconfig.clients.destinations import ACCOUNT
+from authconfig.clients.kinds import myapps_required
+from authconfig.oauth2.provider import CALLBACK
+from pbxsite import health
+from pbxsite.administration.queue import page
+from pbxsite.embedded import mailbox
+from pbxsite.gateway.forward import handover
+from pbxsite.metrics.views import metrics
+from verification.login import oauth2, oauth2_trial
+from verification.login.factors import views
+from verification.login.rescue import rescue
+from verification.login.views import HoldingLoginView, LoginAgainView
 
 handler429 = "pbxsite.errors.too_many_requests"
 handler500 = "pbxsite.errors.failed"
@@ -26,17 +30,17 @@ urlpatterns = [
     path("login/", HoldingLoginView.as_view(), name="account_login"),
     path(
         "mypbx/login/",
-        HoldingLoginView.as_view(client=Client.MYPBX),
+        HoldingLoginView.as_view(client=Kind.MYPBX),
         name="account_login_mypbx",
     ),
     path("login/again/", LoginAgainView.as_view(), name="account_login_again"),
     path(
         "mypbx/login/again/",
-        LoginAgainView.as_view(client=Client.MYPBX),
+        LoginAgainView.as_view(client=Kind.MYPBX),
         name="account_login_mypbx_again",
     ),
-    path("login/oauth2/", social.start, name="oauth2_start"),
-    path("login/oauth2/callback/", social.callback, name=CALLBACK),
+    path("login/oauth2/", oauth2.start, name="oauth2_start"),
+    path("login/oauth2/callback/", oauth2.callback, name=CALLBACK),
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", never_cache(account_inactive), name="account_inactive"),
@@ -45,12 +49,12 @@ urlpatterns = [
         never_cache(myapps_required(reauthenticate)),
         name="account_reauthenticate",
     ),
-    *factors.urlpatterns,
+    *views.urlpatterns,
     path("", include("verification.urls")),
-    *roundtrip.urlpatterns,
-    *queue_page.urlpatterns,
-    *hop.urlpatterns,
-    path("", include("pbxsite.openid.urls")),
+    *oauth2_trial.urlpatterns,
+    *page.urlpatterns,
+    *handover.urlpatterns,
+    path("", include("pbxsite.gateway.openid.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -19,22 +19,20 @@ from playwright.sync_api import Page, sync_playwright
 
 from authconfig import dependencies
 from authconfig.choices import AuthenticationType
+from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
-from authconfig.models import (
-    AuthenticationSettings,
-    ClientApplication,
-    PbxUser,
-    current_settings,
-)
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
 from tests.certificates import make_authority
 from tests.directory import Directory, running_directory
 from tests.provider import Provider, running_provider
 from tests.site import launch
-from verification import hub as hubs
-from verification import outbox
-from verification.models import LoginSession, OutgoingEmail
-from verification.overview import ended
-from verification.persistence import noted
+from verification.approval.live import hub as hubs
+from verification.approval.models import LoginSession
+from verification.mail import sending
+from verification.mail.models import OutgoingEmail
+from verification.mail.operation.overview import ended
+from verification.sessions.persistence import noted
 
 PASSWORD = "correct horse battery"
 LINK = "https://pbx.example/PBX0/session.xml"
@@ -56,7 +54,7 @@ def _no_leftovers() -> Iterator[None]:
     ended.forget()
     yield
     current_settings.forget()
-    outbox.pool.close()
+    sending.pool.close()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import pytest
 from authconfig.choices import SmtpSecurity
 from tests.scripted_smtp import ScriptedServer, scripted_server
 from tests.smtp_servers import Server, smtp_server
-from verification.smtp import (
+from verification.mail.smtp import (
     Account,
     Connection,
     SmtpError,

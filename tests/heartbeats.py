@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from verification.choices import Part
-from verification.heartbeat import SILENCE
-from verification.models import Heartbeat
+from verification.mail.choices import Part
+from verification.mail.models import Heartbeat
+from verification.mail.operation.heartbeat import SILENCE
 
 
 def silent_parts() -> set[Part]:

@@ -12,10 +12,10 @@ import jwt
 from django.http import HttpResponse
 from django.test import Client as Browser
 
-from authconfig.choices import AsksBy, Client, Icon
-from authconfig.models import ClientApplication
-from pbxsite.openid.clients import keep_in_step, new_secret
-from pbxsite.openid.models import OpenIdClient
+from authconfig.clients.choices import AsksBy, Icon, Kind
+from authconfig.clients.models import ClientApplication
+from pbxsite.gateway.openid.clients import keep_in_step, new_secret
+from pbxsite.gateway.openid.models import OpenIdClient
 
 ISSUER = "https://pbx.example"
 CALLBACK = "https://apps.example.com/callback"
@@ -115,7 +115,7 @@ def told(response: HttpResponse) -> dict[str, str]:
 
 
 def make_party(
-    slug: str = "voicemail", *, kind: Client = Client.MYAPPS, **facts: Any
+    slug: str = "voicemail", *, kind: Kind = Kind.MYAPPS, **facts: Any
 ) -> Party:
     """Add a client application; `facts` are of either model."""
     is_public = facts.pop("is_public", False)

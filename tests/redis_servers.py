@@ -9,7 +9,7 @@ from pathlib import Path
 
 from redis import Redis as Client
 
-from pbxsite import redis_server
+from pbxsite.embedded import redis_server
 
 LIMIT = 10.0  # seconds to start or to end
 

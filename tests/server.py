@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection
 
-from pbxsite.processes import web_server
+from pbxsite.embedded.processes import web_server
 from tests.services import ROOT, SITE
 from tests.site import free_port
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pbxsite import redis_server
-from pbxsite.supervisor import Family
+from pbxsite.embedded import redis_server
+from pbxsite.embedded.supervisor import Family
 
 ROOT = Path(__file__).resolve().parent.parent
 # One Redis for each process of the tests: they share no cache, broker or channel.

@@ -17,7 +17,7 @@ from django.urls import reverse
 from playwright.sync_api import FilePayload, Page, Route, expect
 
 from authconfig.choices import AuthenticationType
-from pbxsite.forward.hop import MOST_ROUNDS
+from pbxsite.gateway.forward.handover import MOST_ROUNDS
 from tests import axe
 from tests.conftest import NewPage
 from tests.site import (
@@ -303,7 +303,7 @@ def test_page_of_a_required_factor(
 def expire_logins(site: Site) -> None:
     with closing(sqlite3.connect(site.data_dir / "db.sqlite3")) as database:
         database.execute(
-            "UPDATE verification_loginsession SET expires_at = datetime('now')"
+            "UPDATE approval_loginsession SET expires_at = datetime('now')"
         )
         database.commit()
 
@@ -483,11 +483,11 @@ def test_settings_page_and_its_faults(site: Site, admin: Page, check: Check) -> 
 
 
 def test_pages_that_the_lists_lead_on_to(site: Site, admin: Page, check: Check) -> None:
-    admin.goto(f"{site.url}/admin/authconfig/pbxuser/")
+    admin.goto(f"{site.url}/admin/users/pbxuser/")
     admin.get_by_role("link", name="anna", exact=True).click()
     admin.goto(admin.url.replace("/change/", "/password/"))
     check(admin, "admin-password")
-    admin.goto(f"{site.url}/admin/authconfig/pbxuser/?q=hans")
+    admin.goto(f"{site.url}/admin/users/pbxuser/?q=hans")
     admin.get_by_role("link", name="hans", exact=True).click()
     check(admin, "admin-user-with-account")
     admin.get_by_role("link", name="Disconnect").click()
@@ -514,7 +514,7 @@ def test_pages_of_the_voicemail_key_and_of_an_import(
         ("import-preview", "nora@example.com", "1 user added"),
         ("import-faults", "no address", "the file has 1 fault"),
     ):
-        admin.goto(f"{site.url}/admin/authconfig/pbxuser/import/")
+        admin.goto(f"{site.url}/admin/users/pbxuser/import/")
         lines = f"name,long_name,email,number,active\nnora,Nora,{address},,1\n"
         file = FilePayload(name="users.csv", mimeType="text/csv", buffer=lines.encode())
         admin.set_input_files("input[type=file]", file)

@@ -61,7 +61,7 @@ def test_every_signed_in_page_shows_the_login_and_its_end(
     waits: Callable[[str], tuple[Page, str]],
 ) -> None:
     account, admin = signed_in("anna"), signed_in("anna", "/admin/")
-    third = signed_in("anna", "/admin/authconfig/pbxuser/")
+    third = signed_in("anna", "/admin/users/pbxuser/")
     mypbx = signed_in("anna", "/account/")
     log_in(mypbx, site, "anna", PASSWORD, "/mypbx/login/")
     waiting, code = waits("anna")
@@ -126,7 +126,7 @@ def test_without_scripts_each_page_shows_it_and_leads_back(
     signed_in: Callable[..., Page],
     waits: Callable[[str], tuple[Page, str]],
 ) -> None:
-    path = "/admin/authconfig/pbxuser/"
+    path = "/admin/users/pbxuser/"
     admin = signed_in("dora", path, java_script_enabled=False)
     waiting, code = waits("dora")
     expect(admin.locator(FORM)).to_have_count(0)
@@ -143,7 +143,7 @@ def test_without_scripts_each_page_shows_it_and_leads_back(
 def test_an_ended_sessions_pages_go_to_the_login_by_themselves(
     site: Site, signed_in: Callable[..., Page]
 ) -> None:
-    account, admin = signed_in("emil"), signed_in("emil", "/admin/authconfig/pbxuser/")
+    account, admin = signed_in("emil"), signed_in("emil", "/admin/users/pbxuser/")
     own = signed_in("emil")
 
     own.get_by_role("button", name="End all others").click()

@@ -22,17 +22,19 @@ from playwright.sync_api import Page, sync_playwright
 from redis import Redis
 
 from authconfig.choices import Event, SmtpSecurity
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.pbxsite.test_urls import ROUTES, address
 from tests.site import launch
 from tests.smtp_servers import Mail, Server, smtp_server
 from tests.verification.streams import Stream, told
-from verification import hub as hubs
-from verification import outbox
-from verification.choices import LoginState
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code, link_token
+from verification.approval.choices import LoginState
+from verification.approval.live import hub as hubs
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail import sending
+from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
 ELSEWHERE = "https://evil.test/"
@@ -77,7 +79,7 @@ def server(
 def sent(server: Server, start: Starter, browser: Browser) -> Mail:
     """Anna's login waits in `browser`, and its mail has come."""
     start(browser)
-    outbox.deliver_due()
+    sending.deliver_due()
     [mail] = server.mails
     return mail
 
@@ -172,8 +174,8 @@ def test_the_code_is_nowhere_but_on_the_waiting_page(
     pages = [
         Browser().get(link_of(held)),
         browser.get("/login/"),
-        admin_client_myapps.get("/admin/verification/loginsession/"),
-        admin_client_myapps.get(f"/admin/verification/loginsession/{held.pk}/change/"),
+        admin_client_myapps.get("/admin/approval/loginsession/"),
+        admin_client_myapps.get(f"/admin/approval/loginsession/{held.pk}/change/"),
     ]
 
     assert re.search(code, browser.get("/login/waiting/").content.decode())
@@ -426,7 +428,7 @@ def test_a_forged_host_stands_in_no_link(
     server: Server, start: Starter, headers: dict[str, str]
 ) -> None:
     start(Browser(), **headers)
-    outbox.deliver_due()
+    sending.deliver_due()
 
     [mail] = server.mails
     assert link_in(mail).startswith(f"{LINK}?id=")

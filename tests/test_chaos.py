@@ -13,12 +13,12 @@ from random import Random
 import pytest
 from django.utils import timezone
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.chaos.faults import FAULTS, LONG_FAULTS, plan
 from tests.chaos.tally import LATE_SECONDS, Tally, tally
 from tests.services import ROOT
-from verification.choices import MailKind, MailState
-from verification.models import OutgoingEmail
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
 
 SEED = 1
 

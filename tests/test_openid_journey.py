@@ -36,7 +36,7 @@ for number, name in enumerate(("anna", "bert", "carl")):
     email = f"{{name}}@example.com"
     PbxUser.objects.create_user(name, {PASSWORD!r}, email=email, **facts)
 """
-CLIENTS = "/admin/authconfig/clientapplication/"
+CLIENTS = "/admin/clients/clientapplication/"
 
 
 @pytest.fixture(scope="module")

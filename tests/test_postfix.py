@@ -13,10 +13,11 @@ from authconfig.models import AuthenticationSettings
 from tests.certificates import Authority, make_authority
 from tests.conftest import SettingsSetter, Starter
 from tests.postfix import IS_POSSIBLE, Postfix, running_postfix
-from verification import outbox
-from verification.choices import MailKind, MailState, Stage
-from verification.flows import find_by_link
-from verification.models import LoginSession, OutgoingEmail
+from verification.approval.flows import find_by_link
+from verification.approval.models import LoginSession
+from verification.mail import sending
+from verification.mail.choices import MailKind, MailState, Stage
+from verification.mail.models import OutgoingEmail
 
 LINK_PATTERN = re.compile(r"session\.xml\?id=([\w%:.-]+)")
 pytestmark = pytest.mark.skipif(
@@ -55,7 +56,7 @@ def test_a_logins_mail_arrives_by_postfix_and_others_fail_with_its_words(
         expires_at=login.expires_at,
     )
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     mail = OutgoingEmail.objects.get(login=login)
     assert (mail.state, mail.code) == (MailState.SENT, 250)
@@ -79,7 +80,7 @@ def test_postfix_with_a_certificate_of_nobody_gets_no_mail(
     configure(smtp_ca_certificate=make_authority("Another Authority").ca_pem)
     start(browser)
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     mail = OutgoingEmail.objects.get()
     assert (mail.state, mail.stage) == (MailState.QUEUED, Stage.TLS)

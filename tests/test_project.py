@@ -14,12 +14,9 @@ import pytest
 from django.contrib import admin
 from django.test import Client as Browser
 
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    ProviderIdentity,
-)
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import AuditEvent, PbxUser
 
 ROOT = Path(__file__).parent.parent
 TOP = {

@@ -12,15 +12,16 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.directory import WINDOWS_PASSWORD
 from tests.pbxsite.test_oauth2 import log_in as log_in_at
 from tests.pbxsite.test_oauth2 import start_at
 from tests.pbxsite.test_urls import ROUTES, address
 from tests.provider import Provider
-from verification.models import LoginSession
-from verification.tokens import approval_code
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
 
 pytestmark = pytest.mark.django_db
 END_OTHERS = "/account/sessions/end-others/"
@@ -143,9 +144,9 @@ def test_logging_in_again_to_administer_leads_back_there(
     credentials = {"login": "admin", "password": PASSWORD}
     browser.post("/login/", credentials)
 
-    ended = browser.post("/login/again/?next=/admin/authconfig/pbxuser/", credentials)
+    ended = browser.post("/login/again/?next=/admin/users/pbxuser/", credentials)
 
-    assert ended.url == "/admin/authconfig/pbxuser/"
+    assert ended.url == "/admin/users/pbxuser/"
 
 
 def test_the_browser_that_began_a_login_never_approves_it(

@@ -17,9 +17,9 @@ from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
 from tests.smtp_servers import Server, smtp_server
-from verification import outbox
-from verification.choices import MailState
-from verification.models import OutgoingEmail
+from verification.mail import sending
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
 
 LINK_PATTERN = re.compile(r"session\.xml\?id=([\w%:.-]+)")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def database() -> str:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608
             rows += [f"{table} {row}" for row in cursor.fetchall()]
-    assert any("verification_outgoingemail" in row for row in rows)
+    assert any("mail_outgoingemail" in row for row in rows)
     return "\n".join(rows)
 
 
@@ -97,7 +97,7 @@ def test_a_mails_token_is_found_nowhere_but_in_the_mail(
     # The mail server's own words.
     caplog.set_level(logging.CRITICAL, logger="mail.log")
     start(browser)
-    outbox.deliver_due()
+    sending.deliver_due()
     content = server.mails[0].message.get_body(("plain",)).get_content()
     token = unquote(LINK_PATTERN.findall(content)[0])
     mail = OutgoingEmail.objects.get()
@@ -106,7 +106,7 @@ def test_a_mails_token_is_found_nowhere_but_in_the_mail(
         server.refuse_content = f"554 5.7.1 Bad address {address} found"
         values = {"state": MailState.QUEUED, "ended_at": None}
         OutgoingEmail.objects.update(**values)
-        outbox.deliver_due()
+        sending.deliver_due()
         mail.refresh_from_db()
         assert "found" in mail.words
 

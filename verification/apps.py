@@ -21,7 +21,7 @@ class VerificationConfig(AppConfig):
 
     def ready(self) -> None:
         # It hears of users whose sessions are ended, in commands as well.
-        import_module("verification.flows")
+        import_module("verification.approval.flows")
         for name, (one, many) in MODELS.items():
             options = apps.get_model(name)._meta
             options.verbose_name, options.verbose_name_plural = one, many

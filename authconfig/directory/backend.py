@@ -13,17 +13,18 @@ from django_auth_ldap.backend import LDAPBackend
 from django_auth_ldap.config import LDAPSearch, LDAPSettings
 from ldap.ldapobject import SimpleLDAPObject
 
-from authconfig.choices import NetlogonStage
 from authconfig.directory.accounts import (
     ATTRIBUTES,
     Attributes,
     account_fault,
     is_locked,
 )
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.faults import DirectoryError, Fault
 from authconfig.directory.groups import RequiredGroup
-from authconfig.directory.talk import Talk
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER
 
 # A DN and what its entry says.
@@ -47,7 +48,7 @@ class Connection(SimpleLDAPObject):
     """libldap over a channel; reports each bind to the talk."""
 
     def __init__(
-        self, channel: socket.socket, rules: AuthenticationSettings, talk: Talk
+        self, channel: socket.socket, rules: AuthenticationSettings, talk: Attempt
     ) -> None:
         super().__init__(NOWHERE, fileno=channel.detach())
         self.set_option(ldap.OPT_REFERRALS, 0)
@@ -69,7 +70,7 @@ class Connection(SimpleLDAPObject):
 
 @contextmanager
 def connection(
-    channel: socket.socket, rules: AuthenticationSettings, talk: Talk
+    channel: socket.socket, rules: AuthenticationSettings, talk: Attempt
 ) -> Iterator[Connection]:
     connected = Connection(channel, rules, talk)
     try:
@@ -82,7 +83,7 @@ def connection(
 class UserSearch(LDAPSearch):
     """Finds exactly one account, or says why not."""
 
-    def __init__(self, rules: AuthenticationSettings, talk: Talk) -> None:
+    def __init__(self, rules: AuthenticationSettings, talk: Attempt) -> None:
         super().__init__(
             base_dn(rules),
             ldap.SCOPE_SUBTREE,
@@ -120,7 +121,7 @@ class DirectoryBackend(LDAPBackend):
         name: str,
         rules: AuthenticationSettings,
         connection: Connection,
-        talk: Talk,
+        talk: Attempt,
     ) -> None:
         self._name, self._rules, self._talk = name, rules, talk
         self.settings = LDAPSettings(PREFIX, self._ldap_settings())
@@ -193,7 +194,7 @@ def refuse_ended(attributes: Attributes) -> None:
 
 
 def look_up(
-    name: str, rules: AuthenticationSettings, connection: Connection, talk: Talk
+    name: str, rules: AuthenticationSettings, connection: Connection, talk: Attempt
 ) -> Account:
     """Find the account with the service account's rights; no user's password."""
     return UserSearch(rules, talk).execute(connection, {"user": name})[0]

@@ -14,10 +14,11 @@ from contextlib import ExitStack, suppress
 from threading import Thread
 
 from authconfig import network
-from authconfig.choices import NetlogonSecurity, NetlogonStage
+from authconfig.choices import NetlogonSecurity
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.controllers import Controller
 from authconfig.directory.faults import DirectoryError, Fault
-from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
@@ -28,7 +29,7 @@ CHUNK = 65536
 
 
 def open_channel(
-    controller: Controller, rules: AuthenticationSettings, talk: Talk
+    controller: Controller, rules: AuthenticationSettings, talk: Attempt
 ) -> socket.socket:
     """Return a socket that takes clear LDAP and hands it on to the controller."""
     deadline = Deadline(talk.connect_limit)
@@ -43,7 +44,9 @@ def open_channel(
     return channel
 
 
-def _connect(controller: Controller, talk: Talk, deadline: Deadline) -> socket.socket:
+def _connect(
+    controller: Controller, talk: Attempt, deadline: Deadline
+) -> socket.socket:
     with talk.stage(NetlogonStage.CONNECT) as found:
         found.append(str(controller))
         addresses = network.resolve(controller.host, controller.port, deadline)
@@ -52,7 +55,7 @@ def _connect(controller: Controller, talk: Talk, deadline: Deadline) -> socket.s
     return sock
 
 
-def _in_clear(sock: socket.socket, talk: Talk) -> socket.socket:
+def _in_clear(sock: socket.socket, talk: Attempt) -> socket.socket:
     if not network.is_loopback(sock):
         with talk.stage(NetlogonStage.TLS):
             raise DirectoryError(NetlogonStage.TLS, Fault.CLEAR_TEXT)
@@ -65,7 +68,7 @@ def _encrypt(
     sock: socket.socket,
     controller: Controller,
     rules: AuthenticationSettings,
-    talk: Talk,
+    talk: Attempt,
     deadline: Deadline,
 ) -> ssl.SSLSocket:
     with talk.stage(NetlogonStage.TLS) as found:

@@ -13,7 +13,8 @@ import dns.exception
 import dns.resolver
 from dns.rdtypes.IN.SRV import SRV
 
-from authconfig.choices import NetlogonSecurity, NetlogonStage
+from authconfig.choices import NetlogonSecurity
+from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.faults import DirectoryError, Fault
 from authconfig.models import AuthenticationSettings
 from authconfig.names import domain_key

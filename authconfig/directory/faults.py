@@ -9,11 +9,11 @@ from enum import Enum, auto
 
 import ldap
 
-from authconfig.choices import NetlogonStage
+from authconfig.directory.choices import NetlogonStage
 from authconfig.network import readable
 
 
-class Kind(Enum):
+class FaultKind(Enum):
     REJECTED = auto()  # the directory said no to the user
     UNREACHABLE = auto()  # nobody said anything
     MISCONFIGURED = auto()  # the directory said no to this site, or we to it
@@ -67,10 +67,10 @@ class Fault(Enum):
     OTHER = auto()
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FaultKind:
         if self in OUTAGES:
-            return Kind.UNREACHABLE
-        return Kind.REJECTED if self in REJECTIONS else Kind.MISCONFIGURED
+            return FaultKind.UNREACHABLE
+        return FaultKind.REJECTED if self in REJECTIONS else FaultKind.MISCONFIGURED
 
 
 OUTAGES = {

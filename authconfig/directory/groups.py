@@ -9,10 +9,10 @@ import ldap
 from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
-from authconfig.choices import NetlogonStage
 from authconfig.directory.accounts import NO_ATTRIBUTES
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.faults import DirectoryError, Fault
-from authconfig.directory.talk import Talk
 
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
@@ -25,7 +25,7 @@ MOST_GROUPS = 500
 class RequiredGroup(LDAPGroupType):
     """Members of the group, and of groups that are members of it."""
 
-    def __init__(self, base_dn: str, talk: Talk) -> None:
+    def __init__(self, base_dn: str, talk: Attempt) -> None:
         super().__init__()
         self._base_dn, self._talk = base_dn, talk
 

@@ -7,9 +7,8 @@ from functools import partial
 
 import ldap
 
-from authconfig.choices import NetlogonStage
 from authconfig.directory.accounts import NO_ATTRIBUTES
-from authconfig.directory.asking import ask
+from authconfig.directory.attempt import Attempt
 from authconfig.directory.backend import (
     Connection,
     base_dn,
@@ -17,8 +16,9 @@ from authconfig.directory.backend import (
     look_up,
     refuse_ended,
 )
+from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.failover import ask
 from authconfig.directory.faults import DirectoryError, Fault
-from authconfig.directory.talk import Talk
 from authconfig.models import AuthenticationSettings
 
 CLOSED = {Fault.NO_USER, Fault.DISABLED, Fault.ACCOUNT_EXPIRED}
@@ -33,14 +33,14 @@ def closed_accounts(
     names = list(names)
     if not names:
         return {}
-    talk = Talk()
+    talk = Attempt()
     return ask(rules, talk, partial(_closed, names, rules, talk))
 
 
 def _closed(
     names: Iterable[str],
     rules: AuthenticationSettings,
-    talk: Talk,
+    talk: Attempt,
     connection: Connection,
 ) -> dict[str, DirectoryError]:
     bind_service(rules, connection)
@@ -59,7 +59,7 @@ def _closed(
 
 
 def _require_sight(
-    rules: AuthenticationSettings, talk: Talk, connection: Connection
+    rules: AuthenticationSettings, talk: Attempt, connection: Connection
 ) -> None:
     """To an account without rights everybody seems to be gone."""
     with talk.stage(NetlogonStage.SEARCH):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from authconfig.choices import Method
 from authconfig.methods import netlogon, password
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 
 Check = Callable[[str, str], PbxUser | None]
 

@@ -8,20 +8,18 @@ from functools import partial
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
-from authconfig.choices import Method, NetlogonStage, StepState
-from authconfig.directory.asking import ask, check_password
-from authconfig.directory.backend import (
-    Connection,
-    bind_service,
-    look_up,
-)
-from authconfig.directory.faults import DirectoryError, Kind
+from authconfig.choices import Method, StepState
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.backend import Connection, bind_service, look_up
+from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.failover import ask, check_password
+from authconfig.directory.faults import DirectoryError, FaultKind
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
-from authconfig.directory.talk import Talk
 from authconfig.methods.refusal import LoginRefusedError
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.names import name_key
-from authconfig.steps import Step
+from authconfig.trial import Step
+from authconfig.users.models import PbxUser
 
 FAILURES_PERIOD_SECONDS = 600
 
@@ -36,7 +34,7 @@ class Pace:
         if step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED:
             self.seconds = step.elapsed_ms / 1000
 
-    def keep(self, talk: Talk) -> None:
+    def keep(self, talk: Attempt) -> None:
         time.sleep(min(self.seconds, talk.operation_limit))
 
 
@@ -63,7 +61,7 @@ def check(name: str, password: str) -> PbxUser | None:
         if user is None:
             _pretend(name, rules)
             raise _refusal("no active PBX user of this name, no password sent")
-        check_password(user.name, password, rules, Talk(pace.note))
+        check_password(user.name, password, rules, Attempt(pace.note))
     except DirectoryError as error:
         if _is_no_failure(error):
             failures.give_back()
@@ -75,22 +73,22 @@ def check(name: str, password: str) -> PbxUser | None:
 def _is_no_failure(error: DirectoryError) -> bool:
     """Nothing of the user's was judged; an unheard answer may have been a no."""
     judged = error.stage is NetlogonStage.PASSWORD
-    return error.fault.kind is not Kind.REJECTED and not judged
+    return error.fault.kind is not FaultKind.REJECTED and not judged
 
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:
     """Go the same way for a name that is no PBX user's, but send no password."""
-    talk = Talk()
+    talk = Attempt()
     try:
         ask(rules, talk, partial(_find, name, rules, talk))
     except DirectoryError as error:
-        if error.fault.kind is not Kind.REJECTED:
+        if error.fault.kind is not FaultKind.REJECTED:
             raise
     pace.keep(talk)
 
 
 def _find(
-    name: str, rules: AuthenticationSettings, talk: Talk, connection: Connection
+    name: str, rules: AuthenticationSettings, talk: Attempt, connection: Connection
 ) -> None:
     if rules.netlogon_bind_dn:
         bind_service(rules, connection)
@@ -102,7 +100,7 @@ def _refusal(detail: str) -> LoginRefusedError:
 
 
 def _refusal_of(error: DirectoryError) -> LoginRefusedError:
-    sentence = "" if error.fault.kind is Kind.REJECTED else NO_ANSWER
+    sentence = "" if error.fault.kind is FaultKind.REJECTED else NO_ANSWER
     return LoginRefusedError(
         Method.NETLOGON,
         audit_detail(error),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from authconfig.models import PbxUser
 from authconfig.names import name_key
+from authconfig.users.models import PbxUser
 
 
 def check(name: str, password: str) -> PbxUser | None:

@@ -1,1 +1,0 @@
-"""The OpenID provider: client applications learn by it who has logged in."""

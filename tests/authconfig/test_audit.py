@@ -11,15 +11,16 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig import admin, audit
 from authconfig.choices import Event, Origin
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users import audit
+from authconfig.users.models import AuditEvent, PbxUser
+from authconfig.users.tasks import forget_old_events
+from pbxsite.administration.users import admin
 from pbxsite.celery import app
 from tests.conftest import PASSWORD
-from verification.tasks import forget_old_events
 
 pytestmark = pytest.mark.django_db
-LIST = "/admin/authconfig/auditevent/"
+LIST = "/admin/users/auditevent/"
 EXPORT = f"{LIST}export/"
 
 

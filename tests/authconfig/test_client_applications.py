@@ -6,11 +6,13 @@ import pytest
 from django.conf import settings
 from django.test import Client as Browser
 
-from authconfig.choices import AsksBy, Event, Icon
-from authconfig.models import AuditEvent, ClientApplication
+from authconfig.choices import Event
+from authconfig.clients.choices import AsksBy, Icon
+from authconfig.clients.models import ClientApplication
+from authconfig.users.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
-ADMIN = "/admin/authconfig/clientapplication/"
+ADMIN = "/admin/clients/clientapplication/"
 CHAT = {
     "name": "Chat",
     "slug": "chat",

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client as Browser
 
-from authconfig.models import ClientApplication
+from authconfig.clients.models import ClientApplication
 from tests.authconfig.test_returns import HOSTILE
 from tests.conftest import Starter
 

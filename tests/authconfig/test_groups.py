@@ -11,12 +11,12 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
-from authconfig.rights import rights
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.administration.users.rights import rights
 from tests.conftest import PASSWORD
 
 GROUPS = "/admin/auth/group/"
-USERS = "/admin/authconfig/pbxuser/"
+USERS = "/admin/users/pbxuser/"
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def test_what_becomes_of_a_group_is_in_the_audit_log(
     admin_client_myapps.post(f"{page}delete/", {"post": "yes"})
 
     assert told() == [
-        "group Service desk: added, permissions: +authconfig.view_pbxuser",
+        "group Service desk: added, permissions: +users.view_pbxuser",
         "group Help desk: name: Service desk → Help desk, permissions:"
-        " +authconfig.add_pbxuser -authconfig.view_pbxuser",
+        " +users.add_pbxuser -users.view_pbxuser",
         "group Help desk: deleted",
     ]
     assert AuditEvent.objects.filter(actor=administrator).count() == 3
@@ -149,7 +149,7 @@ def test_a_user_s_groups_and_rights_are_in_the_audit_log_by_name(
 
     assert answer.status_code == 302
     assert told() == [
-        "groups: +Service desk -Operators, user_permissions: +authconfig.view_pbxuser"
+        "groups: +Service desk -Operators, user_permissions: +users.view_pbxuser"
     ]
 
 

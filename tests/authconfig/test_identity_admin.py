@@ -9,7 +9,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 
 pytestmark = pytest.mark.django_db
@@ -21,11 +22,11 @@ def connected(user: PbxUser, subject: str = "<1>") -> ProviderIdentity:
 
 
 def page(user: PbxUser) -> str:
-    return f"/admin/authconfig/pbxuser/{user.pk}/change/"
+    return f"/admin/users/pbxuser/{user.pk}/change/"
 
 
 def disconnect(identity: ProviderIdentity) -> str:
-    user = f"/admin/authconfig/pbxuser/{identity.user_id}"
+    user = f"/admin/users/pbxuser/{identity.user_id}"
     return f"{user}/oauth2/{identity.pk}/disconnect/"
 
 

@@ -6,9 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
-from authconfig.resources import UserResource
-from authconfig.userfile import UsersCsv, escape, parse, unescape
+from authconfig.users.csv_file import UsersCsv, escape, parse, unescape
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.administration.users.import_export import UserResource
 from tests.conftest import Starter
 
 HEADER = "name,long_name,email,number,active\n"

@@ -6,9 +6,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client as Browser
 
-from authconfig import userimport
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.administration.users import import_pages
 from tests.authconfig.test_user_admin import LIST, signed_in, told
 from tests.conftest import PASSWORD
 
@@ -93,7 +93,7 @@ def test_an_upload_is_confirmed_once(admin_client_myapps: Browser) -> None:
 def test_a_large_file_is_refused(
     admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(userimport, "MAX_BYTES", 40)
+    monkeypatch.setattr(import_pages, "MAX_BYTES", 40)
 
     html = upload(admin_client_myapps, "fritz,,,,1\n").content.decode()
 

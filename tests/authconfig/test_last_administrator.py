@@ -8,11 +8,12 @@ import pytest
 from django.core.management import call_command
 from django.test import Client as Browser
 
-from authconfig import audit
 from authconfig.choices import Event, Method
 from authconfig.lockout import leaves_nobody, needs_password
-from authconfig.models import AuthenticationSettings, PbxUser
-from authconfig.proofs import proof_of
+from authconfig.method_proofs import proof_of
+from authconfig.models import AuthenticationSettings
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
 from tests.authconfig.test_import_admin import HEADER, confirm, upload
 from tests.authconfig.test_user_admin import LIST, change, page, signed_in
 from tests.conftest import PASSWORD, SettingsSetter

@@ -10,17 +10,15 @@ from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig import audit
-from authconfig.choices import Client, Event, Method
-from authconfig.directory.diagnosis import test_netlogon as run_test
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.directory.netlogon_trial import try_netlogon as run_test
 from authconfig.lockout import PROOF_TTL, refusal
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    ProviderIdentity,
-)
-from authconfig.proofs import proof_of
+from authconfig.method_proofs import proof_of
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users import audit
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.directory import WINDOWS_PASSWORD, Directory
 
@@ -49,7 +47,7 @@ def logged_in(
     return audit.record(
         Event.LOGIN,
         user=user,
-        client=Client.MYAPPS,
+        client=Kind.MYAPPS,
         method=method,
         proof=proof_of(settings, method),
     )

@@ -9,9 +9,10 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client as Browser
 
-from authconfig.choices import AuthenticationType, Client, Event, Method
+from authconfig.choices import AuthenticationType, Event, Method
+from authconfig.clients.choices import Kind
 from authconfig.methods import netlogon as method
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.directory import (
     EVERYBODY,
@@ -26,7 +27,7 @@ from tests.directory import (
 pytestmark = pytest.mark.django_db
 VAGUE = "The user name or the password is not right."
 NO_ANSWER = "Windows passwords cannot be checked at present."
-PAGES = {Client.MYAPPS: "/login/", Client.MYPBX: "/mypbx/login/"}
+PAGES = {Kind.MYAPPS: "/login/", Kind.MYPBX: "/mypbx/login/"}
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def failure_words(response: HttpResponse) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("client", Client)
+@pytest.mark.parametrize("client", Kind)
 def test_the_windows_password_logs_in(
-    netlogon: SettingsSetter, start: Starter, browser: Browser, client: Client
+    netlogon: SettingsSetter, start: Starter, browser: Browser, client: Kind
 ) -> None:
     response = start(browser, password=WINDOWS_PASSWORD, path=PAGES[client])
 
@@ -105,12 +106,12 @@ def test_the_pbx_password_is_no_windows_password(
 
 
 @pytest.mark.parametrize("password", [PASSWORD, WINDOWS_PASSWORD])
-@pytest.mark.parametrize("client", Client)
+@pytest.mark.parametrize("client", Kind)
 def test_with_both_either_password_logs_in(
     netlogon: SettingsSetter,
     start: Starter,
     browser: Browser,
-    client: Client,
+    client: Kind,
     password: str,
 ) -> None:
     netlogon(authentication_type=AuthenticationType.PBX_AND_NETLOGON)

@@ -9,10 +9,11 @@ import pytest
 from django.core.management import call_command
 
 from authconfig.choices import Event
-from authconfig.choices import NetlogonStage as Stage
 from authconfig.choices import StepState as State
-from authconfig.directory import diagnosis
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.directory import netlogon_trial
+from authconfig.directory.choices import NetlogonStage as Stage
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.certificates import make_authority
 from tests.conftest import SettingsSetter
 from tests.directory import (
@@ -32,16 +33,18 @@ pytestmark = pytest.mark.django_db
 
 def look(
     directory: Directory, name: str = "anna", password: str = "", **changes: Any
-) -> diagnosis.Report:
+) -> netlogon_trial.Report:
     row = AuthenticationSettings(**directory.settings(**changes))
-    return diagnosis.test_netlogon(row, name, password, lambda _step: None, actor=None)
+    return netlogon_trial.try_netlogon(
+        row, name, password, lambda _step: None, actor=None
+    )
 
 
-def states(report: diagnosis.Report) -> dict[Stage, State]:
+def states(report: netlogon_trial.Report) -> dict[Stage, State]:
     return {step.stage: step.state for step in report.steps}
 
 
-def words(report: diagnosis.Report, stage: Stage) -> str:
+def words(report: netlogon_trial.Report, stage: Stage) -> str:
     return next(step.words for step in report.steps if step.stage is stage)
 
 
@@ -67,7 +70,7 @@ def test_progress_hears_each_stage_begin_and_end(directory: Directory) -> None:
     heard: list[tuple[Stage, State]] = []
     row = AuthenticationSettings(**directory.settings())
 
-    diagnosis.test_netlogon(
+    netlogon_trial.try_netlogon(
         row, "anna", "", lambda s: heard.append((s.stage, s.state)), actor=None
     )
 

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client as Browser
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
 from tests.certificates import make_authority
 from tests.conftest import PASSWORD, SettingsSetter, Starter

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from authconfig.choices import Event, OAuth2Stage, StepState
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from authconfig.oidc.checkup import test_oauth2 as check
-from authconfig.steps import Report, Step
+from authconfig.choices import Event, StepState
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.checkup import try_oauth2 as check
+from authconfig.oauth2.choices import OAuth2Stage
+from authconfig.trial import Report, Step
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.provider import Provider
 from tests.scripted_provider import KEYS, Scripted, scripted_provider

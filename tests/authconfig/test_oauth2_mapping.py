@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from authconfig.names import domain_key
-from authconfig.oidc.faults import Fault, OidcError
-from authconfig.oidc.mapping import LONGEST_NAME, is_same_name, pbx_name_of
+from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.mapping import LONGEST_NAME, is_same_name, pbx_name_of
 
 DOMAINS = ("example.com", "münchen.example", "pbx.example")
 

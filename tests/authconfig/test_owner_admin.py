@@ -19,7 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.test_identity_admin import connected, disconnect
 from tests.authconfig.test_import_admin import confirm, upload
 from tests.authconfig.test_user_admin import LIST, change, page

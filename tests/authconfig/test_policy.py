@@ -4,13 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from authconfig.choices import AuthenticationType, Client, Method
-from authconfig.policy import (
-    methods_for,
-    needs_approval,
-    password_methods_for,
-    uses,
-)
+from authconfig.choices import AuthenticationType, Method
+from authconfig.clients.choices import Kind
+from authconfig.policy import methods_for, needs_approval, password_methods_for, uses
 
 PBX, WINDOWS, OAUTH2 = Method.PASSWORD, Method.NETLOGON, Method.OAUTH2
 # The original's table, cell by cell.
@@ -40,8 +36,8 @@ def test_each_cell_of_the_table_allows_what_the_original_says(
 ) -> None:
     rules = Rules(authentication_type)
 
-    assert list(methods_for(rules, Client(client))) == methods
-    assert list(password_methods_for(rules, Client(client))) == [
+    assert list(methods_for(rules, Kind(client))) == methods
+    assert list(password_methods_for(rules, Kind(client))) == [
         method for method in methods if method is not OAUTH2
     ]
 
@@ -49,15 +45,15 @@ def test_each_cell_of_the_table_allows_what_the_original_says(
 def test_the_table_has_ten_cells_and_no_other() -> None:
     cells = {(kind, client) for kind, client, _methods in CELLS}
 
-    assert cells == {(k, c) for k in AuthenticationType.values for c in Client.values}
+    assert cells == {(k, c) for k in AuthenticationType.values for c in Kind.values}
 
 
 @pytest.mark.parametrize("two_factor", [True, False])
 def test_two_factor_is_asked_of_myapps_only(two_factor: bool) -> None:
     rules = Rules(two_factor=two_factor)
 
-    assert needs_approval(rules, Client.MYAPPS) is two_factor
-    assert needs_approval(rules, Client.MYPBX) is False
+    assert needs_approval(rules, Kind.MYAPPS) is two_factor
+    assert needs_approval(rules, Kind.MYPBX) is False
 
 
 def test_a_method_is_in_use_when_any_client_has_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authconfig.returns import is_allowed, parse
+from authconfig.clients.return_urls import is_allowed, parse
 
 ALLOWED = [
     "https://apps.example.com/voicemail/",

@@ -5,8 +5,8 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
 from django.utils import translation
 
-from authconfig.models import PbxUser
-from authconfig.rights import rights
+from authconfig.users.models import PbxUser
+from pbxsite.administration.users.rights import rights
 
 GROUPS = "/admin/auth/group/"
 LANGUAGES = [
@@ -19,7 +19,7 @@ LANGUAGES = [
 def test_rights_are_named_in_the_administrators_language(
     admin_client_myapps: Browser, user: PbxUser, language: str, seen: str, ended: str
 ) -> None:
-    for path in (f"/admin/authconfig/pbxuser/{user.pk}/change/", f"{GROUPS}add/"):
+    for path in (f"/admin/users/pbxuser/{user.pk}/change/", f"{GROUPS}add/"):
         with translation.override(language):
             response = admin_client_myapps.get(path, HTTP_ACCEPT_LANGUAGE=language)
 

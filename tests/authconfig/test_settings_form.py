@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from authconfig.forms import OutsideFacts, SettingsForm
 from authconfig.lockout import Refusal
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
+from authconfig.settings_form import OutsideFacts, SettingsForm
 from tests.certificates import make_authority
 from tests.settings_data import ACCOUNT, NEEDS, OAUTH2, posted
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client as Browser
 
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.validators import validate_time_zone
 from tests.html import Page
 
@@ -25,7 +25,7 @@ def test_anything_else_is_refused_with_an_example(zone: str) -> None:
 def test_an_administrator_sets_it_and_the_log_tells(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
-    url = f"/admin/authconfig/pbxuser/{user.pk}/change/"
+    url = f"/admin/users/pbxuser/{user.pk}/change/"
     page = Page(admin_client_myapps.get(url).content.decode())
     assert page.find(name="time_zone")
     values = {"name": "anna", "email": user.email, "is_active": "on"}

@@ -11,12 +11,13 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
 
-from authconfig.choices import Client, Event, Method
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
 
-LIST = "/admin/authconfig/pbxuser/"
-AUDIT = "/admin/authconfig/auditevent/"
+LIST = "/admin/users/pbxuser/"
+AUDIT = "/admin/users/auditevent/"
 FACTS = {"long_name": "Anna Berg", "email": "anna@example.com", "number": ""}
 
 
@@ -326,7 +327,7 @@ def test_the_audit_log_is_read_filtered_and_never_written(
     event = AuditEvent.objects.create(
         event=Event.LOGIN,
         user_name="anna",
-        client=Client.MYPBX,
+        client=Kind.MYPBX,
         method=Method.NETLOGON,
         address="192.0.2.7",
         detail="by session",

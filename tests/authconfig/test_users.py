@@ -5,8 +5,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 
-from authconfig.models import PbxUser
-from authconfig.users import check_name, check_new, difference, end_sessions
+from authconfig.users.changes import check_name, check_new, difference, end_sessions
+from authconfig.users.models import PbxUser
 from tests.conftest import Starter
 
 

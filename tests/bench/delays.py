@@ -15,15 +15,18 @@ from pathlib import Path
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
 from tests.bench.figures import Figure
 from tests.bench.sinks import sink
 from tests.heartbeats import silent_parts
 from tests.recordings import wav
 from tests.server import shared
 from tests.services import ROOT, SITE
-from verification.choices import MailKind, MailState, Part
-from verification.models import LoginSession, OutgoingEmail, Voicemail
+from verification.approval.models import LoginSession
+from verification.mail.choices import MailKind, MailState, Part
+from verification.mail.models import OutgoingEmail
+from verification.voicemail.models import Voicemail
 
 PASSWORD = "correct horse battery"
 LOGINS = 60

@@ -19,14 +19,16 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from authconfig.choices import Client
-from authconfig.clients import BEGAN_KEY, SESSION_KEY
-from authconfig.models import AuthenticationSettings, ClientApplication, PbxUser
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import BEGAN_KEY, SESSION_KEY
+from authconfig.clients.models import ClientApplication
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.bench.figures import Figure
 from tests.bench.waiting import allow_many_files, cores
 from tests.server import running_server
 from tests.services import ROOT
-from verification.persistence import RENEWED_KEY
+from verification.sessions.persistence import RENEWED_KEY
 
 VISITORS, FEW = 500, 20
 ROUNDS, SECONDS = 3, 4.0
@@ -112,7 +114,7 @@ def _session_of(user: PbxUser) -> Session:
         USER_KEY: str(user.pk),
         BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
         HASH_SESSION_KEY: user.get_session_auth_hash(),
-        SESSION_KEY: Client.MYAPPS,
+        SESSION_KEY: Kind.MYAPPS,
         BEGAN_KEY: now,
         RENEWED_KEY: now,
     }

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from django.test import Client as Browser
 from django.test import override_settings
 
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.bench import stock_settings
 from tests.bench.figures import Figure, against, medians
 

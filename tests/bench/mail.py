@@ -11,7 +11,8 @@ from statistics import median
 from django.conf import settings
 from django.db import connection, connections
 
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
 from tests.bench.delays import delays
 from tests.bench.figures import Figure
 from tests.bench.mailers import (
@@ -136,7 +137,7 @@ def with_old_rows() -> Iterator[Figure]:
     add_old_mails(old, OLD_ROWS)
     with connection.cursor() as cursor:
         # As the server has done by itself long before they are old.
-        cursor.execute("VACUUM ANALYZE verification_outgoingemail")
+        cursor.execute("VACUUM ANALYZE mail_outgoingemail")
     after = measure(AT_ONCE, OURS | {BARE_MERGED: PEERS[BARE_MERGED]})
     for ours in OURS:
         relative = [

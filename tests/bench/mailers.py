@@ -24,13 +24,15 @@ from mailer.models import Message, MessageLog
 from post_office.models import STATUS as PEER_STATUS
 from post_office.models import Email
 
-from authconfig.models import AuditEvent, PbxUser, current_settings
-from verification import outbox
-from verification.choices import MailKind, MailState
-from verification.mails import CONTEXTS, letter_of
-from verification.models import LoginSession, OutgoingEmail
-from verification.smtp import Account
-from verification.smtp_accounts import account_of
+from authconfig.models import current_settings
+from authconfig.users.models import AuditEvent, PbxUser
+from verification.approval.models import LoginSession
+from verification.mail import sending
+from verification.mail.account import account_of
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
+from verification.mail.rendering import CONTEXTS, render_mail
+from verification.mail.smtp import Account
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SENDER = "pbx@example.com"
@@ -111,7 +113,7 @@ def send_bare(make: Callable[[OutgoingEmail, Account], EmailMessage]) -> None:
 
 def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
     """Make the same mail with this site's own rendering."""
-    return letter_of(mail, account).whole()
+    return render_mail(mail, account).whole()
 
 
 def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
@@ -216,4 +218,4 @@ PEERS = {
 
 
 def this_site(connections: int) -> Mailer:
-    return Mailer(fill_ours, outbox.deliver_due, count_ours, connections)
+    return Mailer(fill_ours, sending.deliver_due, count_ours, connections)

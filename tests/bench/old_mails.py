@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db import connection
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 
 DAYS = 29  # within what the site keeps
 ADD = """
-INSERT INTO verification_outgoingemail
+INSERT INTO mail_outgoingemail
   (public_id, kind, user_id, link_number, recipient, language, state, attempts,
    created_at, due_at, expires_at, ended_at, stage, code, fault, words, doubts,
    request_id)
@@ -24,4 +24,4 @@ def add_old_mails(user: PbxUser, count: int) -> None:
     """Add mails that were sent over the last month."""
     with connection.cursor() as cursor:
         cursor.execute(ADD, [user.pk, DAYS, count, count])
-        cursor.execute("ANALYZE verification_outgoingemail")
+        cursor.execute("ANALYZE mail_outgoingemail")

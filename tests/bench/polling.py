@@ -13,13 +13,14 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 
 from pbxsite.asgi import application as site
+from verification.approval.stage import held_login
 
 # The site's door sets Django up.
 from django.conf import settings  # isort: skip
 from django.contrib.auth.models import AnonymousUser  # isort: skip
 from django.contrib.sessions.backends.db import SessionStore  # isort: skip
 from django.db import connection  # isort: skip
-from verification.stages import held_login  # isort: skip
+# isort: skip
 
 STATE_PATH = "/login/waiting/state/"
 

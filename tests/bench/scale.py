@@ -20,10 +20,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from psycopg import sql
 
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.bench.figures import Figure
 from tests.bench.logins import PASSWORD
-from verification.models import LoginSession, OutgoingEmail
+from verification.approval.models import LoginSession
+from verification.mail.models import OutgoingEmail
 
 # A day of a site, then 500 of them, of the same traffic: each list and each search
 # shows as many rows both times, and each user has as many.

@@ -27,15 +27,16 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from authconfig.choices import Origin
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
 from tests.bench.figures import Figure
 from tests.server import running_server
 from tests.services import ROOT
-from verification import flows
-from verification.choices import Approver
-from verification.events import EVENTS_PATH
-from verification.models import LoginSession
-from verification.tokens import approval_code
+from verification.approval import flows
+from verification.approval.live.streams import EVENTS_PATH
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.sessions.choices import Approver
 
 COUNTS = (2000, 5000)
 POLLED = 2000

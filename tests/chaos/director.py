@@ -28,8 +28,8 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.stage import Event
 from tests.chaos.steps import Action, Step
 from tests.redis_servers import Redis
-from verification.choices import MailState
-from verification.models import OutgoingEmail
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
 
 # After it no fault waits for its step any longer: nobody may be left to take it.
 FAULT_LIMIT = 30.0

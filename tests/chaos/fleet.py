@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from pbxsite.supervisor import Child, Family
+from pbxsite.embedded.supervisor import Child, Family
 from tests.services import ROOT
 
 WORKERS = ("worker 1", "worker 2")

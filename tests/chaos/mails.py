@@ -8,15 +8,18 @@ from random import Random
 
 from django.core.files.base import ContentFile
 
-from authconfig.choices import Client, Method, Origin
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.choices import Method, Origin
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.recordings import wav
-from verification import flows, voicemails
-from verification.choices import LoginFacts
-from verification.models import OutgoingEmail
+from verification.approval import flows as approval_flows
+from verification.approval.choices import LoginFacts
+from verification.mail.models import OutgoingEmail
+from verification.voicemail import flows
 
 HERE = Origin("192.0.2.7", "Firefox")
-FACTS = LoginFacts(Client.MYAPPS, Method.PASSWORD, HERE, "en")
+FACTS = LoginFacts(Kind.MYAPPS, Method.PASSWORD, HERE, "en")
 VOICEMAIL_SHARE = 0.3
 RECORDING = wav(2)
 
@@ -65,9 +68,9 @@ class Queue:
     def _queue(self, user: PbxUser) -> None:
         if self.random.random() < VOICEMAIL_SHARE:
             recording = ContentFile(RECORDING, "a.wav")
-            message = voicemails.Message(user.name, recording, caller="0711123456")
-            queued: object = voicemails.take(message, HERE)
+            message = flows.Message(user.name, recording, caller="0711123456")
+            queued: object = flows.take(message, HERE)
             assert isinstance(queued, OutgoingEmail), queued
         else:
-            login = flows.start_login(user, FACTS)
-            assert isinstance(login, flows.LoginSession), login
+            login = approval_flows.start_login(user, FACTS)
+            assert isinstance(login, approval_flows.LoginSession), login

@@ -14,8 +14,8 @@ from tests.chaos.mails import Queue, set_up
 from tests.chaos.stage import Stage
 from tests.chaos.tally import Tally, tally
 from tests.redis_servers import Redis
-from verification.choices import MailState
-from verification.models import OutgoingEmail
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
 
 TICK = 0.005
 GAP_SECONDS = (0.1, 0.8)

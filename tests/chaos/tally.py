@@ -7,8 +7,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verification.choices import MailKind, MailState
-from verification.models import OutgoingEmail
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
 
 LATE_SECONDS = 60.0
 

@@ -10,12 +10,13 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import SmtpSecurity
-from authconfig.models import AuthenticationSettings, PbxUser
-from pbxsite import account_tests
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
+from pbxsite.administration.authentication import account_trials
 from tests.settings_data import ACCOUNT, posted
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification import testmails
-from verification.models import AccountTest
+from verification.mail import account_trial
+from verification.mail.models import AccountTrial
 
 PAGE = "/admin/authconfig/authenticationsettings/"
 SEND = f"{PAGE}send-test/"
@@ -63,8 +64,8 @@ def status_of(browser: Browser, answer: Any) -> Any:
 
 
 def many_tests(requested_by: PbxUser | None) -> None:
-    for _number in range(account_tests.LIMIT):
-        AccountTest.objects.create(
+    for _number in range(account_trials.LIMIT):
+        AccountTrial.objects.create(
             requested_by=requested_by, port=25, security=SmtpSecurity.NONE
         )
 
@@ -74,7 +75,7 @@ def test_test_of_unsaved_values_tells_each_stage_and_the_outcome(
 ) -> None:
     answer = send(admin, **fields_of(server))
     asked = status_of(admin, answer)
-    testmails.run_test(AccountTest.objects.get().pk)
+    account_trial.run_trial(AccountTrial.objects.get().pk)
     ended = status_of(admin, answer)
 
     assert (asked["state"], asked["is_over"], asked["steps"]) == ("queued", False, [])
@@ -91,7 +92,7 @@ def test_two_factor_follows_an_accepted_test_of_exactly_these_values(
 ) -> None:
     values = fields_of(server) | {"verification_link": ACCOUNT["verification_link"]}
     send(admin, **values)
-    testmails.run_test(AccountTest.objects.get().pk)
+    account_trial.run_trial(AccountTrial.objects.get().pk)
 
     other = posted(**values, two_factor="on") | {"smtp_client_host_name": "pbx.example"}
     admin.post(PAGE, other)
@@ -105,7 +106,7 @@ def test_refused_test_tells_the_servers_words_and_a_remedy(
     admin: Browser, server: Server
 ) -> None:
     answer = send(admin, **fields_of(server, smtp_password="wrong"))
-    testmails.run_test(AccountTest.objects.get().pk)
+    account_trial.run_trial(AccountTrial.objects.get().pk)
     ended = status_of(admin, answer)
 
     assert ended["state"] == "failed"
@@ -128,7 +129,7 @@ def test_stored_password_is_not_sent_to_a_changed_server(
 
     assert answer.status_code == 400
     assert list(answer.json()["faults"]) == ["smtp_password"]
-    assert not AccountTest.objects.exists()
+    assert not AccountTrial.objects.exists()
 
 
 def test_stored_password_is_sent_to_its_own_server(
@@ -138,7 +139,7 @@ def test_stored_password_is_sent_to_its_own_server(
     del stored["test_recipient"]
     configure(**stored)
     answer = send(admin, test_recipient="admin@example.com")
-    testmails.run_test(AccountTest.objects.get().pk)
+    account_trial.run_trial(AccountTrial.objects.get().pk)
 
     assert status_of(admin, answer)["state"] == "accepted"
     assert server.logins[-1][1] == CREDENTIALS[0]
@@ -146,9 +147,9 @@ def test_stored_password_is_sent_to_its_own_server(
 
 def test_password_is_gone_when_the_test_has_run(admin: Browser, server: Server) -> None:
     answer = send(admin, **fields_of(server))
-    testmails.run_test(AccountTest.objects.get().pk)
+    account_trial.run_trial(AccountTrial.objects.get().pk)
 
-    assert AccountTest.objects.get().password == ""
+    assert AccountTrial.objects.get().password == ""
     assert CREDENTIALS[1] not in admin.get(answer.json()["url"]).content.decode()
 
 
@@ -174,7 +175,7 @@ def test_faults_of_the_account_are_told_at_their_fields(
 
     assert answer.status_code == 400
     assert set(answer.json()["faults"]) == faulty
-    assert not AccountTest.objects.exists()
+    assert not AccountTrial.objects.exists()
 
 
 def test_faults_of_other_fields_do_not_matter(admin: Browser, server: Server) -> None:
@@ -192,7 +193,7 @@ def test_eleventh_test_in_a_minute_is_refused(
     assert answer.status_code == 429
     assert "wait a minute" in answer.json()["message"]
 
-    AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    AccountTrial.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     assert send(admin, **fields_of(server)).status_code == 200
 
 
@@ -212,7 +213,7 @@ def test_lost_broker_is_told_at_once_with_what_to_do(
     assert timezone.now() - began_at < timedelta(seconds=2)
     assert (answer["state"], answer["is_over"]) == ("failed", True)
     assert "Redis" in answer["text"]
-    assert AccountTest.objects.get().password == ""
+    assert AccountTrial.objects.get().password == ""
 
 
 def test_missing_worker_is_told_after_five_seconds(
@@ -221,7 +222,7 @@ def test_missing_worker_is_told_after_five_seconds(
     answer = send(admin, **fields_of(server))
     assert status_of(admin, answer)["heading"].startswith("Sending")
 
-    AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=6))
+    AccountTrial.objects.update(created_at=timezone.now() - timedelta(seconds=6))
     waiting = status_of(admin, answer)
     assert waiting["heading"] == "No worker is running."
     assert "Start the Celery worker" in waiting["text"]
@@ -232,18 +233,18 @@ def test_test_that_no_worker_can_start_any_more_is_over(
     admin: Browser, server: Server
 ) -> None:
     answer = send(admin, **fields_of(server))
-    AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    AccountTrial.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     ended = status_of(admin, answer)
 
     assert (ended["state"], ended["is_over"]) == ("failed", True)
     assert "Start the Celery worker" in ended["text"]
-    assert AccountTest.objects.get().password == ""
+    assert AccountTrial.objects.get().password == ""
 
 
 def test_status_is_for_who_asked(admin: Browser, server: Server) -> None:
     url = send(admin, **fields_of(server)).json()["url"]
     other = PbxUser.objects.create_superuser("other", "a long password")
-    AccountTest.objects.update(requested_by=other)
+    AccountTrial.objects.update(requested_by=other)
 
     assert admin.get(url).status_code == 404
     assert Browser().get(url).status_code == 302
@@ -251,7 +252,7 @@ def test_status_is_for_who_asked(admin: Browser, server: Server) -> None:
 
 def test_running_test_is_never_called_waiting(admin: Browser, server: Server) -> None:
     answer = send(admin, **fields_of(server))
-    AccountTest.objects.update(
+    AccountTrial.objects.update(
         created_at=timezone.now() - timedelta(minutes=2), state="running"
     )
 

@@ -9,8 +9,8 @@ from django.test import Client as Browser
 from django.test import RequestFactory
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
 from authconfig.names import name_key
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 
 pytestmark = pytest.mark.django_db

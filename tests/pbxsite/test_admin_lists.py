@@ -13,9 +13,9 @@ from django.db.models import Field, Model
 from django.test import Client as Browser
 from django.test import RequestFactory
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, Starter
-from verification.models import LoginSession
+from verification.approval.models import LoginSession
 
 # What a list's address may hold beside its search, order and page.
 ANSWERED = {

@@ -9,13 +9,14 @@ import pytest
 from django.core.management import call_command
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.certificates import make_authority
 from tests.directory import Directory
 from tests.settings_data import ACCOUNT, OAUTH2
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification.models import AccountTest
+from verification.mail.models import AccountTrial
 
 Configure = Callable[..., AuthenticationSettings]
 PEM = make_authority().ca_pem
@@ -232,7 +233,7 @@ def test_faults_are_told_before_a_test_is_sent(account: list[str]) -> None:
 
     assert ran.status == 1
     assert ran.err.startswith("oauth2_scope: ")
-    assert not AccountTest.objects.exists()
+    assert not AccountTrial.objects.exists()
 
 
 def test_saved_account_is_tested(account: list[str]) -> None:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pbxsite import embedded
+from pbxsite.embedded import data_dir as embedded
 
 
 def test_key_is_made_once_and_private(tmp_path: Path) -> None:

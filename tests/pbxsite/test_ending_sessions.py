@@ -11,12 +11,13 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.settings_data import ACCOUNT, posted
-from verification.choices import AccountTestState
-from verification.models import AccountTest
-from verification.smtp_accounts import account_of, fingerprint
+from verification.mail.account import account_of, fingerprint
+from verification.mail.choices import TrialState
+from verification.mail.models import AccountTrial
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"
@@ -28,13 +29,13 @@ def ready(configure: SettingsSetter) -> AuthenticationSettings:
     """All that switching two-factor on waits for."""
     row = configure(**ACCOUNT)
     account = account_of(row)
-    AccountTest.objects.create(
+    AccountTrial.objects.create(
         recipient="a@b.example",
         server=account.server,
         port=account.port,
         email_address=account.email_address,
         fingerprint=fingerprint(account),
-        state=AccountTestState.ACCEPTED,
+        state=TrialState.ACCEPTED,
         ended_at=timezone.now() + timedelta(seconds=1),
     )
     return row

@@ -18,12 +18,14 @@ from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.fields import decrypted
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import Starter
 from tests.totp import totp
-from verification.choices import Approver
-from verification.factors import factors_of, passkey_fault, remove_all
-from verification.models import LoginSession, OutgoingEmail
+from verification.approval.models import LoginSession
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
+from verification.sessions.factors import factors_of, passkey_fault, remove_all
 
 pytestmark = pytest.mark.django_db
 FACTOR_PAGE = "/login/factor/"

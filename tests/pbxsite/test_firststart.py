@@ -3,21 +3,22 @@ from __future__ import annotations
 import pytest
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from pbxsite import firststart
-from pbxsite.firststart import Administrator
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.embedded import first_start
+from pbxsite.embedded.first_start import Administrator
 
 ADMINISTRATOR = Administrator("chief", "chief@pbx.example", "a long enough one")
 
 
 @pytest.mark.django_db
 def test_fresh_site_has_an_administrator_and_sends_to_the_mailbox() -> None:
-    assert firststart.is_first()
+    assert first_start.is_first()
 
-    firststart.furnish(ADMINISTRATOR, 2525)
+    first_start.furnish(ADMINISTRATOR, 2525)
     row, user = AuthenticationSettings.load(), PbxUser.objects.get()
 
-    assert not firststart.is_first()
+    assert not first_start.is_first()
     assert user.check_password("a long enough one")
     assert (user.name, user.is_staff, user.is_superuser) == ("chief", True, True)
     assert (row.smtp_server, row.smtp_port, row.smtp_security) == (
@@ -34,9 +35,9 @@ def test_fresh_site_has_an_administrator_and_sends_to_the_mailbox() -> None:
 
 @pytest.mark.django_db
 def test_account_follows_the_mailbox_that_moved() -> None:
-    firststart.furnish(ADMINISTRATOR, 2525)
+    first_start.furnish(ADMINISTRATOR, 2525)
 
-    firststart.follow_mailbox(2525, 2626)
+    first_start.follow_mailbox(2525, 2626)
 
     assert AuthenticationSettings.load().smtp_port == 2626
     assert AuditEvent.objects.get().detail.startswith("smtp_port: 2525 -> 2626")
@@ -44,10 +45,10 @@ def test_account_follows_the_mailbox_that_moved() -> None:
 
 @pytest.mark.django_db
 def test_account_of_another_server_stays_when_the_mailbox_moves() -> None:
-    firststart.furnish(ADMINISTRATOR, 2525)
+    first_start.furnish(ADMINISTRATOR, 2525)
     AuthenticationSettings.objects.update(smtp_server="mail.example.com")
 
-    firststart.follow_mailbox(2525, 2626)
+    first_start.follow_mailbox(2525, 2626)
 
     assert AuthenticationSettings.load().smtp_port == 2525
     assert not AuditEvent.objects.exists()
@@ -55,4 +56,4 @@ def test_account_of_another_server_stays_when_the_mailbox_moves() -> None:
 
 @pytest.mark.django_db
 def test_migrating_twice_has_nothing_left_to_do() -> None:
-    assert not firststart.migrate()
+    assert not first_start.migrate()

@@ -18,7 +18,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
 from pytest_django.live_server_helper import LiveServer
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.site import ROOT, free_port
 
 DOCS = ROOT / "docs/operations/monitoring.md"

@@ -13,15 +13,16 @@ from asgiref.testing import ApplicationCommunicator
 from django.db import OperationalError
 from django.test import Client as Browser
 
-from authconfig.models import ClientApplication, PbxUser
-from authconfig.users import end_sessions
-from pbxsite import outside
+from authconfig.clients.models import ClientApplication
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import PbxUser
 from pbxsite.asgi import application
-from pbxsite.forward import copies as copying
-from pbxsite.forward import door
-from pbxsite.forward.asked import Ticket
-from pbxsite.forward.lookups import look_up
-from pbxsite.forward.tokens import Pass, make_cookie
+from pbxsite.edge import responses
+from pbxsite.gateway.forward import application as door
+from pbxsite.gateway.forward import cached_verdicts as copying
+from pbxsite.gateway.forward.lookups import look_up
+from pbxsite.gateway.forward.requests import Ticket
+from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import Starter
 from tests.verification.streams import in_thread, told
 
@@ -200,7 +201,7 @@ def test_other_requests_are_refused(
 def test_plain_http_is_led_to_https_where_the_site_is(
     signed_in: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside.security, "redirect", True)
+    monkeypatch.setattr(responses.security, "redirect", True)
 
     async def story() -> None:
         answer = await ask(signed_in)

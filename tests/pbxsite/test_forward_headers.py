@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authconfig.models import PbxUser
-from pbxsite.forward.headers import encoded, remote_headers
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.forward.headers import encoded, remote_headers
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import ClientApplication
-from pbxsite.forward.asked import Ticket
-from pbxsite.forward.lookups import look_up
-from pbxsite.forward.tokens import Pass, cookie_name, read_cookie, state_name
+from authconfig.clients.models import ClientApplication
+from pbxsite.gateway.forward.lookups import look_up
+from pbxsite.gateway.forward.requests import Ticket
+from pbxsite.gateway.forward.tokens import Pass, cookie_name, read_cookie, state_name
 from tests.conftest import SettingsSetter, Starter
 from tests.html import Page
 

@@ -13,14 +13,16 @@ from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import AsksBy, AuthenticationType
-from authconfig.models import ClientApplication, PbxUser
-from authconfig.users import end_sessions
-from pbxsite.forward.asked import Ticket
-from pbxsite.forward.lookups import look_up
-from pbxsite.forward.tokens import Pass, make_cookie
+from authconfig.choices import AuthenticationType
+from authconfig.clients.choices import AsksBy
+from authconfig.clients.models import ClientApplication
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.forward.lookups import look_up
+from pbxsite.gateway.forward.requests import Ticket
+from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from verification.persistence import noted
+from verification.sessions.persistence import noted
 
 pytestmark = pytest.mark.django_db
 HOST = "apps.example.com"
@@ -250,7 +252,7 @@ def test_a_session_that_ends_while_it_is_renewed_stays_ended(
     def end_first(keys: Any) -> None:
         Session.objects.all().delete()
 
-    monkeypatch.setattr("verification.persistence._note_use", end_first)
+    monkeypatch.setattr("verification.sessions.persistence._note_use", end_first)
     with time_machine.travel(later):
         look_up([ticket])
 

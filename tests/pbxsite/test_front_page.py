@@ -10,14 +10,16 @@ from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig import audit
 from authconfig.choices import Event
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
 from tests.html import Page
-from verification import heartbeat
-from verification.choices import MailState
-from verification.models import Heartbeat, LoginSession, OutgoingEmail
-from verification.tasks import wake_due_mails
+from verification.approval.models import LoginSession
+from verification.mail.choices import MailState
+from verification.mail.models import Heartbeat, OutgoingEmail
+from verification.mail.operation import heartbeat
+from verification.mail.tasks import wake_due_mails
 
 pytestmark = pytest.mark.django_db
 QUIET = "Nothing waits, and none was needed in the last hour."

@@ -12,19 +12,21 @@ import pytest
 from django.test import Client as Browser
 from django.utils import translation
 
-from authconfig.lists import moment
-from authconfig.models import PbxUser, current_settings
+from authconfig.models import current_settings
+from authconfig.users.models import PbxUser
+from pbxsite.administration.lists import moment
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
 from tests.openid import Party, make_party
 from tests.test_translations import CATALOGUE, Texts
-from verification.mails import letter_of
-from verification.models import LoginSession, OutgoingEmail
-from verification.smtp_accounts import account_of
-from verification.tokens import link_token
+from verification.approval.models import LoginSession
+from verification.approval.tokens import link_token
+from verification.mail.account import account_of
+from verification.mail.models import OutgoingEmail
+from verification.mail.rendering import render_mail
 
 SETTINGS = "/admin/authconfig/authenticationsettings/"
-USERS = "/admin/authconfig/pbxuser/"
+USERS = "/admin/users/pbxuser/"
 ADMIN_PAGES = [
     "/admin/",
     USERS,
@@ -36,13 +38,13 @@ ADMIN_PAGES = [
     f"{USERS}{{user}}/history/",
     "/admin/auth/group/",
     "/admin/auth/group/add/",
-    "/admin/authconfig/auditevent/",
-    "/admin/authconfig/clientapplication/",
-    "/admin/authconfig/clientapplication/add/",
+    "/admin/users/auditevent/",
+    "/admin/clients/clientapplication/",
+    "/admin/clients/clientapplication/add/",
     "/admin/mfa/authenticator/",
     "/admin/usersessions/usersession/",
-    "/admin/verification/loginsession/",
-    "/admin/verification/outgoingemail/",
+    "/admin/approval/loginsession/",
+    "/admin/mail/outgoingemail/",
     "/admin/queue/",
 ]
 # The theme draws them from these names.
@@ -126,7 +128,7 @@ def test_pages_between_a_client_and_the_login(
 def test_pages_of_a_clients_openid_connect(
     admin_client_myapps: Browser, party: Party
 ) -> None:
-    page = f"/admin/authconfig/clientapplication/{party.openid.application_id}"
+    page = f"/admin/clients/clientapplication/{party.openid.application_id}"
 
     check(admin_client_myapps, f"{page}/change/", "Neues Geheimnis erzeugen")
     check(admin_client_myapps, f"{page}/secret/", "gilt sofort nicht mehr")
@@ -181,7 +183,7 @@ def test_pages_of_the_admin_have_no_english_left(
 
 def message(login: LoginSession) -> EmailMessage:
     mail = OutgoingEmail.objects.get(login=login)
-    return letter_of(mail, account_of(current_settings())).whole()
+    return render_mail(mail, account_of(current_settings())).whole()
 
 
 @pytest.mark.parametrize("language", ["de", ""])
@@ -225,5 +227,5 @@ def test_notice_of_a_new_password_is_in_the_language_of_the_browser(
     browser.post("/account/password/", data, **GERMAN)
 
     [mail] = OutgoingEmail.objects.all()
-    notice = letter_of(mail, account_of(current_settings())).whole()
+    notice = render_mail(mail, account_of(current_settings())).whole()
     assert "Ihr Passwort wurde geändert" in notice["Subject"]

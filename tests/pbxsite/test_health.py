@@ -5,9 +5,9 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from pbxsite.celery import app
-from verification.outages import redis_outage
+from verification.redis_access import redis_outage
 
 
 @pytest.fixture

@@ -17,15 +17,18 @@ import pytest
 import requests
 from django.test import Client as Browser
 
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from pbxsite.logs import ContextFilter, JsonFormatter, TextFormatter
 from pbxsite.settings import LOGGING
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.site import ADMIN_PASSWORD, running_site
 from tests.smtp_servers import CREDENTIALS, smtp_server
-from verification import log_context, outbox
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code, link_token
+from verification import log_context
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail import sending
+from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
 NAME = "proxy-4711.0815"
@@ -113,10 +116,10 @@ def test_a_login_is_followed_into_the_worker(
     login = LoginSession.objects.get()
     with smtp_server(security="none", credentials=None) as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
 
-    (held,) = log.lines("verification.flows")
-    sent = log.lines("verification.outbox")[-1]
+    (held,) = log.lines("verification.approval.flows")
+    sent = log.lines("verification.mail.sending")[-1]
     assert held["login"] == sent["login"] == str(login.public_id)
     assert held["request"] == sent["request"] == NAME
     assert "login_held" in held["message"]
@@ -131,9 +134,9 @@ def test_a_failed_delivery_names_login_and_code(
         security="none", credentials=None, refuse_recipient=refusal
     ) as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
 
-    line = log.lines("verification.outbox")[-1]
+    line = log.lines("verification.mail.sending")[-1]
     assert line["message"].endswith("not sent (rcpt_to 450)")
     assert line["login"] == str(held.public_id)
     assert "anna@example.com" not in json.dumps(log.lines("verification"))
@@ -161,7 +164,7 @@ def test_the_log_of_a_whole_login_holds_no_secret(
         )
         start(browser, password="a wrong password 1")
         start(browser)
-        outbox.deliver_due()
+        sending.deliver_due()
         assert server.mails
     login = LoginSession.objects.get()
     token, code = link_token(login), approval_code(login)
@@ -182,7 +185,7 @@ def test_the_log_of_a_whole_login_holds_no_secret(
         *(cookie.value for cookie in browser.cookies.values()),
         *(settings.SECRET_KEY, login.auth_hash),
     ]
-    assert log.lines("verification.flows")
+    assert log.lines("verification.approval.flows")
     for secret in filter(None, secrets):
         assert secret not in log.text
     words = [line["message"] for line in log.lines()]

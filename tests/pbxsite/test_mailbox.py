@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from pbxsite import mailbox
+from pbxsite.embedded import mailbox
 
 LINK = "https://pbx.example/PBX0/session.xml?id=abc"
 NAME = "20260102T030405.000006Z-00000000"

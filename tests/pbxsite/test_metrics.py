@@ -16,16 +16,20 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django.live_server_helper import LiveServer
 
-from authconfig import audit, dependencies
+from authconfig import dependencies
 from authconfig.choices import Dependency, Event
-from authconfig.models import PbxUser
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from pbxsite.metrics.tallies import LAG, totals
 from tests.conftest import SettingsSetter
 from tests.prometheus import running_prometheus
 from tests.site import ROOT
-from verification import heartbeat, operations
-from verification.choices import Approver, LoginState, MailKind, MailState
-from verification.models import LoginSession, OutgoingEmail
-from verification.tallies import LAG, totals
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
+from verification.mail.operation import actions, heartbeat
+from verification.sessions.choices import Approver
 
 ALERTS = ROOT / "docs/operations/alerts.yml"
 DASHBOARD = ROOT / "docs/operations/dashboard.json"
@@ -161,8 +165,8 @@ def test_a_total_never_shrinks(user: PbxUser, administrator: PbxUser) -> None:
     mail = make_mail(user, MailState.FAILED)
     assert value("pbx_mails_total", **labels) == 1
 
-    operator = operations.Operator(administrator, audit.NOWHERE)
-    operations.retry(OutgoingEmail.objects.all(), operator)
+    operator = actions.Operator(administrator, audit.NOWHERE)
+    actions.retry(OutgoingEmail.objects.all(), operator)
     assert value("pbx_mails_total", **labels) == 1
     mail.delete()
 
@@ -202,7 +206,7 @@ def test_servers_workers_and_the_pause_are_told(
     configure(smtp_server="mail.example")
     heartbeat.begin_worker("one@host", slots=4)
     dependencies.note_down(Dependency.SMTP, "mail.example:587", "no")
-    operations.pause(operations.Operator(administrator, audit.NOWHERE))
+    actions.pause(actions.Operator(administrator, audit.NOWHERE))
 
     assert value("pbx_dependency_up", kind="smtp", name="mail.example:587") == 0
     assert (value("pbx_workers"), value("pbx_schedulers")) == (1, 0)

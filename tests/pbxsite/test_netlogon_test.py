@@ -13,7 +13,8 @@ from django.test import Client as Browser
 
 from authconfig.choices import Event
 from authconfig.methods.netlogon import Failures
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.test_user_admin import signed_in
 from tests.conftest import SettingsSetter
 from tests.directory import WINDOWS_PASSWORD, Directory

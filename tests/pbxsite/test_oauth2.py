@@ -12,17 +12,15 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig import audit, identities
 from authconfig.choices import Event, Method
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    ProviderIdentity,
-)
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2 import identities
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users import audit
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.provider import Provider
-from verification.models import LoginSession
+from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db
 

@@ -17,10 +17,11 @@ from django.core.cache import cache
 from django.test import Client as Browser
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser, ProviderIdentity
-from authconfig.oidc import discovery
-from authconfig.oidc.discovery import ENDPOINTS, check_endpoints, is_for_many_tenants
-from authconfig.oidc.faults import Fault, OidcError
+from authconfig.oauth2 import discovery
+from authconfig.oauth2.discovery import ENDPOINTS, check_endpoints, is_for_many_tenants
+from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.scripted_provider import KEYS, Scripted, scripted_provider
 

@@ -9,16 +9,16 @@ from django.test import Client as Browser
 from django.utils import timezone
 from django.utils.html import escape
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from tests.scripted_smtp import closed_port, scripted_server
-from verification import outbox
-from verification.choices import MailKind, MailState
-from verification.diagnosis import remedy_of
-from verification.models import OutgoingEmail
+from verification.mail import sending
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
+from verification.mail.operation.outcomes import remedy_of
 
 PAGE = "/admin/authconfig/authenticationsettings/"
-MAIL_PAGE = "/admin/verification/outgoingemail/{}/change/"
+MAIL_PAGE = "/admin/mail/outgoingemail/{}/change/"
 pytestmark = pytest.mark.usefixtures("two_factor")
 
 
@@ -70,7 +70,7 @@ def test_a_failed_mail_says_stage_words_and_remedy_in_both_places(
     with scripted_server(script) as server:
         configure(smtp_port=server.port)
         mail = queue(user)
-        outbox.deliver_due()
+        sending.deliver_due()
     mail.refresh_from_db()
     assert mail.state == MailState.FAILED
     assert remedy in remedy_of(mail)
@@ -87,7 +87,7 @@ def test_a_mail_that_waits_for_another_try_says_why(
 ) -> None:
     configure(smtp_port=closed_port())
     mail = queue(user)
-    outbox.deliver_due()
+    sending.deliver_due()
     mail.refresh_from_db()
 
     page = shown(admin_client_myapps, MAIL_PAGE.format(mail.pk))

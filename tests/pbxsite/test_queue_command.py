@@ -9,9 +9,10 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from authconfig.models import PbxUser
-from verification.choices import MailState
-from verification.models import LoginSession, OutgoingEmail
+from authconfig.users.models import PbxUser
+from verification.approval.models import LoginSession
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
 

@@ -15,24 +15,25 @@ from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from authconfig import audit, dependencies
+from authconfig import dependencies
 from authconfig.choices import Dependency, Event
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users import audit
+from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite import broker as brokers
+from pbxsite.administration.queue.report import report
 from pbxsite.celery import app
-from pbxsite.queue_report import report
 from tests.conftest import SettingsSetter
 from tests.html import Page
-from verification import heartbeat, operations
-from verification.choices import MailKind, MailState
-from verification.models import Heartbeat, OutgoingEmail, SendingPause
-from verification.outages import redis_outage
-from verification.tasks import deliver_mails, wake_due_mails
-from verification.tokens import approval_code, link_token
+from verification.approval.tokens import approval_code, link_token
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
+from verification.mail.operation import actions, heartbeat
+from verification.mail.tasks import deliver_mails, wake_due_mails
+from verification.redis_access import redis_outage
 
 pytestmark = pytest.mark.django_db
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
-MAILS = "/admin/verification/outgoingemail/"
+MAILS = "/admin/mail/outgoingemail/"
 MailMaker = Callable[..., list[OutgoingEmail]]
 
 
@@ -355,9 +356,7 @@ def test_a_mail_tells_its_history_and_neither_link_nor_code(
         Event.MAIL_DELAYED, user=user, detail=f"approval {mail.pk}: connect refused"
     )
     audit.record(Event.MAIL_SENT, user=user, detail=f"approval {mail.pk}0: sent later")
-    operations.retry(
-        OutgoingEmail.objects.all(), operations.Operator(user, audit.NOWHERE)
-    )
+    actions.retry(OutgoingEmail.objects.all(), actions.Operator(user, audit.NOWHERE))
 
     html = operator.get(f"{MAILS}{mail.pk}/change/").content.decode()
 

@@ -12,19 +12,20 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.models import AuthenticationSettings, PbxUser, current_settings
-from pbxsite.forward.asked import Ticket
-from pbxsite.forward.lookups import look_up
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.forward.lookups import look_up
+from pbxsite.gateway.forward.requests import Ticket
 from tests.conftest import SettingsSetter, Starter
 from tests.pbxsite.test_factors import add_app
 from tests.verification.streams import Stream
-from verification.choices import LoginState
-from verification.models import LoginSession
-from verification.tokens import approval_code
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
 
 pytestmark = pytest.mark.django_db
 NEEDED = "/account/factors/needed/"
-USERS = "/admin/authconfig/pbxuser/"
+USERS = "/admin/users/pbxuser/"
 SETTINGS = "/admin/authconfig/authenticationsettings/"
 
 

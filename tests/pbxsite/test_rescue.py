@@ -12,11 +12,12 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType, Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from authconfig.users import end_sessions
-from pbxsite import rescue as rescue_module
+from authconfig.models import AuthenticationSettings
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
-from verification.models import RescueLink
+from verification.login import rescue as rescue_module
+from verification.login.models import RescueLink
 
 pytestmark = pytest.mark.django_db
 PROVIDERS = {

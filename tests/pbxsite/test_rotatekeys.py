@@ -11,9 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.fields import decrypted, encrypted
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
-from verification.models import AccountTest
+from verification.mail.models import AccountTrial
 
 pytestmark = pytest.mark.django_db
 SECRETS = ("smtp_password", "netlogon_bind_password", "oauth2_client_secret")
@@ -40,7 +41,7 @@ def secrets(settings: Settings, configure: SettingsSetter) -> None:
     """Secrets that were stored while "old" was the only key."""
     settings.ENCRYPTION_KEYS = ["old"]
     configure(smtp_password="one", netlogon_bind_password="two")
-    AccountTest.objects.create(
+    AccountTrial.objects.create(
         recipient="a@b.example",
         server="s",
         port=25,
@@ -59,7 +60,7 @@ def test_after_the_rotation_the_old_key_can_go(
 
     settings.ENCRYPTION_KEYS = ["new"]
     assert read() == ["one", "two", ""]
-    assert AccountTest.objects.get().password == "three"
+    assert AccountTrial.objects.get().password == "three"
     settings.ENCRYPTION_KEYS = ["old"]
     assert read() == ["", "", ""]
 

@@ -17,12 +17,9 @@ from django.utils import timezone
 
 from authconfig import lockout
 from authconfig.choices import Event
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    ProviderIdentity,
-)
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.provider import CLIENT_SECRET, Provider
 from tests.scripted_provider import scripted_provider

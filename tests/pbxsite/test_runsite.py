@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import pytest
 from django.conf import settings
 
-from pbxsite import embedded
+from pbxsite.embedded import data_dir as embedded
 from tests.site import free_port
 
 pytestmark = [
@@ -157,9 +157,7 @@ def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
 
     assert "password" not in site.output
     assert site.remembered() == remembered
-    assert site.query("SELECT name, is_superuser FROM authconfig_pbxuser") == [
-        ("admin", 1)
-    ]
+    assert site.query("SELECT name, is_superuser FROM users_pbxuser") == [("admin", 1)]
 
     worker = next(
         pid for pid, line in family_of(process.pid).items() if "celery" in line

@@ -14,14 +14,10 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from authconfig.choices import Event
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    current_settings,
-)
+from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.sections import FIELDS, SECRETS
-from pbxsite import saving
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.administration.authentication import changes as saving
 from tests.certificates import make_authority
 from tests.html import Page
 from tests.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from django.test import Client as Browser
 
-from authconfig.models import PbxUser
-from pbxsite.streams import open_streams
+from authconfig.users.models import PbxUser
+from pbxsite.edge.stream_limits import open_streams
 from tests.conftest import Starter
 from tests.verification.streams import Stream, told, until
-from verification import hub as hubs
-from verification.events import STREAMS
-from verification.models import LoginSession
+from verification.approval.live import hub as hubs
+from verification.approval.live.streams import STREAMS
+from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # What Django's middleware gives to every page.

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, Starter
 
 pytestmark = pytest.mark.django_db
@@ -198,7 +198,7 @@ def test_the_administration_opens_to_administrators_of_myapps_alone(
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("query", ["", "?next=/admin/authconfig/pbxuser/"])
+@pytest.mark.parametrize("query", ["", "?next=/admin/users/pbxuser/"])
 @pytest.mark.parametrize("state", ["browser", "mypbx", "admin_client_myapps"])
 def test_the_admins_login_is_always_our_login_page(
     request: pytest.FixtureRequest,
@@ -233,12 +233,12 @@ def test_the_admins_login_is_closed_to_users_who_are_signed_in(
 def test_a_login_by_way_of_the_admin_ends_there(
     administrator: PbxUser, browser: Browser
 ) -> None:
-    page = browser.get("/admin/authconfig/pbxuser/", follow=True)
+    page = browser.get("/admin/users/pbxuser/", follow=True)
     response = browser.post(
         page.redirect_chain[-1][0], {"login": "admin", "password": PASSWORD}
     )
 
-    assert response.url == "/admin/authconfig/pbxuser/"
+    assert response.url == "/admin/users/pbxuser/"
     assert browser.get(response.url).status_code == 200
 
 

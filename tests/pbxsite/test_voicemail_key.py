@@ -12,14 +12,15 @@ from django.core.management import CommandError, call_command
 from django.test import Client as Browser
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.html import Page
 from tests.recordings import wav
 from tests.verification.test_voicemail import directory  # noqa: F401
-from verification import voicemailkeys
-from verification.choices import MailKind
-from verification.models import OutgoingEmail, Voicemail, VoicemailKey
+from verification.mail.choices import MailKind
+from verification.mail.models import OutgoingEmail
+from verification.voicemail import keys
+from verification.voicemail.models import Voicemail, VoicemailKey
 
 PAGE = "/admin/authconfig/authenticationsettings/"
 MAKE, REVOKE = f"{PAGE}voicemail-key/make/", f"{PAGE}voicemail-key/revoke/"
@@ -53,7 +54,7 @@ def test_a_key_is_made_and_shown_once(
 
     key = made(admin)
 
-    assert voicemailkeys.is_right(key)
+    assert keys.is_right(key)
     page = admin.get(PAGE).content.decode()
     assert "Revoke the key" in page
     assert key not in page
@@ -66,7 +67,7 @@ def test_opening_the_pages_changes_nothing(admin_client_myapps: Browser) -> None
     for path in (MAKE, REVOKE):
         assert admin_client_myapps.get(path).status_code == 200
 
-    assert voicemailkeys.is_right(key)
+    assert keys.is_right(key)
 
 
 def test_a_page_that_is_sent_twice_makes_no_second_key(
@@ -79,7 +80,7 @@ def test_a_page_that_is_sent_twice_makes_no_second_key(
         response = admin_client_myapps.post(path, {"present": asked}, follow=True)
         assert "changed meanwhile" in response.content.decode()
 
-    assert voicemailkeys.is_right(key)
+    assert keys.is_right(key)
 
 
 def test_a_new_key_says_what_ends_and_ends_it(admin_client_myapps: Browser) -> None:
@@ -88,7 +89,7 @@ def test_a_new_key_says_what_ends_and_ends_it(admin_client_myapps: Browser) -> N
 
     newer = made(admin_client_myapps)
 
-    assert [voicemailkeys.is_right(key) for key in (older, newer)] == [False, True]
+    assert [keys.is_right(key) for key in (older, newer)] == [False, True]
 
 
 def test_a_key_is_revoked(admin_client_myapps: Browser) -> None:
@@ -98,7 +99,7 @@ def test_a_key_is_revoked(admin_client_myapps: Browser) -> None:
     response = admin_client_myapps.post(REVOKE, asked, follow=True)
 
     assert "is revoked" in response.content.decode()
-    assert not voicemailkeys.is_right(key)
+    assert not keys.is_right(key)
     assert told(Event.VOICEMAIL_KEY_REVOKED) == ["admin 127.0.0.1"]
 
 
@@ -140,7 +141,7 @@ def test_the_command_line_makes_shows_and_revokes() -> None:
     key = output("voicemailkey", "make")
 
     assert KEY.fullmatch(key)
-    assert voicemailkeys.is_right(key)
+    assert keys.is_right(key)
     shown = output("voicemailkey", "show")
     assert "/PBX0/voicemail.xml" in shown
     assert key not in shown

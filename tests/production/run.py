@@ -164,7 +164,7 @@ def _without_mail(site: ProductionSite, held: list[Login]) -> list[Login]:
 def _unknown(site: ProductionSite) -> set[str]:
     """To whom mails are whose outcome nobody knows; the page offers another one."""
     code = (
-        "from verification.models import OutgoingEmail as M;"
+        "from verification.mail.models import OutgoingEmail as M;"
         "print(*M.objects.filter(state='unknown').values_list('recipient', flat=True))"
     )
     return set(site.manage("shell", "--no-imports", "-c", code).split())

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client as Browser
 
 from pbxsite.asgi import application
-from verification import hub as hubs
-from verification.events import EVENTS_PATH
+from verification.approval.live import hub as hubs
+from verification.approval.live.streams import EVENTS_PATH
 
 T = TypeVar("T")
 

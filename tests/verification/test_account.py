@@ -8,12 +8,15 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
-from authconfig.models import AuthenticationSettings, ClientApplication, PbxUser
+from authconfig.clients.models import ClientApplication
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.html import Page
-from verification.choices import Approver, LoginState
-from verification.models import LoginSession
-from verification.tokens import approval_code
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.sessions.choices import Approver
 
 pytestmark = pytest.mark.django_db
 FRAGMENT = {"X-Fragment": "approvals"}
@@ -60,7 +63,7 @@ def test_pages_of_the_admin_show_it_too(
 ) -> None:
     Browser().post("/login/", {"login": "admin", "password": PASSWORD})
 
-    for path in ("/admin/", "/admin/authconfig/pbxuser/"):
+    for path in ("/admin/", "/admin/users/pbxuser/"):
         page = admin_client_myapps.get(path).content.decode()
         assert len(re.findall(r'<form[^>]*class="approval[ "]', page)) == 1, path
 

@@ -12,14 +12,17 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from verification.choices import Ending, LoginState, MailState
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code, link_token
+from verification.approval.choices import Ending, LoginState
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
 
-LOGINS = "/admin/verification/loginsession/"
-MAILS = "/admin/verification/outgoingemail/"
+LOGINS = "/admin/approval/loginsession/"
+MAILS = "/admin/mail/outgoingemail/"
 SESSIONS = "/admin/usersessions/usersession/"
 FACTORS = "/admin/mfa/authenticator/"
 NOW = timezone.now()

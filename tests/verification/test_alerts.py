@@ -13,16 +13,21 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event, Origin, SmtpSecurity
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.smtp_servers import smtp_server
-from verification import flows, outbox
-from verification.alerts import tell_of_new_password
-from verification.choices import Approver, Ending, MailKind, MailState
-from verification.mails import letter_of
-from verification.models import LoginSession, OutgoingEmail
-from verification.smtp_accounts import account_of
-from verification.tokens import ending_token, link_token
+from verification.approval import flows
+from verification.approval.choices import Ending
+from verification.approval.models import LoginSession
+from verification.approval.tokens import ending_token, link_token
+from verification.mail import sending
+from verification.mail.account import account_of
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
+from verification.mail.rendering import render_mail
+from verification.sessions.choices import Approver
+from verification.sessions.passwords import tell_of_new_password
 
 pytestmark = pytest.mark.django_db
 NOTICES = OutgoingEmail.objects.filter(kind=MailKind.REJECTION)
@@ -68,7 +73,7 @@ def test_the_mail_says_who_where_and_when_and_holds_no_secret(
     held: LoginSession, administrators: list[PbxUser]
 ) -> None:
     reject(held)
-    message = letter_of(
+    message = render_mail(
         NOTICES.all()[0], account_of(AuthenticationSettings.load())
     ).whole()
 
@@ -77,7 +82,7 @@ def test_the_mail_says_who_where_and_when_and_holds_no_secret(
         assert part
         text = part.get_content()
         assert "127.0.0.1" in text
-        assert f"/admin/authconfig/pbxuser/{held.user_id}/change/" in text
+        assert f"/admin/users/pbxuser/{held.user_id}/change/" in text
         assert "session.xml" not in text
         assert link_token(held) not in text
 
@@ -92,7 +97,7 @@ def test_the_mails_go_out_by_the_queue(
         configure(smtp_server=server.host, smtp_port=server.port)
         reject(held)
         tell_of_new_password(held.user)
-        outbox.deliver_due()
+        sending.deliver_due()
 
     subjects = sorted(mail.message["Subject"] for mail in server.mails)
     assert subjects == [
@@ -114,7 +119,7 @@ def test_a_mail_that_tells_is_not_sent_a_day_late(
     mail = NOTICES.all()[0]
 
     with time_machine.travel(timezone.now() + timedelta(days=1, seconds=1)):
-        outbox.deliver_due()
+        sending.deliver_due()
 
     mail.refresh_from_db()
     assert mail.state == MailState.EXPIRED

@@ -21,34 +21,34 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.choices import Client, Event, Method, Origin, SmtpSecurity
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from authconfig.users import end_sessions
-from pbxsite.rescue import make_link
+from authconfig.choices import Event, Method, Origin, SmtpSecurity
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.html import Page
 from tests.recordings import wav
 from tests.scripted_smtp import scripted_server
 from tests.settings_data import posted
 from tests.smtp_servers import Server, smtp_server
-from verification import claims, flows, outbox, views, voicemails
-from verification.choices import (
-    Approver,
-    Ending,
-    LoginFacts,
-    LoginState,
-    MailState,
-    Outcome,
-)
-from verification.models import LoginSession, OutgoingEmail
-from verification.stages import release
-from verification.tokens import approval_code
+from verification.approval import flows, views
+from verification.approval.choices import Ending, LoginFacts, LoginState, Outcome
+from verification.approval.models import LoginSession
+from verification.approval.stage import release
+from verification.approval.tokens import approval_code
+from verification.login.rescue import make_link
+from verification.mail import claims, sending
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
+from verification.voicemail import flows as voicemail_flows
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 ROUNDS = range(20)
 LIMIT = 20.0
 HERE = Origin("192.0.2.7", "Firefox")
-FACTS = LoginFacts(Client.MYAPPS, Method.PASSWORD, HERE, "en")
+FACTS = LoginFacts(Kind.MYAPPS, Method.PASSWORD, HERE, "en")
 BY_MAIL = {"approver": Approver.EMAIL, "origin": HERE}
 PAGE = "/admin/authconfig/authenticationsettings/"
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def count(*events: Event) -> int:
 
 def deliver_as_a_worker() -> bool:
     """Send what is due as another process would, beside this one's own run."""
-    return outbox.Run().go()
+    return sending.Run().go()
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_worker_that_lost_its_claim_sends_and_changes_nothing(
     with scripted_server({"RCPT": partial(steal, mail.pk)}) as server:
         configure(smtp_port=server.port)
 
-        outbox.deliver_due()
+        sending.deliver_due()
 
     mail.refresh_from_db()
     # The connection ends without a body; the server hears of no end of one.
@@ -149,7 +149,7 @@ def test_a_worker_that_lost_its_claim_within_the_body_records_nothing(
     with scripted_server({".": partial(steal, mail.pk)}) as server:
         configure(smtp_port=server.port)
 
-        outbox.deliver_due()
+        sending.deliver_due()
 
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (MailState.SENDING, 2)
@@ -167,7 +167,7 @@ def test_the_sweep_and_the_worker_agree_on_an_abandoned_mail(
         )
 
         at_once(*2 * [claims.requeue_abandoned], deliver_as_a_worker)
-        outbox.deliver_due()
+        sending.deliver_due()
 
         assert len(server.mails) == 1
 
@@ -380,8 +380,8 @@ def test_a_voicemail_that_is_posted_twice_at_once_is_one_mail(
 
     def post(key: str) -> int:
         recording = ContentFile(wav(1), "a.wav")
-        message = voicemails.Message(user.name, recording, key=key)
-        taken = voicemails.take(message, HERE)
+        message = voicemail_flows.Message(user.name, recording, key=key)
+        taken = voicemail_flows.take(message, HERE)
         assert isinstance(taken, OutgoingEmail), taken
         return taken.pk
 

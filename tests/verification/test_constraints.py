@@ -11,26 +11,22 @@ from django.db.models import CheckConstraint, UniqueConstraint
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType
-from authconfig.models import (
-    AuthenticationSettings,
-    ClientApplication,
-    DependencyState,
-    PbxUser,
-    ProviderIdentity,
-)
-from verification.choices import LoginState, MailKind, MailState, Stage
-from verification.models import (
-    AccountTest,
-    AccountTestStep,
+from authconfig.clients.models import ClientApplication
+from authconfig.models import AuthenticationSettings, DependencyState
+from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.models import PbxUser
+from pbxsite.metrics.models import Tally, TallyMark
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.mail.choices import MailKind, MailState, Stage
+from verification.mail.models import (
+    AccountTrial,
+    AccountTrialStep,
     Heartbeat,
-    LoginSession,
     OutgoingEmail,
     SendingPause,
-    Tally,
-    TallyMark,
-    Voicemail,
-    VoicemailKey,
 )
+from verification.voicemail.models import Voicemail, VoicemailKey
 
 NOW = timezone.now()
 
@@ -43,12 +39,12 @@ class Rows:
     administrator: PbxUser
     login: LoginSession
     mail: OutgoingEmail
-    test: AccountTest
+    test: AccountTrial
 
 
 @pytest.fixture
 def rows(held: LoginSession, mail: OutgoingEmail, administrator: PbxUser) -> Rows:
-    test = AccountTest.objects.create(
+    test = AccountTrial.objects.create(
         recipient="a@b.example",
         server="localhost",
         port=25,
@@ -57,7 +53,7 @@ def rows(held: LoginSession, mail: OutgoingEmail, administrator: PbxUser) -> Row
         password="secret",
         fingerprint="0" * 64,
     )
-    AccountTestStep.objects.create(test=test, stage=Stage.CONNECT, state="done")
+    AccountTrialStep.objects.create(test=test, stage=Stage.CONNECT, state="done")
     return Rows(held.user, administrator, held, mail, test)
 
 
@@ -74,7 +70,7 @@ def mail(**values: object) -> Callable[[Rows], object]:
 
 
 def account_test(**values: object) -> Callable[[Rows], object]:
-    return lambda _rows: AccountTest.objects.update(**values)
+    return lambda _rows: AccountTrial.objects.update(**values)
 
 
 def second_login(rows: Rows) -> None:
@@ -92,7 +88,7 @@ def second_mail(rows: Rows) -> None:
 
 def second_step(rows: Rows) -> None:
     for _ in range(2):
-        AccountTestStep.objects.create(test=rows.test, stage="tls", state="started")
+        AccountTrialStep.objects.create(test=rows.test, stage="tls", state="started")
 
 
 def identity(**values: object) -> Callable[[Rows], object]:

@@ -17,18 +17,21 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.choices import Origin
-from authconfig.models import AuthenticationSettings, PbxUser
-from pbxsite.supervisor import Family
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import PbxUser
+from pbxsite.embedded.supervisor import Family
 from tests.conftest import Starter
 from tests.services import ROOT, start_redis
 from tests.verification.streams import Stream, in_thread, listening, told, until
-from verification import events, flows
-from verification import hub as hubs
-from verification.choices import Approver, Decision
-from verification.models import LoginSession
-from verification.notices import CHANNEL, _redis
-from verification.tokens import approval_code
-from verification.topics import WaitingLogin
+from verification.approval import flows
+from verification.approval.choices import Decision
+from verification.approval.live import hub as hubs
+from verification.approval.live import streams as events
+from verification.approval.live.topics import WaitingLogin
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.redis_access import CHANNEL, _redis
+from verification.sessions.choices import Approver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub")]
 PENDING = "event: state\ndata: pending\n\n"

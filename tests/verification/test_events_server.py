@@ -17,11 +17,11 @@ from django.test import Client as Browser
 
 from authconfig.choices import Origin
 from tests.server import running_server
-from verification import flows
-from verification.choices import Approver
-from verification.events import EVENTS_PATH
-from verification.models import LoginSession
-from verification.tokens import approval_code
+from verification.approval import flows
+from verification.approval.live.streams import EVENTS_PATH
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.sessions.choices import Approver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PENDING = "event: state\ndata: pending\n\n"

@@ -13,13 +13,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.choices import Origin
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.verification.streams import Stream, in_thread, listening, told
-from verification import flows
-from verification import hub as hubs
-from verification.choices import Approver
-from verification.models import LoginSession
+from verification.approval import flows
+from verification.approval.live import hub as hubs
+from verification.approval.models import LoginSession
+from verification.sessions.choices import Approver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub")]
 PATH = "/account/events/"

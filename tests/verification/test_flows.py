@@ -8,23 +8,21 @@ import time_machine
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import Client, Event, Method, Origin
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.choices import Event, Method, Origin
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
-from verification import flows
-from verification.choices import (
-    Approver,
-    Ending,
-    LoginFacts,
-    MailState,
-    Outcome,
-    Refusal,
-)
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code, link_token
+from verification.approval import flows
+from verification.approval.choices import Ending, LoginFacts, Outcome, Refusal
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
 
 HERE = Origin("192.0.2.7", "Firefox")
-FACTS = LoginFacts(Client.MYAPPS, Method.PASSWORD, HERE, "en")
+FACTS = LoginFacts(Kind.MYAPPS, Method.PASSWORD, HERE, "en")
 BY_MAIL = {"approver": Approver.EMAIL, "origin": HERE}
 
 

@@ -10,14 +10,18 @@ import time_machine
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import Client, Event, Method, Origin
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.choices import Event, Method, Origin
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from tests.verification.test_concurrency import at_once
-from verification import flows
-from verification.choices import Approver, LoginFacts, LoginState, Refusal
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code
+from verification.approval import flows
+from verification.approval.choices import LoginFacts, LoginState, Refusal
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
 
 pytestmark = pytest.mark.usefixtures("two_factor")
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
@@ -25,7 +29,7 @@ HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 
 def hold(user: PbxUser, address: str = ELSEWHERE) -> LoginSession | Refusal:
     origin = Origin(address, "Firefox")
-    facts = LoginFacts(Client.MYAPPS, Method.PASSWORD, origin, "en")
+    facts = LoginFacts(Kind.MYAPPS, Method.PASSWORD, origin, "en")
     return flows.start_login(user, facts)
 
 

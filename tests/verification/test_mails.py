@@ -12,16 +12,17 @@ import time_machine
 from django.utils import translation
 
 from authconfig.choices import SmtpSecurity
-from authconfig.models import PbxUser, current_settings
+from authconfig.models import current_settings
+from authconfig.users.models import PbxUser
 from tests.smtp_servers import Mail, smtp_server
-from verification import wording
-from verification.letters import BOUNDARY
-from verification.mails import letter_of
-from verification.mails import test_letter as letter_of_test
-from verification.models import AccountTest, OutgoingEmail
-from verification.smtp import open_connection
-from verification.smtp.headers import wire_policy
-from verification.smtp_accounts import account_of
+from verification.mail.account import account_of
+from verification.mail.account_trial import trial_message as letter_of_test
+from verification.mail.fast import merge
+from verification.mail.fast.layout import BOUNDARY
+from verification.mail.models import AccountTrial, OutgoingEmail
+from verification.mail.rendering import render_mail
+from verification.mail.smtp import open_connection
+from verification.mail.smtp.headers import wire_policy
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 SENDER_NAME = 'Jörg "PBX", Zürich'
@@ -32,7 +33,7 @@ def arrived(sender: str, recipient: str, **options: bool) -> Mail:
     with smtp_server(SmtpSecurity.NONE, credentials=None, **options) as server:
         account = server.account(email_address=sender, sender_name=SENDER_NAME)
         message = letter_of_test(
-            AccountTest(recipient=recipient, language="en"), account
+            AccountTrial(recipient=recipient, language="en"), account
         )
         with open_connection(account) as connection:
             connection.send(message, sender=sender, recipient=recipient)
@@ -86,7 +87,7 @@ def test_letters_before_the_at_sign_arrive_by_smtputf8(
 
 
 def texts(mail: OutgoingEmail) -> list[str]:
-    message = letter_of(mail, account_of(current_settings())).whole()
+    message = render_mail(mail, account_of(current_settings())).whole()
     bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
     return [str(message["Subject"]), *(b.get_content() for b in bodies if b)]
 
@@ -120,9 +121,9 @@ def test_a_merged_mail_is_to_the_byte_what_the_library_makes(
     mail.login.user.name = name
     policy = wire_policy(smtputf8=False, eight_bit=eight_bit)
     with time_machine.travel(NOW, tick=False):
-        merged = letter_of(mail, account_of(current_settings()))
-        monkeypatch.setattr(wording, "is_plain", lambda context: False)
-        rendered = letter_of(mail, account_of(current_settings()))
+        merged = render_mail(mail, account_of(current_settings()))
+        monkeypatch.setattr(merge, "is_plain", lambda context: False)
+        rendered = render_mail(mail, account_of(current_settings()))
 
     content = merged.as_bytes(policy=policy)
     message = message_from_bytes(content, policy=policy)
@@ -144,10 +145,10 @@ def without_boundary(content: bytes) -> bytes:
 def test_the_body_of_a_verification_email_is_laid_out_once(
     mail: OutgoingEmail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = letter_of(mail, account_of(current_settings())).as_bytes()
+    first = render_mail(mail, account_of(current_settings())).as_bytes()
     monkeypatch.setattr(EmailMessage, "set_content", None)
 
-    assert letter_of(mail, account_of(current_settings())).as_bytes() == first
+    assert render_mail(mail, account_of(current_settings())).as_bytes() == first
 
 
 def test_nothing_of_a_mail_is_left_for_the_next_one(
@@ -164,7 +165,7 @@ def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
     assert mail.login
     mail.login.user.name = f"--{BOUNDARY}"
 
-    message = letter_of(mail, account_of(current_settings())).whole()
+    message = render_mail(mail, account_of(current_settings())).whole()
 
     assert message.get_boundary() != BOUNDARY
     assert [part.get_content_type() for part in message.iter_parts()] == [
@@ -177,7 +178,7 @@ def test_a_line_too_long_for_smtp_is_broken(mail: OutgoingEmail) -> None:
     with translation.override("en"):
         assert mail.login
         mail.login.user.name = "ä" * 600
-        message = letter_of(mail, account_of(current_settings())).whole()
+        message = render_mail(mail, account_of(current_settings())).whole()
 
     longest = max(map(len, message.as_bytes().splitlines()))
     assert longest <= 998

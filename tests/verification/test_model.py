@@ -31,18 +31,15 @@ from hypothesis.stateful import (
 )
 
 from authconfig.choices import Event
-from authconfig.models import (
-    AuditEvent,
-    AuthenticationSettings,
-    PbxUser,
-    current_settings,
-)
-from authconfig.users import end_sessions
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD
-from verification import flows, sessions
-from verification.models import LoginSession
-from verification.persistence import noted
-from verification.tokens import approval_code, link_token
+from verification.approval import flows
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.sessions import signed_in
+from verification.sessions.persistence import noted
 
 pytestmark = pytest.mark.django_db
 BEGINNING = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -252,7 +249,7 @@ class SecondFactor(RuleBasedStateMachine):
         for number, browser in enumerate(self.browsers):
             request = HttpRequest()
             request.session = browser.session
-            user = sessions.signed_in_user(request)
+            user = signed_in.signed_in_user(request)
             assert (user is not None) is self._is_signed_in(number), number
 
     @invariant()

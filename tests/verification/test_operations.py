@@ -8,15 +8,19 @@ from django.utils import timezone
 
 from authconfig import dependencies
 from authconfig.choices import Dependency, Event, Origin
-from authconfig.models import AuditEvent, DependencyState, PbxUser
+from authconfig.models import DependencyState
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.heartbeats import silent_parts
 from tests.scripted_smtp import closed_port, scripted_server
-from verification import heartbeat, operations, outbox
-from verification.choices import LoginState, MailKind, MailState, Part
-from verification.models import Heartbeat, LoginSession, OutgoingEmail
-from verification.operations import Operator
-from verification.tasks import wake_due_mails
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.mail import sending
+from verification.mail.choices import MailKind, MailState, Part
+from verification.mail.models import Heartbeat, OutgoingEmail
+from verification.mail.operation import actions, heartbeat
+from verification.mail.operation.actions import Operator
+from verification.mail.tasks import wake_due_mails
 
 MAILS = OutgoingEmail.objects
 
@@ -51,11 +55,11 @@ def test_a_failed_mail_goes_out_when_it_is_retried(
 ) -> None:
     end(mail, MailState.FAILED, attempts=8)
 
-    assert operations.retry(MAILS.all(), operator) == 1
+    assert actions.retry(MAILS.all(), operator) == 1
 
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (MailState.SENT, 9)
     assert events(Event.MAIL_RETRIED) == [("mail_retried", f"approval {mail.pk}")]
@@ -67,7 +71,7 @@ def test_a_mail_that_waits_for_its_next_try_is_due_at_once(
 ) -> None:
     MAILS.update(due_at=timezone.now() + timedelta(minutes=2))
 
-    assert operations.retry(MAILS.all(), operator) == 1
+    assert actions.retry(MAILS.all(), operator) == 1
 
     assert MAILS.due().get() == mail
 
@@ -80,7 +84,7 @@ def test_a_verification_mail_that_may_be_there_is_never_retried(
 ) -> None:
     end(mail, state)
 
-    assert operations.retry(MAILS.all(), operator) == 0
+    assert actions.retry(MAILS.all(), operator) == 0
 
     mail.refresh_from_db()
     assert mail.state == state
@@ -96,7 +100,7 @@ def test_a_notice_may_come_twice_but_is_not_sent_again_on_purpose(
 ) -> None:
     make_notice(user, state)
 
-    assert operations.retry(MAILS.all(), operator) == count
+    assert actions.retry(MAILS.all(), operator) == count
 
 
 def test_nothing_is_retried_for_a_login_that_is_over(
@@ -105,7 +109,7 @@ def test_nothing_is_retried_for_a_login_that_is_over(
     end(mail, MailState.FAILED)
     held.__class__.objects.update(state=LoginState.ACCEPTED, decided_at=timezone.now())
 
-    assert operations.retry(MAILS.all(), operator) == 0
+    assert actions.retry(MAILS.all(), operator) == 0
 
 
 def test_an_older_link_is_not_sent_after_all(
@@ -114,14 +118,14 @@ def test_an_older_link_is_not_sent_after_all(
     end(mail, MailState.FAILED)
     LoginSession.objects.update(link_number=2)
 
-    assert operations.retry(MAILS.all(), operator) == 0
+    assert actions.retry(MAILS.all(), operator) == 0
 
 
 def test_a_cancelled_mail_is_over(mail: OutgoingEmail, operator: Operator) -> None:
-    assert operations.cancel(MAILS.all(), operator) == 1
-    assert operations.cancel(MAILS.all(), operator) == 0
+    assert actions.cancel(MAILS.all(), operator) == 1
+    assert actions.cancel(MAILS.all(), operator) == 0
 
-    outbox.deliver_due()
+    sending.deliver_due()
     mail.refresh_from_db()
     assert (mail.state, mail.words) == ("expired", "Cancelled by an operator.")
     assert events(Event.MAIL_CANCELLED) == [("mail_cancelled", f"approval {mail.pk}")]
@@ -132,25 +136,25 @@ def test_a_mail_that_is_being_sent_is_not_cancelled(
 ) -> None:
     MAILS.update(state=MailState.SENDING, lease_expires_at=timezone.now())
 
-    assert operations.cancel(MAILS.all(), operator) == 0
+    assert actions.cancel(MAILS.all(), operator) == 0
 
 
 def test_while_sending_is_paused_nothing_is_claimed(
     mail: OutgoingEmail, operator: Operator, configure: SettingsSetter
 ) -> None:
-    assert [operations.pause(operator), operations.pause(operator)] == [True, False]
+    assert [actions.pause(operator), actions.pause(operator)] == [True, False]
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (MailState.QUEUED, 0)
-    pause = operations.current_pause()
+    pause = actions.current_pause()
     assert pause
     assert pause.actor == operator.user
-    assert [operations.resume(operator), operations.resume(operator)] == [True, False]
+    assert [actions.resume(operator), actions.resume(operator)] == [True, False]
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
     mail.refresh_from_db()
     assert mail.state == MailState.SENT
     assert events(Event.SENDING_PAUSED, Event.SENDING_RESUMED) == [
@@ -163,7 +167,7 @@ def test_the_claim_asks_about_the_pause_in_its_own_where(db: None) -> None:
     query = str(MAILS.claimable().query)
 
     assert "NOT EXISTS(SELECT 1" in query
-    assert "verification_sendingpause" in query
+    assert "mail_sendingpause" in query
 
 
 def test_each_failed_try_stands_in_the_audit_log(
@@ -171,7 +175,7 @@ def test_each_failed_try_stands_in_the_audit_log(
 ) -> None:
     with scripted_server({"RCPT": b"450 4.2.1 Try later\r\n"}) as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
 
     expected = f"approval {mail.pk}: rcpt_to 450 4.2.1 Try later"
     assert events(Event.MAIL_DELAYED) == [("mail_delayed", expected)]
@@ -182,12 +186,12 @@ def test_the_state_of_the_server_is_told_by_the_last_try(
 ) -> None:
     port = closed_port()
     configure(smtp_port=port)
-    outbox.deliver_due()
+    sending.deliver_due()
     down = DependencyState.objects.get()
     MAILS.update(due_at=timezone.now())
     with scripted_server({"RCPT": b"550 5.1.1 Nobody\r\n"}) as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
 
     assert (down.kind, down.name) == ("smtp", f"127.0.0.1:{port}")
     assert not down.is_up

@@ -13,17 +13,19 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event, SmtpSecurity
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app as celery_app
 from tests.conftest import LINK, SettingsSetter, Starter
 from tests.scripted_smtp import closed_port, hang_up, scripted_server
 from tests.smtp_servers import Server, smtp_server
-from verification import claims, outbox
-from verification.choices import Ending, LoginState, MailState, Stage
-from verification.flows import find_by_link
-from verification.models import LoginSession, OutgoingEmail
-from verification.tasks import end_overdue_mails, wake_due_mails
-from verification.tokens import approval_code, link_token
+from verification.approval.choices import Ending, LoginState
+from verification.approval.flows import find_by_link
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail import claims, sending
+from verification.mail.choices import MailState, Stage
+from verification.mail.models import OutgoingEmail
+from verification.mail.tasks import end_overdue_mails, wake_due_mails
 
 LINK_PATTERN = re.compile(re.escape(LINK) + r"\?id=([\w%:.-]+)")
 
@@ -52,7 +54,7 @@ def at_once() -> Iterator[None]:
 
 
 def deliver(mail: OutgoingEmail) -> str:
-    outbox.deliver_due()
+    sending.deliver_due()
     mail.refresh_from_db()
     return mail.state
 
@@ -357,7 +359,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
         claims.write_down([mail], [])
         raise RuntimeError
 
-    monkeypatch.setattr(outbox, "_send", fail)
+    monkeypatch.setattr(sending, "_send", fail)
 
     assert deliver(queued) == MailState.UNKNOWN
 
@@ -368,10 +370,10 @@ def test_a_database_that_is_away_decides_nothing(
     def fail(mail: OutgoingEmail, line: object) -> str:
         raise OperationalError("away")
 
-    monkeypatch.setattr(outbox, "_send", fail)
+    monkeypatch.setattr(sending, "_send", fail)
 
     with pytest.raises(OperationalError):
-        outbox.deliver_due()
+        sending.deliver_due()
 
     queued.refresh_from_db()
     assert queued.state == MailState.SENDING

@@ -21,16 +21,19 @@ from pytest_django import Settings
 
 from authconfig.choices import Event as Audited
 from authconfig.choices import SmtpSecurity
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.recordings import wav
 from tests.scripted_smtp import hang_up, scripted_server
 from tests.smtp_servers import Server, smtp_server
-from verification import claims, outbox, recordings
-from verification.choices import MailKind, MailPriority, MailState
-from verification.models import OutgoingEmail, Voicemail
-from verification.smtp import Line
-from verification.smtp import pool as pools
+from verification.mail import claims, sending
+from verification.mail.choices import MailKind, MailPriority, MailState
+from verification.mail.fast import stock as outbox
+from verification.mail.models import OutgoingEmail
+from verification.mail.smtp import Line
+from verification.mail.smtp import pool as pools
+from verification.voicemail import recordings
+from verification.voicemail.models import Voicemail
 
 pytestmark = pytest.mark.usefixtures("two_factor")
 Queue = Callable[..., OutgoingEmail]
@@ -83,7 +86,7 @@ def test_a_connection_is_kept_between_mails_and_runs(
     for _ in range(3):
         queue()
         queue()
-        outbox.deliver_due()
+        sending.deliver_due()
 
     assert (len(server.mails), server.connections) == (6, 1)
 
@@ -97,7 +100,7 @@ def test_many_mails_share_the_accounts_connections(
     server.before_reply = lambda: time.sleep(0.02)
     mails = {str(queue().public_id) for _ in range(30)}
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert server.connections == 3
     sent = [str(mail.message["Message-ID"])[1:37] for mail in server.mails]
@@ -111,7 +114,7 @@ def test_one_mail_opens_one_connection(
     configure(smtp_connections=20)
     queue()
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert server.connections == 1
 
@@ -138,7 +141,7 @@ def test_a_server_that_takes_one_connection_gets_all_mails_by_it(
         for _ in range(20):
             queue()
 
-        outbox.deliver_due()
+        sending.deliver_due()
 
     assert len(greeted) > 1
     assert set(states()) == {MailState.SENT}
@@ -150,11 +153,11 @@ def test_another_account_takes_another_connection(
     queue: Queue, server: Server, configure: SettingsSetter
 ) -> None:
     queue()
-    outbox.deliver_due()
+    sending.deliver_due()
     configure(smtp_email_address="telephone@example.com")
     queue()
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert server.connections == 2
     assert server.mails[1].sender == "telephone@example.com"
@@ -167,7 +170,7 @@ def test_a_connection_has_its_share_of_mails(
     for _ in range(5):
         queue()
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert (len(server.mails), server.connections) == (5, 3)
 
@@ -181,7 +184,7 @@ def test_a_connection_that_has_ended_costs_no_try(
     queue()
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
         answers = iter([tired])
         polite = server.script["MAIL"]
 
@@ -194,7 +197,7 @@ def test_a_connection_that_has_ended_costs_no_try(
 
         server.script["MAIL"] = answer
         second = queue()
-        outbox.deliver_due()
+        sending.deliver_due()
 
         second.refresh_from_db()
         assert (second.state, second.attempts) == (MailState.SENT, 1)
@@ -208,9 +211,9 @@ def test_after_a_pause_the_server_is_asked_whether_it_is_there(
     with scripted_server() as server:
         configure(smtp_port=server.port)
         queue()
-        outbox.deliver_due()
+        sending.deliver_due()
         queue()
-        outbox.deliver_due()
+        sending.deliver_due()
 
         assert server.verbs[4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
 
@@ -222,7 +225,7 @@ def test_an_idle_connection_is_closed(
     with scripted_server() as server:
         configure(smtp_port=server.port)
         queue()
-        outbox.deliver_due()
+        sending.deliver_due()
         limit = time.monotonic() + 5
         while server.verbs[-1] != "QUIT" and time.monotonic() < limit:
             time.sleep(0.05)
@@ -265,16 +268,16 @@ def test_a_mail_that_comes_in_between_goes_before_the_recordings_that_wait(
     for _ in range(8):
         voicemail()
     come = iter([queue])
-    deliver = outbox.deliver
+    deliver = sending.deliver
 
     def deliver_and_queue(mail: OutgoingEmail, line: Line) -> None:
         deliver(mail, line)
         for add in come:
             add()
 
-    monkeypatch.setattr(outbox, "deliver", deliver_and_queue)
+    monkeypatch.setattr(sending, "deliver", deliver_and_queue)
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     subjects = ["password" in str(mail.message["Subject"]) for mail in server.mails]
     assert subjects == [False, True, *7 * [False]]
@@ -348,7 +351,7 @@ def test_what_is_claimed_goes_out_though_no_more_can_be_claimed(
     with monkeypatch.context() as patch:
         patch.setattr(claims, "claim", claim_and_fail)
         with pytest.raises(OperationalError):
-            outbox.deliver_due()
+            sending.deliver_due()
 
     assert states() == [*3 * [MailState.SENT], *2 * [MailState.QUEUED]]
 
@@ -375,7 +378,7 @@ def test_words_that_grow_by_the_stars_of_a_secret_still_fit(
     mail = queue()
     with scripted_server({".": b"250 " + b"id=a " * 99 + b"\r\n"}) as server:
         configure(smtp_port=server.port)
-        outbox.deliver_due()
+        sending.deliver_due()
     mail.refresh_from_db()
 
     assert (mail.state, len(mail.words)) == (MailState.SENT, 500)
@@ -390,13 +393,13 @@ def test_whoever_is_woken_meanwhile_leaves_the_mail_to_the_run_that_runs(
         server.before_reply = None
         queue()
         # Returns at once: the run below has not come back from the server.
-        outbox.deliver_due()
+        sending.deliver_due()
         connection.close()
 
     server.before_reply = queue_another
     queue()
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert states() == [MailState.SENT, MailState.SENT]
     assert server.connections == 1
@@ -409,7 +412,7 @@ def test_a_long_run_hands_on_and_leaves_no_claim(
     queue()
     asked: list[int] = []
 
-    outbox.deliver_due(hand_on=lambda: bool(asked.append(1) or len(asked) > 2))
+    sending.deliver_due(hand_on=lambda: bool(asked.append(1) or len(asked) > 2))
 
     assert len(asked) == 3
     assert states() == [MailState.QUEUED]
@@ -423,7 +426,7 @@ def test_a_long_run_hands_on_and_leaves_no_claim(
 def test_a_lease_lives_as_long_as_its_worker(
     queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(outbox, "LEASES_RENEWED_EVERY", 0.1)
+    monkeypatch.setattr(sending, "LEASES_RENEWED_EVERY", 0.1)
     settings.MAIL_LEASE_TTL = timedelta(seconds=0.5)
     seen: list[bool] = []
 
@@ -435,7 +438,7 @@ def test_a_lease_lives_as_long_as_its_worker(
     server.before_reply = look_a_second
     queue()
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert (seen, states()) == ([False], [MailState.SENT])
 
@@ -452,7 +455,7 @@ def test_a_dead_workers_claims_go_out_within_half_a_minute(
 
     with time_machine.travel(later):
         assert claims.requeue_abandoned() == 2
-        outbox.deliver_due()
+        sending.deliver_due()
 
     assert (len(server.mails), states()) == (2, 2 * [MailState.SENT])
 
@@ -470,10 +473,10 @@ def test_what_was_sent_while_the_database_was_away_is_recorded_later(
     with monkeypatch.context() as patch:
         patch.setattr(claims, "write_down", fail)
         with pytest.raises(OperationalError):
-            outbox.deliver_due()
+            sending.deliver_due()
     assert states() == [MailState.SENDING]
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert (len(server.mails), states()) == (1, [MailState.SENT])
 
@@ -533,7 +536,7 @@ def test_a_recording_in_doubt_goes_once_more_with_the_same_message_id(
     with scripted_server({".": hang_up}) as server:
         configure(smtp_port=server.port)
 
-        outbox.deliver_due()
+        sending.deliver_due()
 
         assert states() == [MailState.UNKNOWN]
         sent = [message_from_bytes(body)["Message-ID"] for body in server.bodies]
@@ -549,7 +552,7 @@ def test_a_recording_left_within_its_body_goes_once_more(
     assert claims.write_down([mail], []) == {mail.pk}
     with time_machine.travel(timezone.now() + timedelta(minutes=1)):
         claims.requeue_abandoned()
-        outbox.deliver_due()
+        sending.deliver_due()
 
     assert (len(server.mails), states()) == (1, [MailState.SENT])
 

@@ -13,9 +13,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType, Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from verification.models import LoginSession, OutgoingEmail
+from verification.approval.models import LoginSession
+from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
 PATH = "/account/password/"

@@ -14,10 +14,10 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import Starter
-from verification.persistence import Noted, noted
-from verification.tasks import clear_expired_sessions
+from verification.sessions.persistence import Noted, noted
+from verification.sessions.tasks import clear_expired_sessions
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)

@@ -15,8 +15,8 @@ from redis import Redis
 from authconfig.models import AuthenticationSettings
 from pbxsite.celery import app
 from tests.conftest import PASSWORD, Starter
-from verification.models import LoginSession
-from verification.tokens import approval_code, link_token
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
 
 OWN = sorted(name for name in app.tasks if not name.startswith("celery."))
 
@@ -49,7 +49,7 @@ def test_a_login_publishes_no_secret_and_nobodys_name(
         *(link_token(login), f'"{approval_code(login)}"', str(login.public_id)),
         *(browser.session.session_key, login.auth_hash),
     ]
-    assert "verification.tasks.deliver_mails" in message
+    assert "verification.mail.tasks.deliver_mails" in message
     for secret in secrets:
         assert secret not in message
     body = json.loads(json.loads(message)["body"])

@@ -12,18 +12,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.bench.old_mails import add_old_mails
-from verification import claims
-from verification.choices import MailKind
-from verification.models import OutgoingEmail
+from verification.mail import claims
+from verification.mail.choices import MailKind
+from verification.mail.models import OutgoingEmail
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.postgresql,
     pytest.mark.skipif(connection.vendor != "postgresql", reason="its plans"),
 ]
-TABLE = "verification_outgoingemail"
+TABLE = "mail_outgoingemail"
 
 
 def scans(plan: dict[str, Any]) -> Iterator[str]:

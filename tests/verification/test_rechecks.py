@@ -9,13 +9,13 @@ from allauth.usersessions.models import UserSession
 from django.test import Client as Browser
 
 from authconfig.choices import AuthenticationType, Event, Method
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.directory import WINDOWS_PASSWORD, Directory, free_ports
 from tests.scripted_directory import scripted_directory
-from verification.rechecks import end_sessions_of_closed_accounts
-from verification.tasks import recheck_windows_accounts
+from verification.sessions.rechecks import end_sessions_of_closed_accounts
+from verification.sessions.tasks import recheck_windows_accounts
 
 pytestmark = pytest.mark.django_db
 

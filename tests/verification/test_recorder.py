@@ -9,10 +9,10 @@ from threading import Event
 import pytest
 from django.db import DatabaseError, OperationalError
 
-from verification import claims
-from verification.claims import LostClaimError, Sent
-from verification.models import OutgoingEmail
-from verification.recorder import Recorder
+from verification.mail import claims
+from verification.mail.claims import LostClaimError, Sent
+from verification.mail.fast.recorder import Recorder
+from verification.mail.models import OutgoingEmail
 
 LIMIT = 10.0
 THREADS = 4

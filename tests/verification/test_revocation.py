@@ -13,14 +13,18 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from authconfig.choices import Event, Origin
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from authconfig.users import end_sessions
+from authconfig.models import AuthenticationSettings
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.test_user_admin import change
 from tests.conftest import PASSWORD, Starter
-from verification import flows
-from verification.choices import Approver, Ending, LoginState, MailState
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code
+from verification.approval import flows
+from verification.approval.choices import Ending, LoginState
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
 
 BY_MAIL = {"approver": Approver.EMAIL, "origin": Origin("192.0.2.7", "Firefox")}
 Cause = Callable[[Browser, PbxUser, Path], object]

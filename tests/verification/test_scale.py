@@ -16,16 +16,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from authconfig import counts
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.bench import scale
-from verification.persistence import clear_expired
+from verification.sessions.persistence import clear_expired
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 GROWING = (
-    "authconfig_pbxuser",
-    "authconfig_auditevent",
-    "verification_loginsession",
-    "verification_outgoingemail",
+    "users_pbxuser",
+    "users_auditevent",
+    "approval_loginsession",
+    "mail_outgoingemail",
     "usersessions_usersession",
     "django_session",
 )
@@ -139,7 +139,7 @@ def test_a_list_of_more_rows_than_are_counted_says_so(
     monkeypatch.setattr(counts, "MOST_COUNTED", 1000)
     AuditEvent.objects.bulk_create(AuditEvent(event="login") for _ in range(1001))
 
-    page = admin_client_myapps.get("/admin/authconfig/auditevent/").content.decode()
+    page = admin_client_myapps.get("/admin/users/auditevent/").content.decode()
 
     assert re.search(r"more than 1,000\s+audit log", page)
     assert "?p=10" in page
@@ -149,7 +149,7 @@ def test_a_list_of_more_rows_than_are_counted_says_so(
 def test_a_search_says_how_many_of_all_it_found(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
-    page = admin_client_myapps.get("/admin/authconfig/pbxuser/?q=anna").content.decode()
+    page = admin_client_myapps.get("/admin/users/pbxuser/?q=anna").content.decode()
 
     assert re.search(r"1 result\s*\(", page)
     assert "2 total" in page
@@ -162,7 +162,7 @@ def test_a_search_for_an_address_finds_it_as_a_whole(
     for address in ("192.0.2.7", "192.0.2.77", "2001:db8::7"):
         AuditEvent.objects.create(event="login", user_name="x", address=address)
 
-    path = f"/admin/authconfig/auditevent/?q={wanted}"
+    path = f"/admin/users/auditevent/?q={wanted}"
     page = admin_client_myapps.get(path).content.decode()
 
     assert re.search(r"\b1\s+audit event", page)

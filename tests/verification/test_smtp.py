@@ -23,7 +23,7 @@ from tests.scripted_smtp import (
     then_silent,
 )
 from tests.smtp_servers import CREDENTIALS, smtp_server
-from verification.smtp import (
+from verification.mail.smtp import (
     Account,
     Stage,
     Step,

@@ -10,17 +10,17 @@ import time_machine
 from django.utils import timezone
 
 from authconfig.choices import Event, SmtpSecurity, StepState
-from authconfig.models import AuditEvent, PbxUser
-from pbxsite import account_tests
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.administration.authentication import account_trials
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification import choices, testmails
-from verification.choices import Stage
-from verification.models import AccountTest
-from verification.smtp import Account
-from verification.smtp_accounts import account_of, fingerprint, was_accepted
-from verification.tasks import end_abandoned_tests
+from verification.mail import account_trial, choices
+from verification.mail.account import account_of, fingerprint, was_accepted
+from verification.mail.choices import Stage
+from verification.mail.models import AccountTrial
+from verification.mail.smtp import Account
+from verification.mail.tasks import end_abandoned_trials
 
 ACCOUNT = Account(
     server="smtp.example.com",
@@ -55,13 +55,13 @@ def run(
     account: Account, administrator: PbxUser, recipient: str = "a@b.example"
 ) -> Any:
     """Ask for a test and run it as a worker does."""
-    test = account_tests.create(account, recipient, administrator)
-    testmails.run_test(test.pk)
+    test = account_trials.create(account, recipient, administrator)
+    account_trial.run_trial(test.pk)
     test.refresh_from_db()
     return test
 
 
-def steps_of(test: AccountTest) -> list[tuple[str, str]]:
+def steps_of(test: AccountTrial) -> list[tuple[str, str]]:
     return [(step.stage, step.state) for step in test.steps.all()]
 
 
@@ -73,7 +73,7 @@ def test_a_right_account_passes_every_stage_in_order(
     order = ["resolve", "connect", "ehlo", "tls", "ehlo", "auth"]
     order += ["mail_from", "rcpt_to", "data"]
     assert steps_of(test) == [(stage, StepState.DONE) for stage in order]
-    assert (test.state, test.remedy) == (choices.AccountTestState.ACCEPTED, "")
+    assert (test.state, test.remedy) == (choices.TrialState.ACCEPTED, "")
     assert test.ended_at
     (mail,) = server.mails
     assert (mail.sender, mail.recipient) == ("site@example.com", "a@b.example")
@@ -87,7 +87,7 @@ def test_a_server_without_encryption_and_login_skips_these_stages(
 
     skipped = [stage for stage, state in steps_of(test) if state == StepState.SKIPPED]
     assert sorted(skipped) == [Stage.AUTH, Stage.TLS]
-    assert test.state == choices.AccountTestState.ACCEPTED
+    assert test.state == choices.TrialState.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_test_fails_at_its_stage_with_a_remedy(
     assert last == (stage, StepState.FAILED)
     assert {state for _stage, state in passed} <= {StepState.DONE}
     assert test.steps.get(stage=stage).words
-    assert test.state == choices.AccountTestState.FAILED
+    assert test.state == choices.TrialState.FAILED
     assert test.remedy
     assert not server.mails
 
@@ -128,7 +128,7 @@ def test_a_fault_of_this_site_ends_the_test_as_well(
 ) -> None:
     test = run(server.account(), administrator, "a@b.example\nBcc: eve@b.example")
 
-    assert test.state == choices.AccountTestState.FAILED
+    assert test.state == choices.TrialState.FAILED
     assert "log" in test.remedy
     assert test.password == ""
     assert steps_of(test)[-1][1] == StepState.FAILED
@@ -141,7 +141,7 @@ def test_the_password_is_emptied_and_recorded_nowhere(
 ) -> None:
     test = run(server.account(password=password), administrator)
 
-    assert AccountTest.objects.values_list("password", flat=True).get() == ""
+    assert AccountTrial.objects.values_list("password", flat=True).get() == ""
     told = [step.words for step in test.steps.all()]
     recorded = AuditEvent.objects.values_list("detail", flat=True)
     assert not [text for text in [*told, *recorded] if password in text]
@@ -166,7 +166,7 @@ def test_the_outcome_is_recorded(
 def test_a_test_runs_once(administrator: PbxUser, server: Server) -> None:
     test = run(server.account(), administrator)
 
-    testmails.run_test(test.pk)
+    account_trial.run_trial(test.pk)
 
     assert len(server.mails) == 1
 
@@ -174,33 +174,33 @@ def test_a_test_runs_once(administrator: PbxUser, server: Server) -> None:
 def test_a_test_that_waited_too_long_is_not_started(
     administrator: PbxUser, server: Server
 ) -> None:
-    test = account_tests.create(server.account(), "a@b.example", administrator)
-    AccountTest.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    test = account_trials.create(server.account(), "a@b.example", administrator)
+    AccountTrial.objects.update(created_at=timezone.now() - timedelta(seconds=61))
 
-    testmails.run_test(test.pk)
+    account_trial.run_trial(test.pk)
 
     test.refresh_from_db()
-    assert test.state == choices.AccountTestState.QUEUED
+    assert test.state == choices.TrialState.QUEUED
     assert server.connections == 0
 
 
 @pytest.mark.parametrize(
-    "state", [choices.AccountTestState.QUEUED, choices.AccountTestState.RUNNING]
+    "state", [choices.TrialState.QUEUED, choices.TrialState.RUNNING]
 )
 def test_a_test_that_nobody_finished_keeps_no_password(
-    administrator: PbxUser, state: choices.AccountTestState
+    administrator: PbxUser, state: choices.TrialState
 ) -> None:
-    test = account_tests.create(ACCOUNT, "a@b.example", administrator)
-    AccountTest.objects.update(state=state)
+    test = account_trials.create(ACCOUNT, "a@b.example", administrator)
+    AccountTrial.objects.update(state=state)
 
-    end_abandoned_tests()
+    end_abandoned_trials()
     test.refresh_from_db()
     assert (test.state, test.password) == (state, ACCOUNT.password)
 
     with time_machine.travel(timezone.now() + timedelta(minutes=10, seconds=1)):
-        end_abandoned_tests()
+        end_abandoned_trials()
     test.refresh_from_db()
-    assert (test.state, test.password) == (choices.AccountTestState.FAILED, "")
+    assert (test.state, test.password) == (choices.TrialState.FAILED, "")
     assert "Send it again" in test.remedy
     assert test.ended_at
 
@@ -208,12 +208,12 @@ def test_a_test_that_nobody_finished_keeps_no_password(
 def test_a_worker_that_comes_too_late_changes_no_outcome(
     administrator: PbxUser, server: Server
 ) -> None:
-    test = account_tests.create(server.account(), "a@b.example", administrator)
-    AccountTest.objects.update(state=choices.AccountTestState.RUNNING)
+    test = account_trials.create(server.account(), "a@b.example", administrator)
+    AccountTrial.objects.update(state=choices.TrialState.RUNNING)
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
-        end_abandoned_tests()
+        end_abandoned_trials()
 
-    testmails._end_test(test, None)
+    account_trial._end_trial(test, None)
 
     assert not AuditEvent.objects.exists()
     assert not was_accepted(server.account())
@@ -222,7 +222,7 @@ def test_a_worker_that_comes_too_late_changes_no_outcome(
 def test_beat_ends_abandoned_tests() -> None:
     tasks = {entry["task"] for entry in app.conf.beat_schedule.values()}
 
-    assert end_abandoned_tests.name in tasks
+    assert end_abandoned_trials.name in tasks
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)

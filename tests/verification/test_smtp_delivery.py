@@ -15,11 +15,7 @@ from tests.deliveries import (
     send,
 )
 from tests.smtp_servers import smtp_server
-from verification.smtp import (
-    Stage,
-    Step,
-    open_connection,
-)
+from verification.mail.smtp import Stage, Step, open_connection
 
 # What arrives
 

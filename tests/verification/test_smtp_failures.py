@@ -25,11 +25,7 @@ from tests.scripted_smtp import (
     hang_up,
     stay_silent,
 )
-from verification.smtp import (
-    Stage,
-    Step,
-    StepState,
-)
+from verification.mail.smtp import Stage, Step, StepState
 
 PLAIN = b"250 scripted\r\n"
 PIPELINING = b"250-scripted\r\n250 PIPELINING\r\n"

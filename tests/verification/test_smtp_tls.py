@@ -13,7 +13,7 @@ from tests.certificates import Authority, make_authority
 from tests.deliveries import failed_opening
 from tests.scripted_smtp import scripted_server
 from tests.smtp_servers import smtp_server
-from verification.smtp import Account, SmtpError, Stage, open_connection
+from verification.mail.smtp import Account, SmtpError, Stage, open_connection
 
 STARTTLS, TLS, NONE = SmtpSecurity.STARTTLS, SmtpSecurity.TLS, SmtpSecurity.NONE
 OFFER_STARTTLS = b"250-scripted\r\n250 STARTTLS\r\n"

@@ -12,11 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from verification.choices import Approver, LoginState
-from verification.models import LoginSession, OutgoingEmail
-from verification.tokens import approval_code, link_token
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.approval.tokens import approval_code, link_token
+from verification.mail.models import OutgoingEmail
+from verification.sessions.choices import Approver
 
 pytestmark = pytest.mark.django_db
 
@@ -281,7 +284,7 @@ def test_a_mypbx_session_decides_nothing_and_opens_no_admin(
     decided = mypbx.post(reverse("verification:decide_here", args=[login.pk]), decision)
     assert decided.status_code == 403
     assert mypbx.get("/admin/").status_code == 302
-    assert mypbx.get("/admin/authconfig/pbxuser/").status_code == 302
+    assert mypbx.get("/admin/users/pbxuser/").status_code == 302
     others = mypbx.post(reverse("verification:end_other_sessions"))
     assert others.status_code == 403
     login.refresh_from_db()

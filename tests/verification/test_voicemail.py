@@ -22,13 +22,15 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.choices import Event, SmtpSecurity
-from authconfig.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.recordings import a_law_wav, seconds_of, wav
 from tests.smtp_servers import Server, smtp_server
-from verification import claims, outbox, recordings, voicemailkeys, voicemails
-from verification.choices import MailKind, MailState
-from verification.models import OutgoingEmail, Voicemail, VoicemailKey
+from verification.mail import claims, sending
+from verification.mail.choices import MailKind, MailState
+from verification.mail.models import OutgoingEmail
+from verification.voicemail import flows, keys, recordings
+from verification.voicemail.models import Voicemail, VoicemailKey
 
 ADDRESS = "/PBX0/voicemail.xml"
 RECORDING = wav(1.5)
@@ -69,7 +71,7 @@ def account(configure: SettingsSetter, server: Server) -> None:
 
 @pytest.fixture
 def key(db: None) -> str:
-    return voicemailkeys.make(actor=None)
+    return keys.make(actor=None)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def files() -> list[str]:
 
 def arrived(server: Server) -> Any:
     mail = OutgoingEmail.objects.get()
-    outbox.deliver_due()
+    sending.deliver_due()
     mail.refresh_from_db()
     assert mail.state == MailState.SENT, mail.words
     (received,) = server.mails
@@ -315,14 +317,14 @@ def test_a_wrong_key_is_401(pbx: Browser, given: str) -> None:
 
 
 def test_a_revoked_key_is_wrong(pbx: Browser) -> None:
-    assert voicemailkeys.revoke(actor=None)
+    assert keys.revoke(actor=None)
 
     problem(post(pbx), 401)
-    assert not voicemailkeys.revoke(actor=None)
+    assert not keys.revoke(actor=None)
 
 
 def test_a_new_key_ends_the_older_one(pbx: Browser) -> None:
-    newer = voicemailkeys.make(actor=None)
+    newer = keys.make(actor=None)
 
     problem(post(pbx), 401)
     headers = {"Authorization": f"bearer {newer}"}
@@ -429,7 +431,7 @@ def test_a_database_that_is_away_is_503(
     def away(*_: object) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(voicemails, "take", away)
+    monkeypatch.setattr(flows, "take", away)
 
     problem(post(pbx), 503)
 
@@ -450,7 +452,7 @@ def test_a_recording_outlasts_days_of_trouble(
     OutgoingEmail.objects.update(attempts=40)
     vars(server).update(fault)
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     mail = OutgoingEmail.objects.get()
     assert mail.state == MailState.QUEUED
@@ -477,7 +479,7 @@ def test_a_recording_that_nobody_takes_is_not_tried_again(
     post(pbx)
     server.refuse_recipient = "550 5.1.1 Unknown"
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     assert OutgoingEmail.objects.get().state == MailState.FAILED
     assert len(files()) == 1
@@ -489,7 +491,7 @@ def test_a_storage_that_is_away_is_waited_for(
     post(pbx)
     away = directory.rename(directory.with_name("away"))
 
-    outbox.deliver_due()
+    sending.deliver_due()
 
     mail = OutgoingEmail.objects.get()
     assert mail.state == MailState.QUEUED

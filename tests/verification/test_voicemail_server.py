@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from tests.recordings import wav
 from tests.server import running_server
-from verification import voicemailkeys
-from verification.models import OutgoingEmail
+from verification.mail.models import OutgoingEmail
+from verification.voicemail import keys
 
 # Once is enough: these are about files, not about the database.
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -61,7 +61,7 @@ START = (
 @pytest.fixture
 def site(tmp_path: Path, configure: SettingsSetter, user: PbxUser) -> Iterator[Site]:
     configure(smtp_server="127.0.0.1", smtp_email_address="pbx@example.com")
-    key = voicemailkeys.make(actor=None)
+    key = keys.make(actor=None)
     places = {"TMPDIR": tmp_path, "RECORDINGS_DIR": tmp_path / "recordings"}
     environment = {name: str(path) for name, path in places.items()}
     with running_server(VOICEMAIL_MAX_MB="1", **environment) as (port, process):

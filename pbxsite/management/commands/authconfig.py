@@ -16,25 +16,26 @@ from django.db.models import BooleanField
 
 from authconfig import lockout
 from authconfig.choices import Method, StepState
-from authconfig.directory.diagnosis import test_netlogon
-from authconfig.forms import (
+from authconfig.directory.netlogon_trial import try_netlogon
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.checkup import try_oauth2
+from authconfig.oauth2.provider import redirect_uri
+from authconfig.policy import uses
+from authconfig.sections import FIELDS, SECRETS
+from authconfig.settings_form import (
     DEFAULT_PORTS,
     MODEL_FIELDS,
     OutsideFacts,
     SecretInput,
     SettingsForm,
 )
-from authconfig.models import AuthenticationSettings
-from authconfig.oidc.checkup import test_oauth2
-from authconfig.oidc.provider import redirect_uri
-from authconfig.policy import uses
-from authconfig.sections import FIELDS, SECRETS
-from authconfig.steps import Step
-from pbxsite import account_tests, saving, summary
+from authconfig.trial import Step
+from pbxsite.administration.authentication import account_trials, changes, summary
 from pbxsite.management.site_command import SiteCommand
-from verification import sessions, testmails
-from verification.choices import AccountTestState
-from verification.smtp_accounts import account_of
+from verification.mail import account_trial
+from verification.mail.account import account_of
+from verification.mail.choices import TrialState
+from verification.sessions import signed_in
 
 BOOLEANS = {"on": "on", "off": ""}
 Faults = dict[str, list[str]]
@@ -107,7 +108,7 @@ class Command(SiteCommand):
             form = _form(row, values)
             self._end_with(form.faults)
             self._warn(form)
-            keys = saving.save(form, actor=None)
+            keys = changes.save(form, actor=None)
             if "two_factor" in keys and form.instance.two_factor:
                 self._tell_of_sessions(end_them=end_sessions)
         changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
@@ -115,9 +116,9 @@ class Command(SiteCommand):
 
     def _tell_of_sessions(self, *, end_them: bool) -> None:
         if end_them:
-            count = sessions.end_never_approved(actor=None)
+            count = signed_in.end_never_approved(actor=None)
             self.stdout.write(summary.sessions_ended(count))
-        elif count := sessions.never_approved().count():
+        elif count := signed_in.never_approved().count():
             self.stderr.write(
                 f"{count} myApps sessions that nobody approved go on;"
                 " --end-sessions ends them."
@@ -134,27 +135,27 @@ class Command(SiteCommand):
 
     def _test_smtp(self, form: SettingsForm, address: str) -> bool:
         """Send a test as a worker would, and print each stage."""
-        faults = account_tests.faults_of(form, address)
-        if account_tests.RECIPIENT in faults:
-            faults[address] = faults.pop(account_tests.RECIPIENT)
+        faults = account_trials.faults_of(form, address)
+        if account_trials.RECIPIENT in faults:
+            faults[address] = faults.pop(account_trials.RECIPIENT)
         if faults:
             self._print_faults(faults)
             return False
-        test = account_tests.create(account_of(form.candidate()), address, None)
-        testmails.run_test(test.pk)
+        test = account_trials.create(account_of(form.candidate()), address, None)
+        account_trial.run_trial(test.pk)
         for step in test.steps.all():
             time = f"{step.elapsed_ms} ms"
             self.stdout.write(
                 f"{step.stage}: {step.state}, {time} {step.words}".strip()
             )
         test.refresh_from_db()
-        accepted = test.state == AccountTestState.ACCEPTED
+        accepted = test.state == TrialState.ACCEPTED
         self._print_end(address, test.remedy, accepted=accepted)
         return accepted
 
     def _test_netlogon(self, user: str, password: str) -> bool:
         settings = AuthenticationSettings.load()
-        report = test_netlogon(settings, user, password, self._print_step, actor=None)
+        report = try_netlogon(settings, user, password, self._print_step, actor=None)
         self._print_end(user, report.remedy, accepted=report.accepted)
         return report.accepted
 
@@ -164,7 +165,7 @@ class Command(SiteCommand):
         if not url:
             self._print_faults({"oauth2_well_known_url": ["No provider is set."]})
             return False
-        report = test_oauth2(settings, self._print_step, actor=None)
+        report = try_oauth2(settings, self._print_step, actor=None)
         self._print_end(url, report.remedy, accepted=report.accepted)
         return report.accepted
 
@@ -300,7 +301,7 @@ def _stored() -> SettingsForm:
 def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
     """Fill the page's form: what is stored, and what was given on top."""
     outside = OutsideFacts(
-        account_was_accepted=saving.account_was_accepted,
+        account_was_accepted=changes.account_was_accepted,
         lockout=lambda _old, _new: None,
     )
     data = dict(_filled(row)) | _follow_security(row, values)

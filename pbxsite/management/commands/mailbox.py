@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from pbxsite import mailbox
+from pbxsite.embedded import mailbox
 
 
 class Command(BaseCommand):

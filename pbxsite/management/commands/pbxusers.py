@@ -11,12 +11,12 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
-from authconfig import audit
 from authconfig.choices import Event
-from authconfig.models import PbxUser
-from authconfig.resources import UserResource
-from authconfig.userfile import COLUMNS, UsersCsv
-from authconfig.users import check_new
+from authconfig.users import audit
+from authconfig.users.changes import check_new
+from authconfig.users.csv_file import COLUMNS, UsersCsv
+from authconfig.users.models import PbxUser
+from pbxsite.administration.users.import_export import UserResource
 from pbxsite.management.site_command import SiteCommand
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from pbxsite.administration.queue.report import Report, report
 from pbxsite.management.site_command import SiteCommand
-from pbxsite.queue_report import Report, report
 
 
 class Command(SiteCommand):

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from authconfig import audit
 from authconfig.choices import AuthenticationType, Event
-from authconfig.models import AuthenticationSettings, PbxUser
+from authconfig.models import AuthenticationSettings
 from authconfig.names import name_key
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
 from pbxsite.management.site_command import SiteCommand
-from pbxsite.rescue import LINK_TTL, make_link
+from verification.login.rescue import LINK_TTL, make_link
 
 
 class Command(SiteCommand):

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.utils.timezone import localtime
 
-from authconfig import audit
 from authconfig.choices import Event
+from authconfig.users import audit
+from pbxsite.gateway.openid import keys
 from pbxsite.management.site_command import SiteCommand
-from pbxsite.openid import keys
 
 
 class Command(SiteCommand):

@@ -21,12 +21,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from authconfig.models import current_settings
-from pbxsite import embedded, firststart, processes, summary
+from pbxsite.administration.authentication import summary
+from pbxsite.embedded import data_dir as embedded
+from pbxsite.embedded import first_start, processes
+from pbxsite.embedded.first_start import Administrator
+from pbxsite.embedded.mailbox import directory, is_reachable
+from pbxsite.embedded.processes import Plan
+from pbxsite.embedded.supervisor import ChildEndedError, Family
 from pbxsite.env import env, secret
-from pbxsite.firststart import Administrator
-from pbxsite.mailbox import directory, is_reachable
-from pbxsite.processes import Plan
-from pbxsite.supervisor import ChildEndedError, Family
 
 START_LIMIT_SECONDS = 120
 POLL_SECONDS = 0.1
@@ -76,12 +78,12 @@ class Command(BaseCommand):
     def _prepare(self, plan: Plan) -> None:
         site_env = plan.data_dir / "site.env"
         old_port = embedded.remembered(site_env).get("MAILBOX_PORT")
-        if firststart.migrate():
+        if first_start.migrate():
             self._say("Database: up to date now.")
-        if firststart.is_first():
+        if first_start.is_first():
             self._furnish(plan)
         elif old_port and int(old_port) != plan.mailbox_port:
-            firststart.follow_mailbox(int(old_port), plan.mailbox_port)
+            first_start.follow_mailbox(int(old_port), plan.mailbox_port)
         connection.close()
         embedded.remember(site_env, _lasting(plan))
 
@@ -93,7 +95,7 @@ class Command(BaseCommand):
             password=given or secrets.token_urlsafe(12),
         )
         try:
-            firststart.furnish(administrator, plan.mailbox_port)
+            first_start.furnish(administrator, plan.mailbox_port)
         except ValidationError as error:
             faults = " ".join(error.messages)
             raise CommandError(f"No administrator could be made: {faults}") from error

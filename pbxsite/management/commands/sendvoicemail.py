@@ -12,11 +12,11 @@ from django.core.management.base import CommandError
 from django.utils import translation
 from django.utils.datastructures import MultiValueDict
 
-from authconfig import audit
+from authconfig.users import audit
 from pbxsite.management.site_command import SiteCommand
-from verification import voicemails
-from verification.choices import VoicemailFault
-from verification.forms import VoicemailForm
+from verification.voicemail import flows
+from verification.voicemail.choices import VoicemailFault
+from verification.voicemail.forms import VoicemailForm
 
 
 class Command(SiteCommand):
@@ -54,8 +54,8 @@ class Command(SiteCommand):
         if faults:
             self.stderr.write("\n".join(faults))
             sys.exit(1)
-        message = voicemails.Message(**form.cleaned_data, key=key)
-        taken = voicemails.take(message, audit.NOWHERE)
+        message = flows.Message(**form.cleaned_data, key=key)
+        taken = flows.take(message, audit.NOWHERE)
         if isinstance(taken, VoicemailFault):
             raise CommandError(taken.value)
         return str(taken.public_id)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from pbxsite.management.site_command import SiteCommand
-from verification import voicemailkeys
+from verification.voicemail import keys
 
 
 class Command(SiteCommand):
@@ -24,16 +24,16 @@ class Command(SiteCommand):
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "make":
             # Alone on its line, for scripts.
-            self.stdout.write(voicemailkeys.make(actor=None))
+            self.stdout.write(keys.make(actor=None))
         elif action == "revoke":
-            revoked = voicemailkeys.revoke(actor=None)
+            revoked = keys.revoke(actor=None)
             self.stdout.write("Revoked." if revoked else "There was no key.")
         else:
             self.stdout.write("\n".join(_lines()))
 
 
 def _lines() -> list[str]:
-    key = voicemailkeys.current_key()
+    key = keys.current_key()
     if key is None:
         return ["key: none"]
     used = f"{key.last_used_at:%Y-%m-%dT%H:%M:%SZ}" if key.last_used_at else "never"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client as Browser
 
-from authconfig.models import PbxUser
-from pbxsite.openid import keys
-from pbxsite.openid.models import SigningKey
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.openid import keys
+from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import Starter
 from tests.openid import Party, make_party
 

@@ -10,14 +10,15 @@ from allauth.idp.oidc.models import Client as RegisteredClient
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import AsksBy
-from authconfig.models import AuditEvent, ClientApplication
-from pbxsite.openid.addresses import validate_redirect_uris
-from pbxsite.openid.models import OpenIdClient
+from authconfig.clients.choices import AsksBy
+from authconfig.clients.models import ClientApplication
+from authconfig.users.models import AuditEvent
+from pbxsite.gateway.openid.models import OpenIdClient
+from pbxsite.gateway.openid.redirect_uris import validate_redirect_uris
 from tests.html import Page
 from tests.openid import CALLBACK, Party, make_party
 
-LIST = "/admin/authconfig/clientapplication/"
+LIST = "/admin/clients/clientapplication/"
 FIELDS = {
     "name": "Chat",
     "slug": "chat",

@@ -13,9 +13,11 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import AsksBy, AuthenticationType, Client, Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from pbxsite.openid.models import Grant, SigningKey
+from authconfig.choices import AuthenticationType, Event
+from authconfig.clients.choices import AsksBy, Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.gateway.openid.models import Grant, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.openid import CALLBACK, Party, challenge, make_party, told
 from tests.pbxsite.test_oauth2 import log_in, oauth2
@@ -294,7 +296,7 @@ def test_a_mypbx_session_never_opens_a_myapps_client(
 def test_a_mypbx_client_is_opened_by_a_mypbx_session(
     user: PbxUser, signing_key: SigningKey, browser: Browser, start: Starter
 ) -> None:
-    party = make_party("phone", kind=Client.MYPBX)
+    party = make_party("phone", kind=Kind.MYPBX)
 
     wanted(browser.get(party.asked()), "/mypbx/login/")
     start(browser)
@@ -306,7 +308,7 @@ def test_a_mypbx_client_is_opened_by_a_mypbx_session(
 def test_a_mypbx_session_logs_in_again_where_that_is_asked(
     user: PbxUser, signing_key: SigningKey, browser: Browser, start: Starter
 ) -> None:
-    party = make_party("phone", kind=Client.MYPBX)
+    party = make_party("phone", kind=Kind.MYPBX)
     start(browser, path="/mypbx/login/")
     asked = party.asked(prompt="login")
 
@@ -320,7 +322,7 @@ def test_a_mypbx_session_logs_in_again_where_that_is_asked(
 def test_where_the_policy_lets_nobody_in_the_client_is_told(
     configure: SettingsSetter, user: PbxUser, browser: Browser, start: Starter
 ) -> None:
-    party = make_party("phone", kind=Client.MYPBX)
+    party = make_party("phone", kind=Kind.MYPBX)
     start(browser, path="/mypbx/login/")
     configure(
         authentication_type=AuthenticationType.OAUTH2_ONLY,
@@ -410,7 +412,7 @@ def test_who_opened_which_client_is_in_the_audit_log(
 
     opened = AuditEvent.objects.get(event=Event.CLIENT_OPENED)
     refused = AuditEvent.objects.get(event=Event.CLIENT_REFUSED)
-    assert (opened.user_name, opened.client) == ("anna", Client.MYAPPS)
+    assert (opened.user_name, opened.client) == ("anna", Kind.MYAPPS)
     assert opened.detail == "client voicemail: OpenID Connect"
     assert "invalid_scope" in refused.detail
 

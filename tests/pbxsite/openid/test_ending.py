@@ -12,18 +12,16 @@ from django.conf import settings
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import AsksBy, AuthenticationType, Client
-from authconfig.models import (
-    AuthenticationSettings,
-    ClientApplication,
-    PbxUser,
-    current_settings,
-)
-from pbxsite.openid.models import SigningKey
+from authconfig.choices import AuthenticationType
+from authconfig.clients.choices import AsksBy, Kind
+from authconfig.clients.models import ClientApplication
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.openid import Party, make_party
 from tests.pbxsite.test_factors import add_app
-from verification.persistence import clear_expired
+from verification.sessions.persistence import clear_expired
 
 
 def log_out(browser: Browser) -> None:
@@ -65,7 +63,7 @@ def log_in_to_mypbx(browser: Browser) -> None:
 
 
 def make_it_a_mypbx_client(browser: Browser) -> None:
-    ClientApplication.objects.filter(slug="voicemail").update(kind=Client.MYPBX)
+    ClientApplication.objects.filter(slug="voicemail").update(kind=Kind.MYPBX)
 
 
 def let_it_ask_otherwise(browser: Browser) -> None:
@@ -133,7 +131,7 @@ def test_what_a_client_holds_stays_where_the_required_factor_is_there(
 def test_a_client_of_mypbx_needs_no_factor(
     start: Starter, signing_key: SigningKey
 ) -> None:
-    party, browser = make_party(kind=Client.MYPBX), Browser()
+    party, browser = make_party(kind=Kind.MYPBX), Browser()
     start(browser, path="/mypbx/login/")
     tokens = party.tokens(browser)
 
@@ -186,7 +184,7 @@ def test_where_the_policy_lets_nobody_in_any_more_tokens_are_over(
     start: Starter,
     configure: SettingsSetter,
 ) -> None:
-    party = make_party("phone", kind=Client.MYPBX)
+    party = make_party("phone", kind=Kind.MYPBX)
     start(browser, path="/mypbx/login/")
     tokens = party.tokens(browser)
     assert party.userinfo(tokens["access_token"]).status_code == 200

@@ -14,9 +14,9 @@ from django.test import Client as Browser
 from django.test import override_settings
 from django.utils import timezone
 
-from authconfig.models import AuditEvent
-from pbxsite.openid import keys
-from pbxsite.openid.models import SigningKey
+from authconfig.users.models import AuditEvent
+from pbxsite.gateway.openid import keys
+from pbxsite.gateway.openid.models import SigningKey
 from tests.openid import Party
 
 pytestmark = pytest.mark.django_db

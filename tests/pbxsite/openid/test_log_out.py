@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client as Browser
 
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD
 from tests.openid import AFTER_LOGOUT, CALLBACK, Party, make_party
 

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.test import Client as Browser
 
-from authconfig.models import PbxUser
-from pbxsite.openid import keys
-from pbxsite.openid.models import SigningKey, Subject
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.openid import keys
+from pbxsite.gateway.openid.models import SigningKey, Subject
 from tests.conftest import Starter
 from tests.openid import Party, make_party
 

@@ -15,9 +15,10 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuditEvent, AuthenticationSettings, PbxUser
-from pbxsite.openid import grants
-from pbxsite.openid.models import Grant, GrantedToken, SigningKey
+from authconfig.models import AuthenticationSettings
+from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.gateway.openid import grants
+from pbxsite.gateway.openid.models import Grant, GrantedToken, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.openid import CALLBACK, Party, make_party
 from tests.pbxsite.test_factors import app, later

@@ -1,0 +1,47 @@
+"""Which client a session belongs to: a session is of one kind, myApps or myPBX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from authconfig.choices import Origin
+from authconfig.clients.choices import Kind
+
+View = Callable[..., HttpResponse]
+SESSION_KEY = "client"
+# When the session's login was complete, in seconds since 1970.
+BEGAN_KEY = "began_at"
+
+
+def session_kind(request: HttpRequest) -> Kind | None:
+    """Return the signed-in session's client; None when nobody is signed in."""
+    if not request.user.is_authenticated:
+        return None
+    return Kind(request.session.get(SESSION_KEY, Kind.MYPBX))
+
+
+def is_myapps(request: HttpRequest) -> bool:
+    return session_kind(request) is Kind.MYAPPS
+
+
+def myapps_required(view: View) -> View:
+    """Refuse a myPBX session: it never passed a second factor."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not is_myapps(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    address = get_adapter().get_client_ip(request)
+    return Origin(address, request.headers.get("User-Agent", "")[:200])

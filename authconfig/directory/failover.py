@@ -1,0 +1,154 @@
+"""Putting a question to the first domain controller that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import TypeVar
+
+from django.core.cache import cache
+from django.utils.crypto import salted_hmac
+
+from authconfig import dependencies
+from authconfig.choices import Dependency
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.backend import Connection, DirectoryBackend, connection
+from authconfig.directory.channel import open_channel
+from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.controllers import (
+    REST_SECONDS,
+    Controller,
+    controllers_of,
+    resting,
+)
+from authconfig.directory.faults import DirectoryError, Fault, FaultKind
+from authconfig.directory.remedies import summary
+from authconfig.models import AuthenticationSettings
+from authconfig.network import Deadline
+
+T = TypeVar("T")
+# So many silent controllers may take their whole time in one login.
+MOST_SILENT = 3
+SERVICE_REST_SECONDS = 600
+
+
+def ask(
+    rules: AuthenticationSettings, talk: Attempt, question: Callable[[Connection], T]
+) -> T:
+    """Return the answer of the first controller that has one.
+
+    A controller that was down is not asked again for 30 seconds, and a service
+    account that was refused not for ten minutes: directories lock accounts.
+    """
+    if rules.netlogon_bind_dn:
+        _spare_service_account(rules, talk)
+    deadline = Deadline(talk.connect_limit * MOST_SILENT)
+    tried: list[tuple[Controller, DirectoryError]] = []
+    for controller in _awake(rules, talk):
+        if tried and deadline.is_over():
+            break
+        try:
+            answer = _ask_one(controller, rules, talk, question)
+        except DirectoryError as error:
+            tried.append((controller, error))
+            _note(controller, rules, error)
+            if not talk.may_go_on(error):
+                raise
+        else:
+            resting.forget(_rest_key(controller, rules))
+            dependencies.note_up(Dependency.CONTROLLER, str(controller))
+            cache.delete(_service_key(rules))
+            return answer
+    raise _nobody(tried)
+
+
+def check_password(
+    name: str, password: str, rules: AuthenticationSettings, talk: Attempt
+) -> None:
+    """Return if the directory accepts the password; else raise DirectoryError."""
+    ask(rules, talk, partial(_bind, name, password, rules, talk))
+
+
+def _bind(
+    name: str,
+    password: str,
+    rules: AuthenticationSettings,
+    talk: Attempt,
+    connection: Connection,
+) -> None:
+    backend = DirectoryBackend(name, rules, connection, talk)
+    backend.authenticate(None, username=name, password=password)
+
+
+def _ask_one(
+    controller: Controller,
+    rules: AuthenticationSettings,
+    talk: Attempt,
+    question: Callable[[Connection], T],
+) -> T:
+    channel = open_channel(controller, rules, talk)
+    with connection(channel, rules, talk) as connected:
+        return question(connected)
+
+
+def _awake(rules: AuthenticationSettings, talk: Attempt) -> list[Controller]:
+    with talk.stage(NetlogonStage.FIND) as found:
+        if not rules.netlogon_domain:
+            raise DirectoryError(NetlogonStage.FIND, Fault.NO_DOMAIN)
+        every = controllers_of(rules, talk.connect_limit)
+        asleep = {
+            c: words for c in every if (words := resting.get(_rest_key(c, rules)))
+        }
+        if talk.is_test:
+            asleep = {}
+        if len(asleep) == len(every):
+            words = "; ".join(str(words) for words in asleep.values())
+            raise DirectoryError(NetlogonStage.FIND, Fault.RESTING, words)
+        awake = [controller for controller in every if controller not in asleep]
+        found.append(", ".join(map(str, awake)))
+    return awake
+
+
+def _note(
+    controller: Controller, rules: AuthenticationSettings, error: DirectoryError
+) -> None:
+    silent = error.fault.kind is FaultKind.UNREACHABLE
+    if silent or error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS):
+        words = f"{controller}: {summary(error)}"
+        resting.keep(_rest_key(controller, rules), words, REST_SECONDS)
+        dependencies.note_down(Dependency.CONTROLLER, str(controller), summary(error))
+    elif error.fault is Fault.SERVICE_REJECTED:
+        cache.set(_service_key(rules), error.words, SERVICE_REST_SECONDS)
+
+
+def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable:
+    """With other settings a controller may well answer."""
+    return controller, rules.netlogon_security, rules.netlogon_ca_certificate
+
+
+def _spare_service_account(rules: AuthenticationSettings, talk: Attempt) -> None:
+    fault = None
+    if not rules.netlogon_bind_password:
+        # With an empty one a bind is anonymous and succeeds (RFC 4513, 5.1.2).
+        fault = Fault.NO_SERVICE_PASSWORD
+    elif not talk.is_test and cache.get(_service_key(rules)) is not None:
+        fault = Fault.SERVICE_RESTING
+    if fault:
+        raise DirectoryError(NetlogonStage.SERVICE, fault)
+
+
+def _service_key(rules: AuthenticationSettings) -> str:
+    values = (rules.netlogon_domain, rules.netlogon_servers, rules.netlogon_bind_dn)
+    digest = salted_hmac(
+        "authconfig.directory.failover", repr((*values, rules.netlogon_bind_password))
+    )
+    return f"netlogon-service:{digest.hexdigest()}"
+
+
+def _nobody(tried: list[tuple[Controller, DirectoryError]]) -> DirectoryError:
+    """Make one error of all; the first controller's says what to do."""
+    first = tried[0][1]
+    if len(tried) == 1:
+        return first
+    words = "; ".join(f"{controller}: {summary(error)}" for controller, error in tried)
+    return DirectoryError(first.stage, first.fault, words)

@@ -1,0 +1,16 @@
+"""TODO docstring of authconfig.oauth2.choices"""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class OAuth2Stage(TextChoices):
+    """A stage of checking an OpenID provider's configuration."""
+
+    FETCH = "fetch", _("Fetch the configuration")
+    ISSUER = "issuer", _("Compare the issuer")
+    ENDPOINTS = "endpoints", _("Check the addresses")
+    KEYS = "keys", _("Fetch the keys")
+    METHODS = "methods", _("Check the methods")

@@ -1,0 +1,162 @@
+"""What the provider says of itself (OpenID Connect Discovery 1.0), kept for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+from django.core.cache import cache
+
+from authconfig import dependencies
+from authconfig.choices import Dependency
+from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.http import fetch_json
+from authconfig.validators import is_loopback
+
+logger = logging.getLogger(__name__)
+WELL_KNOWN = "/.well-known/openid-configuration"
+FRESH_SECONDS = 3600
+# While the provider is away, an old copy is better than none.
+STALE_SECONDS = 7 * 24 * 3600
+# After a failure, or for an unknown key, the provider is not asked at once again.
+REST_SECONDS = 30
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+AWAY = (Fault.UNREACHABLE, Fault.RESTING)
+MANY_TENANTS = (
+    *("/common/", "/organizations/", "/consumers/", "{"),
+    # Entra ID's tenant of all personal accounts.
+    "/9188040d-6c67-4c5b-b112-36a304b66dad/",
+)
+Document = dict[str, Any]
+
+
+class Kept(TypedDict):
+    document: Document
+    at: float
+
+
+def configuration(well_known_url: str) -> Document:
+    """Return the provider's configuration, checked; raise OidcError."""
+    return _kept(well_known_url, lambda: fetched(well_known_url))
+
+
+def fetched(well_known_url: str) -> Document:
+    return checked(fetch_json(well_known_url), well_known_url)
+
+
+def renew(well_known_url: str) -> None:
+    """Fetch all anew: whoever tests has perhaps just mended what is kept here."""
+    found = fetched(well_known_url)
+    _keep(well_known_url, found)
+    _keep(found["jwks_uri"], fetched_keys(found["jwks_uri"]))
+
+
+def checked(found: Document, well_known_url: str) -> Document:
+    """Discovery 1.0, 4.3: the issuer must be the one whose configuration this is."""
+    check_issuer(found, well_known_url)
+    check_endpoints(found)
+    return found
+
+
+def check_issuer(found: Document, well_known_url: str) -> None:
+    issuer = str(found.get("issuer", ""))
+    if is_for_many_tenants(issuer) or is_for_many_tenants(well_known_url):
+        raise OidcError(Fault.MANY_TENANTS, issuer or well_known_url)
+    address = _without_query(well_known_url)
+    if not issuer or issuer.rstrip("/") + WELL_KNOWN != address:
+        raise OidcError(Fault.WRONG_ISSUER, issuer[:200])
+
+
+def issuer_of(well_known_url: str) -> str:
+    """A well-known URL begins with its issuer, but for a last slash (4)."""
+    return _without_query(well_known_url).removesuffix(WELL_KNOWN)
+
+
+def _without_query(url: str) -> str:
+    """Entra ID's addresses may name the application (?appid=) at their end."""
+    return urlsplit(url)._replace(query="").geturl()
+
+
+def check_endpoints(found: Document) -> None:
+    for name in ENDPOINTS:
+        if not isinstance(found.get(name), str):
+            raise OidcError(Fault.NO_ENDPOINT, name)
+    is_here = urlsplit(str(found.get("issuer", ""))).scheme == "http"
+    for name in (*ENDPOINTS, "userinfo_endpoint"):
+        if found.get(name) and not is_safe(str(found[name]), is_here=is_here):
+            raise OidcError(Fault.CLEAR_TEXT, f"{name} {found[name]}"[:200])
+
+
+def is_for_many_tenants(url: str) -> bool:
+    """Anybody with any account of that provider could name himself as he likes."""
+    return any(part in f"{url}/".lower() for part in MANY_TENANTS)
+
+
+def is_safe(url: str, *, is_here: bool) -> bool:
+    """A provider elsewhere must not make us talk to what listens on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (
+        is_here and parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+
+
+def key_set(jwks_uri: str) -> Document:
+    """Return the provider's keys as they were fetched last."""
+    return _kept(jwks_uri, lambda: fetched_keys(jwks_uri))
+
+
+def newer_key_set(jwks_uri: str) -> Document:
+    """Fetch the keys again: a token names one that is not known, so they rotated."""
+    if not cache.add(f"{_cache_key(jwks_uri)}:rotated", "asked", REST_SECONDS):
+        return key_set(jwks_uri)
+    found = fetched_keys(jwks_uri)
+    _keep(jwks_uri, found)
+    return found
+
+
+def fetched_keys(jwks_uri: str) -> Document:
+    found = fetch_json(jwks_uri)
+    if not isinstance(found.get("keys"), list) or not found["keys"]:
+        raise OidcError(Fault.NO_KEYS)
+    return found
+
+
+def _kept(url: str, fetch: Callable[[], Document]) -> Document:
+    kept: Kept | None = cache.get(_cache_key(url))
+    if kept and time.time() - kept["at"] < FRESH_SECONDS:
+        return kept["document"]
+    resting = f"{_cache_key(url)}:resting"
+    try:
+        if cache.get(resting):
+            raise OidcError(Fault.RESTING, url)
+        found = fetch()
+    except OidcError as error:
+        if error.fault is not Fault.RESTING:
+            cache.set(resting, "asked", REST_SECONDS)
+            dependencies.note_down(Dependency.PROVIDER, _host(url), str(error))
+        # A copy covers for a provider that is away, never for one that is wrong.
+        if kept is None or error.fault not in AWAY:
+            raise
+        logger.warning("OpenID provider: an old copy serves (%s)", error)
+        return kept["document"]
+    _keep(url, found)
+    dependencies.note_up(Dependency.PROVIDER, _host(url))
+    return found
+
+
+def _host(url: str) -> str:
+    """Return its name and port, without what an address may say before the @."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _keep(url: str, document: Document) -> None:
+    kept = Kept(document=document, at=time.time())
+    cache.set(_cache_key(url), kept, STALE_SECONDS)
+
+
+def _cache_key(url: str) -> str:
+    return f"oidc:{sha256(url.encode()).hexdigest()}"

@@ -1,0 +1,73 @@
+"""Which PBX user a provider's claims name; pure: no request, database or clock."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from authconfig.names import pbx_name
+from authconfig.oauth2.faults import Fault, OidcError
+
+LONGEST_NAME = 254
+EMAIL = "email"
+# What the ID token says, and what UserInfo: {"id_token": …, "userinfo": …}.
+Claims = Mapping[str, Mapping[str, Any]]
+
+
+class Domains(Protocol):
+    """What the mapping needs to know of the settings."""
+
+    @property
+    def oauth2_upn_claim(self) -> str: ...
+    @property
+    def oauth2_domain(self) -> str: ...
+    @property
+    def pbx_domain(self) -> str: ...
+
+
+def identity_of(claims: Claims) -> tuple[str, str]:
+    """Return the account's issuer and subject, which the provider signed."""
+    return claims["id_token"]["iss"], claims["id_token"]["sub"]
+
+
+def mapped_name(claims: Claims, rules: Domains) -> str:
+    return pbx_name_of((claims["id_token"], claims["userinfo"]), rules)
+
+
+def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
+    """Return the PBX user's name; raise OidcError where the claims name nobody.
+
+    The original's two examples: without a domain `user@example.com` is that user,
+    with the domain `example.com` it is `user`. The first source that has the claim
+    decides alone: what another one says to be verified may be another address.
+    """
+    claim = rules.oauth2_upn_claim
+    source = next((source for source in sources if claim in source), {})
+    value = source.get(claim)
+    if not isinstance(value, str) or not _is_plain(value):
+        raise OidcError(Fault.NO_UPN, claim)
+    # Some providers send the boolean as a word.
+    if claim == EMAIL and source.get("email_verified") not in (True, "true"):
+        raise OidcError(Fault.UNVERIFIED_EMAIL)
+    return pbx_name(value, domains=(rules.oauth2_domain, rules.pbx_domain))
+
+
+def _is_plain(value: str) -> bool:
+    return (
+        0 < len(value) <= LONGEST_NAME
+        and value == value.strip()
+        and not any(unicodedata.category(char).startswith("C") for char in value)
+    )
+
+
+def is_same_name(one: str, other: str) -> bool:
+    """Compare without case, but forgive less than the login form does.
+
+    To the provider “ﬁona” and “fiona” are two people; PBX names make them one.
+    """
+    return _lowered(one) == _lowered(other)
+
+
+def _lowered(name: str) -> str:
+    return unicodedata.normalize("NFC", name).lower()

@@ -1,0 +1,207 @@
+"""allauth's OpenID Connect provider, with the page's settings and stricter checks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+
+from allauth.socialaccount.models import (
+    SocialAccount,
+    SocialApp,
+    SocialLogin,
+    SocialToken,
+)
+from allauth.socialaccount.providers.oauth2.client import OAuth2Client
+from allauth.socialaccount.providers.oauth2.utils import generate_code_challenge
+from allauth.socialaccount.providers.openid_connect.provider import (
+    OpenIDConnectProvider,
+)
+from allauth.socialaccount.providers.openid_connect.views import (
+    OpenIDConnectOAuth2Adapter,
+)
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from authconfig.clients.kinds import is_myapps
+from authconfig.models import AuthenticationSettings
+from authconfig.network import readable
+from authconfig.oauth2 import discovery, tokens
+from authconfig.oauth2.discovery import Document
+from authconfig.oauth2.faults import Fault, OidcError
+
+CALLBACK = "oauth2_callback"
+ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
+# Core 1.0, 3.1.2.1: with a max_age the ID token has to say when the user logged in.
+ASKED_AGAIN = {
+    "prompt": "login",
+    "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
+}
+# What a user was sent to the provider for: allauth keeps their states apart.
+LOGIN, TRIAL = "oauth2", "oauth2-test"
+
+
+def nonce_of(code_verifier: str) -> str:
+    """The nonce needs no place of its own: it follows from PKCE's secret."""
+    return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
+
+
+def redirect_uri() -> str:
+    """The site's own address decides; the Host header never counts."""
+    return f"{settings.SITE_URL}{reverse(CALLBACK)}"
+
+
+class Client(OAuth2Client):
+    consumer_key: str
+    consumer_secret: str
+
+    def get_redirect_url(
+        self, authorization_url: str, scope: list[str], extra_params: dict[str, str]
+    ) -> str:
+        """allauth's own would break an address that has a query already."""
+        own = {
+            "client_id": self.consumer_key,
+            "redirect_uri": self.callback_url,
+            "scope": " ".join(scope),
+            "response_type": "code",
+            "state": self.state,
+        }
+        parts = urlsplit(authorization_url)
+        # The administrator's additional query changes none of ours.
+        query = dict(parse_qsl(parts.query)) | extra_params | own
+        return parts._replace(query=urlencode(query)).geturl()
+
+    def get_access_token(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        if self.basic_auth:
+            # RFC 6749, 2.3.1: both are encoded before they are joined.
+            self.consumer_key = quote_plus(self.consumer_key)
+            self.consumer_secret = quote_plus(self.consumer_secret)
+        try:
+            found: dict[str, Any] = super().get_access_token(*args, **kwargs)
+        except OidcError:
+            raise
+        except Exception as error:
+            # Whatever else the library raises at an answer that is none.
+            raise OidcError(Fault.CODE_REFUSED, _said(error)) from error
+        return found
+
+
+def _said(error: Exception) -> str:
+    """Return RFC 6749's two words of an error (5.2), and no part of any token."""
+    said = ERROR_WORDS.findall(str(error))
+    return readable(": ".join(said)) or type(error).__name__
+
+
+class Adapter(OpenIDConnectOAuth2Adapter):
+    client_class = Client
+
+    @cached_property
+    def openid_config(self) -> Document:
+        app = self.get_provider().app
+        return discovery.configuration(app.settings["server_url"])
+
+    @property
+    def basic_auth(self) -> bool:
+        """Discovery 1.0, 3: without a list, client_secret_basic is meant."""
+        if not self.get_provider().app.secret:
+            return False
+        known = self.openid_config.get("token_endpoint_auth_methods_supported")
+        return "client_secret_post" not in (known or ["client_secret_basic"])
+
+    def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
+        return redirect_uri()
+
+    def get_access_token_data(
+        self,
+        request: HttpRequest,
+        app: SocialApp,
+        client: Client,
+        pkce_code_verifier: str = "",
+    ) -> dict[str, Any]:
+        self._check_answering_issuer(request)
+        self._nonce = nonce_of(pkce_code_verifier)
+        found: dict[str, Any] = super().get_access_token_data(
+            request, app, client, pkce_code_verifier
+        )
+        return found
+
+    def _check_answering_issuer(self, request: HttpRequest) -> None:
+        """RFC 9207: an answer may, or has to, say whose it is."""
+        said = request.GET.get("iss")
+        parameter = "authorization_response_iss_parameter_supported"
+        promised = self.openid_config.get(parameter) is True
+        if (said or promised) and said != self.openid_config["issuer"]:
+            raise OidcError(Fault.OTHER_ISSUER, str(said)[:200])
+
+    def complete_login(
+        self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any
+    ) -> SocialLogin:
+        """Return a login with the checked claims of the ID token and of UserInfo."""
+        id_token = kwargs["response"].get("id_token")
+        if not isinstance(id_token, str):
+            raise OidcError(Fault.NO_ID_TOKEN)
+        config = self.openid_config
+        claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
+        told = tokens.user_info(config, token.token, claims["sub"])
+        # allauth's own way would make a user of whatever the claims hold.
+        account = SocialAccount(
+            provider=self.provider_id,
+            uid=claims["sub"],
+            extra_data={"id_token": claims, "userinfo": told},
+        )
+        return SocialLogin(account=account, provider=self.get_provider())
+
+    def parse_token(self, data: dict[str, Any]) -> SocialToken:
+        return SocialToken(token=str(data["access_token"]))
+
+
+class PbxProvider(OpenIDConnectProvider):
+    id = "pbx_oidc"
+    oauth2_adapter_class = Adapter
+    pkce_enabled_default = True
+
+    def get_pkce_params(self) -> dict[str, str]:
+        params: dict[str, Any] = generate_code_challenge()
+        return params | {
+            "code_challenge": params["code_challenge"].decode(),
+            "nonce": nonce_of(params["code_verifier"]),
+        }
+
+    def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing of the visitor's query goes to the provider but where to go on."""
+        # Who sits at an open session has to show himself, even where the provider has
+        # a session of its own.
+        asked_again = ASKED_AGAIN if is_myapps(request) else {}
+        params = self.get_auth_params() | asked_again
+        kwargs = {"process": "login", "auth_params": params}
+        asked: dict[str, Any] = super().get_redirect_from_request_kwargs(request)
+        return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
+
+
+def address_to_ask(request: HttpRequest, provider_id: str) -> str:
+    """Return where the user logs in at the provider; raise OidcError."""
+    provider = Adapter(request, provider_id).get_provider()
+    address: str = provider.redirect_from_request(request).url
+    return address
+
+
+def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
+    """Return the provider's row as allauth wants to see it; it is never saved."""
+    return SocialApp(
+        provider=PbxProvider.id,
+        provider_id=provider_id,
+        name=rules.oauth2_provider_name,
+        client_id=rules.oauth2_client_id,
+        secret=rules.oauth2_client_secret,
+        settings={
+            "server_url": rules.oauth2_well_known_url,
+            "scope": rules.oauth2_scope.split(),
+            "auth_params": dict(parse_qsl(rules.oauth2_authorize_query)),
+        },
+    )
+
+
+provider_classes = [PbxProvider]

@@ -1,0 +1,348 @@
+"""The login form, and the settings form with its rules across fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.forms.models import model_to_dict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
+from authconfig.lockout import Refusal
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.oauth2.discovery import is_for_many_tenants
+from authconfig.oauth2.faults import Fault
+from authconfig.oauth2.remedies import REMEDIES
+from authconfig.policy import uses
+from authconfig.sections import FIELDS, SECRETS, SECTIONS
+from authconfig.validators import is_loopback, split_port
+
+if TYPE_CHECKING:
+    SettingsModelForm = forms.ModelForm[AuthenticationSettings]
+else:
+    SettingsModelForm = forms.ModelForm
+
+DEFAULT_PORTS = {
+    SmtpSecurity.STARTTLS: 587,
+    SmtpSecurity.TLS: 465,
+    SmtpSecurity.NONE: 25,
+}
+EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
+PEM_START = "-----BEGIN CERTIFICATE-----"
+MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
+# What decides whether the server accepts a mail.
+ACCOUNT_FIELDS = tuple(
+    name for name in MAIL_FIELDS if name not in ("smtp_sender_name", "smtp_connections")
+)
+# Left empty, these have the value of a fresh site.
+DEFAULTED_FIELDS = (
+    "password_min_length",
+    "smtp_client_host_name",
+    "smtp_connections",
+    "netlogon_user_filter",
+    "netlogon_max_failures",
+    "oauth2_scope",
+    "oauth2_upn_claim",
+)
+PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
+MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
+SWITCHES = ("two_factor", "factor_required", "password_changes_forbidden")
+CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
+
+
+class SecretInput(forms.PasswordInput):
+    """A write-only input: empty keeps what is stored, the box beside it removes it."""
+
+    template_name = "authconfig/secret_input.html"
+    # Set by the form.
+    is_stored = False
+
+    @staticmethod
+    def removal_name(name: str) -> str:
+        return f"{name}-remove"
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
+        value: str = super().value_from_datadict(data, files, name) or ""
+        removed = self.removal_name(name) in data
+        return None if removed and not value else value
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Never: Django would keep a secret that a changed server takes away."""
+        return False
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, None, attrs)
+        context["widget"] |= {
+            "is_stored": self.is_stored,
+            "was_entered": bool(value),
+            "is_removed": value is None,
+            "removal_name": self.removal_name(name),
+        }
+        described = context["widget"]["attrs"]
+        described["aria-describedby"] = " ".join(
+            filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
+        )
+        return context
+
+
+class SecretFormField(forms.CharField):
+    """Cleans to "" for "keep it", to None for "remove it"."""
+
+    widget = SecretInput
+
+    def to_python(self, value: Any) -> Any:
+        return None if value is None else super().to_python(value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return data is None or bool(data)
+
+
+@dataclass(frozen=True)
+class OutsideFacts:
+    """What the form has to ask of parts of the site that it may not import."""
+
+    account_was_accepted: Callable[[AuthenticationSettings], bool]
+    lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Refusal | None]
+
+
+class SettingsForm(SettingsModelForm):
+    """All settings at once; the page and the command line share its rules."""
+
+    smtp_password = SecretFormField(
+        label=_("Password"), required=False, strip=False, max_length=500
+    )
+    netlogon_bind_password = SecretFormField(
+        label=_("Service account password"),
+        required=False,
+        strip=False,
+        max_length=500,
+    )
+    oauth2_client_secret = SecretFormField(
+        label=_("Client secret"), required=False, strip=False, max_length=500
+    )
+
+    class Meta:
+        model = AuthenticationSettings
+        fields = FIELDS
+        widgets = {
+            "authentication_type": forms.RadioSelect,
+            **{name: forms.CheckboxInput({"role": "switch"}) for name in SWITCHES},
+            **{name: forms.Textarea(PEM_ATTRIBUTES) for name in CERTIFICATE_FIELDS},
+        }
+
+    def __init__(self, *args: Any, outside: OutsideFacts, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.outside = outside
+        # The secrets that a change of their server took away.
+        self.lost_secrets: list[str] = []
+        self.refusal: Refusal | None = None
+        self._entered: dict[str, Any] = {}
+        self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
+        for name, field in self.fields.items():
+            # Django asks the model's validators after clean(), which is too late.
+            known = field.validators
+            known += [v for v in MODEL_FIELDS[name].validators if v not in known]
+            if isinstance(field, forms.CharField):
+                field.widget.attrs.setdefault("autocomplete", "off")
+        for name in (*DEFAULTED_FIELDS, "smtp_port"):
+            self.fields[name].required = False
+        for name in CERTIFICATE_FIELDS:
+            setattr(self.stored, name, _plain_lines(getattr(self.stored, name)))
+        for name in SECRETS:
+            self.fields[name].widget.attrs["autocomplete"] = "new-password"
+            self.fields[name].widget.is_stored = bool(getattr(self.stored, name))
+            self.initial[name] = ""
+            self.fields[name].help_text = MODEL_FIELDS[name].help_text
+
+    def clean_oauth2_well_known_url(self) -> str:
+        url: str = self.cleaned_data["oauth2_well_known_url"]
+        if is_for_many_tenants(url):
+            raise forms.ValidationError(str(REMEDIES[Fault.MANY_TENANTS]))
+        return url
+
+    def clean_oauth2_scope(self) -> str:
+        scope: str = self.cleaned_data["oauth2_scope"]
+        if scope and "openid" not in scope.split():
+            raise forms.ValidationError(_("Add openid: without it nobody is named."))
+        return scope
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        self._fill_defaults(cleaned)
+        self._split_port(cleaned)
+        self._settle_secrets(cleaned)
+        # A fault found from here on takes its value out of what Django calls cleaned.
+        self._entered = dict(cleaned)
+        self._check_clear_text(cleaned)
+        candidate = self.candidate()
+        self._check_methods(candidate)
+        self._check_two_factor(candidate)
+        if not self.errors:
+            self.refusal = self.outside.lockout(self.stored, candidate)
+            if self.refusal:
+                self.add_error(*self.refusal)
+        return cleaned
+
+    def candidate(self) -> AuthenticationSettings:
+        """Return the values on the screen as an unsaved row.
+
+        Values that are no such thing at all stay as they are stored.
+        """
+        values = {n: self._entered.get(n, getattr(self.stored, n)) for n in FIELDS}
+        return AuthenticationSettings(pk=1, **values)
+
+    @property
+    def faults(self) -> dict[str, list[str]]:
+        """The errors as plain sentences."""
+        return {name: [str(e) for e in errors] for name, errors in self.errors.items()}
+
+    def save(self, commit: bool = True) -> AuthenticationSettings:  # noqa: FBT001, FBT002
+        saved = super().save(commit)
+        current_settings.forget()
+        return saved
+
+    def changed_keys(self) -> list[str]:
+        """Return what the values on the screen would change, faulty ones left out."""
+        candidate = self.candidate()
+        return [
+            name
+            for name in FIELDS
+            if getattr(self.stored, name) != getattr(candidate, name)
+        ]
+
+    def changes(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (key, from, to) of each changed setting; secrets as words."""
+        for name in FIELDS:
+            old, new = getattr(self.stored, name), getattr(self.instance, name)
+            if old == new:
+                continue
+            if name in SECRETS:
+                yield name, _stored_word(old), "changed" if new else "removed"
+            else:
+                yield name, str(old), str(new)
+
+    def _fill_defaults(self, cleaned: dict[str, Any]) -> None:
+        for name in DEFAULTED_FIELDS:
+            if cleaned.get(name, name) in ("", None):
+                cleaned[name] = MODEL_FIELDS[name].default
+        if cleaned.get("smtp_port", 0) is None and "smtp_security" in cleaned:
+            cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(cleaned["smtp_security"])]
+        for name in CERTIFICATE_FIELDS:
+            if name in cleaned:
+                # Browsers send CR LF; what changes takes a password away.
+                cleaned[name] = _plain_lines(cleaned[name])
+
+    def _split_port(self, cleaned: dict[str, Any]) -> None:
+        """`host:port` in the server's field sets the port as well."""
+        server = cleaned.get("smtp_server")
+        if server and "smtp_port" in cleaned:
+            cleaned["smtp_server"], cleaned["smtp_port"] = split_port(
+                server, default=cleaned["smtp_port"]
+            )
+
+    def _settle_secrets(self, cleaned: dict[str, Any]) -> None:
+        for name, bound_to in SECRETS.items():
+            if cleaned.get(name):
+                continue
+            moved = any(
+                cleaned.get(field) != getattr(self.stored, field) for field in bound_to
+            )
+            keep = not moved and cleaned.get(name) is not None
+            stored = getattr(self.stored, name)
+            if moved and stored and cleaned.get(name) is not None:
+                self.lost_secrets.append(name)
+            cleaned[name] = stored if keep else ""
+
+    def _check_clear_text(self, cleaned: dict[str, Any]) -> None:
+        plain_mail = cleaned.get("smtp_security") == SmtpSecurity.NONE
+        server = cleaned.get("smtp_server", "")
+        if plain_mail and cleaned.get("smtp_password") and not is_loopback(server):
+            self.add_error(
+                "smtp_security",
+                _(
+                    "A password would travel unencrypted. Choose STARTTLS or TLS, or"
+                    " remove the password."
+                ),
+            )
+        plain_ldap = cleaned.get("netlogon_security") == NetlogonSecurity.NONE
+        servers = cleaned.get("netlogon_servers")
+        if plain_ldap and servers is not None and not _are_loopback(servers):
+            self.add_error(
+                "netlogon_security",
+                _(
+                    "Windows passwords would travel unencrypted. Choose TLS or"
+                    " STARTTLS; none is for controllers on this machine alone."
+                ),
+            )
+
+    def _check_methods(self, candidate: AuthenticationSettings) -> None:
+        fault = _("Needed by the authentication type that you chose.")
+        if uses(candidate, Method.OAUTH2):
+            self._require(
+                "oauth2_provider_name",
+                "oauth2_well_known_url",
+                "oauth2_client_id",
+                fault=fault,
+            )
+        if uses(candidate, Method.NETLOGON):
+            self._require("netlogon_domain", fault=fault)
+
+    def _require(self, *names: str, fault: str | Promise) -> None:
+        for name in names:
+            if name in self.cleaned_data and not self.cleaned_data[name]:
+                self.add_error(name, str(fault))
+
+    def _check_two_factor(self, candidate: AuthenticationSettings) -> None:
+        if not candidate.two_factor:
+            self._check_factor(candidate)
+            return
+        self._require(
+            "smtp_server",
+            "smtp_email_address",
+            "verification_link",
+            fault=_("Needed by two-factor authentication."),
+        )
+        if self.errors or self._account_is_in_use(candidate):
+            return
+        if not self.outside.account_was_accepted(candidate):
+            self.add_error(
+                "two_factor",
+                _(
+                    "The server has not yet accepted a test e-mail with this account."
+                    " Press “Send test” first: without e-mail nobody could log in."
+                ),
+            )
+
+    def _check_factor(self, candidate: AuthenticationSettings) -> None:
+        """Whoever has no factor yet sets one up in a login that was approved."""
+        if candidate.factor_required and "factor_required" in self.cleaned_data:
+            self.add_error(
+                "factor_required",
+                _(
+                    "Needs two-factor authentication: without it, whoever knows a"
+                    " password could set a passkey up for its owner."
+                ),
+            )
+
+    def _account_is_in_use(self, candidate: AuthenticationSettings) -> bool:
+        return self.stored.two_factor and not any(
+            getattr(candidate, name) != getattr(self.stored, name)
+            for name in ACCOUNT_FIELDS
+        )
+
+
+def _plain_lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _are_loopback(servers: str) -> bool:
+    hosts = (split_port(server.strip(), 389)[0] for server in servers.split(","))
+    return all(is_loopback(host) for host in hosts)
+
+
+def _stored_word(secret: str) -> str:
+    return "set" if secret else "not set"

@@ -1,0 +1,123 @@
+"""What administrators do to PBX users, in whatever way they do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.dispatch import Signal
+from django.utils.translation import gettext as _
+
+from authconfig.counts import bounded_count
+from authconfig.names import name_key
+from authconfig.users.models import PbxUser
+
+# What the audit log tells of, with the old value and the new one.
+TOLD = (
+    "name",
+    "long_name",
+    "email",
+    "number",
+    "language",
+    "time_zone",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+)
+# Sent with `users`: whatever else of theirs is under way has to end as well.
+sessions_ended = Signal()
+MAX_KEY_LENGTH = PbxUser._meta.get_field("name_key").max_length or 0
+
+
+def check_key_length(name: str) -> None:
+    """A name may grow when its case is folded: "ῷ" becomes three characters."""
+    if len(name_key(name)) > MAX_KEY_LENGTH:
+        raise ValidationError(_("Enter a shorter name."), code="max_length")
+
+
+def check_name(name: str, *, besides: int | None = None) -> None:
+    """Refuse a name that another user has in any spelling."""
+    check_key_length(name)
+    key = name_key(name)
+    others = PbxUser.objects.exclude(pk=besides) if besides else PbxUser.objects.all()
+    if others.filter(name_key=key).exists():
+        unique = PbxUser._meta.get_field("name").error_messages["unique"]
+        raise ValidationError(unique, code="unique")
+
+
+def check_new(user: PbxUser, password: str | None) -> None:
+    """Raise one ValidationError with every fault of a user who is about to be made."""
+    faults: dict[str, Any] = {}
+    user.name = PbxUser.normalize_username(user.name)
+    _collect(faults, "name", partial(check_name, user.name))
+    _collect(faults, "", partial(user.full_clean, {"password", "name_key", *faults}))
+    if password is not None:
+        _collect(faults, "password", partial(validate_password, password, user))
+    if faults:
+        raise ValidationError(faults)
+
+
+def _collect(faults: dict[str, Any], field: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except ValidationError as error:
+        named = ValidationError({field: error}) if field else error
+        named.update_error_dict(faults)
+
+
+def without_factor(users: QuerySet[PbxUser]) -> QuerySet[PbxUser]:
+    """Keep those who have neither a passkey nor an authenticator app.
+
+    Recovery codes count for nothing: they stand in for one of these.
+    """
+    factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return users.exclude(pk__in=factors.values("user"))
+
+
+def count_without_email() -> int:
+    """Count those who may log in and whom no verification e-mail would reach."""
+    return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
+
+
+def difference(before: PbxUser | None, after: PbxUser) -> str:
+    """Say what changed, with both values; no password is among them."""
+    if before is None:
+        return "added"
+    pairs = ((name, getattr(before, name), getattr(after, name)) for name in TOLD)
+    return ", ".join(
+        f"{name}: {_plain(old)} → {_plain(new)}"
+        for name, old, new in pairs
+        if old != new
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) or "empty"
+
+
+@transaction.atomic
+def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
+    """End the users' sessions for good, so that activating revives none."""
+    # A login of theirs that is just being completed ends before, or is seen here.
+    locked = PbxUser.objects.select_for_update().order_by("pk")
+    found = list(locked.filter(pk__in=[user.pk for user in users]))
+    sessions = UserSession.objects.filter(user__in=found)
+    ended = list(sessions.exclude(session_key=besides))
+    get_adapter().end_sessions(ended)
+    sessions_ended.send(PbxUser, users=found)
+    return len(ended)
+
+
+def follow_session(old_key: str, new_key: str) -> None:
+    """Keep a session listed whose key Django changed; else nobody could end it."""
+    UserSession.objects.filter(session_key=old_key).update(session_key=new_key)

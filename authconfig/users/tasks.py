@@ -1,0 +1,12 @@
+"""TODO docstring of authconfig.users.changes.tasks"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from authconfig.users import audit
+
+
+@shared_task
+def forget_old_events() -> None:
+    audit.forget_old()

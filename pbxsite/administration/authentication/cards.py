@@ -1,0 +1,279 @@
+"""The settings page's cards: which field stands where, folded or open, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+from django.conf import settings
+from django.forms import BoundField
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import AuthenticationType, Method
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.policy import TABLE, uses
+from authconfig.sections import (
+    CLIENTS_OF_FIELD,
+    FIELDS,
+    HELP_OF_TYPE,
+    MYAPPS_ONLY_TYPES,
+    SECRETS,
+    SECTIONS,
+    Section,
+)
+from authconfig.settings_form import CERTIFICATE_FIELDS, MODEL_FIELDS, SettingsForm
+from pbxsite.administration.authentication import summary
+
+MYAPPS_ONLY = _("(myApps only)")
+MYAPPS_AND_MYPBX = _("(myApps and myPBX)")
+# Sections and fields that only one method needs.
+METHOD_OF_SECTION = {"netlogon": Method.NETLOGON, "oauth2": Method.OAUTH2}
+METHOD_OF_FIELD = {
+    "oauth2_provider_name": Method.OAUTH2,
+    "oauth2_domain": Method.OAUTH2,
+}
+# Templates of fields that are more than a label and an input.
+OWN_TEMPLATES = {
+    "two_factor": "two_factor",
+    "authentication_type": "types",
+    "factor_required": "factor_required",
+    "password_changes_forbidden": "switch",
+}
+FOLDER = "admin/authconfig/authenticationsettings"
+INTRODUCTIONS = {
+    "email": _(
+        "The e-mail account that the PBX sends with: verification e-mails for"
+        " two-factor authentication, and e-mails from the voicemail object."
+    ),
+    "netlogon": _("Where Windows passwords are checked."),
+    "oauth2": _("Where users log in with OpenID/OAuth2."),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    entered: str | Promise
+    before: str
+    after: str
+
+
+EXAMPLES = {
+    "oauth2_domain": (
+        Example(_("Nothing entered"), "user@example.com", "user@example.com"),
+        Example("example.com", "user@example.com", "user"),
+    ),
+    "pbx_domain": (Example("example.com", "user@example.com", "user"),),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    field: BoundField
+    mark: str | Promise = ""
+    suggestion: str = ""
+    warning: str = ""
+    examples: tuple[Example, ...] = ()
+    certificates: tuple[str, ...] = ()
+
+    @property
+    def is_secret(self) -> bool:
+        return self.field.name in SECRETS
+
+    @property
+    def template(self) -> str:
+        return f"{FOLDER}/{OWN_TEMPLATES.get(self.field.name, 'row')}.html"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Fields that are folded away while they hold nothing that matters."""
+
+    rows: list[Row]
+    is_open: bool
+    method: str = ""
+    is_used: bool = True
+
+    @property
+    def contents(self) -> str:
+        return ", ".join(str(row.field.label) for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Card:
+    section: Section
+    summary: str
+    introduction: str | Promise
+    rows: list[Row]
+    of_method: Fold | None
+    more: Fold | None
+    method: str
+    is_used: bool
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class TypeOption:
+    value: str
+    label: str | Promise
+    help: str | Promise
+    mark: str | Promise
+    is_chosen: bool
+    methods: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What has to be so before two-factor authentication can be switched on."""
+
+    text: str | Promise
+    link: str
+    is_met: bool
+
+
+def name_of(key: str) -> str:
+    """The label, with its section where two fields have the same one."""
+    labels = [str(MODEL_FIELDS[name].verbose_name) for name in FIELDS]
+    label = str(MODEL_FIELDS[key].verbose_name)
+    if labels.count(label) == 1:
+        return label
+    section = next(section for section in SECTIONS if key in section.all_fields)
+    return f"{label} ({section.title})"
+
+
+def conditions(form: SettingsForm, row: AuthenticationSettings) -> list[Condition]:
+    return [
+        Condition(
+            _("The SMTP server has accepted a test e-mail with this account."),
+            "#send-test",
+            bool(row.smtp_server) and form.outside.account_was_accepted(row),
+        ),
+        Condition(
+            _("The verification link is entered."),
+            f"#{form['verification_link'].id_for_label}",
+            bool(row.verification_link),
+        ),
+    ]
+
+
+def cards(form: SettingsForm) -> list[Card]:
+    return [_card(form, section) for section in SECTIONS]
+
+
+def type_options(form: SettingsForm) -> list[TypeOption]:
+    chosen = form["authentication_type"].value()
+    return [
+        TypeOption(
+            value=kind.value,
+            label=kind.label,
+            help=HELP_OF_TYPE[kind],
+            mark=MYAPPS_ONLY if kind in MYAPPS_ONLY_TYPES else "",
+            is_chosen=chosen == kind,
+            methods=" ".join(_methods_of(kind)),
+        )
+        for kind in AuthenticationType
+    ]
+
+
+def _methods_of(kind: AuthenticationType) -> list[str]:
+    used = {method for methods in TABLE[kind].values() for method in methods}
+    return sorted(used)
+
+
+def _card(form: SettingsForm, section: Section) -> Card:
+    method = METHOD_OF_SECTION.get(section.key)
+    is_used = method is None or _is_used(form, method)
+    own = [name for name in section.fields if name not in METHOD_OF_FIELD]
+    of_method = [name for name in section.fields if name in METHOD_OF_FIELD]
+    return Card(
+        section=section,
+        summary=summary.SENTENCES[section.key](form.stored),
+        introduction=INTRODUCTIONS.get(section.key, ""),
+        rows=_rows(form, own),
+        of_method=_method_fold(form, of_method),
+        more=_more(form, section.more),
+        method=method or "",
+        is_used=is_used,
+        is_open=is_used or _has_errors(form, section.all_fields),
+    )
+
+
+def _method_fold(form: SettingsForm, names: list[str]) -> Fold | None:
+    if not names:
+        return None
+    method = METHOD_OF_FIELD[names[0]]
+    is_used = _is_used(form, method)
+    is_open = is_used or _has_errors(form, names)
+    return Fold(_rows(form, names), is_open, method, is_used)
+
+
+def _more(form: SettingsForm, names: tuple[str, ...]) -> Fold | None:
+    if not names:
+        return None
+    is_open = _has_errors(form, names) or not _are_default(form, names)
+    return Fold(_rows(form, names), is_open)
+
+
+def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
+    return [
+        Row(
+            form[name],
+            _mark(name),
+            _own_link() if name == "verification_link" else "",
+            _stale_link(form) if name == "verification_link" else "",
+            EXAMPLES.get(name, ()),
+            tuple(_certificates_in(form, name)),
+        )
+        for name in names
+    ]
+
+
+def _mark(name: str) -> str | Promise:
+    clients = CLIENTS_OF_FIELD.get(name)
+    if clients is None:
+        return ""
+    return MYAPPS_ONLY if clients == (Kind.MYAPPS,) else MYAPPS_AND_MYPBX
+
+
+def _own_link() -> str:
+    """The site's own address serves the links, unless a proxy gives it another."""
+    return f"{settings.SITE_URL}{reverse('verification:link')}"
+
+
+def _stale_link(form: SettingsForm) -> str:
+    return summary.stale_link(form.stored.verification_link, settings.SITE_URL)
+
+
+def _is_used(form: SettingsForm, method: Method) -> bool:
+    """By what is chosen on the screen, which a refused form shows again."""
+    chosen = form["authentication_type"].value()
+    known = chosen in AuthenticationType.values
+    rules = AuthenticationSettings(authentication_type=chosen) if known else form.stored
+    return uses(rules, method)
+
+
+def _has_errors(form: SettingsForm, names: Iterable[str]) -> bool:
+    return form.is_bound and any(name in form.errors for name in names)
+
+
+def _are_default(form: SettingsForm, names: Iterable[str]) -> bool:
+    return all(
+        getattr(form.stored, name) == MODEL_FIELDS[name].get_default() for name in names
+    )
+
+
+def _certificates_in(form: SettingsForm, name: str) -> Iterator[str]:
+    """Say whose the stored certificates are and when they end."""
+    pem = getattr(form.stored, name)
+    if name not in CERTIFICATE_FIELDS or not pem:
+        return
+    for certificate in x509.load_pem_x509_certificates(pem.encode()):
+        yield gettext("%(subject)s, valid until %(date)s") % {
+            "subject": certificate.subject.rfc4514_string(),
+            "date": date_format(certificate.not_valid_after_utc),
+        }

@@ -1,0 +1,50 @@
+"""The settings form as the page and the command line use it: composed of both apps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from authconfig import lockout
+from authconfig.choices import Event, Origin
+from authconfig.models import AuthenticationSettings
+from authconfig.settings_form import OutsideFacts, SettingsForm
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from verification.mail.account import account_of, was_accepted
+
+
+def account_was_accepted(row: AuthenticationSettings) -> bool:
+    return was_accepted(account_of(row))
+
+
+def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
+    """Return what the form asks of the rest of the site, for this administrator."""
+    return OutsideFacts(
+        account_was_accepted=account_was_accepted,
+        lockout=lambda old, new: lockout.refusal(old, new, administrator),
+    )
+
+
+def save(
+    form: SettingsForm, *, actor: PbxUser | None, origin: Origin = audit.NOWHERE
+) -> list[str]:
+    """Save a valid form with its audit events; return the changed keys."""
+    changes = list(form.changes())
+    with transaction.atomic():
+        form.save()
+        for key, old, new in changes:
+            audit.record(
+                Event.SETTING_CHANGED,
+                user=None,
+                actor=actor,
+                origin=origin,
+                detail=f"{key}: {_shortened(old)} → {_shortened(new)}",
+            )
+    return [key for key, _old, _new in changes]
+
+
+def _shortened(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return f"“{text[:200]}…”" if len(text) > 200 else f"“{text}”"

@@ -1,0 +1,313 @@
+"""What the settings mean, in sentences; pure: no request, no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.policy import methods_for, needs_approval, requires_factor, uses
+from authconfig.settings_form import ACCOUNT_FIELDS
+from authconfig.validators import is_loopback
+
+Methods = tuple[Method, ...]
+Words = str | Promise
+
+MYAPPS_HELD: dict[Methods, Words] = {
+    (Method.PASSWORD,): gettext_lazy(
+        "Users log in to myApps with their PBX password and confirm by e-mail"
+    ),
+    (Method.NETLOGON,): gettext_lazy(
+        "Users log in to myApps with their Windows password and confirm by e-mail"
+    ),
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
+        "Users log in to myApps with their PBX or Windows password and confirm by"
+        " e-mail"
+    ),
+    (Method.OAUTH2,): gettext_lazy(
+        "Users log in to myApps with OAuth2 and confirm by e-mail"
+    ),
+    (Method.PASSWORD, Method.OAUTH2): gettext_lazy(
+        "Users log in to myApps with their PBX password or with OAuth2 and confirm by"
+        " e-mail"
+    ),
+}
+MYAPPS_DIRECT: dict[Methods, Words] = {
+    (Method.PASSWORD,): gettext_lazy(
+        "Users log in to myApps with their PBX password only"
+    ),
+    (Method.NETLOGON,): gettext_lazy(
+        "Users log in to myApps with their Windows password only"
+    ),
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
+        "Users log in to myApps with their PBX or Windows password"
+    ),
+    (Method.OAUTH2,): gettext_lazy("Users log in to myApps with OAuth2 only"),
+    (Method.PASSWORD, Method.OAUTH2): gettext_lazy(
+        "Users log in to myApps with their PBX password or with OAuth2"
+    ),
+}
+MYPBX: dict[Methods, Words] = {
+    (Method.PASSWORD,): gettext_lazy("myPBX users with their PBX password only"),
+    (Method.NETLOGON,): gettext_lazy("myPBX users with their Windows password only"),
+    (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
+        "myPBX users with their PBX or Windows password"
+    ),
+    (): gettext_lazy("nobody can log in to myPBX"),
+}
+GAINED: dict[Method, Words] = {
+    Method.PASSWORD: gettext_lazy(
+        "%(client)s users can log in with their PBX password."
+    ),
+    Method.NETLOGON: gettext_lazy(
+        "%(client)s users can log in with their Windows password."
+    ),
+    Method.OAUTH2: gettext_lazy("%(client)s users can log in with OAuth2."),
+}
+LOST: dict[Method, Words] = {
+    Method.PASSWORD: gettext_lazy(
+        "%(client)s users can no longer log in with their PBX password."
+    ),
+    Method.NETLOGON: gettext_lazy(
+        "%(client)s users can no longer log in with their Windows password."
+    ),
+    Method.OAUTH2: gettext_lazy("%(client)s users can no longer log in with OAuth2."),
+}
+SMTP_SECURITY: dict[str, Words] = {
+    SmtpSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
+    SmtpSecurity.TLS: gettext_lazy("encrypted with TLS"),
+    SmtpSecurity.NONE: gettext_lazy("not encrypted"),
+}
+NETLOGON_SECURITY: dict[str, Words] = {
+    NetlogonSecurity.TLS: gettext_lazy("encrypted with TLS"),
+    NetlogonSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
+    NetlogonSecurity.NONE: gettext_lazy("not encrypted, on this machine"),
+}
+LOST_SECRET: dict[str, Words] = {
+    "smtp_password": gettext_lazy(
+        "The stored password was given for another server, security or user name: it"
+        " is removed. Enter the password again."
+    ),
+    "netlogon_bind_password": gettext_lazy(
+        "The stored password of the service account was given for another domain,"
+        " controller or account: it is removed. Enter it again."
+    ),
+    "oauth2_client_secret": gettext_lazy(
+        "The stored client secret was given for another provider or client: it is"
+        " removed. Enter the secret again."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sentences tell of the users."""
+
+    users_without_email: int = 0
+    users_without_factor: int = 0
+
+
+def authentication(rules: AuthenticationSettings) -> str:
+    table = MYAPPS_HELD if needs_approval(rules, Kind.MYAPPS) else MYAPPS_DIRECT
+    return _("%(myapps)s; %(mypbx)s.") % {
+        "myapps": table[methods_for(rules, Kind.MYAPPS)],
+        "mypbx": MYPBX[methods_for(rules, Kind.MYPBX)],
+    }
+
+
+def email(account: AuthenticationSettings) -> str:
+    if not (account.smtp_server and account.smtp_email_address):
+        return _("No e-mail account is set up, so no e-mail can be sent.")
+    return _("E-mails go out through %(server)s, %(security)s, from %(sender)s.") % {
+        "server": _place(account.smtp_server, account.smtp_port),
+        "security": SMTP_SECURITY[account.smtp_security],
+        "sender": account.smtp_email_address,
+    }
+
+
+def netlogon(directory: AuthenticationSettings) -> str:
+    if not uses(directory, Method.NETLOGON):
+        return _("Not used by the present authentication type.")
+    if not directory.netlogon_domain:
+        return _("No Windows domain is entered yet.")
+    return _("Windows passwords are checked by %(where)s, %(security)s.") % {
+        "where": directory.netlogon_servers
+        or _("the controllers of %(domain)s") % {"domain": directory.netlogon_domain},
+        "security": NETLOGON_SECURITY[directory.netlogon_security],
+    }
+
+
+def oauth2(provider: AuthenticationSettings) -> str:
+    if not uses(provider, Method.OAUTH2):
+        return _("Not used by the present authentication type.")
+    if not provider.oauth2_well_known_url:
+        return _("No provider is entered yet.")
+    return _(
+        "Users log in with “%(name)s” at %(host)s; its claim %(claim)s says who they"
+        " are."
+    ) % {
+        "name": provider.oauth2_provider_name,
+        "host": host_of(provider.oauth2_well_known_url),
+        "claim": provider.oauth2_upn_claim,
+    }
+
+
+SENTENCES = {
+    "authentication": authentication,
+    "email": email,
+    "netlogon": netlogon,
+    "oauth2": oauth2,
+}
+
+
+def consequences(
+    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+) -> dict[str, list[str]]:
+    """Return, for each section, what saving changes for whom."""
+    return {
+        "authentication": [
+            *_method_changes(old, new),
+            *_approval_change(old, new, facts),
+            *_factor_change(old, new, facts),
+        ],
+        "email": list(_email_changes(old, new)),
+        "netlogon": list(_section_change(old, new, "netlogon", Method.NETLOGON)),
+        "oauth2": list(_section_change(old, new, "oauth2", Method.OAUTH2)),
+    }
+
+
+def without_email(count: int) -> str:
+    """Say what two-factor authentication means to users without an address."""
+    return ngettext(
+        "%(count)s user has no e-mail address and could not log in.",
+        "%(count)s users have no e-mail address and could not log in.",
+        count,
+    ) % {"count": count}
+
+
+def without_factor(count: int) -> str:
+    """Say what the requirement of a factor means to users who have none."""
+    return ngettext(
+        "%(count)s user has neither yet, and has to set one up with the next page.",
+        "%(count)s users have neither yet, and have to set one up with the next page.",
+        count,
+    ) % {"count": count}
+
+
+def never_approved(count: int) -> str:
+    """Name the sessions that were there before two-factor was switched on."""
+    return ngettext(
+        "End the %(count)s other myApps session that nobody approved",
+        "End the %(count)s other myApps sessions that nobody approved",
+        count,
+    ) % {"count": count}
+
+
+def sessions_ended(count: int) -> str:
+    return ngettext(
+        "%(count)d session that nobody approved was ended.",
+        "%(count)d sessions that nobody approved were ended.",
+        count,
+    ) % {"count": count}
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).hostname or url
+
+
+def stale_link(link: str, site_url: str) -> str:
+    """Say that the link leads past this site, as after a start on another port.
+
+    Of another host nothing is known: a proxy may lead from there to here.
+    """
+    to, here = urlsplit(link), urlsplit(site_url)
+    both = is_loopback(to.hostname or "") and is_loopback(here.hostname or "")
+    if not both or to.port == here.port:
+        return ""
+    return _(
+        "The verification link leads to port %(old)s, but this site answers on port"
+        " %(new)s: correct the link, or nobody can open it."
+    ) % {"old": to.port or 80, "new": here.port or 80}
+
+
+def _place(server: str, port: int) -> str:
+    return f"[{server}]:{port}" if ":" in server else f"{server}:{port}"
+
+
+def _method_changes(
+    old: AuthenticationSettings, new: AuthenticationSettings
+) -> Iterator[str]:
+    closed = [c for c in Kind if methods_for(old, c) and not methods_for(new, c)]
+    for client in closed:
+        yield _("%(client)s users can no longer log in.") % {"client": client.label}
+    rest = [client for client in Kind if client not in closed]
+    for method in GAINED:
+        for words, before, after in ((LOST, old, new), (GAINED, new, old)):
+            touched = [
+                client.label
+                for client in rest
+                if method in methods_for(before, client)
+                and method not in methods_for(after, client)
+            ]
+            if touched:
+                yield words[method] % {"client": _both(touched)}
+
+
+def _both(clients: list[str]) -> str:
+    if len(clients) == 1:
+        return clients[0]
+    return _("%(one)s and %(other)s") % {"one": clients[0], "other": clients[1]}
+
+
+def _approval_change(
+    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+) -> Iterator[str]:
+    if old.two_factor == new.two_factor:
+        return
+    if not new.two_factor:
+        yield _("Logins to myApps no longer have to be approved.")
+        return
+    yield _(
+        "Each login to myApps has to be approved, by the link in an e-mail or in an"
+        " existing session. Who is signed in stays signed in."
+    )
+    if facts.users_without_email:
+        yield without_email(facts.users_without_email)
+
+
+def _factor_change(
+    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+) -> Iterator[str]:
+    before, after = (requires_factor(rules, Kind.MYAPPS) for rules in (old, new))
+    if before and not after:
+        yield _("Users need no passkey or authenticator app any more.")
+    if after and not before:
+        yield _("Users of myApps need a passkey or an authenticator app.")
+        if facts.users_without_factor:
+            yield without_factor(facts.users_without_factor)
+
+
+def _email_changes(
+    old: AuthenticationSettings, new: AuthenticationSettings
+) -> Iterator[str]:
+    moved = any(getattr(old, name) != getattr(new, name) for name in ACCOUNT_FIELDS)
+    if moved:
+        yield email(new)
+    if old.verification_link != new.verification_link and new.verification_link:
+        yield _("Links in new e-mails lead to %(host)s.") % {
+            "host": host_of(new.verification_link)
+        }
+
+
+def _section_change(
+    old: AuthenticationSettings, new: AuthenticationSettings, key: str, method: Method
+) -> Iterator[str]:
+    if uses(new, method) and SENTENCES[key](old) != SENTENCES[key](new):
+        yield SENTENCES[key](new)

@@ -1,0 +1,175 @@
+"""The admin's front page: in words, whether people can log in, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from authconfig.choices import Event
+from authconfig.clients.choices import Kind
+from authconfig.counts import bounded_count
+from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.policy import needs_approval
+from authconfig.sections import SETTINGS_PAGE
+from authconfig.users.changes import count_without_email
+from authconfig.users.models import AuditEvent
+from pbxsite.administration.authentication import summary
+from pbxsite.administration.queue.report import Report, report
+from verification.mail.operation.operators import is_operator
+from verification.mail.operation.overview import MailTimes
+from verification.sessions.persistence import live_sessions
+
+MAILS = "mail_outgoingemail"
+AUDIT = "users_auditevent"
+SESSIONS = "usersessions_usersession"
+LOGIN_EVENTS = (Event.LOGIN, Event.LOGIN_FAILED, Event.LOGIN_REJECTED)
+
+
+@dataclass(frozen=True)
+class Card:
+    """`state` is "good", "bad" or "plain"; the link is there for who may follow it."""
+
+    title: str
+    state: str
+    sentence: str
+    details: tuple[str, ...]
+    link: str
+    link_words: str
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Give the theme's front page its cards."""
+    return context | {"cards": list(_cards(request))}
+
+
+def _cards(request: HttpRequest) -> Iterator[Card]:
+    if _may(request, "authconfig.change_authenticationsettings"):
+        yield _policy_card(current_settings())
+    if is_operator(request) or _may(request, "mail.view_outgoingemail"):
+        yield _mail_card(report(), operates=is_operator(request))
+    if _may(request, "users.view_auditevent"):
+        yield _login_card()
+    if _may(request, "usersessions.view_usersession"):
+        yield _session_card()
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    return request.user.has_perm(permission)
+
+
+def _policy_card(rules: AuthenticationSettings) -> Card:
+    held = needs_approval(rules, Kind.MYAPPS)
+    return Card(
+        _("Who may log in"),
+        "good" if held else "plain",
+        summary.authentication(rules),
+        tuple(_policy_details(held=held)),
+        reverse(SETTINGS_PAGE),
+        _("Authentication"),
+    )
+
+
+def _policy_details(*, held: bool) -> Iterator[str]:
+    if not held:
+        yield _("Two-factor authentication is off: a password alone is enough.")
+        return
+    yield _("Two-factor authentication is on.")
+    if count := count_without_email():
+        yield summary.without_email(count)
+
+
+def _mail_card(found: Report, *, operates: bool) -> Card:
+    first, *others = [finding.sentence for finding in found.findings] or [""]
+    return Card(
+        _("Verification e-mails"),
+        "bad" if first else "good",
+        first or _mail_sentence(found.times),
+        (*others, *_mail_details(found)),
+        reverse("queue") if operates else _list(MAILS),
+        _("E-mail queue") if operates else _("Outgoing e-mails"),
+    )
+
+
+def _mail_sentence(times: MailTimes) -> str:
+    if not times.count:
+        return _("Nothing waits, and none was needed in the last hour.")
+    return ngettext(
+        "%(count)d was sent in the last hour.",
+        "%(count)d were sent in the last hour.",
+        times.count,
+    ) % {"count": times.count}
+
+
+def _mail_details(found: Report) -> Iterator[str]:
+    times = found.times
+    if times.count:
+        yield _("Half of them within %(median)s s, 95 %% within %(p95)s s.") % {
+            "median": number_format(times.median_seconds, 1),
+            "p95": number_format(times.p95_seconds, 1),
+        }
+    if found.due:
+        yield ngettext("%(count)d is due now.", "%(count)d are due now.", found.due) % {
+            "count": found.due
+        }
+
+
+def _login_card() -> Card:
+    since = timezone.now() - timedelta(days=1)
+    events = AuditEvent.objects.filter(at__gt=since, event__in=LOGIN_EVENTS)
+    counted = events.order_by().values_list("event").annotate(Count("pk"))
+    counts = dict(counted)
+    rejected = counts.get(Event.LOGIN_REJECTED, 0)
+    return Card(
+        _("Logins of the last 24 hours"),
+        "bad" if rejected else "plain",
+        ngettext(
+            "%(count)d login succeeded.",
+            "%(count)d logins succeeded.",
+            counts.get(Event.LOGIN, 0),
+        )
+        % {"count": counts.get(Event.LOGIN, 0)},
+        tuple(_login_details(counts.get(Event.LOGIN_FAILED, 0), rejected)),
+        f"{_list(AUDIT)}?event__exact={Event.LOGIN_REJECTED}"
+        if rejected
+        else _list(AUDIT),
+        _("Audit log"),
+    )
+
+
+def _login_details(failed: int, rejected: int) -> Iterator[str]:
+    if failed:
+        yield ngettext("%(count)d failed.", "%(count)d failed.", failed) % {
+            "count": failed
+        }
+    if rejected:
+        yield ngettext(
+            "%(count)d was rejected by its user: somebody knows the password.",
+            "%(count)d were rejected by their users: somebody knows the passwords.",
+            rejected,
+        ) % {"count": rejected}
+
+
+def _session_card() -> Card:
+    count = bounded_count(live_sessions())
+    return Card(
+        _("Signed in now"),
+        "plain",
+        ngettext("%(count)s session.", "%(count)s sessions.", count) % {"count": count},
+        (),
+        _list(SESSIONS),
+        _("Signed-in sessions"),
+    )
+
+
+def _list(model: str) -> str:
+    return reverse(f"admin:{model}_changelist")

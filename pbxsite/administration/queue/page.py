@@ -1,0 +1,187 @@
+"""The operators' page of the admin: do e-mails go out, and if not, why?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from pbxsite.administration.lists import CONFIRMED
+from pbxsite.administration.queue.charts import chart
+from pbxsite.administration.queue.mails import operator_of
+from pbxsite.administration.queue.report import Report, report
+from verification.mail.choices import MailState, Part
+from verification.mail.operation import actions
+from verification.mail.operation.operators import is_operator
+from verification.mail.operation.overview import Group, ended, group_of
+from verification.sessions.factors import is_missing
+
+View = Callable[..., HttpResponse]
+GROUP = "group"
+
+
+def operators(view: View) -> View:
+    """Serve it inside the admin, to whoever may operate the queue."""
+
+    @never_cache
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not is_operator(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    guarded: View = admin.site.admin_view(checked)
+    return guarded
+
+
+@operators
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    context = admin.site.each_context(request) | _context(report())
+    return TemplateResponse(
+        request, "admin/queue/page.html", context | {"title": _("E-mail queue")}
+    )
+
+
+@operators
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """The page's changing part alone, which its script asks for again and again."""
+    return TemplateResponse(request, "admin/queue/live.html", _context(report()))
+
+
+def _context(found: Report) -> dict[str, Any]:
+    mails = reverse("admin:mail_outgoingemail_changelist")
+    states = [
+        (state, state.label, found.mails[state], f"{mails}?state__exact={state}")
+        for state in MailState
+    ]
+    return {
+        "report": found,
+        "states": states,
+        "charts": [
+            (_("The last hour, by the minute"), chart(found.hour)),
+            (_("The last day, by the quarter of an hour"), chart(found.day)),
+        ],
+        "workers": [s for s in found.speakers if s.kind == Part.WORKER],
+        "schedulers": [s for s in found.speakers if s.kind == Part.SCHEDULER],
+        "mails_url": mails,
+    }
+
+
+@operators
+@require_POST
+def act(request: HttpRequest) -> HttpResponse:
+    """Ask first; the answer is a second POST."""
+    perform, question, rows = _chosen(request)
+    if perform is None:
+        messages.error(request, _("This is over by now; nothing was done."))
+    elif CONFIRMED not in request.POST:
+        return _asked(request, question, rows)
+    else:
+        perform(request)
+    return redirect("queue")
+
+
+def _asked(request: HttpRequest, question: str, rows: list[str]) -> HttpResponse:
+    context = admin.site.each_context(request) | {
+        "title": question,
+        "rows": rows,
+        "action": request.POST.get("action", ""),
+        "chosen": request.POST.getlist(GROUP),
+        "checkbox_name": GROUP,
+        "confirmed_name": CONFIRMED,
+        "back_url": reverse("queue"),
+    }
+    return TemplateResponse(request, "admin/confirm_action.html", context)
+
+
+Perform = Callable[[HttpRequest], None]
+
+
+def _chosen(request: HttpRequest) -> tuple[Perform | None, str, list[str]]:
+    """Return what to do, the question before it, and what it concerns."""
+    action = request.POST.get("action", "")
+    if action == "pause":
+        return _pause, _("Pause the sending of all e-mails?"), [_pause_words()]
+    if action == "resume":
+        return _resume, _("Go on sending e-mails?"), [_("What waits goes out at once.")]
+    if group := group_of(request.POST.get(GROUP, "")):
+        return _retry(group), _("Queue all these e-mails again?"), _group_words(group)
+    return None, "", []
+
+
+def _pause_words() -> str:
+    return _(
+        "No e-mail goes out until somebody goes on: whoever needs a verification"
+        " e-mail cannot log in."
+    )
+
+
+def _group_words(group: Group) -> list[str]:
+    count = group.mails().retryable().count()
+    words = ngettext("%(n)d e-mail goes out.", "%(n)d e-mails go out.", count)
+    rows = [words % {"n": count}]
+    if group.state == MailState.UNKNOWN:
+        rows.append(_("They may be there already, and then arrive twice."))
+    if left := group.mails().count() - count:
+        words = ngettext(
+            "%(n)d stays as it is: its login is over, or its user has to ask for it.",
+            "%(n)d stay as they are: their logins are over, or their users have to"
+            " ask for them.",
+            left,
+        )
+        rows.append(words % {"n": left})
+    return rows
+
+
+def _pause(request: HttpRequest) -> None:
+    actions.pause(operator_of(request))
+    messages.warning(request, _("Sending is paused."))
+
+
+def _resume(request: HttpRequest) -> None:
+    actions.resume(operator_of(request))
+    messages.success(request, _("Sending goes on."))
+
+
+def _retry(group: Group) -> Perform:
+    def perform(request: HttpRequest) -> None:
+        count = actions.retry(group.mails(), operator_of(request))
+        ended.forget()
+        text = ngettext("%(n)d e-mail queued.", "%(n)d e-mails queued.", count)
+        messages.success(request, text % {"n": count})
+
+    return perform
+
+
+@login_not_required
+@never_cache
+@require_safe
+def allowed(request: HttpRequest) -> HttpResponse:
+    """Answer a proxy that guards other operators' tools with this site's login."""
+    if is_missing(request):
+        # With 401 the proxy would lead to the login, and that back to the proxy.
+        return HttpResponse(status=403)
+    may = admin.site.has_permission(request) and is_operator(request)
+    return HttpResponse(status=204 if may else 401)
+
+
+urlpatterns = [
+    path("admin/queue/", page, name="queue"),
+    path("admin/queue/live/", live, name="queue_live"),
+    path("admin/queue/act/", act, name="queue_act"),
+    path("operators/allowed/", allowed, name="operators_allowed"),
+]

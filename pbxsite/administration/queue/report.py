@@ -1,0 +1,271 @@
+"""How the outgoing queue and all that it needs are: computed once, shown everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from authconfig.choices import Dependency
+from authconfig.models import current_settings
+from authconfig.sections import SETTINGS_PAGE
+from pbxsite.administration.queue.servers import Server, servers
+from pbxsite.broker import Broker, broker
+from verification.mail.choices import MailState, Part
+from verification.mail.models import Heartbeat, SendingPause
+from verification.mail.operation import actions, heartbeat
+from verification.mail.operation.outcomes import remedy
+from verification.mail.operation.overview import (
+    FAILURES,
+    Counts,
+    Failures,
+    MailTimes,
+    Overview,
+    failures,
+    mail_times,
+    overview,
+)
+
+# A worker takes a mail up at once; after this nobody seems to be there.
+TAKEN_UP_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """What was over in one stretch of a chart."""
+
+    at: datetime
+    sent: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    key: str
+    state: str
+    stage: str
+    code: int | None
+    count: int
+    words: str
+    remedy: str
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A worker or the scheduler, by its last words."""
+
+    name: str
+    kind: str
+    version: str
+    slots: int
+    work: str
+    started_at: datetime
+    seen_seconds: float
+    is_silent: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, in a sentence, and where to mend it."""
+
+    sentence: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that operators need; times are seconds, bins begin at their `at`."""
+
+    at: datetime
+    findings: list[Finding]
+    mails: dict[str, int]
+    due: int
+    oldest_due_seconds: float | None
+    last_sent_at: datetime | None
+    last_failure: str
+    failed_lately: bool
+    times: MailTimes
+    paused_since: datetime | None
+    paused_by: str
+    hour: list[Bin]
+    day: list[Bin]
+    failures: list[FailureGroup]
+    speakers: list[Speaker]
+    broker: Broker
+    servers: list[Server]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def report() -> Report:
+    settings, found, now = current_settings(), overview(), timezone.now()
+    pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
+    needed = servers(settings)
+    return Report(
+        at=now,
+        findings=list(_findings(found, pause, speakers, asked, needed)),
+        mails=found.mails,
+        due=found.due,
+        oldest_due_seconds=found.oldest_due_seconds,
+        last_sent_at=found.last_sent_at,
+        last_failure=found.last_failure,
+        failed_lately=found.failed_lately,
+        times=mail_times(),
+        paused_since=pause.since if pause else None,
+        paused_by=str(pause.actor or "") if pause else "",
+        hour=bins(found.ended, now, count=60, minutes=1),
+        day=bins(found.ended, now, count=97, minutes=15),
+        failures=[_failure_group(each) for each in failures()],
+        speakers=speakers,
+        broker=asked,
+        servers=needed,
+    )
+
+
+def bins(counts: Counts, now: datetime, *, count: int, minutes: int) -> list[Bin]:
+    """Add the minutes up to stretches, of which the last one is still under way."""
+    length = minutes * 60
+    first = int(now.timestamp()) // length - count + 1
+    sent, failed = [0] * count, [0] * count
+    for (minute, state), number in counts.items():
+        place = int(minute.timestamp()) // length - first
+        if 0 <= place < count:
+            sent[place] += number if state == MailState.SENT else 0
+            failed[place] += number if state in FAILURES else 0
+    return [
+        Bin(datetime.fromtimestamp((first + place) * length, UTC), *both)
+        for place, both in enumerate(zip(sent, failed, strict=True))
+    ]
+
+
+def _failure_group(found: Failures) -> FailureGroup:
+    group = found.group
+    return FailureGroup(
+        key=group.key,
+        state=group.state,
+        stage=group.stage,
+        code=group.code,
+        count=found.count,
+        words=found.words,
+        remedy=remedy(group.stage, group.code, group.fault, found.words),
+        last_at=found.last_at,
+    )
+
+
+def _speakers(now: datetime) -> list[Speaker]:
+    return [
+        Speaker(
+            name=row.name,
+            kind=row.kind,
+            version=row.version,
+            slots=row.slots,
+            work=row.work,
+            started_at=row.started_at,
+            seen_seconds=(now - row.seen_at).total_seconds(),
+            is_silent=now - row.seen_at > heartbeat.SILENCE,
+        )
+        for row in Heartbeat.objects.all()
+    ]
+
+
+def _findings(
+    found: Overview,
+    pause: SendingPause | None,
+    speakers: list[Speaker],
+    asked: Broker,
+    needed: Iterable[Server],
+) -> Iterator[Finding]:
+    if pause:
+        yield Finding(paused_words(), reverse("queue"))
+    yield from _engine_findings(found, speakers, asked, is_paused=bool(pause))
+    down = [server for server in needed if server.is_up is False]
+    for server in down:
+        yield Finding(_down_words(server), reverse(SETTINGS_PAGE))
+    if found.failed_lately and Dependency.SMTP not in {each.kind for each in down}:
+        words = _("The mail server refuses e-mails: %(words)s")
+        yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS_PAGE))
+
+
+def _engine_findings(
+    found: Overview, speakers: list[Speaker], asked: Broker, *, is_paused: bool
+) -> Iterator[Finding]:
+    """The causes first, then how long somebody has been waiting for his mail."""
+    queue = reverse("queue")
+    causes = list(_silence(speakers))
+    if not asked.is_up:
+        causes.insert(0, _broker_words())
+    yield from (Finding(sentence, queue) for sentence in causes)
+    waited = found.oldest_due_seconds
+    if waited and waited > TAKEN_UP_WITHIN.total_seconds() and not is_paused:
+        seconds = number_format(waited, 0)
+        words = _waiting_words(found, is_explained=bool(causes))
+        yield Finding(words % {"seconds": seconds}, queue)
+
+
+def _broker_words() -> str:
+    return _(
+        "The broker (Redis) does not answer: workers hear of new e-mails late or not"
+        " at all. No e-mail is lost."
+    )
+
+
+def _waiting_words(found: Overview, *, is_explained: bool) -> str:
+    if is_explained:
+        return _("The oldest e-mail that is due has been waiting for %(seconds)s s.")
+    sent = found.last_sent_at
+    if sent and timezone.now() - sent < TAKEN_UP_WITHIN:
+        return _(
+            "More e-mails are due than workers send at a time; the oldest has been"
+            " waiting for %(seconds)s seconds. More workers would send faster."
+        )
+    return _(
+        "An e-mail has been waiting for %(seconds)s seconds, and nobody has taken it"
+        " up. Look whether the Celery worker is running."
+    )
+
+
+def _silence(speakers: list[Speaker]) -> Iterator[str]:
+    speaking = {each.kind for each in speakers if not each.is_silent}
+    if Part.WORKER not in speaking:
+        yield _(
+            "No Celery worker has reported in the last minute, so e-mails wait. Look"
+            " whether a worker is running."
+        )
+    elif Part.SCHEDULER not in speaking:
+        yield _(
+            "The scheduler (beat) has not reported in the last minute, so tries that"
+            " failed are not repeated. Look whether beat and Redis are running."
+        )
+
+
+def paused_words() -> str:
+    return _(
+        "Sending is paused: no e-mail goes out, verification e-mails neither, so"
+        " nobody who needs one can log in."
+    )
+
+
+DOWN = {
+    Dependency.SMTP: gettext_lazy(
+        "The SMTP server %(name)s does not take e-mails: %(words)s"
+    ),
+    Dependency.CONTROLLER: gettext_lazy(
+        "The domain controller %(name)s does not answer: %(words)s"
+    ),
+    Dependency.PROVIDER: gettext_lazy(
+        "The OpenID provider %(name)s does not answer: %(words)s"
+    ),
+}
+
+
+def _down_words(server: Server) -> str:
+    return str(DOWN[server.kind]) % {"name": server.name, "words": server.words}

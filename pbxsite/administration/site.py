@@ -1,0 +1,73 @@
+"""The admin site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.views import logout
+from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from unfold.sites import UnfoldAdminSite
+
+from authconfig.clients.destinations import ACCOUNT
+from authconfig.clients.kinds import is_myapps
+from verification.mail.operation.operators import is_operator_alone
+
+
+class PbxAdminSite(UnfoldAdminSite):
+    """The admin: for myApps sessions, whose login went through the whole policy."""
+
+    index_title = _("Overview")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return bool(super().has_permission(request)) and is_myapps(request)
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if is_operator_alone(request):
+            return redirect("queue")
+        response: HttpResponse = super().index(request, extra_context)
+        return response
+
+    @method_decorator(never_cache)
+    @method_decorator(login_not_required)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to our login page: Django's form knows no client, stage or limit."""
+        if is_myapps(request) and not self.has_permission(request):
+            # The login page leads a myApps session on to here: they would go round.
+            raise PermissionDenied
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index"))
+        return redirect_to_login(wanted)
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """End the session as everywhere else."""
+        response: HttpResponse = logout(request)
+        return response
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's form would begin a session that is listed nowhere."""
+        return redirect(ACCOUNT)
+
+    password_change_done = password_change
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """The theme's Alpine evaluates its attributes, and it sets styles inline."""
+        relax = csp_update({"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]})
+        return relax(super().admin_view(view, cacheable))

@@ -1,0 +1,137 @@
+"""The admin's forms for PBX users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.core import context
+from django import forms
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminRadioSelectWidget
+
+from authconfig import lockout
+from authconfig.users.changes import check_name
+from authconfig.users.models import PbxUser
+from pbxsite.administration.owner_check import (
+    OwnPasswordField,
+    again_link,
+    check_owner,
+    lets_in,
+    question_for,
+)
+
+PASSWORD_CHOICES = [
+    ("true", _("Set a PBX password")),
+    ("false", _("No PBX password")),
+]
+
+
+class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs alone
+    def clean_name(self) -> str:
+        name: str = PbxUser.normalize_username(self.cleaned_data["name"])
+        check_name(name, besides=self.instance.pk)
+        return name
+
+
+class PbxUserAddForm(NameForm, UserCreationForm):
+    own_password = OwnPasswordField()
+
+    class Meta:
+        model = PbxUser
+        fields = ("name", "long_name", "email", "number", "language", "time_zone")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usable = self.fields["usable_password"]
+        assert isinstance(usable, forms.ChoiceField)
+        usable.label = _("PBX password")
+        usable.help_text = _("Without one, the user logs in by Netlogon or OAuth2.")
+        usable.choices = PASSWORD_CHOICES
+        usable.widget = UnfoldAdminRadioSelectWidget(choices=PASSWORD_CHOICES)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        check_owner(self, context.request)
+        return cleaned
+
+
+class PbxUserForm(NameForm):
+    """`request`, of him who edits, is set by the admin each time."""
+
+    request: HttpRequest
+    own_password = OwnPasswordField()
+
+    class Meta:
+        model = PbxUser
+        fields = "__all__"  # noqa: DJ007  # the admin names the fields
+        labels = {"is_superuser": _("All rights")}
+        help_texts = {
+            "is_superuser": _(
+                "An administrator without all rights may do what the groups and"
+                " permissions below allow."
+            )
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.pk == self.request.user.pk:
+            self._refuse_own_end(cleaned)
+        if not self.errors and lockout.leaves_nobody([self.instance]):
+            self._refuse_last_end(cleaned)
+        if cleaned.get("is_superuser") and not cleaned.get("is_staff"):
+            self.add_error(
+                "is_superuser", _("All rights are for administrators: tick that too.")
+            )
+        if lets_in(self):
+            check_owner(self, self.request)
+        return cleaned
+
+    def _refuse_own_end(self, cleaned: dict[str, Any]) -> None:
+        faults = {
+            "is_active": _("You cannot deactivate yourself."),
+            "is_staff": _("You cannot take the administration away from yourself."),
+            "is_superuser": _("You cannot take your own rights away."),
+        }
+        remedy = _("Ask another administrator to do it.")
+        for field, fault in faults.items():
+            if getattr(self.request.user, field) and cleaned.get(field) is False:
+                self.add_error(field, f"{fault} {remedy}")
+
+    def _refuse_last_end(self, cleaned: dict[str, Any]) -> None:
+        for field in ("is_active", "is_staff", "is_superuser"):
+            if getattr(self.instance, field) and cleaned.get(field) is False:
+                self.add_error(field, lockout.last_one())
+        if not cleaned.get("email", "?") and lockout.needs_email():
+            self.add_error(
+                "email",
+                _(
+                    "Two-factor authentication is on, and no other administrator who"
+                    " can log in has an address: nobody could approve a login any"
+                    " more."
+                ),
+            )
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Sets a user's PBX password, or takes it away."""
+
+    own_password = OwnPasswordField()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        removed = not cleaned.get("set_usable_password", True)
+        if removed and lockout.needs_password(self.user):
+            raise forms.ValidationError(lockout.last_one())
+        check_owner(self, context.request)
+        return cleaned
+
+    @property
+    def question(self) -> str:
+        return question_for(context.request)
+
+    @property
+    def again_link(self) -> SafeString:
+        return again_link()

@@ -1,0 +1,99 @@
+"""Which rights an administrator without all rights may be given, in people's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import ManyToManyField, Model, QuerySet
+from django.forms import ModelMultipleChoiceField
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from authconfig.users.models import PbxUser
+
+ACTIONS = {
+    "view": _("see"),
+    "add": _("add"),
+    "change": _("change"),
+    "delete": _("delete"),
+}
+
+
+class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stubs alone
+    """Django keeps the names of its permissions in English alone."""
+
+    def label_from_instance(self, right: Permission) -> str:
+        model = right.content_type.model_class()
+        assert model is not None
+        own = _own_rights(model)
+        action = own.get(right.codename) or ACTIONS[right.codename.split("_", 1)[0]]
+        return f"{capfirst(model._meta.verbose_name_plural)}: {action}"
+
+
+def _own_rights(model: type[Model]) -> dict[str, Any]:
+    """Those that a list has beside Django's four, with what they are called."""
+    return getattr(admin.site.get_model_admin(model), "own_rights", {})
+
+
+def rights() -> QuerySet[Permission]:
+    """Those for what the admin shows; any other would open nothing."""
+    models = [model for model in apps.get_models() if admin.site.is_registered(model)]
+    names = [
+        f"{action}_{model._meta.model_name}"
+        for model in models
+        for action in getattr(
+            admin.site.get_model_admin(model), "offered_rights", ACTIONS
+        )
+    ]
+    names += [name for model in models for name in _own_rights(model)]
+    types = ContentType.objects.get_for_models(*models).values()
+    found = Permission.objects.filter(content_type__in=types, codename__in=names)
+    return found.select_related("content_type")
+
+
+def is_above(request: HttpRequest, user: PbxUser | None) -> bool:
+    """An administrator of some rights must not take over one with others."""
+    assert isinstance(request.user, PbxUser)
+    if user is None or request.user.is_superuser or user.pk == request.user.pk:
+        return False
+    return user.is_staff or user.is_superuser
+
+
+def gained_and_lost(
+    name: str, before: Iterable[Group | Permission], after: Iterable[Group | Permission]
+) -> str:
+    """Say for the audit log which groups or rights came and went; "" if none did."""
+    old, new = set(map(_key, before)), set(map(_key, after))
+    told = [f"+{each}" for each in sorted(new - old)]
+    told += [f"-{each}" for each in sorted(old - new)]
+    return f"{name}: {' '.join(told)}" if told else ""
+
+
+def _key(each: Group | Permission) -> str:
+    """The names that people see are those of their languages."""
+    if isinstance(each, Group):
+        return each.name
+    return f"{each.content_type.app_label}.{each.codename}"
+
+
+class RightsMixin(ModelAdmin):
+    """Shows groups and rights as boxes to tick."""
+
+    def formfield_for_manytomany(
+        self,
+        db_field: ManyToManyField[Any, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        if db_field.related_model is Permission:
+            kwargs |= {"queryset": rights(), "form_class": RightsField}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)

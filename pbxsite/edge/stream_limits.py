@@ -1,0 +1,63 @@
+"""Event streams, which are served before Django's middleware: guarded and counted."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
+
+from pbxsite.edge.responses import (
+    Application,
+    answer,
+    refusal,
+    security_headers,
+    with_headers,
+)
+
+open_streams: Counter[str] = Counter()
+
+
+def guarded(stream: Application) -> Application:
+    """Refuse what Django would refuse, and give every answer the site's headers."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        request = ASGIRequest(scope, io.BytesIO())
+        session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+        send = with_headers(security_headers(request), send)
+        refused = refusal(request, ["GET"]) or _one_too_many(session)
+        # An open stream would keep it for as long as it lasts.
+        del request
+        if refused:
+            await answer(refused, send)
+            return
+        with _counted(session):
+            await stream(scope, receive, send)
+
+    return application
+
+
+def _one_too_many(session: str) -> HttpResponse | None:
+    """A page that gets no stream asks now and then instead."""
+    # Without a session no stream begins.
+    if not session or open_streams[session] < settings.LIMIT_STREAMS:
+        return None
+    wait = {"Retry-After": "5"}
+    return HttpResponse(status=HTTPStatus.TOO_MANY_REQUESTS, headers=wait)
+
+
+@contextmanager
+def _counted(session: str) -> Iterator[None]:
+    open_streams[session] += 1
+    try:
+        yield
+    finally:
+        open_streams[session] -= 1
+        if not open_streams[session]:
+            del open_streams[session]

@@ -1,0 +1,61 @@
+"""What a site's database needs before the embedded mode serves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.management import call_command
+from django.db import transaction
+
+from authconfig.choices import Event, SmtpSecurity
+from authconfig.models import AuthenticationSettings
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from pbxsite.health import lacks_migrations
+
+MAILBOX_HOST = "127.0.0.1"
+MAILBOX_SENDER = "pbx@pbx.example"
+
+
+@dataclass(frozen=True)
+class Administrator:
+    name: str
+    email: str
+    password: str
+
+
+def migrate() -> bool:
+    """Bring the tables up to date; tell whether there was anything to do."""
+    needed = lacks_migrations()
+    if needed:
+        call_command("migrate", verbosity=0, interactive=False)
+    return needed
+
+
+def is_first() -> bool:
+    return not PbxUser.objects.exists()
+
+
+@transaction.atomic
+def furnish(administrator: Administrator, mailbox_port: int) -> None:
+    """Make the administrator, and the local mailbox the first SMTP account."""
+    PbxUser.objects.create_superuser(
+        administrator.name, administrator.password, email=administrator.email
+    )
+    row = AuthenticationSettings.load()
+    row.smtp_server, row.smtp_port = MAILBOX_HOST, mailbox_port
+    row.smtp_security = SmtpSecurity.NONE
+    row.smtp_sender_name, row.smtp_email_address = "PBX", MAILBOX_SENDER
+    row.full_clean()
+    row.save()
+
+
+@transaction.atomic
+def follow_mailbox(old_port: int, new_port: int) -> None:
+    """Let the account follow the mailbox, if it is the account that is in use."""
+    account = AuthenticationSettings.objects.filter(
+        smtp_server=MAILBOX_HOST, smtp_port=old_port, smtp_security=SmtpSecurity.NONE
+    )
+    if account.update(smtp_port=new_port):
+        detail = f"smtp_port: {old_port} -> {new_port} (the local mailbox moved)"
+        audit.record(Event.SETTING_CHANGED, user=None, detail=detail)

@@ -1,0 +1,35 @@
+"""What a client is told of its visitor, in headers that any name fits into."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from authconfig.users.models import PbxUser
+
+# What a header may hold as it is: visible ASCII and the space, without the sign that
+# begins an encoded byte.
+AS_THEY_ARE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+Headers = list[tuple[bytes, bytes]]
+
+
+def encoded(text: str) -> str:
+    """Return the text with every byte of UTF-8 beyond ASCII as %XX, as in addresses.
+
+    A space at either end would be lost on the way. `unquote` (`decodeURIComponent`,
+    `rawurldecode`) gives the text back.
+    """
+    value = quote(text, safe=AS_THEY_ARE, errors="replace")
+    kept = value.strip(" ")
+    before = len(value) - len(value.lstrip(" "))
+    after = len(value) - len(kept) - before if kept else 0
+    return "%20" * before + kept + "%20" * after
+
+
+def remote_headers(user: PbxUser) -> Headers:
+    told = {
+        b"remote-user": user.name,
+        b"remote-name": user.get_full_name(),
+        b"remote-email": user.email,
+        b"remote-number": user.number,
+    }
+    return [(name, encoded(text).encode("ascii")) for name, text in told.items()]

@@ -1,0 +1,129 @@
+"""Whose session a ticket shows: asked of the rows, for many tickets at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from authconfig.clients.choices import AsksBy, Kind
+from authconfig.clients.kinds import SESSION_KEY as CLIENT_KEY
+from authconfig.clients.models import ClientApplication
+from authconfig.models import AuthenticationSettings
+from authconfig.policy import methods_for, requires_factor
+from authconfig.users.changes import without_factor
+from authconfig.users.models import PbxUser
+from pbxsite.gateway.forward.headers import Headers, remote_headers
+from pbxsite.gateway.forward.requests import Ticket
+from pbxsite.gateway.forward.tokens import read_cookie
+from verification.sessions.persistence import keep_alive
+from verification.sessions.signed_in import is_unchanged
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: HTTPStatus
+    headers: Headers
+
+
+NOT_FOUND = Verdict(HTTPStatus.NOT_FOUND, [])
+NOT_BY_THIS_WAY = Verdict(HTTPStatus.FORBIDDEN, [])
+LOG_IN = Verdict(HTTPStatus.UNAUTHORIZED, [])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All that the answers to some tickets depend on; `lacking` lack a factor."""
+
+    clients: dict[str, ClientApplication]
+    open_kinds: set[Kind]
+    keys: dict[Ticket, str]
+    sessions: dict[str, dict[str, Any]]
+    users: dict[str, PbxUser]
+    lacking: set[int]
+
+
+def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
+    """Answer all of them by five queries, or six where a factor is required."""
+    rows = _read(tickets)
+    verdicts = {ticket: _verdict(ticket, rows) for ticket in tickets}
+    used = {rows.keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
+    keep_alive({key: rows.sessions[key] for key in used})
+    return verdicts
+
+
+def _read(tickets: Collection[Ticket]) -> Rows:
+    asked = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
+    clients = {client.slug: client for client in asked}
+    # Not the process's copy: its age and ours would add up.
+    rules = AuthenticationSettings.load()
+    keys = _session_keys(tickets)
+    sessions = _living(set(keys.values()))
+    users = _users(sessions.values())
+    return Rows(
+        clients=clients,
+        open_kinds={kind for kind in Kind if methods_for(rules, kind)},
+        keys=keys,
+        sessions=sessions,
+        users=users,
+        lacking=_lacking(rules, users),
+    )
+
+
+def _verdict(ticket: Ticket, rows: Rows) -> Verdict:
+    client = rows.clients.get(ticket.slug)
+    if client is None:
+        return NOT_FOUND
+    if not client.asks(AsksBy.FORWARD_AUTH):
+        return NOT_BY_THIS_WAY
+    user = _let_in(ticket, client, rows)
+    return Verdict(HTTPStatus.OK, remote_headers(user)) if user else LOG_IN
+
+
+def _let_in(ticket: Ticket, client: ClientApplication, rows: Rows) -> PbxUser | None:
+    """A myPBX session opens nothing of myApps."""
+    kept = rows.sessions.get(rows.keys.get(ticket, ""), {})
+    user = rows.users.get(kept.get(SESSION_KEY, ""))
+    if user is None or not is_unchanged(user, kept):
+        return None
+    kind = kept.get(CLIENT_KEY, Kind.MYPBX)
+    if kind != client.kind or kind not in rows.open_kinds:
+        return None
+    return None if kind == Kind.MYAPPS and user.pk in rows.lacking else user
+
+
+def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:
+    """Return the session of each ticket: its own cookie's, or the one it was given."""
+    passes = {t: read_cookie(t.client_cookie) for t in tickets if t.client_cookie}
+    pks = {shown.session_pk for shown in passes.values() if shown}
+    listed = UserSession.objects.filter(pk__in=pks) if pks else ()
+    by_pk = {session.pk: session.session_key for session in listed}
+    keys = {t: t.session_key for t in tickets if t.session_key}
+    for ticket, shown in passes.items():
+        if shown and (shown.slug, shown.host) == (ticket.slug, ticket.host):
+            keys.setdefault(ticket, by_pk.get(shown.session_pk, ""))
+    return keys
+
+
+def _living(keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    return {row.session_key: row.get_decoded() for row in rows}
+
+
+def _users(sessions: Iterable[dict[str, Any]]) -> dict[str, PbxUser]:
+    pks = {kept[SESSION_KEY] for kept in sessions if SESSION_KEY in kept}
+    return {str(u.pk): u for u in PbxUser.objects.filter(pk__in=pks, is_active=True)}
+
+
+def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[int]:
+    """Return who has yet to set up the factor that myApps requires."""
+    if not requires_factor(rules, Kind.MYAPPS):
+        return set()
+    asked = PbxUser.objects.filter(pk__in=[user.pk for user in users.values()])
+    return set(without_factor(asked).values_list("pk", flat=True))

@@ -1,0 +1,1 @@
+"""The OpenID provider: client applications learn by it who has logged in."""

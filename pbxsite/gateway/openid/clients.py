@@ -1,0 +1,89 @@
+"""The provider's clients: allauth's rows, kept in step with the applications."""
+
+from __future__ import annotations
+
+from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.models import Client as RegisteredClient
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
+
+from authconfig.clients.choices import AsksBy, Kind
+from authconfig.clients.kinds import SESSION_KEY
+from authconfig.clients.models import ClientApplication
+from authconfig.models import current_settings
+from authconfig.policy import methods_for
+from pbxsite.gateway.openid.hashers import RandomSecretHasher
+from pbxsite.gateway.openid.models import OpenIdClient
+
+SCOPES = ("openid", "profile", "email")
+Grants = RegisteredClient.GrantType
+
+
+@transaction.atomic
+def keep_in_step(openid: OpenIdClient) -> None:
+    """Save what the administrator entered, and allauth's row as it follows from it."""
+    if not openid.pk:
+        openid.client = RegisteredClient.objects.create()
+    if openid.is_public and openid.secret_made_at:
+        openid.secret_made_at = None
+        _set_new_secret(openid.client)
+    _follow(openid.client, openid)
+    openid.client.save()
+    openid.save()
+
+
+def _follow(client: RegisteredClient, openid: OpenIdClient) -> None:
+    types = RegisteredClient.Type
+    client.name = openid.application.name
+    client.type = types.PUBLIC if openid.is_public else types.CONFIDENTIAL
+    # Our own page asks for it (consent.py).
+    client.skip_consent = True
+    client.set_scopes(SCOPES)
+    client.set_grant_types([Grants.AUTHORIZATION_CODE, Grants.REFRESH_TOKEN])
+    client.set_response_types([RegisteredClient.ResponseType.CODE])
+    client.set_redirect_uris(openid.redirect_uris.splitlines())
+    client.set_post_logout_redirect_uris(openid.logout_uris.splitlines())
+
+
+def new_secret(openid: OpenIdClient) -> str:
+    """Return a secret that is kept nowhere; the one before is good no longer."""
+    secret = _set_new_secret(openid.client)
+    openid.secret_made_at = timezone.now()
+    with transaction.atomic():
+        openid.client.save(update_fields=["secret"])
+        openid.save(update_fields=["secret_made_at"])
+    return secret
+
+
+def _set_new_secret(client: RegisteredClient) -> str:
+    secret: str = get_adapter().generate_client_secret()
+    client.secret = make_password(secret, hasher=RandomSecretHasher.algorithm)
+    return secret
+
+
+def forget(application: ClientApplication) -> None:
+    """Delete the application's client with all that was given to it."""
+    own = OpenIdClient.objects.filter(application=application)
+    RegisteredClient.objects.filter(pk__in=own.values("client")).delete()
+
+
+def find(client_id: str) -> OpenIdClient | None:
+    """Return the client whose application asks by OpenID Connect."""
+    asking = ClientApplication.objects.asking_by(AsksBy.OPENID)
+    found = OpenIdClient.objects.filter(client=client_id, application__in=asking)
+    return found.select_related("application", "client").first()
+
+
+def is_shut(openid: OpenIdClient) -> bool:
+    """Does the policy let nobody log in to clients of this kind?"""
+    return not methods_for(current_settings(), Kind(openid.application.kind))
+
+
+def opens(session: SessionBase, client_id: str) -> bool:
+    """A session opens clients of its own kind, as long as the policy lets it."""
+    openid = find(client_id)
+    if openid is None or is_shut(openid):
+        return False
+    return bool(session.get(SESSION_KEY) == openid.application.kind)

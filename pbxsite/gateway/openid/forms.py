@@ -1,0 +1,160 @@
+"""What an authorization request may say (OpenID Connect Core 1.0, 3.1.2.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.idp.oidc.forms import RPInitiatedLogoutForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from pbxsite.gateway.openid.clients import SCOPES, find
+from pbxsite.gateway.openid.models import OpenIdClient
+
+PROMPTS = {"none", "login", "consent", "select_account"}
+# Its error codes go to the client; the words are for those who write one.
+INVALID = "invalid_request"
+CODES = {
+    INVALID,
+    "invalid_scope",
+    "unsupported_response_type",
+    "request_not_supported",
+    "request_uri_not_supported",
+}
+
+
+class Text(forms.CharField):
+    """An optional parameter, kept to the letter."""
+
+    def __init__(self, most: int = 1000, **kwargs: Any) -> None:
+        super().__init__(required=False, strip=False, max_length=most, **kwargs)
+
+
+class OnceForm(forms.Form):
+    """RFC 6749, 3.1: no parameter is there more than once."""
+
+    def clean(self) -> dict[str, Any]:
+        data: Any = self.data
+        twice = [name for name in self.fields if len(data.getlist(name)) > 1]
+        if twice:
+            raise ValidationError(f"{twice[0]} is there twice", code=INVALID)
+        return super().clean() or self.cleaned_data
+
+
+class RecipientForm(OnceForm):
+    """Who is answered, and where: nobody is sent on before both are sure."""
+
+    client_id = Text(100)
+    redirect_uri = Text(2000)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        openid = find(cleaned.get("client_id", ""))
+        if openid is None:
+            raise ValidationError(_("This site knows no such client application."))
+        if cleaned.get("redirect_uri") not in openid.redirect_uris.splitlines():
+            raise ValidationError(
+                _("The redirect URI is none of those that %(client)s has here."),
+                params={"client": openid.application.name},
+            )
+        return cleaned | {"openid": openid}
+
+    @property
+    def openid(self) -> OpenIdClient:
+        openid: OpenIdClient = self.cleaned_data["openid"]
+        return openid
+
+
+class AuthorizationForm(OnceForm):
+    response_type = Text()
+    response_mode = Text()
+    scope = Text()
+    state = Text()
+    nonce = Text()
+    code_challenge = Text(
+        validators=[
+            RegexValidator(
+                r"\A[A-Za-z0-9_-]{43}\Z", "code_challenge is no S256 one", code=INVALID
+            )
+        ],
+    )
+    code_challenge_method = Text()
+    prompt = Text()
+    max_age = forms.IntegerField(required=False, min_value=0)
+    id_token_hint = Text(10_000)
+    request = Text(10_000)
+    request_uri = Text(10_000)
+
+    def clean_response_type(self) -> str:
+        return self._only("response_type", "code", code="unsupported_response_type")
+
+    def clean_response_mode(self) -> str:
+        return self._only("response_mode", "", "query")
+
+    def clean_code_challenge_method(self) -> str:
+        return self._only("code_challenge_method", "S256")
+
+    def clean_request(self) -> str:
+        return self._only("request", "", code="request_not_supported")
+
+    def clean_request_uri(self) -> str:
+        return self._only("request_uri", "", code="request_uri_not_supported")
+
+    def clean_code_challenge(self) -> str:
+        challenge: str = self.cleaned_data["code_challenge"]
+        if not challenge:
+            raise ValidationError("PKCE with S256 is required", code=INVALID)
+        return challenge
+
+    def clean_scope(self) -> list[str]:
+        asked = self.cleaned_data["scope"].split()
+        if "openid" not in asked or not set(asked) <= set(SCOPES):
+            words = f"scope: openid, and of {', '.join(SCOPES)} alone"
+            raise ValidationError(words, code="invalid_scope")
+        return sorted(set(asked))
+
+    def clean_prompt(self) -> set[str]:
+        prompts = set(self.cleaned_data["prompt"].split())
+        if not prompts <= PROMPTS or ("none" in prompts and len(prompts) > 1):
+            raise ValidationError("prompt has a value that is not known", code=INVALID)
+        return prompts
+
+    def _only(self, name: str, *allowed: str, code: str = INVALID) -> str:
+        value: str = self.cleaned_data[name]
+        if value not in allowed:
+            taken = " or ".join(word for word in allowed if word)
+            words = f"{name} has to be {taken}" if taken else f"{name} is not supported"
+            raise ValidationError(words, code=code)
+        return value
+
+    @property
+    def fault(self) -> tuple[str, str]:
+        """Return the error code and words of the first fault."""
+        name, errors = next(iter(self.errors.as_data().items()))
+        code = errors[0].code
+        if code not in CODES:
+            return INVALID, f"{name} is not valid"
+        return code, errors[0].messages[0]
+
+
+class DecisionForm(forms.Form):
+    decision = forms.ChoiceField(choices=[("allow", ""), ("deny", "")])
+
+
+class EndSessionForm(RPInitiatedLogoutForm):
+    """allauth's; the redirect URI is compared exactly, which is our part of it."""
+
+    def clean(self) -> dict[str, Any]:
+        uri = self.cleaned_data.pop("post_logout_redirect_uri", "")
+        cleaned: dict[str, Any] = super().clean()
+        openid = find(cleaned["client"].pk) if cleaned["client"] else None
+        allowed = openid.logout_uris.splitlines() if openid else []
+        if uri and openid and uri not in allowed:
+            self.add_error(
+                "post_logout_redirect_uri",
+                _("The address to go on to is none of those that the client has here."),
+            )
+        cleaned["post_logout_redirect_uri"] = uri if uri in allowed else ""
+        return cleaned

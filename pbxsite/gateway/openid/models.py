@@ -1,0 +1,142 @@
+"""What the provider keeps beside allauth's clients and tokens."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from allauth.idp.oidc.models import Client
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.db import models
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.clients.models import ClientApplication
+from authconfig.fields import SecretField
+from pbxsite.gateway.openid.redirect_uris import validate_redirect_uris
+
+
+class OpenIdClient(models.Model):
+    """How an application asks by OpenID Connect; its secret is in allauth's row."""
+
+    application = models.OneToOneField(
+        ClientApplication, on_delete=models.CASCADE, related_name="openid"
+    )
+    client = models.OneToOneField(Client, on_delete=models.CASCADE, related_name="+")
+    redirect_uris = models.TextField(
+        _("redirect URIs"),
+        validators=[validate_redirect_uris],
+        help_text=_(
+            "One in each line, exactly as the client sends it:"
+            " https://apps.example.com/callback"
+        ),
+    )
+    logout_uris = models.TextField(
+        _("redirect URIs after logging out"),
+        blank=True,
+        validators=[validate_redirect_uris],
+        help_text=_("One in each line. Empty: logging out there ends on a page here."),
+    )
+    is_public = models.BooleanField(
+        _("public client"),
+        default=False,
+        help_text=_(
+            "A program on users' own devices, which can keep no secret. It proves"
+            " itself by PKCE alone."
+        ),
+    )
+    secret_made_at = models.DateTimeField(
+        _("secret made"), null=True, blank=True, editable=False
+    )
+
+    class Meta:
+        verbose_name = _("OpenID client")
+        verbose_name_plural = _("OpenID clients")
+        constraints = [
+            CheckConstraint(
+                name="openid_client_has_a_redirect_uri",
+                condition=~Q(redirect_uris=""),
+            ),
+            CheckConstraint(
+                name="public_client_has_no_secret",
+                condition=Q(is_public=False) | Q(secret_made_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.client_id
+
+
+class Subject(models.Model):
+    """Who a user is for clients, whatever he is called; nobody else ever is."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="openid_subject",
+    )
+    value = models.UUIDField(default=uuid4, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class SigningKey(models.Model):
+    """An RSA key in PEM; the public half of each is published until it is over."""
+
+    pem = SecretField(editable=False)
+    is_current = models.BooleanField(default=True, editable=False)
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    over_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(
+                name="one_key_signs",
+                fields=["is_current"],
+                condition=Q(is_current=True),
+            ),
+            CheckConstraint(
+                name="signing_key_is_over_unless_current",
+                condition=Q(is_current=True, over_at=None)
+                | Q(is_current=False, over_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.made_at:%Y-%m-%d}"
+
+
+class Grant(models.Model):
+    """What one session let one client know; it ends with the session."""
+
+    session = models.ForeignKey(UserSession, on_delete=models.CASCADE)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE)
+    code_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    spent_at = models.DateTimeField(null=True, blank=True)
+    # The claims auth_time and amr, as they were when the code was given.
+    authenticated_at = models.DateTimeField()
+    authentication_methods = models.CharField(max_length=30)
+
+    class Meta:
+        indexes = [
+            # The cleaning task's only query.
+            Index(name="grant_by_time", fields=["created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client_id} #{self.pk}"
+
+
+class GrantedToken(models.Model):
+    """An access or refresh token of a grant, also one that was used up."""
+
+    grant = models.ForeignKey(Grant, on_delete=models.CASCADE, related_name="tokens")
+    hash = models.CharField(max_length=64, unique=True)
+
+    def __str__(self) -> str:
+        return f"{self.grant_id} #{self.pk}"

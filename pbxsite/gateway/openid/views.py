@@ -1,0 +1,245 @@
+"""Leading a browser back to the client."""
+
+from __future__ import annotations
+
+from copy import copy
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from allauth.core import ratelimit
+from allauth.idp.oidc import views as allauth
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST
+
+from authconfig.choices import Event
+from authconfig.clients.choices import Kind
+from authconfig.clients.destinations import LOGIN_PAGES
+from authconfig.clients.kinds import origin_of
+from authconfig.users import audit
+from pbxsite.gateway.openid import grants
+from pbxsite.gateway.openid.asking_time import MARK, marked_query
+from pbxsite.gateway.openid.forms import (
+    AuthorizationForm,
+    DecisionForm,
+    EndSessionForm,
+    RecipientForm,
+)
+from pbxsite.gateway.openid.models import OpenIdClient
+from pbxsite.gateway.openid.preconditions import Step, next_step, note_consent
+from verification.login.redirect_page import page_to
+
+
+def answer(
+    request: HttpRequest, name: str, redirect_uri: str, **values: str
+) -> HttpResponse:
+    """Send the browser to the client `name`, with who answers (RFC 9207)."""
+    known = {key: value for key, value in values.items() if value}
+    query = urlencode(known | {"iss": settings.SITE_URL})
+    separator = "&" if urlsplit(redirect_uri).query else "?"
+    return lead_on(request, name, f"{redirect_uri}{separator}{query}")
+
+
+def lead_on(request: HttpRequest, name: str, address: str) -> HttpResponse:
+    """Browsers hold a form to `form-action` over every redirect that follows it.
+
+    So where a form of ours may have come before, a page leads on, and no redirect.
+    """
+    if request.method == "POST" or MARK in request.GET:
+        return page_to(request, name, address, _("This page leads on by itself."))
+    # Django's own redirect takes no scheme of an app.
+    return HttpResponse(status=302, headers={"Location": address})
+
+
+LOGINS_AGAIN = {
+    Kind.MYAPPS: "account_reauthenticate",
+    Kind.MYPBX: "account_login_mypbx_again",
+}
+# What a client hears that wanted no page, or that nobody may log in to.
+FAULTS = {
+    Step.SHUT: ("access_denied", "nobody may log in to this client at present"),
+    Step.OTHER_USER: ("login_required", "id_token_hint is not of this user"),
+    Step.LOG_IN: ("login_required", "the user has to log in"),
+    Step.LOG_IN_AGAIN: ("login_required", "the user has to log in again"),
+    Step.CONSENT: ("consent_required", "the user has to agree"),
+}
+NO_PAGE_HELPS = {Step.SHUT, Step.OTHER_USER}
+# What of allauth's answer goes on to the client.
+PASSED_ON = ("code", "state", "error", "error_description")
+
+
+@login_not_required
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "POST"])
+def authorize(request: HttpRequest) -> HttpResponse:
+    """The authorization endpoint; a client's POST goes on as a GET."""
+    if request.method == "POST":
+        return redirect(f"{request.path}?{request.POST.urlencode()}")
+    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
+    if not recipient.is_valid():
+        return _refused(request, recipient)
+    if not asked.is_valid():
+        return _fault(request, recipient, asked, *asked.fault)
+    step = next_step(request, recipient.openid, asked)
+    if step is Step.ANSWER:
+        return _answered(request, recipient, asked)
+    if step in NO_PAGE_HELPS or "none" in asked.cleaned_data["prompt"]:
+        return _fault(request, recipient, asked, *FAULTS[step])
+    if step is Step.CONSENT:
+        return _consent_page(request, recipient.openid, asked)
+    return _login(request, recipient.openid, step)
+
+
+def _refused(request: HttpRequest, form: Any) -> HttpResponse:
+    """To whom this could be told is not sure, so it is told here."""
+    context = {"form": form}
+    return render(request, "openid/refused.html", context, status=400)
+
+
+def _fault(
+    request: HttpRequest,
+    recipient: RecipientForm,
+    asked: AuthorizationForm,
+    code: str,
+    words: str,
+) -> HttpResponse:
+    application = recipient.openid.application
+    if _is_recorded(request):
+        _record(request, Event.CLIENT_REFUSED, recipient.openid, f"{code}: {words}")
+    return answer(
+        request,
+        application.name,
+        recipient.cleaned_data["redirect_uri"],
+        error=code,
+        error_description=words,
+        state=asked.cleaned_data.get("state", ""),
+    )
+
+
+def _is_recorded(request: HttpRequest) -> bool:
+    """Anybody may ask in vain again and again; the log does not tell all of it."""
+    if request.user.is_authenticated:
+        return True
+    limited = ratelimit.consume_or_429(request, action="openid_refused", limit_get=True)
+    return limited is None
+
+
+def _login(request: HttpRequest, openid: OpenIdClient, step: Step) -> HttpResponse:
+    pages = LOGIN_PAGES if step is Step.LOG_IN else LOGINS_AGAIN
+    page = reverse(pages[Kind(openid.application.kind)])
+    wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET)}"
+    return redirect(f"{page}?{urlencode({'next': wanted})}")
+
+
+def _consent_page(
+    request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
+) -> HttpResponse:
+    context = {
+        "application": openid.application,
+        "scopes": asked.cleaned_data["scope"],
+        "host": urlsplit(request.GET["redirect_uri"]).netloc,
+        "address": f"{reverse('openid:consent')}?{marked_query(request.GET)}",
+    }
+    return render(request, "openid/consent.html", context)
+
+
+@login_not_required
+@never_cache
+@require_POST
+def consent(request: HttpRequest) -> HttpResponse:
+    """What the user decided; the request stands in the address, as it did before.
+
+    Nothing is given here: the authorization endpoint asks everything again.
+    """
+    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
+    decision = DecisionForm(request.POST)
+    if not recipient.is_valid():
+        return _refused(request, recipient)
+    if not (asked.is_valid() and decision.is_valid()):
+        return _fault(request, recipient, asked, "access_denied", "not understood")
+    if decision.cleaned_data["decision"] == "deny":
+        return _fault(request, recipient, asked, "access_denied", "the user said no")
+    if request.user.is_authenticated:
+        note_consent(request, recipient.openid, asked)
+    return redirect(f"{reverse('openid:authorize')}?{request.GET.urlencode()}")
+
+
+def _answered(
+    request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
+) -> HttpResponse:
+    """Have allauth make the code, and note in which session it did."""
+    openid, uri = recipient.openid, recipient.cleaned_data["redirect_uri"]
+    made = allauth.authorization(_checked_request(request, recipient, asked))
+    if "Location" not in made:
+        return _refused(request, None)
+    words = dict(parse_qsl(urlsplit(made["Location"]).query))
+    if "code" in words:
+        grants.begin(request, openid.client_id, words["code"])
+        _record(request, Event.CLIENT_OPENED, openid, "OpenID Connect")
+    passed_on = {name: words[name] for name in PASSED_ON if name in words}
+    return answer(request, openid.application.name, uri, **passed_on)
+
+
+def _checked_request(
+    request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
+) -> HttpRequest:
+    """The request as our forms read it: allauth sees nothing that they did not."""
+    facts = asked.cleaned_data
+    query = urlencode(
+        {
+            "client_id": recipient.openid.client_id,
+            "redirect_uri": recipient.cleaned_data["redirect_uri"],
+            "response_type": "code",
+            "scope": " ".join(facts["scope"]),
+            "code_challenge": facts["code_challenge"],
+            "code_challenge_method": "S256",
+        }
+        | {name: facts[name] for name in ("state", "nonce") if facts[name]}
+    )
+    checked = copy(request)
+    checked.GET = QueryDict(query)
+    checked.META = request.META | {"QUERY_STRING": query}
+    return checked
+
+
+def _record(
+    request: HttpRequest, event: Event, openid: OpenIdClient, words: str
+) -> None:
+    user = request.user if request.user.is_authenticated else None
+    audit.record(
+        event,
+        user=user,
+        origin=origin_of(request),
+        client=openid.application.kind,
+        detail=f"client {openid.application.slug}: {words}",
+    )
+
+
+@method_decorator([login_not_required, csrf_exempt, never_cache], name="dispatch")
+class EndSessionView(allauth.LogoutView):
+    """Logging out as a client wishes, after the user has said yes."""
+
+    form_class = EndSessionForm
+    template_name = "openid/log_out.html"
+
+    def form_invalid(self, form: EndSessionForm) -> HttpResponse:
+        return _refused(self.request, form)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A client's POST goes on as a GET: its browser sends no cookie with it."""
+        if request.method == "POST" and "action" not in request.POST:
+            return redirect(f"{request.path}?{request.POST.urlencode()}")
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        address = response.get("Location", "/")
+        if response.status_code != HTTPStatus.FOUND or address.startswith("/"):
+            return response
+        return lead_on(request, urlsplit(address).netloc, address)

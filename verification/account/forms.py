@@ -1,0 +1,30 @@
+"""TODO docstring of verification.account.views.forms"""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.users.models import PbxUser
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, in our words."""
+
+    error_messages = PasswordChangeForm.error_messages | {
+        "password_incorrect": _("This is not your present PBX password."),
+        "password_mismatch": _("The two new passwords are not the same."),
+    }
+
+    def clean_new_password1(self) -> str:
+        new: str = self.cleaned_data["new_password1"]
+        if self.user.check_password(new):
+            raise forms.ValidationError(
+                _("This is your present password. Enter another.")
+            )
+        return new
+
+    def validate_password_for_user(self, user: PbxUser, *_names: str) -> None:
+        """Django would show the fault at the repetition."""
+        super().validate_password_for_user(user, "new_password1")

@@ -1,0 +1,180 @@
+"""Account security: logins to decide about, own sessions, own password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.utils import get_next_redirect_url
+from allauth.core.ratelimit import consume_or_429, respond_429
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+)
+
+from authconfig.clients.destinations import ACCOUNT
+from authconfig.clients.kinds import is_myapps, myapps_required, origin_of, session_kind
+from authconfig.clients.models import ClientApplication
+from authconfig.models import current_settings
+from authconfig.oauth2.identities import connection_of
+from authconfig.users.models import PbxUser
+from verification.account.forms import OwnPasswordForm
+from verification.account.history import events_of
+from verification.approval.banner import Tried, context_of, decidable
+from verification.approval.choices import Decision, Outcome
+from verification.approval.forms import DecisionForm
+from verification.approval.views import outcome_of, stale
+from verification.sessions import factors, passwords, signed_in
+from verification.sessions.choices import Approver
+from verification.sessions.reauthentication import reauthentication_required
+
+# A page that shows the logins beside its own business asks for them alone.
+FRAGMENT_HEADER = "X-Fragment"
+
+
+@never_cache
+@require_GET
+def account(request: HttpRequest) -> HttpResponse:
+    return _account(request)
+
+
+def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
+    assert isinstance(request.user, PbxUser)
+    user, decides = request.user, is_myapps(request)
+    listed = signed_in.listed(request)
+    client = session_kind(request)
+    assert client
+    context = {
+        "client": client,
+        "tiles": ClientApplication.objects.tiles_of(client),
+        # For the include that shows the logins to decide about.
+        "tried": tried,
+        "sessions": listed,
+        "can_end_others": len(listed) > 1,
+        "factors": factors.factors_of(user) if decides else None,
+        "passkey_fault": factors.passkey_fault(),
+        "oauth2": connection_of(user) if decides else None,
+        "may_change_password": decides and passwords.may_change(user),
+        "events": events_of(user) if decides else [],
+    }
+    return render(request, "verification/account.html", context)
+
+
+@never_cache
+@require_GET
+def approvals(request: HttpRequest) -> HttpResponse:
+    """The logins to decide about, for a page that was told that they changed."""
+    return _approvals(request, is_open="open" in request.GET)
+
+
+def _approvals(
+    request: HttpRequest, tried: Tried | None = None, **shown: Any
+) -> HttpResponse:
+    context = context_of(request, tried) | shown
+    return render(request, "verification/approvals.html", context)
+
+
+@never_cache
+@require_POST
+@myapps_required
+def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
+    """Decide about a pending login in a session that exists already."""
+    login = decidable(request).filter(pk=pk).first()
+    form = DecisionForm(request.POST)
+    outcome = outcome_of(login, form, Approver.SESSION, origin_of(request))
+    if FRAGMENT_HEADER in request.headers:
+        shown = (
+            outcome if outcome is not Outcome.DECIDED else form.cleaned_data["decision"]
+        )
+        return _approvals(request, (pk, form), outcome=shown)
+    if outcome is Outcome.OVER:
+        return stale(request)
+    if outcome is Outcome.WRONG_CODE:
+        return _account(request, (pk, form))
+    if form.cleaned_data["decision"] == Decision.REJECT:
+        return redirect("verification:rejected")
+    return redirect(get_next_redirect_url(request) or ACCOUNT)
+
+
+@never_cache
+@require_GET
+@myapps_required
+def rejected(request: HttpRequest) -> HttpResponse:
+    """What to do after "It is not me"."""
+    assert isinstance(request.user, PbxUser)
+    context = {
+        "may_change_password": passwords.may_change(request.user),
+        "can_end_others": signed_in.manageable(request).count() > 1,
+    }
+    return render(request, "verification/rejected.html", context)
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+@myapps_required
+def password(request: HttpRequest) -> HttpResponse:
+    """Change the own PBX password, which is asked for once more at any age of login."""
+    assert isinstance(request.user, PbxUser)
+    if not passwords.may_change(request.user):
+        raise Http404
+    limited = _limited(request) if request.method == "POST" else None
+    if limited:
+        return limited
+    form = OwnPasswordForm(request.user, request.POST or None)
+    if form.is_valid():
+        new = form.cleaned_data["new_password1"]
+        ended = passwords.change(request, request.user, new, origin_of(request))
+        messages.success(request, _changed_text(ended))
+        return redirect(ACCOUNT)
+    if form.has_error("old_password", "password_incorrect"):
+        passwords.record_wrong(request, request.user)
+    context = {"form": form, "min_length": current_settings().password_min_length}
+    return render(request, "verification/account/password.html", context)
+
+
+def _limited(request: HttpRequest) -> HttpResponse | None:
+    assert isinstance(request.user, PbxUser)
+    if not passwords.may_guess(request, request.user):
+        return respond_429(request)  # type: ignore[no-any-return]
+    limited: HttpResponse | None = consume_or_429(
+        request, action="change_password", user=request.user
+    )
+    return limited
+
+
+def _changed_text(ended: int) -> str:
+    done = gettext("Your password was changed.")
+    return f"{done} {_ended_text(ended)}" if ended else done
+
+
+def _ended_text(ended: int) -> str:
+    return ngettext(
+        "%(n)d other session was ended.", "%(n)d other sessions were ended.", ended
+    ) % {"n": ended}
+
+
+@never_cache
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    session = get_object_or_404(signed_in.manageable(request), pk=pk)
+    signed_in.end(request, [session])
+    return redirect(ACCOUNT)
+
+
+@never_cache
+@require_POST
+@myapps_required
+@reauthentication_required
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, PbxUser)
+    key = request.session.session_key or ""
+    ended = signed_in.end_all(request.user, origin=origin_of(request), besides=key)
+    messages.success(request, _ended_text(ended))
+    return redirect(ACCOUNT)

@@ -1,0 +1,59 @@
+"""The logins that wait for a signed-in user's decision, as every page shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from authconfig.clients.kinds import is_myapps
+from verification.approval.forms import DecisionForm
+from verification.approval.models import LoginSession
+from verification.approval.stage import held_login
+from verification.sessions.factors import is_missing
+
+
+@dataclass(frozen=True)
+class Approval:
+    login: LoginSession
+    form: DecisionForm
+
+
+# A decision that was refused, with the login it was about.
+Tried = tuple[int, DecisionForm]
+
+
+def approvals_of(request: HttpRequest, tried: Tried | None = None) -> list[Approval]:
+    forms = dict([tried]) if tried else {}
+    return [
+        Approval(login, forms.get(login.pk, DecisionForm()))
+        for login in decidable(request)
+    ]
+
+
+def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
+    """Return the logins that this session may decide about.
+
+    A myPBX session decides nothing, nor does one whose user has yet to set up a factor;
+    and no login is approved by the browser that began it, even a signed-in one.
+    """
+    if not is_myapps(request) or is_missing(request):
+        return LoginSession.objects.none()
+    own = held_login(request)
+    pending = LoginSession.objects.pending().filter(user_id=request.user.pk)
+    others = pending.exclude(pk=own.pk) if own else pending
+    return others.select_related("user")
+
+
+def context_of(request: HttpRequest, tried: Tried | None = None) -> dict[str, Any]:
+    """Return what the template "approvals.html" shows on this page."""
+    approvals = approvals_of(request, tried)
+    return {
+        "request": request,
+        "is_signed_in": request.user.is_authenticated,
+        "approvals": approvals,
+        "logins": " ".join(str(approval.login.pk) for approval in approvals),
+        "was_tried": bool(tried),
+    }

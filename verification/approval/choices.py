@@ -1,0 +1,70 @@
+"""TODO docstring of verification.approval.choices"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import Method, Origin
+from authconfig.clients.choices import Kind
+
+
+class LoginState(TextChoices):
+    PENDING = "pending", _("Waiting for approval")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+    COMPLETED = "completed", _("Logged in")
+
+
+class Ending(TextChoices):
+    """Why a login was rejected; only the first is the user's own word."""
+
+    REJECTED = "rejected", _("Rejected by the user")
+    WRONG_CODES = "wrong_codes", _("Three wrong codes")
+    CANCELLED = "cancelled", _("Cancelled where it was started")
+    SUPERSEDED = "superseded", _("A newer login took its place")
+    ENDED = "ended", _("Ended by an administrator")
+    REVOKED = "revoked", _("Ended with all sessions of the user")
+
+
+class Decision(TextChoices):
+    ACCEPT = "accept", _("Accept")
+    REJECT = "reject", _("Reject")
+
+
+class Outcome(TextChoices):
+    """What came of a decision."""
+
+    DECIDED = "decided"
+    WRONG_CODE = "wrong_code"
+    OVER = "over"
+
+
+@dataclass(frozen=True)
+class LoginFacts:
+    """What is known of a login when its first factor was right."""
+
+    client: Kind
+    method: Method
+    origin: Origin
+    language: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a login is not even held: no way to approve it, or a wait.
+
+    One waits after a rejection, or when too many logins were held already.
+    """
+
+    wait: timedelta | None = None
+    too_many: bool = False
+
+    @property
+    def reason(self) -> str:
+        if self.too_many:
+            return "too many held logins"
+        return "waits after a rejection" if self.wait else "no way to approve"

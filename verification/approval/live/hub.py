@@ -1,0 +1,201 @@
+"""Brings news to the open pages of this process, through one connection to Redis.
+
+A stream costs a queue and two tasks, but neither a thread nor a database connection.
+What is heard from Redis is only "look again"; the rows decide, and are also asked now
+and then, so that a lost word or a lost Redis delays the news by a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Coroutine
+from types import FrameType
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from verification.approval.live.topics import Topic
+from verification.redis_access import CHANNEL
+
+logger = logging.getLogger(__name__)
+# How often the rows are asked: without Redis, and beside one that may have lost a
+# word. A Redis that hangs looks like one that has nothing to say.
+POLL_SECONDS_ALONE = 0.5
+POLL_SECONDS_BESIDE_REDIS = 0.8
+# Rows asked for now and then; news that came meanwhile wait for so many at most.
+POLLED_AT_ONCE = 250
+
+
+class Hub:
+    def __init__(self) -> None:
+        self._queues: defaultdict[Topic, set[asyncio.Queue[str]]] = defaultdict(set)
+        self._topics: defaultdict[str, set[Topic]] = defaultdict(set)
+        self._told: dict[Topic, str] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writers: set[asyncio.Task[None]] = set()
+        self._asking = asyncio.Lock()
+        self._knows_of_the_end = False
+
+    def join(self, topic: Topic) -> asyncio.Queue[str]:
+        """Return a queue that gets the topic's state whenever it may have changed."""
+        # Only the newest state counts: a slow reader misses none that matters.
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
+        self._queues[topic].add(queue)
+        self._topics[topic.word].add(topic)
+        # Whoever comes now may have read another state than was told last.
+        self._told.pop(topic, None)
+        if not self._tasks:
+            self._begin()
+        return queue
+
+    def leave(self, topic: Topic, queue: asyncio.Queue[str]) -> None:
+        self._queues[topic].discard(queue)
+        if not self._queues[topic]:
+            self._forget(topic)
+        if not self._queues:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = []
+
+    def _forget(self, topic: Topic) -> None:
+        del self._queues[topic]
+        self._told.pop(topic, None)
+        self._topics[topic.word].discard(topic)
+        if not self._topics[topic.word]:
+            del self._topics[topic.word]
+
+    def write(self, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run what writes a stream, until it ends or the server does."""
+        task = asyncio.create_task(writing)
+        self._writers.add(task)
+        task.add_done_callback(self._writers.discard)
+        return task
+
+    def end(self) -> None:
+        for task in self._writers:
+            task.cancel()
+
+    def _begin(self) -> None:
+        self._alone = asyncio.Event()
+        self._alone.set()
+        self._tasks = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._poll()),
+        ]
+        if not self._knows_of_the_end:
+            self._knows_of_the_end = True
+            _chain_sigterm(asyncio.get_running_loop(), self.end)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear()
+            except (RedisError, OSError, AnyDatabaseError) as error:
+                logger.warning("events: not listening (%s)", type(error).__name__)
+            if _is_cancelled():
+                return
+            self._alone.set()
+            await asyncio.sleep(1)
+
+    async def _hear(self) -> None:
+        redis = Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=10
+        )
+        async with redis, redis.pubsub() as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            self._alone.clear()
+            await self._ask_all()
+            while not _is_cancelled():
+                message = await pubsub.get_message(
+                    ignore_subscribe_messages=True, timeout=5
+                )
+                if message:
+                    await self._tell(self._named(message["data"]))
+
+    def _named(self, data: bytes) -> list[Topic]:
+        """Read words from the channel; what is none is nobody's."""
+        words = data.decode(errors="replace").split()
+        return [topic for word in words for topic in self._topics.get(word, ())]
+
+    async def _poll(self) -> None:
+        while True:
+            # Not wait_for: until Python 3.12 it may swallow a cancellation.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS_BESIDE_REDIS):
+                    await self._alone.wait()
+                    await asyncio.sleep(POLL_SECONDS_ALONE)
+            try:
+                await self._ask_all()
+            except AnyDatabaseError as error:
+                # The streams live on and hear of it later.
+                logger.warning("events: not read (%s)", type(error).__name__)
+
+    async def _ask_all(self) -> None:
+        topics = list(self._queues)
+        for start in range(0, len(topics), POLLED_AT_ONCE):
+            await self._tell(topics[start : start + POLLED_AT_ONCE])
+
+    async def _tell(self, topics: Collection[Topic]) -> None:
+        if not topics:
+            return
+        # One after the other, or an older answer could come after a newer one.
+        async with self._asking:
+            for topic, state in (await states(topics, only_news=True)).items():
+                if topic in self._queues and self._told.get(topic) != state:
+                    self._told[topic] = state
+                    self._hand_out(topic, state)
+
+    def _hand_out(self, topic: Topic, state: str) -> None:
+        for queue in self._queues[topic]:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(state)
+
+
+def _is_cancelled() -> bool:
+    """The client of Redis may swallow a cancellation that comes while it connects."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _chain_sigterm(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+    """End the streams when the server is told to: it would wait for them for ever."""
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if not callable(before):
+        return
+
+    def chained(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(end)
+        before(number, frame)
+
+    signal.signal(signal.SIGTERM, chained)
+
+
+hub = Hub()
+
+
+@sync_to_async(thread_sensitive=False)
+def states(topics: Collection[Topic], *, only_news: bool = False) -> dict[Topic, str]:
+    """Ask the rows of each kind of topic at once."""
+    kinds: defaultdict[type[Topic], list[Topic]] = defaultdict(list)
+    for topic in topics:
+        kinds[type(topic)].append(topic)
+    found: dict[Topic, str] = {}
+    try:
+        for kind, followed in kinds.items():
+            found |= kind.states(followed, only_news=only_news)
+    finally:
+        connection.close()
+    return found

@@ -1,0 +1,164 @@
+"""Server-sent events for open pages: a raw ASGI application, one stream for each page.
+
+Behind Django's middleware each stream would hold a thread and a database connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from importlib import import_module
+
+from asgiref.sync import sync_to_async
+from asgiref.typing import (
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPResponseBodyEvent,
+    HTTPResponseStartEvent,
+    Scope,
+)
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+from django.http import HttpRequest
+
+from authconfig.clients.kinds import is_myapps
+from verification.approval.live import hub as hubs
+from verification.approval.live.topics import SignedInSession, Topic, WaitingLogin
+from verification.approval.stage import held_login
+from verification.sessions.factors import is_missing
+from verification.sessions.signed_in import signed_in_user
+
+logger = logging.getLogger(__name__)
+EVENTS_PATH = "/login/waiting/events/"
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def _waiting_login(request: HttpRequest) -> Topic | None:
+    login = held_login(request)
+    return WaitingLogin(login.public_id) if login else None
+
+
+def _signed_in_session(request: HttpRequest) -> Topic | None:
+    user = signed_in_user(request)
+    if user is None:
+        return None
+    request.user = user
+    key = request.session.session_key or ""
+    decides = is_myapps(request) and not is_missing(request)
+    return SignedInSession(user.pk, key, decides=decides)
+
+
+STREAMS: dict[str, Callable[[HttpRequest], Topic | None]] = {
+    EVENTS_PATH: _waiting_login,
+    "/account/events/": _signed_in_session,
+}
+
+
+@sync_to_async(thread_sensitive=False)
+def _find_topic(scope: Scope) -> Topic | None:
+    """Find what this browser's page may follow; the session is only read."""
+    assert scope["type"] == "http"
+    try:
+        request = ASGIRequest(scope, io.BytesIO())
+        store = import_module(settings.SESSION_ENGINE).SessionStore
+        request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        request.user = AnonymousUser()
+        return STREAMS[scope["path"]](request)
+    finally:
+        connection.close()
+
+
+async def stream(
+    scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    """Stream the state of what the page follows, until it is the last one."""
+    try:
+        topic = await _find_topic(scope)
+    except AnyDatabaseError as error:
+        logger.warning("events: no stream (%s)", type(error).__name__)
+        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", b"5"))
+        return
+    if topic is None:
+        # 204 tells an EventSource to stop asking.
+        await _answer(send, HTTPStatus.NO_CONTENT)
+        return
+    await _start(send, HTTPStatus.OK)
+    await _follow(topic, receive, send)
+    await _write(send, b"", more=False)
+
+
+async def _follow(
+    topic: Topic, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
+    queue = hubs.hub.join(topic)
+    writing = hubs.hub.write(_write_states(topic, queue, send))
+    leaving = asyncio.create_task(_disconnected(receive))
+    try:
+        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        hubs.hub.leave(topic, queue)
+        for task in (writing, leaving):
+            task.cancel()
+        await asyncio.gather(writing, leaving, return_exceptions=True)
+
+
+async def _write_states(
+    topic: Topic, queue: asyncio.Queue[str], send: ASGISendCallable
+) -> None:
+    # Read after joining, so that no change falls between.
+    found = await hubs.states({topic})
+    state, written, written_at = found.get(topic, topic.gone), "", 0.0
+    while True:
+        if state != written:
+            await _write(send, topic.event(state).encode())
+            written, written_at = state, time.monotonic()
+        elif time.monotonic() - written_at >= KEEP_ALIVE_SECONDS:
+            await _write(send, b": waiting\n\n")
+            written_at = time.monotonic()
+        if topic.is_last(state):
+            return
+        left = written_at + KEEP_ALIVE_SECONDS - time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                state = await queue.get()
+
+
+async def _disconnected(receive: ASGIReceiveCallable) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(
+    send: ASGISendCallable, status: HTTPStatus, *headers: tuple[bytes, bytes]
+) -> None:
+    await _start(send, status, *headers)
+    await _write(send, b"", more=False)
+
+
+async def _start(
+    send: ASGISendCallable, status: HTTPStatus, *more: tuple[bytes, bytes]
+) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"x-accel-buffering", b"no"),
+        *more,
+    ]
+    await send(
+        HTTPResponseStartEvent(
+            type="http.response.start", status=status, headers=headers, trailers=False
+        )
+    )
+
+
+async def _write(send: ASGISendCallable, body: bytes, *, more: bool = True) -> None:
+    await send(
+        HTTPResponseBodyEvent(type="http.response.body", body=body, more_body=more)
+    )

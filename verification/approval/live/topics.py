@@ -1,0 +1,110 @@
+"""What open pages follow: a login that waits, and a session that is signed in."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
+from verification.redis_access import login_word, user_word
+
+
+class Topic(ABC):
+    """Rows that are asked again whenever somebody publishes their word."""
+
+    # The state of a topic whose rows are no longer there.
+    gone: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def word(self) -> str: ...
+
+    @classmethod
+    @abstractmethod
+    def states(cls, topics: Collection[Any], *, only_news: bool) -> dict[Any, str]:
+        """Ask for the topics' states; of `only_news` many need not be told."""
+
+    @abstractmethod
+    def event(self, state: str) -> str:
+        """Return what the page is told, as a server-sent event."""
+
+    @abstractmethod
+    def is_last(self, state: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class WaitingLogin(Topic):
+    public_id: UUID
+    gone = "expired"
+
+    @property
+    def word(self) -> str:
+        return login_word(self.public_id)
+
+    @classmethod
+    def states(
+        cls, topics: Collection[WaitingLogin], *, only_news: bool
+    ) -> dict[WaitingLogin, str]:
+        """Of many that wait few have changed: news are those that wait no more."""
+        rows = LoginSession.objects.over() if only_news else LoginSession.objects.all()
+        logins = rows.filter(public_id__in={topic.public_id for topic in topics})
+        return {cls(login.public_id): login.status for login in logins}
+
+    def event(self, state: str) -> str:
+        return f"event: state\ndata: {state}\n\n"
+
+    def is_last(self, state: str) -> bool:
+        return state != LoginState.PENDING
+
+
+@dataclass(frozen=True)
+class SignedInSession(Topic):
+    """A signed-in page; only a myApps session is told of logins to decide about."""
+
+    user_pk: int
+    session_key: str = field(repr=False)
+    decides: bool
+    gone = "ended"
+
+    @property
+    def word(self) -> str:
+        return user_word(self.user_pk)
+
+    @classmethod
+    def states(
+        cls, topics: Collection[SignedInSession], *, only_news: bool
+    ) -> dict[SignedInSession, str]:
+        keys = {topic.session_key for topic in topics}
+        stored = Session.objects.filter(expire_date__gt=timezone.now())
+        alive = stored.filter(session_key__in=keys).values_list("session_key")
+        users = {topic.user_pk for topic in topics if topic.decides}
+        pending = LoginSession.objects.pending().filter(user_id__in=users)
+        # A user has one pending login at most.
+        logins = dict(pending.values_list("user_id", "pk"))
+        living = {key for (key,) in alive}
+        return {
+            topic: topic._state(logins.get(topic.user_pk))
+            if topic.session_key in living
+            else cls.gone
+            for topic in topics
+        }
+
+    def _state(self, login_pk: int | None) -> str:
+        logins = [login_pk] if login_pk and self.decides else []
+        return json.dumps({"pending": len(logins), "logins": logins})
+
+    def event(self, state: str) -> str:
+        if self.is_last(state):
+            return "event: ended\ndata: {}\n\n"
+        return f"event: approvals\ndata: {state}\n\n"
+
+    def is_last(self, state: str) -> bool:
+        return state == self.gone

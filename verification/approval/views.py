@@ -1,0 +1,195 @@
+"""The waiting page and the page of the e-mail link."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from authconfig.choices import Origin
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import origin_of
+from verification.approval import flows
+from verification.approval.choices import Decision, LoginState, Outcome
+from verification.approval.forms import DecisionForm, EndingForm
+from verification.approval.models import LoginSession
+from verification.approval.stage import (
+    approval_stage,
+    held_login,
+    held_stage,
+    login_of,
+    release,
+)
+from verification.approval.tokens import approval_code, ending_token
+from verification.sessions import passwords, signed_in
+from verification.sessions.choices import Approver
+
+
+@login_not_required
+@never_cache
+@require_safe
+def wait(request: HttpRequest) -> HttpResponse:
+    login = held_login(request)
+    if login is None:
+        return redirect("account_login")
+    return render(request, "verification/wait.html", _waiting(login))
+
+
+def _waiting(login: LoginSession) -> dict[str, Any]:
+    pending = login.status == LoginState.PENDING
+    mail = flows.newest_mail(login)
+    delay = flows.resend_allowed_at(login, mail) - timezone.now()
+    return {
+        "login": login,
+        "state": login.status,
+        "code": approval_code(login) if pending else "",
+        "email_hint": masked(mail.recipient) if mail else "",
+        "has_other_session": pending and flows.has_approving_session(login.user),
+        "mail_state": mail.state if mail else "",
+        "mail": mail,
+        "resends_left": flows.resends_left(login),
+        "can_send_again": pending and flows.resends_left(login) > 0,
+        "resend_wait_seconds": max(0, int(delay.total_seconds()) + 1),
+        "poll_seconds": 5,
+    }
+
+
+def masked(email: str) -> str:
+    """Return j•••@example.com: enough to know the mailbox, not to learn it."""
+    local, _at, domain = email.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
+
+
+@login_not_required
+@never_cache
+@require_POST
+@transaction.atomic
+def proceed(request: HttpRequest) -> HttpResponse:
+    """Turn an accepted login into a session, in the browser that asked for it."""
+    stage = approval_stage(request)
+    login = login_of(stage)
+    if stage is None or login is None:
+        return redirect("account_login")
+    if not flows.complete(login, stage.login.user):
+        return redirect("verification:wait")
+    client, account = Kind(login.client), stage.login.state.get("account")
+    release(request, client, login.method, approver=login.approver, account=account)
+    response: HttpResponse = stage.exit()
+    return response
+
+
+@login_not_required
+@never_cache
+@require_POST
+def cancel(request: HttpRequest) -> HttpResponse:
+    login = held_login(request)
+    if login is not None and flows.cancel(login, origin=origin_of(request)):
+        text = _("The login was cancelled. Nobody has been logged in.")
+        messages.info(request, text)
+    stage = held_stage(request)
+    if stage is not None:
+        stage.abort()
+    return redirect("account_login")
+
+
+@login_not_required
+@never_cache
+@require_POST
+def send_again(request: HttpRequest) -> HttpResponse:
+    login = held_login(request)
+    if login is not None:
+        flows.send_again(login)
+    return redirect("verification:wait")
+
+
+@login_not_required
+@never_cache
+def link(request: HttpRequest) -> HttpResponse:
+    """The page of the e-mail link: opening it changes nothing, only a POST decides."""
+    login = flows.find_by_link(request.GET.get("id", ""))
+    if login is None:
+        return stale(request)
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST":
+        outcome = outcome_of(login, form, Approver.EMAIL, origin_of(request))
+        if outcome is Outcome.DECIDED:
+            return _decided(request, login, form)
+        if outcome is Outcome.OVER:
+            return stale(request)
+    return render(request, "verification/decide.html", {"login": login, "form": form})
+
+
+def outcome_of(
+    login: LoginSession | None, form: DecisionForm, approver: Approver, origin: Origin
+) -> Outcome:
+    """Decide, or say in the form why the code was not taken."""
+    if login is None:
+        return Outcome.OVER
+    if not form.is_valid():
+        return Outcome.WRONG_CODE
+    outcome = _decide(login, form, approver, origin)
+    if outcome is Outcome.WRONG_CODE:
+        form.add_error("code", _wrong_code_text(login))
+    return outcome
+
+
+def _decide(
+    login: LoginSession, form: DecisionForm, approver: Approver, origin: Origin
+) -> Outcome:
+    if form.cleaned_data["decision"] == Decision.REJECT:
+        return flows.reject(login, approver=approver, origin=origin)
+    code = form.cleaned_data["code"]
+    return flows.accept(login, code, approver=approver, origin=origin)
+
+
+def _wrong_code_text(login: LoginSession) -> str:
+    left = flows.tries_left(login)
+    return ngettext(
+        "This is not the code of the waiting page. %(left)d try is left.",
+        "This is not the code of the waiting page. %(left)d tries are left.",
+        left,
+    ) % {"left": left}
+
+
+def _decided(
+    request: HttpRequest, login: LoginSession, form: DecisionForm
+) -> HttpResponse:
+    if form.cleaned_data["decision"] == Decision.ACCEPT:
+        return render(request, "verification/accepted.html")
+    context = {
+        "ending_form": EndingForm(initial={"token": ending_token(login)}),
+        "may_change_password": passwords.may_change(login.user),
+    }
+    return render(request, "verification/rejected_by_link.html", context)
+
+
+@login_not_required
+@never_cache
+@require_POST
+def end_after_rejection(request: HttpRequest) -> HttpResponse:
+    """End all sessions for whoever rejected a login by the e-mail link just now."""
+    form = EndingForm(request.POST)
+    login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
+    if login is None:
+        return stale(request)
+    ended = signed_in.end_all(login.user, origin=origin_of(request))
+    context = {
+        "ended": ended,
+        "all_ended": True,
+        "may_change_password": passwords.may_change(login.user),
+    }
+    return render(request, "verification/rejected_by_link.html", context)
+
+
+def stale(request: HttpRequest) -> HttpResponse:
+    return render(request, "verification/stale.html", status=HTTPStatus.GONE)

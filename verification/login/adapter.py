@@ -1,0 +1,198 @@
+"""allauth's adapter: the one place where policy and approval are plugged in."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import logout
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
+
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.clients.destinations import ACCOUNT, client_of, leading_path, start_path
+from authconfig.clients.kinds import (
+    BEGAN_KEY,
+    SESSION_KEY,
+    is_myapps,
+    origin_of,
+    session_kind,
+)
+from authconfig.method_proofs import proof_of
+from authconfig.methods.refusal import LoginRefusedError
+from authconfig.models import current_settings
+from authconfig.names import name_key
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from verification.approval.stage import ACCOUNT_KEY, RELEASED_KEY
+from verification.login.oauth2 import bind_account
+from verification.sessions import signed_in
+from verification.sessions.reauthentication import can_reauthenticate_by_password
+
+# What allauth calls proving oneself with the password.
+PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    # One message for an unknown user, a wrong password and an inactive user.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": _(
+            "The user name or the password is not right. Please try again."
+        ),
+        "too_many_login_attempts": _(
+            "Too many failed logins for this user name. Please wait five minutes."
+        ),
+    }
+
+    def get_login_stages(self) -> list[str]:
+        """A user's own factor is asked for first; then nobody has to approve."""
+        return [
+            "verification.login.factors.stage.FactorStage",
+            "verification.approval.stage.ApprovalStage",
+        ]
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """PBX users are made by administrators alone."""
+        return False
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """Stay silent: where a login ends says enough."""
+
+    def is_safe_url(self, url: str) -> bool:
+        """Go on to this site and its clients alone; the Host header never counts."""
+        host = urlsplit(settings.SITE_URL).netloc
+        is_ours = url_has_allowed_host_and_scheme(url, allowed_hosts={host})
+        return is_ours or client_of(url) is not None
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where a login leads that wanted nothing in particular."""
+        client = session_kind(request)
+        return start_path(client) if client else reverse(ACCOUNT)
+
+    def login(self, request: HttpRequest, user: PbxUser) -> None:
+        """Begin the session, always with a new key and of one kind."""
+        released = request.session.pop(RELEASED_KEY)
+        bind_account(request, user, request.session.pop(ACCOUNT_KEY, None))
+        if request.user.is_authenticated:
+            logout(request)
+        super().login(request, user)
+        request.session[SESSION_KEY] = released["client"]
+        request.session[BEGAN_KEY] = time.time()
+        request.session[RELEASED_KEY] = released
+
+    def logout(self, request: HttpRequest) -> None:
+        signed_in.log_out(request)
+
+    def post_login(
+        self, request: HttpRequest, user: PbxUser, **kwargs: Any
+    ) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        response["Location"] = leading_path(response["Location"])
+        released = request.session.pop(RELEASED_KEY)
+        UserSession.objects.filter(session_key=request.session.session_key).update(
+            data=released
+        )
+        audit.record(
+            Event.LOGIN,
+            user=user,
+            origin=origin_of(request),
+            client=Kind(released["client"]),
+            method=released["method"],
+            detail=released["approver"],
+            proof=proof_of(current_settings(), Method(released["method"])),
+        )
+        return response
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> PbxUser | None:
+        """Record why, and raise only what the visitor should hear of."""
+        try:
+            user: PbxUser | None = super().authenticate(request, **credentials)
+        except LoginRefusedError as refusal:
+            self._record_failure(request, credentials, refusal)
+            if refusal.sentence:
+                raise
+            return None
+        return user
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Never by allauth: `reauthentication_required` asks, by our rule."""
+        return False
+
+    def get_reauthentication_methods(
+        self, user: PbxUser | AnonymousUser
+    ) -> list[dict[str, Any]]:
+        """The ways that work for this user at present; the last one works always."""
+        if not isinstance(user, PbxUser):
+            return []
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        by_factor = [method for method in methods if method["id"] != PASSWORD_AGAIN]
+        by_password = [_way(PASSWORD_AGAIN, _("Use your password"))]
+        return [
+            *(by_password if can_reauthenticate_by_password(user) else []),
+            *by_factor,
+            _way("login_again", _("Log in again")),
+        ]
+
+    def reauthenticate(self, user: PbxUser, password: str) -> bool:
+        try:
+            return bool(super().reauthenticate(user, password))
+        except LoginRefusedError as refusal:
+            raise ValidationError(refusal.sentence) from refusal
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        self._record_failure(request, credentials, None)
+
+    def _record_failure(
+        self,
+        request: HttpRequest,
+        credentials: dict[str, Any],
+        refusal: LoginRefusedError | None,
+    ) -> None:
+        entered = _login_name(credentials)
+        user = PbxUser.objects.filter(name_key=entered).first()
+        audit.record(
+            Event.LOGIN_FAILED,
+            user=user,
+            user_name=user.name if user else audit.unknown_name(entered),
+            origin=origin_of(request),
+            client=credentials.get("client", Kind.MYAPPS),
+            method=refusal.method if refusal else "",
+            detail=refusal.detail if refusal else "",
+        )
+
+    def _get_login_attempts_cache_key(
+        self, request: HttpRequest, **credentials: Any
+    ) -> str:
+        """Count apart in the user's own sessions, and where he has logged in before.
+
+        Strangers' failures from elsewhere then keep the owner out of nothing where he
+        is signed in. One of myPBX is no such session: the password alone begins it.
+        """
+        name = _login_name(credentials)
+        owner = request.user if is_myapps(request) else None
+        if isinstance(owner, PbxUser) and owner.name_key == name:
+            return f"present:{owner.pk}"
+        address = self.get_client_ip(request)
+        known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
+        return f"{name}:{address if known else 'elsewhere'}"
+
+
+def _way(name: str, description: str | Promise) -> dict[str, Any]:
+    url = reverse(f"account_{name}")
+    return {"id": name, "description": description, "url": url}
+
+
+def _login_name(credentials: dict[str, Any]) -> str:
+    """All spellings of a user's name count as one."""
+    entered = credentials.get("username", "")
+    return name_key(current_settings().login_name(entered))

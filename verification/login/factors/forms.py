@@ -1,0 +1,117 @@
+"""allauth's forms for second factors, with our limits, and with a trace of failures."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import context
+from allauth.core.ratelimit import clear, consume
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.forms import (
+    AuthenticateWebAuthnForm,
+    ReauthenticateWebAuthnForm,
+)
+from allauth.mfa.webauthn.internal import auth as webauthn
+from django.core.exceptions import ValidationError
+
+from authconfig.choices import Event
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import origin_of
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from verification.approval.flows import is_known
+from verification.sessions.choices import Approver
+
+LIMIT = "login_failed"
+
+
+class CodeMixin:
+    """Limits guesses at the codes of a user as failed logins are limited."""
+
+    user: PbxUser
+    authenticator: Authenticator
+    cleaned_data: dict[str, str]
+
+    def clean_code(self) -> str:
+        code, key = self.cleaned_data["code"], _limit_key(self.user, "code")
+        if not consume(context.request, action=LIMIT, key=key):
+            raise get_account_adapter().validation_error("too_many_login_attempts")
+        found = _matching(self.user, code)
+        if found is None:
+            _record_failure(self.user)
+            raise get_adapter().validation_error("incorrect_code")
+        clear(context.request, action=LIMIT, key=key)
+        self.authenticator = found
+        return code
+
+
+class CodeForm(CodeMixin, AuthenticateForm):
+    pass
+
+
+class CodeAgainForm(CodeMixin, ReauthenticateForm):
+    pass
+
+
+class PasskeyMixin:
+    """Nobody guesses what a passkey signs: however many fail, its owner gets in."""
+
+    user: PbxUser
+    cleaned_data: dict[str, object]
+
+    def clean_credential(self) -> Authenticator:
+        try:
+            return _shown_passkey(self.user, self.cleaned_data["credential"])
+        except ValidationError:
+            # The limit is the audit log's: who fails on and on is recorded so often.
+            key = _limit_key(self.user, "passkey")
+            if consume(context.request, action=LIMIT, key=key):
+                _record_failure(self.user)
+            raise
+
+
+class PasskeyForm(PasskeyMixin, AuthenticateWebAuthnForm):
+    pass
+
+
+class PasskeyAgainForm(PasskeyMixin, ReauthenticateWebAuthnForm):
+    pass
+
+
+def _limit_key(user: PbxUser, what: str) -> str:
+    """Count apart where a second factor of the user's was right before.
+
+    A session of myPBX makes no address known: it takes nothing but the password.
+    """
+    address = get_account_adapter().get_client_ip(context.request)
+    place = address if is_known(user, address) else "elsewhere"
+    return f"factor:{what}:{user.pk}:{place}"
+
+
+def _matching(user: PbxUser, code: str) -> Authenticator | None:
+    codes = Authenticator.objects.filter(user=user).exclude(
+        type=Authenticator.Type.WEBAUTHN
+    )
+    found = (each for each in codes if each.wrap().validate_code(code))
+    return next(found, None)
+
+
+def _shown_passkey(user: PbxUser, credential: object) -> Authenticator:
+    try:
+        webauthn.parse_authentication_response(credential)
+    except (AttributeError, LookupError) as error:
+        # allauth expects other kinds of nonsense alone.
+        raise get_adapter().validation_error("incorrect_code") from error
+    shown: Authenticator = webauthn.complete_authentication(user, credential)
+    return shown
+
+
+def _record_failure(user: PbxUser) -> None:
+    audit.record(
+        Event.LOGIN_FAILED,
+        user=user,
+        origin=origin_of(context.request),
+        client=Kind.MYAPPS,
+        detail=Approver.FACTOR,
+    )

@@ -1,0 +1,51 @@
+"""TODO docstring of verification.login.factors.stage"""
+
+from __future__ import annotations
+
+from allauth.mfa.stages import AuthenticateStage
+from django.contrib.auth import logout
+from django.http import HttpRequest
+
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import origin_of
+from authconfig.users import audit
+from verification.approval.stage import Handled, _provider_account, _renew_key, kind_of
+
+
+class FactorStage(AuthenticateStage):
+    """Asks whoever has a passkey or one-time codes for one, whatever the settings.
+
+    Being the first stage, it also notes what nobody knows any more after a page.
+    """
+
+    def handle(self) -> Handled:
+        user, facts = self.login.user, self.login.state
+        facts["method"] = user.login_method or Method.OAUTH2
+        facts["auth_hash"] = user.get_session_auth_hash()
+        facts["account"] = _provider_account(self.login)
+        if kind_of(self.login) is not Kind.MYAPPS:
+            return None, True
+        response, go_on = super().handle()
+        if response:
+            self._hold()
+        return response, go_on
+
+    def _hold(self) -> None:
+        # Else the provider's tokens and claims would lie in the session.
+        self.login.signal_kwargs = None
+        # allauth's page for factors is for anonymous visitors alone.
+        if self.request.user.is_authenticated:
+            logout(self.request)
+        else:
+            _renew_key(self.request)
+        audit.record(
+            Event.FACTOR_ASKED,
+            user=self.login.user,
+            origin=origin_of(self.request),
+            client=Kind.MYAPPS,
+            method=self.login.state["method"],
+        )
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        return False

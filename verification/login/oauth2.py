@@ -1,0 +1,224 @@
+"""Logging in with OAuth2: the start, the way back, and who it is."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from allauth.account.internal.flows.login import record_authentication
+from allauth.core import ratelimit
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.clients.destinations import ACCOUNT
+from authconfig.clients.kinds import is_myapps, origin_of
+from authconfig.models import current_settings
+from authconfig.network import readable
+from authconfig.oauth2 import identities
+from authconfig.oauth2.faults import Fault, OidcError, sentence
+from authconfig.oauth2.http import Session
+from authconfig.oauth2.mapping import Claims, identity_of, mapped_name
+from authconfig.oauth2.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
+from authconfig.policy import methods_for
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from verification.login import oauth2_trial
+from verification.login.redirect_page import page_to_provider
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    def list_apps(
+        self, request: HttpRequest, provider: str = "", client_id: str = ""
+    ) -> list[SocialApp]:
+        """The one provider, as the page describes it; no row of allauth's counts."""
+        if provider == TRIAL:
+            return oauth2_trial.apps(request)
+        app = app_of(current_settings())
+        fits = provider in ("", None, app.provider, app.provider_id)
+        return [app] if fits and client_id in ("", None, app.client_id) else []
+
+    def get_requests_session(self) -> Session:
+        return Session()
+
+    def is_open_for_signup(self, *args: Any) -> bool:
+        """PBX users are made by administrators alone."""
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Find out who it is; whoever may not log in is turned away here."""
+        claims = sociallogin.account.extra_data
+        # Neither the session nor the database has a use for them.
+        sociallogin.token, sociallogin.account.extra_data = None, {}
+        if sociallogin.account.provider == TRIAL:
+            raise ImmediateHttpResponse(oauth2_trial.ended(request, claims))
+        try:
+            # It may have been switched off while the user was at the provider.
+            _check_allowed()
+            if is_myapps(request):
+                answer = _shown(request, sociallogin, claims)
+                raise ImmediateHttpResponse(answer)
+            sociallogin.user = identities.login_user(claims, current_settings())
+        except OidcError as error:
+            raise ImmediateHttpResponse(turned_away(request, error)) from error
+        sociallogin.user.login_method = Method.OAUTH2
+        sociallogin.state["account"] = identity_of(claims)
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str = "",
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        if exception is None and "state" not in (extra_context or {}):
+            raise ImmediateHttpResponse(_unasked(request, provider.sub_id))
+        meant = _meaning(request, error, exception)
+        raise ImmediateHttpResponse(_failed(request, provider.sub_id, meant))
+
+
+def _check_allowed() -> None:
+    if Method.OAUTH2 not in methods_for(current_settings(), Kind.MYAPPS):
+        raise OidcError(Fault.NOT_ALLOWED)
+
+
+def bind_account(
+    request: HttpRequest, user: PbxUser, account: list[str] | None
+) -> None:
+    """Bind the account whose first login ends here, after the second factor."""
+    if account is None:
+        return
+    try:
+        identities.bind_at_login(user, *account, origin=origin_of(request))
+    except OidcError as error:
+        raise ImmediateHttpResponse(turned_away(request, error)) from error
+
+
+def _shown(
+    request: HttpRequest, sociallogin: SocialLogin, claims: Claims
+) -> HttpResponse:
+    """Whoever is signed in has shown his account there: proof, or a new connection."""
+    if identities.bound_user(*identity_of(claims)) != request.user:
+        return _connected(request, claims)
+    if not _is_recent(claims["id_token"].get("auth_time")):
+        raise OidcError(Fault.NOT_ASKED, "the provider did not ask for the password")
+    record_authentication(request, request.user, "socialaccount", reauthenticated=True)
+    wanted: str = sociallogin.get_redirect_url(request) or reverse(ACCOUNT)
+    return redirect(wanted)
+
+
+def _is_recent(authenticated_at: object) -> bool:
+    """In seconds since 1970 (Core 1.0, 2); whoever was asked for a max_age says so.
+
+    Without it nothing is proved: anybody at the keyboard can change what is asked.
+    """
+    if not isinstance(authenticated_at, int | float):
+        return False
+    age = time.time() - authenticated_at
+    return age <= settings.REAUTHENTICATION_TTL.total_seconds()
+
+
+def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
+    """Bind the account to whoever is signed in already."""
+    assert isinstance(request.user, PbxUser)
+    identities.connect(
+        request.user,
+        *identity_of(claims),
+        mapped_name(claims, current_settings()),
+        origin=origin_of(request),
+    )
+    provider = current_settings().oauth2_provider_name
+    words = _("Your account at %(provider)s is connected: you can log in with it.")
+    messages.success(request, words % {"provider": provider})
+    return redirect(ACCOUNT)
+
+
+def _meaning(
+    request: HttpRequest, error: str, exception: Exception | None
+) -> OidcError:
+    if isinstance(exception, OidcError):
+        return exception
+    if error == AuthError.CANCELLED:
+        return OidcError(Fault.CANCELLED)
+    if exception is None:
+        said = (request.GET.get(n, "") for n in ("error", "error_description"))
+        return OidcError(Fault.NO_CODE, readable(" ".join(said)))
+    return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
+
+
+def _unasked(request: HttpRequest, asked: str) -> HttpResponse:
+    """Anybody can come by with an answer to nothing, and each one is recorded."""
+    limited: HttpResponse | None = ratelimit.consume_or_429(
+        request, action="login", limit_get=True
+    )
+    return limited or _failed(request, asked, OidcError(Fault.NOT_ASKED))
+
+
+def _failed(request: HttpRequest, asked: str, error: OidcError) -> HttpResponse:
+    if asked == TRIAL:
+        return oauth2_trial.failed(request, error)
+    return turned_away(request, error)
+
+
+def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
+    """Say so in one sentence, with a number under which the audit log says why."""
+    reference = secrets.token_hex(4)
+    user = request.user if isinstance(request.user, PbxUser) else None
+    audit.record(
+        Event.LOGIN_FAILED,
+        user=user,
+        origin=origin_of(request),
+        client=Kind.MYAPPS,
+        method=Method.OAUTH2,
+        detail=f"{reference}: {error}",
+    )
+    said = sentence(error.fault, current_settings().oauth2_provider_name)
+    number = _("Reference: %(number)s") % {"number": reference}
+    messages.error(request, f"{said} {number}")
+    return redirect(ACCOUNT if user else "account_login")
+
+
+@login_not_required
+@never_cache
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Lead to the provider by a page of our own."""
+    limited = ratelimit.consume_or_429(request, action="login")
+    if limited:
+        return limited  # type: ignore[no-any-return]
+    try:
+        _check_allowed()
+        address = address_to_ask(request, LOGIN)
+    except OidcError as error:
+        return turned_away(request, error)
+    return page_to_provider(request, current_settings(), address)
+
+
+@login_not_required
+@never_cache
+@require_safe
+def callback(request: HttpRequest) -> HttpResponse:
+    """Where the provider sends the user back to."""
+    asked = TRIAL if oauth2_trial.is_answer(request) else LOGIN
+    try:
+        view = OAuth2CallbackView.adapter_view(Adapter(request, asked))
+        answer: HttpResponse = view(request)
+    except OAuth2Error as error:
+        return _failed(request, asked, _meaning(request, "", error))
+    return answer

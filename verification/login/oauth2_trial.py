@@ -1,0 +1,263 @@
+"""A test of OAuth2 that goes to the provider and back, and logs nobody in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from allauth.core import ratelimit
+from allauth.socialaccount.models import SocialApp
+from cryptography.fernet import InvalidToken
+from django import forms
+from django.contrib import admin
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from authconfig.choices import Event, Method
+from authconfig.clients.kinds import origin_of
+from authconfig.fields import decrypted, encrypted
+from authconfig.method_proofs import FIELDS_OF, proof_of
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2 import discovery, identities
+from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
+from authconfig.oauth2.provider import TRIAL, address_to_ask, app_of
+from authconfig.oauth2.remedies import REMEDIES
+from authconfig.settings_form import SettingsForm
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from pbxsite.administration.authentication import cards, changes, method_trials
+from verification.login.redirect_page import page_to_provider
+from verification.sessions.reauthentication import reauthentication_required
+
+KEPT_KEY = "oauth2_test"
+KEPT_FIELDS = ("oauth2_provider_name", *FIELDS_OF[Method.OAUTH2])
+SETTINGS_PAGE = "admin:authconfig_authenticationsettings_changelist"
+OFFER_SALT = "pbxsite.roundtrip"
+OFFER_TTL_SECONDS = 600
+LONGEST_VALUE = 300
+OF_THE_PROTOCOL = ("nonce", "at_hash", "c_hash", "s_hash", "exp", "iat", "nbf", "jti")
+
+
+class OfferForm(forms.Form):
+    offer = forms.CharField()
+
+    def clean_offer(self) -> list[Any]:
+        sent = self.cleaned_data["offer"]
+        try:
+            facts: list[Any] = signing.loads(
+                sent, salt=OFFER_SALT, max_age=OFFER_TTL_SECONDS
+            )
+        except signing.BadSignature as error:
+            raise forms.ValidationError("offer") from error
+        return facts
+
+
+def _may_test(request: HttpRequest) -> bool:
+    right = "authconfig.change_authenticationsettings"
+    return admin.site.has_permission(request) and request.user.has_perm(right)
+
+
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Lead to the provider, with the values on the screen or the stored ones."""
+    if not _may_test(request):
+        raise PermissionDenied
+    if limited := ratelimit.consume_or_429(request, action="login"):
+        return limited  # type: ignore[no-any-return]
+    form = _form(request)
+    if faults := _faults(form):
+        return _page(request, faults=faults)
+    candidate = form.candidate()
+    _keep(request, candidate)
+    try:
+        discovery.renew(candidate.oauth2_well_known_url)
+        address = address_to_ask(request, TRIAL)
+    except OidcError as error:
+        return failed(request, error)
+    state = parse_qs(urlsplit(address).query)["state"][0]
+    request.session[KEPT_KEY] |= {"state": state}
+    return page_to_provider(request, candidate, address)
+
+
+def _form(request: HttpRequest) -> SettingsForm:
+    """A page without scripts sends no values: then the stored ones count."""
+    posted = request.POST if "oauth2_well_known_url" in request.POST else None
+    row = AuthenticationSettings.load()
+    return SettingsForm(
+        posted, instance=row, outside=changes.outside_facts(_user(request))
+    )
+
+
+def _faults(form: SettingsForm) -> dict[str, list[str]]:
+    found = method_trials.roundtrip_faults(form)
+    return {str(cards.name_of(key)): words for key, words in found.items()}
+
+
+def _user(request: HttpRequest) -> PbxUser:
+    assert isinstance(request.user, PbxUser)
+    return request.user
+
+
+def _keep(request: HttpRequest, candidate: AuthenticationSettings) -> None:
+    """Let what is tested wait in the tester's session, as only our keys open it."""
+    values = {name: getattr(candidate, name) for name in KEPT_FIELDS}
+    request.session[KEPT_KEY] = {"sealed": encrypted(json.dumps(values))}
+
+
+def _kept(request: HttpRequest) -> AuthenticationSettings | None:
+    kept = request.session.get(KEPT_KEY)
+    if not kept or not _may_test(request):
+        return None
+    try:
+        return AuthenticationSettings(**json.loads(decrypted(kept["sealed"])))
+    except InvalidToken:
+        return None
+
+
+def apps(request: HttpRequest) -> list[SocialApp]:
+    """Return the provider under test as allauth wants to see it."""
+    row = _kept(request)
+    return [app_of(row, TRIAL)] if row else []
+
+
+def is_answer(request: HttpRequest) -> bool:
+    """Is this the provider's answer to a test that this session began?"""
+    state = request.GET.get("state", "")
+    begun = request.session.get(KEPT_KEY, {}).get("state")
+    return begun == state and _kept(request) is not None
+
+
+def ended(request: HttpRequest, claims: Claims) -> HttpResponse:
+    """Say whom these claims would log in; nobody is logged in, nothing is bound."""
+    row = _taken(request)
+    try:
+        user = identities.login_user(claims, row)
+    except OidcError as error:
+        _record(request, _asked(row), str(error))
+        offer = _offer(_user(request), error, claims, row)
+        return _failure(request, error, claims=_shown(claims), offer=offer)
+    proof = proof_of(row, Method.OAUTH2)
+    _record(request, _asked(row), _account(claims), user=user, proof=proof)
+    bound = identities.bound_user(*identity_of(claims)) is not None
+    return _page(request, claims=_shown(claims), mapped=user, bound=bound)
+
+
+def failed(request: HttpRequest, error: OidcError) -> HttpResponse:
+    _record(request, _asked(_taken(request)), str(error))
+    return _failure(request, error)
+
+
+def _taken(request: HttpRequest) -> AuthenticationSettings:
+    """What was kept for a test is good for one."""
+    row = _kept(request)
+    assert row
+    del request.session[KEPT_KEY]
+    return row
+
+
+def _failure(request: HttpRequest, error: OidcError, **context: Any) -> HttpResponse:
+    remedy = REMEDIES.get(error.fault, "")
+    return _page(
+        request, error=error.meaning, words=error.words, remedy=remedy, **context
+    )
+
+
+def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+    return render(request, "account/oauth2_test.html", context)
+
+
+def _asked(row: AuthenticationSettings) -> str:
+    return f"{row.oauth2_well_known_url} {row.oauth2_client_id}"
+
+
+def _account(claims: Claims) -> str:
+    issuer, subject = identity_of(claims)
+    return f"{subject} ({issuer})"
+
+
+def _shown(claims: Claims) -> list[tuple[str, str]]:
+    """Return what the provider told of the user; the ID token's word goes first."""
+    merged = {**claims["userinfo"], **claims["id_token"]}
+    return [
+        (name[:LONGEST_VALUE], _plain(value)[:LONGEST_VALUE])
+        for name, value in sorted(merged.items())
+        if name not in OF_THE_PROTOCOL
+    ]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _record(
+    request: HttpRequest,
+    asked: str,
+    words: str,
+    *,
+    user: PbxUser | None = None,
+    proof: str = "",
+) -> None:
+    audit.record(
+        Event.OAUTH2_TESTED,
+        user=user,
+        actor=_user(request),
+        origin=origin_of(request),
+        method=Method.OAUTH2,
+        detail=f"{asked}: {words}",
+        proof=proof,
+    )
+
+
+def _offer(
+    user: PbxUser, error: OidcError, claims: Claims, row: AuthenticationSettings
+) -> str:
+    """Return what the button "Connect" sends back, if the account is the tester's.
+
+    No login binds an administrator's account; here he says so himself.
+    """
+    if error.fault is not Fault.ADMINISTRATOR:
+        return ""
+    name = mapped_name(claims, row)
+    if not is_same_name(name, user.name):
+        return ""
+    proof = proof_of(row, Method.OAUTH2)
+    facts = (user.pk, identity_of(claims), name, _asked(row), proof)
+    return signing.dumps(facts, salt=OFFER_SALT)
+
+
+def connect(request: HttpRequest) -> HttpResponse:
+    """Bind the account that the tester has just shown, and take it as a test."""
+    if not _may_test(request):
+        raise PermissionDenied
+    # Logging in again leads here by a GET, and has ended what was asked.
+    return _connect(request) if request.method == "POST" else redirect(SETTINGS_PAGE)
+
+
+@reauthentication_required
+def _connect(request: HttpRequest) -> HttpResponse:
+    user, form = _user(request), OfferForm(request.POST)
+    if not form.is_valid() or form.cleaned_data["offer"][0] != user.pk:
+        return _failure(request, OidcError(Fault.NOT_ASKED))
+    _pk, (issuer, subject), name, asked, proof = form.cleaned_data["offer"]
+    try:
+        identities.connect(user, issuer, subject, name, origin=origin_of(request))
+    except OidcError as error:
+        return _failure(request, error)
+    _record(request, asked, f"{subject} ({issuer})", user=user, proof=proof)
+    return _page(request, mapped=user, bound=True)
+
+
+urlpatterns = [
+    path("admin/oauth2/test/", admin.site.admin_view(start), name="oauth2_test"),
+    path(
+        "admin/oauth2/test/connect/",
+        admin.site.admin_view(connect),
+        name="oauth2_test_connect",
+    ),
+]

@@ -1,0 +1,56 @@
+"""The words of the second factor and of the outgoing queue."""
+
+from __future__ import annotations
+
+from django.db.models import IntegerChoices, TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class MailKind(TextChoices):
+    APPROVAL = "approval", _("Verification e-mail")
+    REJECTION = "rejection", _("Notice of a rejected login")
+    PASSWORD = "password", _("Notice of a changed password")
+    VOICEMAIL = "voicemail", _("Voicemail")
+
+
+class MailPriority(IntegerChoices):
+    """Who waits for a mail before a screen does not wait behind recordings."""
+
+    URGENT = 0
+    LATER = 1
+
+
+class MailState(TextChoices):
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Being sent")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Part(TextChoices):
+    """What of this site tells that it runs."""
+
+    WORKER = "worker", _("Worker")
+    SCHEDULER = "scheduler", _("Scheduler")
+
+
+class TrialState(TextChoices):
+    QUEUED = "queued", _("Waiting for a worker")
+    RUNNING = "running", _("Running")
+    ACCEPTED = "accepted", _("Accepted by the server")
+    FAILED = "failed", _("Failed")
+
+
+class Stage(TextChoices):
+    """A stage of delivering a mail, in the order in which they are passed."""
+
+    RESOLVE = "resolve", _("Find the server")
+    CONNECT = "connect", _("Connect")
+    TLS = "tls", _("Encrypt (TLS)")
+    EHLO = "ehlo", _("Greet (EHLO)")
+    AUTH = "auth", _("Log in (AUTH)")
+    MAIL_FROM = "mail_from", _("Name the sender (MAIL FROM)")
+    RCPT_TO = "rcpt_to", _("Name the recipient (RCPT TO)")
+    DATA = "data", _("Hand over the e-mail (DATA)")

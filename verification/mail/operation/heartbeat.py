@@ -1,0 +1,44 @@
+"""Who runs: each worker says so itself, and the sweeps say it for the scheduler."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from verification.mail.choices import Part
+from verification.mail.models import Heartbeat
+
+SCHEDULER = "scheduler"
+BEAT_SECONDS = 10.0
+# Several beats may be late; then nobody seems to be there.
+SILENCE = timedelta(minutes=1)
+# A worker that is gone for good is shown no longer than that.
+REMEMBERED = timedelta(days=1)
+
+
+def beat() -> None:
+    """Say that the scheduler had a worker sweep."""
+    _write(SCHEDULER, Part.SCHEDULER)
+
+
+def beat_worker(name: str, *, slots: int, work: str) -> None:
+    _write(name, Part.WORKER, slots=slots, work=work[:500])
+
+
+def begin_worker(name: str, *, slots: int) -> None:
+    now = timezone.now()
+    Heartbeat.objects.filter(seen_at__lt=now - REMEMBERED).delete()
+    Heartbeat.objects.filter(name=name).delete()
+    beat_worker(name, slots=slots, work="")
+
+
+def end_worker(name: str) -> None:
+    Heartbeat.objects.filter(name=name, kind=Part.WORKER).delete()
+
+
+def _write(name: str, kind: Part, **facts: object) -> None:
+    said = {"seen_at": timezone.now(), "version": settings.VERSION, **facts}
+    if not Heartbeat.objects.filter(name=name).update(**said):
+        Heartbeat.objects.get_or_create(name=name, defaults={"kind": kind, **said})

@@ -1,0 +1,52 @@
+"""What an outgoing e-mail that failed says to administrators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from authconfig.models import current_settings
+from verification.mail.choices import MailState, Stage
+from verification.mail.models import OVER, OutgoingEmail
+from verification.mail.smtp import SmtpError
+from verification.mail.smtp.faults import Fault
+
+OUTCOMES_SHOWN = 20
+# A mail that was sent, or that nobody wanted any more, needs no remedy.
+WELL = (MailState.SENT, MailState.EXPIRED)
+
+
+@dataclass(frozen=True)
+class EndedMail:
+    mail: OutgoingEmail
+    remedy: str
+
+
+def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
+    """Say what to do, as a test of the e-mail account would."""
+    settings = current_settings()
+    details = {
+        "server": settings.smtp_server,
+        "port": settings.smtp_port,
+        "issuer": _("somebody"),
+    }
+    known = Fault.__members__.get(fault, Fault.THIS_SITE)
+    if known is Fault.REPLY and code is None:
+        known = Fault.THIS_SITE
+    # Before the greeting no server gives a code.
+    where = Stage(stage) if stage else Stage.EHLO
+    return SmtpError(where, words, fault=known, code=code, details=details).remedy
+
+
+def remedy_of(mail: OutgoingEmail) -> str:
+    if mail.state in WELL or not (mail.stage or mail.words):
+        return ""
+    return remedy(mail.stage, mail.code, mail.fault, mail.words)
+
+
+def last_outcomes() -> list[EndedMail]:
+    """Return the mails that were over last, newest first."""
+    over = OutgoingEmail.objects.filter(state__in=OVER, ended_at__isnull=False)
+    mails = over.select_related("user").order_by("-ended_at")[:OUTCOMES_SHOWN]
+    return [EndedMail(mail, remedy_of(mail)) for mail in mails]

@@ -1,0 +1,231 @@
+"""The outgoing queue in numbers, from the database alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+from django.db.models.functions import TruncMinute
+from django.utils import timezone
+
+from verification.mail.choices import MailState
+from verification.mail.models import OVER, OutgoingEmail
+
+LATELY = timedelta(hours=1)
+# How far back counts and charts look; what is older says nothing about today.
+DAY = timedelta(days=1)
+MOST_MEASURED = 1000
+MOST_GROUPS = 20
+FAILURES = (MailState.FAILED, MailState.UNKNOWN)
+WAITING = (MailState.QUEUED, MailState.SENDING)
+# How many mails of a state were over in the minute that begins there.
+Counts = dict[tuple[datetime, str], int]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`oldest_due_seconds` is how long the oldest due mail has waited, or None.
+
+    Of mails that are over `mails` counts those of the last day.
+    """
+
+    mails: dict[str, int]
+    due: int
+    oldest_due_seconds: float | None
+    last_sent_at: datetime | None
+    last_failure: str
+    failed_lately: bool
+    ended: Counts
+
+
+def overview() -> Overview:
+    queued = OutgoingEmail.objects.filter(state__in=WAITING).aggregate(
+        queued=Count("pk", filter=Q(state=MailState.QUEUED)),
+        sending=Count("pk", filter=Q(state=MailState.SENDING)),
+    )
+    due = OutgoingEmail.objects.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
+    counts = ended()
+    failed, sent = _last_failure(), _last_sent_at()
+    return Overview(
+        mails=queued | _by_state(counts),
+        due=due["count"],
+        oldest_due_seconds=_age(due["oldest"]),
+        last_sent_at=sent,
+        last_failure=_in_words(failed) if failed else "",
+        failed_lately=_is_newer(failed, sent),
+        ended=counts,
+    )
+
+
+def _by_state(counts: Counts) -> dict[str, int]:
+    found = dict.fromkeys((state.value for state in OVER), 0)
+    for (_minute, state), count in counts.items():
+        found[state] += count
+    return found
+
+
+def _age(moment: datetime | None) -> float | None:
+    return (timezone.now() - moment).total_seconds() if moment else None
+
+
+class Ended:
+    """How many mails were over in each minute of the last day, by state.
+
+    Of a day's many mails only the newest are counted each time; all of them are when
+    the last whole count is older than half a minute, for operators retry some.
+    """
+
+    MAX_AGE_SECONDS = 30.0
+    NEWEST = timedelta(minutes=2)
+
+    def __init__(self) -> None:
+        self._counts: Counts = {}
+        self._counted_at: float | None = None
+
+    def __call__(self) -> Counts:
+        now, clock = timezone.now(), time.monotonic()
+        age = None if self._counted_at is None else clock - self._counted_at
+        is_fresh = age is not None and age < self.MAX_AGE_SECONDS
+        since = now - (self.NEWEST if is_fresh else DAY)
+        if not is_fresh:
+            self._counted_at = clock
+        kept = {
+            (minute, state): count
+            for (minute, state), count in self._counts.items()
+            if is_fresh and now - DAY <= minute < _whole_minute(since)
+        }
+        self._counts = kept | _count_since(_whole_minute(since))
+        return self._counts
+
+    def forget(self) -> None:
+        self._counted_at = None
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _count_since(moment: datetime) -> Counts:
+    rows = (
+        OutgoingEmail.objects.filter(state__in=OVER, ended_at__gte=moment)
+        .order_by()
+        .values_list(TruncMinute("ended_at", tzinfo=UTC), "state")
+        .annotate(count=Count("pk"))
+    )
+    return {(minute, state): count for minute, state, count in rows}
+
+
+ended = Ended()
+
+
+def _last_sent_at() -> datetime | None:
+    sent = OutgoingEmail.objects.filter(state=MailState.SENT, ended_at__isnull=False)
+    newest = sent.order_by("-ended_at").values_list("ended_at", flat=True)
+    return newest.first()
+
+
+def _last_failure() -> OutgoingEmail | None:
+    lately = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+    return lately.filter(state=MailState.FAILED).order_by("-ended_at").first()
+
+
+def _in_words(failed: OutgoingEmail) -> str:
+    """Words of servers begin with their code, what this site found has none."""
+    code = str(failed.code or "")
+    words = failed.words.removeprefix(code).strip()
+    return " ".join(filter(None, [failed.stage, code, words]))
+
+
+def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:
+    """Did the last hour's last mail fail?"""
+    if failed is None or not failed.ended_at:
+        return False
+    lately = timezone.now() - LATELY
+    return failed.ended_at > max(sent or lately, lately)
+
+
+@dataclass(frozen=True)
+class MailTimes:
+    """How long the last hour's mails took from the login to the server's yes."""
+
+    count: int
+    median_seconds: float = 0
+    p95_seconds: float = 0
+
+
+def mail_times() -> MailTimes:
+    sent = OutgoingEmail.objects.filter(
+        state=MailState.SENT, ended_at__gt=timezone.now() - LATELY
+    )
+    newest = sent.order_by("-ended_at").values_list("created_at", "ended_at")
+    taken = sorted(
+        (ended - created).total_seconds()
+        for created, ended in newest[:MOST_MEASURED]
+        if ended
+    )
+    if not taken:
+        return MailTimes(0)
+    return MailTimes(
+        count=sent.count(),
+        median_seconds=taken[len(taken) // 2],
+        p95_seconds=taken[len(taken) * 95 // 100],
+    )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Mails that failed in the same way; those still queued are tried again."""
+
+    state: MailState
+    stage: str
+    code: int | None
+    fault: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.state}:{self.stage}:{self.code or ''}:{self.fault}"
+
+    def mails(self) -> Any:
+        same = OutgoingEmail.objects.filter(
+            state=self.state, stage=self.stage, code=self.code, fault=self.fault
+        )
+        if self.state == MailState.QUEUED:
+            return same
+        return same.filter(ended_at__gt=timezone.now() - DAY)
+
+
+@dataclass(frozen=True)
+class Failures:
+    group: Group
+    count: int
+    words: str
+    last_at: datetime | None
+
+
+def failures() -> list[Failures]:
+    """Group the last day's failed mails, and those whose last try failed."""
+    ended = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
+    delayed = OutgoingEmail.objects.filter(state=MailState.QUEUED).exclude(stage="")
+    groups = [*_grouped(delayed), *_grouped(ended.filter(state__in=FAILURES))]
+    return sorted(groups, key=lambda each: -each.count)[:MOST_GROUPS]
+
+
+def _grouped(mails: Any) -> Iterable[Failures]:
+    rows = (
+        mails.order_by()
+        .values_list("state", "stage", "code", "fault")
+        .annotate(count=Count("pk"), words=Max("words"), last_at=Max("ended_at"))
+    )
+    for state, stage, code, fault, count, words, last_at in rows:
+        yield Failures(
+            Group(MailState(state), stage, code, fault), count, words, last_at
+        )
+
+
+def group_of(key: str) -> Group | None:
+    """Find the group that a page named; None for what is none."""
+    return next((f.group for f in failures() if f.group.key == key), None)

@@ -1,0 +1,94 @@
+"""From a row to the e-mail itself: whose values it shows, and its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.headerregistry import Address, AddressHeader, HeaderRegistry
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.utils import timezone, translation
+
+from verification.approval.mails import _approval, _rejection
+from verification.mail.choices import MailKind
+from verification.mail.fast.layout import Attachment, LaidOutEmail
+from verification.mail.fast.merge import render
+from verification.mail.models import OutgoingEmail
+from verification.mail.smtp import Account
+from verification.mail.smtp.addresses import wire_host
+from verification.sessions.passwords import _password
+from verification.voicemail.mails import _attachment, _voicemail
+
+# A template's name, and what it shows.
+Rendered = tuple[str, dict[str, Any]]
+
+
+def render_mail(mail: OutgoingEmail, account: Account) -> LaidOutEmail:
+    """Render the mail; raises OSError if its recording cannot be read now."""
+    with translation.override(mail.language), timezone.override(_time_zone(mail)):
+        template, context = CONTEXTS[MailKind(mail.kind)](mail)
+        return compose(
+            template,
+            context,
+            account=account,
+            recipient=mail.recipient,
+            language=mail.language,
+            public_id=mail.public_id,
+            attachment=_attachment(mail),
+        )
+
+
+def _time_zone(mail: OutgoingEmail) -> ZoneInfo | None:
+    """The user's own; None, the site's, also where this machine knows it no more."""
+    name = mail.user.time_zone
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
+
+
+CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
+    MailKind.APPROVAL: _approval,
+    MailKind.REJECTION: _rejection,
+    MailKind.PASSWORD: _password,
+    MailKind.VOICEMAIL: _voicemail,
+}
+
+
+def compose(
+    template: str,
+    context: dict[str, Any],
+    *,
+    account: Account,
+    recipient: str,
+    language: str,
+    public_id: UUID,
+    attachment: Attachment | None = None,
+) -> LaidOutEmail:
+    context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
+    subject = render(f"verification/mail/{template}_subject.txt", context)
+    letter = LaidOutEmail(f"verification/mail/{template}_body", context)
+    letter["Subject"] = " ".join(subject.split())
+    letter["From"] = _sender(account.sender_name, account.email_address)
+    letter["To"] = recipient
+    letter["Date"] = format_datetime(timezone.now())
+    # Stable for the row, so that a second try is known as the same mail.
+    domain = account.email_address.rpartition("@")[2]
+    letter["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834
+    letter["Content-Language"] = language
+    letter.attachment = attachment
+    return letter
+
+
+@lru_cache
+def _sender(name: str, email_address: str) -> str:
+    # Not by `addr_spec`: it takes no letters beyond ASCII before the @.
+    header = HeaderRegistry()("From", email_address)
+    assert isinstance(header, AddressHeader)
+    [address] = header.addresses
+    return str(Address(name, address.username, address.domain))

@@ -1,0 +1,256 @@
+"""Sending what is due, over several connections of one process at a time.
+
+No network is waited for within a transaction, and whatever happens to this process, a
+row tells how far its mail came.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Event, Lock, Thread
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from authconfig import dependencies
+from authconfig.choices import Dependency
+from authconfig.models import current_settings
+from verification import log_context
+from verification.approval.choices import LoginState
+from verification.mail import claims
+from verification.mail.account import account_of
+from verification.mail.choices import MailKind, MailPriority, MailState, Stage
+from verification.mail.claims import LostClaimError
+from verification.mail.fast.recorder import Recorder
+from verification.mail.fast.stock import Stock
+from verification.mail.models import OutgoingEmail
+from verification.mail.rendering import render_mail
+from verification.mail.smtp import Account, Connection, Line, Pool, SmtpError
+from verification.mail.smtp.errors import LONGEST_WORDS
+from verification.mail.smtp.faults import Fault
+
+logger = logging.getLogger(__name__)
+FIRST_DELAY = timedelta(seconds=5)
+# A recording is worth days of tries; a login is over in minutes.
+LONGEST_DELAY = {
+    MailPriority.URGENT: timedelta(minutes=2),
+    MailPriority.LATER: timedelta(minutes=15),
+}
+# What link_token() makes, as it stands in an address (verification/approval/tokens.py).
+LINK_TOKEN = re.compile(r"\b(id=)[\w%:.~-]+")
+LEASES_RENEWED_EVERY = 5.0  # seconds
+
+
+def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
+    """Send all that is due; if this process does so already, have it look again.
+
+    `hand_on` is asked after a while whether somebody else goes on.
+    """
+    _woken.set()
+    while _woken.is_set() and _running.acquire(blocking=False):
+        try:
+            _woken.clear()
+            while Run().go() and not hand_on():
+                pass
+        finally:
+            _running.release()
+
+
+class Run:
+    """One turn through the queue: this thread sends, and others when many wait."""
+
+    def __init__(self) -> None:
+        self._most = current_settings().smtp_connections
+        self._stock = Stock(self._most)
+        self._others: list[Thread] = []
+        self._over = Event()
+
+    def go(self) -> bool:
+        """Return whether it ended before the queue did."""
+        keeper = Thread(target=self._keep_leases, daemon=True)
+        keeper.start()
+        try:
+            recorder.flush()
+            self._send_all()
+        finally:
+            for other in self._others:
+                other.join()
+            self._over.set()
+            keeper.join()
+        return self._stock.is_closed
+
+    def _send_all(self, account: Account | None = None) -> None:
+        """With an account: take mails only when there is a connection for them."""
+        line = Line(pool, self._ask_for_help)
+        try:
+            if account:
+                line.open(account)
+            while mail := self._stock.take():
+                try:
+                    deliver(mail, line)
+                finally:
+                    self._stock.finish(mail)
+        finally:
+            line.close()
+
+    def _ask_for_help(self) -> None:
+        """One more connection for each mail that would have to wait."""
+        if self._stock.has_more and len(self._others) + 1 < self._most:
+            helper = Thread(target=self._help, daemon=True)
+            self._others.append(helper)
+            helper.start()
+
+    def _help(self) -> None:
+        try:
+            self._send_all(account_of(current_settings()))
+        except SmtpError as error:
+            # Servers limit their number; the others go on.
+            logger.info("no further connection to the server (%s)", error.stage)
+        except Exception:
+            logger.exception("a connection's thread ended")
+        finally:
+            connections.close_all()
+
+    def _keep_leases(self) -> None:
+        while not self._over.wait(LEASES_RENEWED_EVERY):
+            try:
+                claims.renew(self._stock.mails())
+            except DatabaseError as error:
+                logger.warning("leases not renewed (%s)", type(error).__name__)
+            finally:
+                connections.close_all()
+
+
+pool, recorder = Pool(), Recorder()
+_running, _woken = Lock(), Event()
+
+
+def deliver(mail: OutgoingEmail, line: Line) -> None:
+    """Send a claimed mail, and record what came of it."""
+    with log_context.about(mail.login, mail.request_id):
+        _deliver(mail, line)
+
+
+def _deliver(mail: OutgoingEmail, line: Line) -> None:
+    if not _is_wanted(mail):
+        claims.end(mail, MailState.EXPIRED)
+        return
+    try:
+        words = _send(mail, line)
+    except SmtpError as error:
+        _note_server(error)
+        _record_failure(mail, error)
+    except LostClaimError:
+        logger.warning("mail %s: not sent, the claim was lost", mail.pk)
+    except DatabaseError:
+        # Nothing can be recorded now; the mail is taken back when its lease ends.
+        raise
+    except OSError:
+        logger.exception("mail %s: not sent, its recording cannot be read", mail.pk)
+        unread = SmtpError(Stage.DATA, own_fault(), fault=Fault.THIS_SITE)
+        _record_failure(mail, unread)
+    except Exception:
+        logger.exception("mail %s: not sent, this site failed", mail.pk)
+        _end_unsent(mail)
+    else:
+        logger.info("mail %s: the server took it", mail.pk)
+        _note_server(None)
+        recorder.add(mail, _without_link(words))
+
+
+def _is_wanted(mail: OutgoingEmail) -> bool:
+    """A mail for a login that is over, or with an older link, helps nobody."""
+    if mail.expires_at <= timezone.now():
+        return False
+    login = mail.login
+    if login is None or mail.kind != MailKind.APPROVAL:
+        return True
+    return login.status == LoginState.PENDING and mail.link_number == login.link_number
+
+
+def _send(mail: OutgoingEmail, line: Line) -> str:
+    account = account_of(current_settings())
+    if not (account.server and account.email_address):
+        words = _("No SMTP server and e-mail address are set.")
+        raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
+    message = render_mail(mail, account)
+    send = partial(
+        Connection.send,
+        message=message,
+        sender=account.email_address,
+        recipient=mail.recipient,
+        before_data=partial(recorder.note_data_begins, mail),
+    )
+    return line.send(account, send)
+
+
+def _note_server(error: SmtpError | None) -> None:
+    """Tell operators how the server is; one that refuses a single mail is well."""
+    row = current_settings()
+    name = f"{row.smtp_server}:{row.smtp_port}"
+    if error is None or error.stage in (Stage.RCPT_TO, Stage.DATA):
+        dependencies.note_up(Dependency.SMTP, name)
+    else:
+        words = f"{error.stage}: {error.words}"
+        dependencies.note_down(Dependency.SMTP, name, words)
+
+
+def _without_link(words: str) -> str:
+    """Some servers repeat an address that they do not like; ours carries a secret."""
+    return LINK_TOKEN.sub(r"\1***", words)[:LONGEST_WORDS]
+
+
+def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
+    facts: dict[str, Any] = {
+        "stage": error.stage,
+        "code": error.code,
+        "fault": error.fault.name,
+        "words": _without_link(error.words),
+    }
+    # The server's words may name people; the audit log has them.
+    reason = error.code or error.fault.name
+    logger.warning("mail %s: not sent (%s %s)", mail.pk, error.stage, reason)
+    due_at = _next_try(mail)
+    if error.outcome_unknown:
+        claims.end_in_doubt(mail, **facts)
+    elif _is_hopeless(mail, error, due_at):
+        claims.end(mail, MailState.FAILED, **facts)
+    else:
+        claims.delay(mail, due_at, **facts)
+
+
+def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> bool:
+    """Recordings outlast a fault of the account, which somebody will mend."""
+    if due_at >= mail.expires_at:
+        return True
+    if mail.priority == MailPriority.LATER:
+        return error.permanent and error.stage in (Stage.RCPT_TO, Stage.DATA)
+    return error.permanent or mail.attempts >= settings.MAIL_MAX_ATTEMPTS
+
+
+def _end_unsent(mail: OutgoingEmail) -> None:
+    """This site's own fault would come again with every try."""
+    if mail.data_began_at:
+        claims.end_in_doubt(mail, words=own_fault())
+    else:
+        claims.end(mail, MailState.FAILED, words=own_fault())
+
+
+def own_fault() -> str:
+    return _("This site itself failed; the worker's log says why.")
+
+
+def _next_try(mail: OutgoingEmail) -> datetime:
+    longest = LONGEST_DELAY[MailPriority(mail.priority)]
+    # After ten doublings every pause is the longest one.
+    delay = min(FIRST_DELAY * 2.0 ** min(mail.attempts - 1, 10), longest)
+    # Jitter: mails that failed together do not come back together.
+    return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)

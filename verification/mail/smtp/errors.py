@@ -1,0 +1,75 @@
+"""The one exception by which a delivery fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from verification.mail.choices import Stage
+from verification.mail.smtp.faults import LASTING, Fault
+from verification.mail.smtp.remedies import remedy_for_fault, remedy_for_reply
+
+LONGEST_WORDS = 500
+ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+
+
+def readable(words: str | bytes) -> str:
+    """Make one short, printable line of what a server says."""
+    if isinstance(words, bytes):
+        words = words.decode("utf-8", "replace")
+    line = " ".join(words.split())
+    # Direction marks and the like could make a log line read as another.
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "?" for c in line)
+    return line[:LONGEST_WORDS]
+
+
+class SmtpError(Exception):
+    """`words` are the server's own, code included, or what was found instead.
+
+    `data_begun`: the server had asked for the body. `outcome_unknown`: the whole
+    body went out and no reply came, so the mail may have been accepted.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        words: str,
+        *,
+        fault: Fault = Fault.REPLY,
+        code: int | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(f"{stage.value}: {words}")
+        self.stage = stage
+        self.words = words
+        self.fault = fault
+        self.code = code
+        self.details = details or {}
+        self.data_begun = False
+        self.outcome_unknown = False
+
+    @property
+    def enhanced(self) -> str:
+        found = ENHANCED_CODE.match(self.words.partition(" ")[2])
+        return found[0] if found and self.code else ""
+
+    @property
+    def permanent(self) -> bool:
+        """Is it useless to try again with the same values?"""
+        if self.code is None:
+            return self.fault in LASTING
+        if self.enhanced.startswith("4"):
+            return False
+        # RFC 5321 4.5.3.1.10: 552 for a recipient means 452, "too many for now".
+        return self.code >= 500 and (self.code, self.stage) != (552, Stage.RCPT_TO)
+
+    @property
+    def remedy(self) -> str:
+        """Say in the active language what to do."""
+        if self.code is None:
+            return str(remedy_for_fault(self.fault, self.stage)) % self.details
+        permanent = self.permanent
+        return str(
+            remedy_for_reply(self.stage, self.code, self.enhanced, permanent=permanent)
+        )

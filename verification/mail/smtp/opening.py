@@ -1,0 +1,200 @@
+"""From the server's name to a connection that is ready for an e-mail."""
+
+from __future__ import annotations
+
+import binascii
+import smtplib
+import socket
+import ssl
+from contextlib import closing, suppress
+
+from cryptography import x509
+from django.utils.translation import gettext as _
+
+from authconfig import network
+from authconfig.choices import SmtpSecurity, StepState
+from authconfig.network import Deadline, SocketAddress
+from verification.mail.choices import Stage
+from verification.mail.smtp.addresses import greeting_name
+from verification.mail.smtp.client import MECHANISMS, Client
+from verification.mail.smtp.conversation import Conversation
+from verification.mail.smtp.errors import SmtpError, readable
+from verification.mail.smtp.faults import Fault, fault_of
+from verification.mail.smtp.network import UnreachableError, connect, looking_context
+
+
+def open_conversation(talk: Conversation) -> None:
+    security = talk.account.security
+    _connect(talk, _resolve(talk))
+    if security == SmtpSecurity.TLS:
+        _encrypt(talk)
+    _greet(talk, is_first=True)
+    if security == SmtpSecurity.STARTTLS:
+        _encrypt(talk)
+        _greet(talk, is_first=False)
+    if security == SmtpSecurity.NONE:
+        talk.report(Stage.TLS, StepState.SKIPPED)
+    _log_in(talk)
+
+
+def _resolve(talk: Conversation) -> list[SocketAddress]:
+    account = talk.account
+    with talk.stage(Stage.RESOLVE) as found:
+        try:
+            limit = Deadline(account.connect_timeout)
+            addresses = network.resolve(talk.host, account.port, limit)
+        except (socket.gaierror, ValueError) as error:
+            words = getattr(error, "strerror", None) or str(error)
+            raise talk.error(Stage.RESOLVE, words, Fault.NAME_UNKNOWN) from error
+        found.append(", ".join(host for host, _port in addresses))
+    return addresses
+
+
+def _connect(talk: Conversation, addresses: list[SocketAddress]) -> None:
+    account = talk.account
+
+    def name_address(address: str) -> None:
+        talk.report(Stage.CONNECT, StepState.STARTED, address)
+
+    with talk.stage(Stage.CONNECT) as found:
+        try:
+            sock = connect(addresses, account.connect_timeout, name_address)
+        except UnreachableError as error:
+            raise talk.error(Stage.CONNECT, str(error), error.fault) from error
+        name = greeting_name(account.client_host_name)
+        talk.client = Client(sock, name, account.reply_timeout)
+        found.append(str(sock.getpeername()[0]))
+
+
+def _greet(talk: Conversation, *, is_first: bool) -> None:
+    with talk.stage(Stage.EHLO) as found:
+        if is_first:
+            talk.expect(Stage.EHLO, talk.client.getreply(), 220)
+        found.append(talk.expect(Stage.EHLO, talk.client.ehlo(), 250))
+
+
+def _encrypt(talk: Conversation) -> None:
+    with talk.stage(Stage.TLS) as found:
+        context = _trust(talk)
+        if talk.account.security == SmtpSecurity.STARTTLS:
+            _start_tls(talk)
+        address = _peer(talk.client)
+        try:
+            talk.client.encrypt(context, _certificate_name(talk))
+        except ssl.SSLError as error:
+            raise _tls_error(talk, error, address) from error
+        found.append(_encryption(talk.client))
+
+
+def _trust(talk: Conversation) -> ssl.SSLContext:
+    try:
+        return network.verifying_context(talk.account.ca_certificate)
+    except ValueError as error:
+        raise talk.error(Stage.TLS, str(error), Fault.CA_UNREADABLE) from error
+
+
+def _start_tls(talk: Conversation) -> None:
+    """Ask for encryption; without it there is no delivery, never clear text."""
+    client = talk.client
+    if not client.has_extn("starttls"):
+        words = _offers(" ".join(client.esmtp_features).upper())
+        raise talk.error(Stage.TLS, words, Fault.NO_STARTTLS)
+    talk.expect(Stage.TLS, client.docmd("STARTTLS"), 220)
+
+
+def _offers(what: str) -> str:
+    return _("The server offers: %(offers)s") % {"offers": what or "-"}
+
+
+def _peer(client: Client) -> SocketAddress:
+    assert client.sock is not None
+    host, port = client.sock.getpeername()[:2]
+    return str(host), int(port)
+
+
+def _certificate_name(talk: Conversation) -> str:
+    return talk.host.rstrip(".")
+
+
+def _encryption(client: Client) -> str:
+    assert isinstance(client.sock, ssl.SSLSocket)
+    version = str(client.sock.version())
+    with suppress(ValueError):
+        certificate = network.certificate_of(client.sock)
+        return f"{version}, {network.certificate_words(certificate)}"
+    return version
+
+
+def _tls_error(
+    talk: Conversation, error: ssl.SSLError, address: SocketAddress
+) -> SmtpError:
+    fault = fault_of(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_error(talk, error, fault, address)
+    if fault == Fault.PLAIN_SERVER and talk.account.security == SmtpSecurity.STARTTLS:
+        fault = Fault.TLS_FAILED
+    return talk.error(Stage.TLS, str(error), fault)
+
+
+def _certificate_error(
+    talk: Conversation,
+    error: ssl.SSLCertVerificationError,
+    fault: Fault,
+    address: SocketAddress,
+) -> SmtpError:
+    certificate = _look_at_certificate(talk, address)
+    if certificate is None:
+        return talk.error(Stage.TLS, error.verify_message, fault, issuer="?")
+    words = f"{error.verify_message}: {network.certificate_words(certificate)}"
+    issuer = readable(network.common_name(certificate.issuer))
+    return talk.error(Stage.TLS, words, fault, issuer=issuer)
+
+
+def _look_at_certificate(
+    talk: Conversation, address: SocketAddress
+) -> x509.Certificate | None:
+    """Connect anew for a look: a failed handshake does not show the certificate."""
+    account = talk.account
+    with suppress(OSError, ValueError):
+        sock = socket.create_connection(address, account.connect_timeout)
+        name = greeting_name(account.client_host_name)
+        with closing(Client(sock, name, account.reply_timeout)) as client:
+            if account.security == SmtpSecurity.STARTTLS:
+                client.getreply()
+                client.ehlo()
+                client.docmd("STARTTLS")
+            client.encrypt(looking_context(), _certificate_name(talk))
+            assert isinstance(client.sock, ssl.SSLSocket)
+            return network.certificate_of(client.sock)
+    return None
+
+
+def _log_in(talk: Conversation) -> None:
+    if not talk.account.username:
+        talk.report(Stage.AUTH, StepState.SKIPPED)
+        return
+    with talk.stage(Stage.AUTH) as found:
+        sock = talk.client.sock
+        assert sock is not None
+        if not (isinstance(sock, ssl.SSLSocket) or network.is_loopback(sock)):
+            words = _("The connection is not encrypted.")
+            raise talk.error(Stage.AUTH, words, Fault.CLEAR_TEXT)
+        found.append(_authenticate(talk))
+
+
+def _why_no_mechanism(client: Client) -> Fault:
+    known = set(client.offered_mechanisms()) & set(MECHANISMS)
+    # It would do for other credentials.
+    return Fault.BEYOND_ASCII if known else Fault.NO_MECHANISM
+
+
+def _authenticate(talk: Conversation) -> str:
+    client, account = talk.client, talk.account
+    try:
+        reply = client.authenticate(account.username, account.password)
+    except smtplib.SMTPNotSupportedError as error:
+        words = _offers(" ".join(client.offered_mechanisms()))
+        raise talk.error(Stage.AUTH, words, _why_no_mechanism(client)) from error
+    except binascii.Error as error:  # the challenge was no base64
+        raise talk.error(Stage.AUTH, str(error), Fault.NOT_SMTP) from error
+    return talk.expect(Stage.AUTH, reply, 235)

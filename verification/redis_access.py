@@ -1,0 +1,118 @@
+"""Leaving Redis alone for a while after it failed.
+
+Each question to a silent Redis costs its time limit, and a login asks several. All that
+a login wants of Redis has a second way: the process's memory, the sweep, the rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from redis import Redis
+from redis.exceptions import RedisError
+
+from verification.approval.models import LoginSession
+
+
+class Outage:
+    """Of one process; it ends by itself, so that Redis is asked again."""
+
+    SECONDS = 3.0
+
+    def __init__(self) -> None:
+        self._ends_at = 0.0
+
+    def begin(self) -> None:
+        self._ends_at = time.monotonic() + self.SECONDS
+
+    def end(self) -> None:
+        self._ends_at = 0.0
+
+    def is_on(self) -> bool:
+        return time.monotonic() < self._ends_at
+
+
+redis_outage = Outage()
+logger = logging.getLogger(__name__)
+CHANNEL = "verification:logins"
+
+
+def login_word(public_id: UUID) -> str:
+    return public_id.hex
+
+
+def user_word(user_pk: int) -> str:
+    return f"user-{user_pk}"
+
+
+@cache
+def _redis() -> Redis:
+    return Redis.from_url(
+        settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5
+    )
+
+
+def announce(login: LoginSession) -> None:
+    """Tell the page that waits, and the pages of sessions that may decide."""
+    _publish(login_word(login.public_id), user_word(login.user_id))
+
+
+def announce_user(user_pk: int) -> None:
+    """Tell the user's signed-in pages, one of which may have ended."""
+    _publish(user_word(user_pk))
+
+
+def _publish(*words: str) -> None:
+    """Publish "something changed"; never raises, since the streams also ask."""
+    if redis_outage.is_on():
+        return
+    try:
+        _redis().publish(CHANNEL, " ".join(words))
+    except RedisError as error:
+        redis_outage.begin()
+        logger.warning("not announced (%s)", type(error).__name__)
+
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class RedisOrLocalCache(RedisCache):
+    """Rate limits live here: they must neither fail a login nor stop counting."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._local = LocMemCache("redis-is-away", {})
+
+    def _either(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        shared: Callable[..., Any] = getattr(super(), name)
+        if not redis_outage.is_on():
+            try:
+                return shared(*args, **kwargs)
+            except RedisError as error:
+                redis_outage.begin()
+                logger.warning("cache: Redis is away (%s)", type(error).__name__)
+        return getattr(self._local, name)(*args, **kwargs)
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("add", *args, **kwargs)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("get", *args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("set", *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("delete", *args, **kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("incr", *args, **kwargs)

@@ -1,0 +1,80 @@
+"""How a user changes his own PBX password."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from allauth.core.ratelimit import consume
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+
+from authconfig.choices import Event, Method, Origin
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import origin_of
+from authconfig.models import current_settings
+from authconfig.policy import uses
+from authconfig.users import audit
+from authconfig.users.changes import end_sessions, follow_session
+from authconfig.users.models import PbxUser
+from verification.mail.choices import MailKind
+from verification.mail.models import OutgoingEmail
+from verification.mail.notices import queue_notice
+from verification.mail.rendering import Rendered
+from verification.sessions.choices import PASSWORD_CHANGE
+
+
+def may_change(user: PbxUser) -> bool:
+    """Where nobody logs in with it, a new PBX password would only look like one."""
+    rules = current_settings()
+    allowed = uses(rules, Method.PASSWORD) and not rules.password_changes_forbidden
+    return allowed and user.has_usable_password()
+
+
+def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int:
+    """Set the password, end the user's other sessions and return their number."""
+    key_before = request.session.session_key or ""
+    with transaction.atomic():
+        user.set_password(new)
+        user.save(update_fields=["password"])
+        # The session goes on, with a new key.
+        update_session_auth_hash(request, user)
+        key = request.session.session_key or ""
+        follow_session(key_before, key)
+        ended = end_sessions([user], besides=key)
+        audit.record(Event.PASSWORD_CHANGED, user=user, actor=user, origin=origin)
+        tell_of_new_password(user)
+    return ended
+
+
+def may_guess(request: HttpRequest, user: PbxUser) -> bool:
+    """Wrong ones count for all sessions of the user together, and for them alone."""
+    return _count_failure(request, user, dry_run=True)
+
+
+def record_wrong(request: HttpRequest, user: PbxUser) -> None:
+    """Whoever found an open session may be guessing at the password."""
+    _count_failure(request, user)
+    audit.record(
+        Event.LOGIN_FAILED,
+        user=user,
+        origin=origin_of(request),
+        client=Kind.MYAPPS,
+        method=Method.PASSWORD,
+        detail=PASSWORD_CHANGE,
+    )
+
+
+def _count_failure(request: HttpRequest, user: PbxUser, **how: bool) -> bool:
+    key = get_adapter()._get_login_attempts_cache_key(request, username=user.name)
+    return bool(consume(request, action="login_failed", key=key, **how))
+
+
+def tell_of_new_password(user: PbxUser) -> None:
+    queue_notice(MailKind.PASSWORD, user, None)
+
+
+def _password(mail: OutgoingEmail) -> Rendered:
+    link = f"{settings.SITE_URL}{reverse('verification:account')}"
+    return "password", {"user": mail.user, "at": mail.created_at, "link": link}

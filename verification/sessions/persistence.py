@@ -1,0 +1,143 @@
+"""Sessions that last: noted as used and renewed, but not with each request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from authconfig.clients.kinds import BEGAN_KEY
+
+RENEWED_KEY = "renewed_at"
+# How exactly it is known when a session was used last.
+USE_NOTED_EVERY = timedelta(minutes=1)
+# A renewal is due when this part of the idle time has gone by.
+RENEWAL_PART = 30
+
+
+class Noted:
+    """The sessions whose use this process has noted of late."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def is_due(self, key: str) -> bool:
+        now = time.time()
+        if self._until.get(key, 0.0) > now:
+            return False
+        if len(self._until) >= self.MOST:
+            self._until.clear()
+        self._until[key] = now + USE_NOTED_EVERY.total_seconds()
+        return True
+
+    def forget(self) -> None:
+        self._until.clear()
+
+
+noted = Noted()
+
+
+class PersistentSessions:
+    """Middleware; after the response, when it is known whose session this is by now."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key_before = request.session.session_key
+        response = self.get_response(request)
+        if request.session.accessed and request.user.is_authenticated:
+            _follow(request, key_before)
+            _renew(request.session)
+            _note_use([request.session.session_key or ""])
+        return response
+
+
+def live_sessions() -> QuerySet[UserSession]:
+    """Return all sessions that a browser can still use."""
+    stored = Session.objects.filter(expire_date__gt=timezone.now())
+    sessions: QuerySet[UserSession] = UserSession.objects.filter(
+        session_key__in=stored.values("session_key")
+    )
+    return sessions
+
+
+def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
+    """Do the same for sessions that are used where none of our pages is seen.
+
+    Takes their decoded contents by key; few of them cost a write.
+    """
+    _note_use(sessions)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    for key, kept in sessions.items():
+        if _is_renewal_due(kept, time.time()):
+            session = store(key)
+            _renew(session)
+            # One that ended meanwhile has no key any more, or no row.
+            if session.session_key == key:
+                with suppress(UpdateError):
+                    session.save()
+
+
+def _follow(request: HttpRequest, key_before: str | None) -> None:
+    """Keep a session listed that Django gave a new key; else nobody could end it.
+
+    It does so when it checks a session with an older SECRET_KEY.
+    """
+    key = request.session.session_key
+    if key != key_before and not UserSession.objects.filter(session_key=key).exists():
+        UserSession.objects.filter(session_key=key_before, user=request.user.pk).update(
+            session_key=key
+        )
+
+
+def _renew(session: SessionBase) -> None:
+    """Set when the session ends: a moment, so that no later write moves it."""
+    now = time.time()
+    # A session from before this was noted proves nobody's presence just now.
+    began_at = session.setdefault(
+        BEGAN_KEY, now - settings.REAUTHENTICATION_TTL.total_seconds()
+    )
+    if not _is_renewal_due(session, now):
+        return
+    session[RENEWED_KEY] = now
+    idle = settings.SESSION_IDLE_TTL.total_seconds()
+    ends_at = min(now + idle, began_at + settings.SESSION_MAX_TTL.total_seconds())
+    session.set_expiry(datetime.fromtimestamp(ends_at, UTC))
+
+
+def _is_renewal_due(kept: SessionBase | dict[str, Any], now: float) -> bool:
+    idle: float = settings.SESSION_IDLE_TTL.total_seconds()
+    renewed_at: float = kept.get(RENEWED_KEY, 0)
+    return now - renewed_at >= idle / RENEWAL_PART
+
+
+def _note_use(keys: Iterable[str]) -> None:
+    """Of many processes that note it, the first one of a minute writes."""
+    due, now = [key for key in keys if noted.is_due(key)], timezone.now()
+    if due:
+        UserSession.objects.filter(
+            session_key__in=due, last_seen_at__lt=now - USE_NOTED_EVERY
+        ).update(last_seen_at=now)
+
+
+def clear_expired() -> None:
+    """Delete what expired sessions leave behind; nobody can use them in any case."""
+    engine = import_module(settings.SESSION_ENGINE)
+    engine.SessionStore.clear_expired()
+    # Not "NOT IN": PostgreSQL would look through all stored keys for each session.
+    stored = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(stored)).delete()

@@ -1,0 +1,56 @@
+"""Whose account in the directory is closed by now loses his sessions from there."""
+
+from __future__ import annotations
+
+import logging
+
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.models import UserSession
+from django.db.models import QuerySet
+
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.directory.faults import DirectoryError
+from authconfig.directory.recheck import closed_accounts
+from authconfig.directory.remedies import audit_detail
+from authconfig.models import current_settings
+from authconfig.policy import uses
+from authconfig.users import audit
+from verification.sessions.persistence import live_sessions
+
+logger = logging.getLogger(__name__)
+
+
+def end_sessions_of_closed_accounts() -> int:
+    """Ask the directory about everybody who logged in with his Windows password.
+
+    Without a service account nobody can be asked about, and while the directory
+    cannot be reached nobody's session ends.
+    """
+    row = current_settings()
+    if not (uses(row, Method.NETLOGON) and row.netlogon_bind_dn):
+        return 0
+    sessions = list(_sessions())
+    try:
+        closed = closed_accounts(row, sorted({s.user.name for s in sessions}))
+    except DirectoryError as error:
+        logger.warning("accounts not re-checked: %s", audit_detail(error))
+        return 0
+    return sum(_end(s, closed[s.user.name]) for s in sessions if s.user.name in closed)
+
+
+def _sessions() -> QuerySet[UserSession]:
+    sessions = live_sessions().filter(data__method=Method.NETLOGON)
+    return sessions.select_related("user")
+
+
+def _end(session: UserSession, error: DirectoryError) -> int:
+    get_adapter().end_sessions([session])
+    audit.record(
+        Event.SESSION_ENDED,
+        user=session.user,
+        client=Kind(session.data["client"]),
+        method=Method.NETLOGON,
+        detail=audit_detail(error),
+    )
+    return 1

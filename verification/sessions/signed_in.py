@@ -1,0 +1,168 @@
+"""The signed-in sessions of a user, as allauth.usersessions keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from authconfig.choices import Event, Method, Origin
+from authconfig.clients.choices import Kind
+from authconfig.clients.kinds import is_myapps, origin_of, session_kind
+from authconfig.users import audit
+from authconfig.users.changes import end_sessions
+from authconfig.users.models import PbxUser
+from verification.redis_access import announce_user
+from verification.sessions.choices import Approver
+from verification.sessions.persistence import live_sessions
+from verification.sessions.user_agents import browser_text
+
+
+class SessionsAdapter(DefaultUserSessionsAdapter):
+    """allauth's, whose every end of a session the open pages are told of at once."""
+
+    def end_sessions(self, sessions: Iterable[UserSession]) -> None:
+        ended = list(sessions)
+        super().end_sessions(ended)
+        for user_pk in {session.user_id for session in ended}:
+            transaction.on_commit(partial(announce_user, user_pk))
+
+
+@dataclass(frozen=True)
+class ListedSession:
+    pk: int
+    is_current: bool
+    client_label: str
+    browser_text: str
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+    method_label: str
+    approved_by_label: str
+
+
+def signed_in_user(request: HttpRequest) -> PbxUser | None:
+    return user_of(request.session)
+
+
+def user_of(session: SessionBase) -> PbxUser | None:
+    """Return whose session this is, without touching it.
+
+    Django's own `get_user` may give the session a new key, of which neither a stream
+    nor a client's token could tell the browser.
+    """
+    stored = session.get(SESSION_KEY)
+    user = PbxUser.objects.filter(pk=stored, is_active=True).first() if stored else None
+    return user if user and is_unchanged(user, session) else None
+
+
+def is_unchanged(user: PbxUser, kept: SessionBase | dict[str, Any]) -> bool:
+    """A session ends with the password that it began with."""
+    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    shown = kept.get(HASH_SESSION_KEY, "")
+    return any(constant_time_compare(shown, each) for each in known)
+
+
+def listed(request: HttpRequest) -> list[ListedSession]:
+    """Return the current session first, then the others, last used first."""
+    key = request.session.session_key
+    found = [_listed(s, is_current=s.session_key == key) for s in manageable(request)]
+    return sorted(found, key=lambda session: not session.is_current)
+
+
+def _listed(session: UserSession, *, is_current: bool) -> ListedSession:
+    data = session.data
+    return ListedSession(
+        pk=session.pk,
+        is_current=is_current,
+        client_label=_label(Kind, data.get("client")),
+        browser_text=browser_text(session.user_agent),
+        address=session.ip,
+        created_at=session.created_at,
+        last_seen_at=session.last_seen_at,
+        method_label=_label(Method, data.get("method")),
+        approved_by_label=_label(Approver, data.get("approver")),
+    )
+
+
+def _label(
+    choices: type[Kind] | type[Method] | type[Approver], value: str | None
+) -> str:
+    return str(choices(value).label) if value else ""
+
+
+def manageable(request: HttpRequest) -> QuerySet[UserSession]:
+    """A myPBX session sees and ends itself alone."""
+    assert isinstance(request.user, PbxUser)
+    sessions = live_sessions().filter(user=request.user).order_by("-last_seen_at")
+    if is_myapps(request):
+        return sessions
+    return sessions.filter(session_key=request.session.session_key)
+
+
+def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
+    """Return all users' live myApps sessions that passed no second factor."""
+    sessions = live_sessions().filter(data__client=Kind.MYAPPS, data__approver="")
+    return sessions.exclude(session_key=besides).select_related("user")
+
+
+def end_never_approved(
+    *, actor: PbxUser | None, origin: Origin = audit.NOWHERE, besides: str = ""
+) -> int:
+    """End them, as the page offers when two-factor is switched on; return how many."""
+    ended = list(never_approved(besides=besides))
+    get_sessions_adapter().end_sessions(ended)
+    for session in ended:
+        audit.record(Event.SESSION_ENDED, user=session.user, actor=actor, origin=origin)
+    return len(ended)
+
+
+def end_all(user: PbxUser, *, origin: Origin, besides: str = "") -> int:
+    """End all of the user's sessions, as he wishes, and what would become one."""
+    ended = end_sessions([user], besides=besides)
+    words = "all others" if besides else "all"
+    audit.record(
+        Event.SESSION_ENDED, user=user, actor=user, origin=origin, detail=words
+    )
+    return ended
+
+
+def log_out(request: HttpRequest) -> None:
+    """End the browser's own session; its other pages go to the login by themselves."""
+    assert isinstance(request.user, PbxUser)
+    audit.record(
+        Event.LOGOUT,
+        user=request.user,
+        actor=request.user,
+        origin=origin_of(request),
+        client=session_kind(request),
+    )
+    own = UserSession.objects.filter(session_key=request.session.session_key)
+    get_sessions_adapter().end_sessions(own)
+    logout(request)
+
+
+def end(request: HttpRequest, ended: Iterable[UserSession]) -> None:
+    """End the sessions; ending one's own is logging out."""
+    assert isinstance(request.user, PbxUser)
+    origin = origin_of(request)
+    for session in ended:
+        audit.record(
+            Event.SESSION_ENDED, user=request.user, actor=request.user, origin=origin
+        )
+        get_sessions_adapter().end_sessions([session])
+        if session.session_key == request.session.session_key:
+            logout(request)
+            return

@@ -1,0 +1,18 @@
+"""TODO docstring of verification.sessions.signed_in.tasks"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from verification.sessions import rechecks
+from verification.sessions.persistence import clear_expired
+
+
+@shared_task
+def recheck_windows_accounts() -> None:
+    rechecks.end_sessions_of_closed_accounts()
+
+
+@shared_task
+def clear_expired_sessions() -> None:
+    clear_expired()

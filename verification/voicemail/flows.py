@@ -1,0 +1,176 @@
+"""Taking a voicemail: its recording into the storage, its mail into the queue."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO
+
+from django.conf import settings
+from django.core.files import File
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from authconfig.choices import Event, Origin
+from authconfig.models import current_settings
+from authconfig.names import name_key
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+from verification.mail.choices import MailKind
+from verification.mail.models import OutgoingEmail
+from verification.mail.tasks import wake_due
+from verification.voicemail import recordings
+from verification.voicemail.choices import VoicemailFault
+from verification.voicemail.models import Voicemail
+from verification.voicemail.sound import WAV, audio_type, wav_seconds
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a valid VoicemailForm holds; `key` is the request's Idempotency-Key."""
+
+    user: str
+    recording: File[bytes]
+    caller: str = ""
+    caller_name: str = ""
+    time: datetime | None = None
+    duration: int | None = None
+    key: str = ""
+
+
+def take(message: Message, origin: Origin) -> OutgoingEmail | VoicemailFault:
+    """Queue the voicemail, or say why not; the same request gets the same mail."""
+    digest = _digest(message)
+    if earlier := _earlier(message.key, digest):
+        return earlier
+    user = _find(message.user)
+    if isinstance(user, VoicemailFault):
+        return user
+    if fault := _fault_of(user):
+        _record_refusal(user, fault, origin)
+        return fault
+    return _keep(message, digest, user)
+
+
+def _digest(message: Message) -> str:
+    """Of what was asked, so that another request under the same key is known."""
+    file = hashlib.sha256()
+    message.recording.seek(0)
+    for chunk in message.recording.chunks():
+        file.update(chunk)
+    asked = (
+        message.user,
+        message.caller,
+        message.caller_name,
+        message.time,
+        message.duration,
+        file.hexdigest(),
+    )
+    return hashlib.sha256(repr(asked).encode()).hexdigest()
+
+
+def _earlier(key: str, digest: str) -> OutgoingEmail | VoicemailFault | None:
+    if not key:
+        return None
+    found = Voicemail.objects.filter(idempotency_key=key).select_related("mail").first()
+    if found is None:
+        return None
+    return (
+        found.mail if found.request_digest == digest else VoicemailFault.OTHER_REQUEST
+    )
+
+
+def _find(entered: str) -> PbxUser | VoicemailFault:
+    """By name or extension number; nobody else's, where both lead to somebody."""
+    by_name = PbxUser.objects.filter(name_key=name_key(entered)).first()
+    by_number = PbxUser.objects.filter(number=entered.strip()).first()
+    if by_name and by_number and by_name != by_number:
+        return VoicemailFault.TWO_USERS
+    return by_name or by_number or VoicemailFault.NOBODY
+
+
+def _fault_of(user: PbxUser) -> VoicemailFault | None:
+    if not user.is_active:
+        return VoicemailFault.INACTIVE
+    if not user.email:
+        return VoicemailFault.NO_EMAIL
+    account = current_settings()
+    if not (account.smtp_server and account.smtp_email_address):
+        return VoicemailFault.NO_ACCOUNT
+    return VoicemailFault.TOO_MANY if _are_too_many(user) else None
+
+
+def _are_too_many(user: PbxUser) -> bool:
+    most, period = settings.LIMIT_VOICEMAILS
+    lately = OutgoingEmail.objects.filter(
+        user=user, kind=MailKind.VOICEMAIL, created_at__gt=timezone.now() - period
+    )
+    return lately.count() >= most
+
+
+def _record_refusal(user: PbxUser, fault: VoicemailFault, origin: Origin) -> None:
+    """What is wrong with a user is the administrator's business, not the PBX's."""
+    audit.record(Event.VOICEMAIL_REFUSED, user=user, origin=origin, detail=fault.value)
+
+
+def _keep(
+    message: Message, digest: str, user: PbxUser
+) -> OutgoingEmail | VoicemailFault:
+    """The file first: one without a row is swept away, a row without one is a loss."""
+    kind = audio_type(message.recording)
+    assert kind
+    try:
+        name = recordings.keep(message.recording, kind.suffix)
+    except OSError as error:
+        logger.error("voicemail: the recording was not stored (%s)", error)
+        return VoicemailFault.NO_ROOM
+    facts = {"recording": name, "content_type": kind.content_type}
+    try:
+        return _insert(message, user, request_digest=digest, **facts)
+    except IntegrityError:
+        # After any other error the row may be there all the same.
+        recordings.remove(name)
+        # The same request came twice at once, and the other one was first.
+        if earlier := _earlier(message.key, digest):
+            return earlier
+        raise
+
+
+def _insert(message: Message, user: PbxUser, **facts: str) -> OutgoingEmail:
+    with transaction.atomic():
+        mail = _queue_mail(user)
+        Voicemail.objects.create(
+            mail=mail,
+            caller_number=message.caller,
+            caller_name=message.caller_name,
+            recorded_at=message.time or mail.created_at,
+            duration=_duration(message),
+            idempotency_key=message.key,
+            **facts,
+        )
+    return mail
+
+
+def _queue_mail(user: PbxUser) -> OutgoingEmail:
+    mail = OutgoingEmail.objects.create(
+        kind=MailKind.VOICEMAIL,
+        user=user,
+        recipient=user.email,
+        language=user.language or settings.LANGUAGE_CODE,
+        expires_at=timezone.now() + settings.VOICEMAIL_TTL,
+    )
+    transaction.on_commit(wake_due)
+    return mail
+
+
+def _duration(message: Message) -> int | None:
+    """In seconds; of a WAV also where the PBX does not say it."""
+    if message.duration is not None:
+        return message.duration
+    file: IO[bytes] = message.recording
+    seconds = wav_seconds(file) if audio_type(file) == WAV else None
+    return None if seconds is None else round(seconds)

@@ -1,0 +1,51 @@
+"""TODO docstring of verification.voicemail.forms"""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from authconfig.validators import validate_one_line
+from verification.voicemail.sound import KNOWN, WAV, audio_type, wav_seconds
+
+
+class VoicemailForm(forms.Form):
+    """A voicemail as the PBX tells of it; for scripts, so in English alone."""
+
+    NOT_AUDIO, TOO_LARGE = "not_audio", "too_large"
+
+    user = forms.CharField(max_length=150)
+    caller = forms.CharField(
+        max_length=64, required=False, validators=[validate_one_line]
+    )
+    caller_name = forms.CharField(
+        max_length=150, required=False, validators=[validate_one_line]
+    )
+    time = forms.DateTimeField(
+        required=False,
+        error_messages={"invalid": "Write it like 2026-11-24T18:23:00+01:00."},
+    )
+    duration = forms.IntegerField(min_value=0, max_value=86400, required=False)
+    recording = forms.FileField(max_length=255)
+
+    def sentences(self) -> list[str]:
+        """Return every fault with the name of its field."""
+        return [
+            f"{name}: {' '.join(map(str, texts))}"
+            for name, texts in self.errors.items()
+        ]
+
+    def clean_recording(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["recording"]
+        if (file.size or 0) > settings.VOICEMAIL_MAX_BYTES:
+            most = settings.VOICEMAIL_MAX_BYTES
+            text = f"The recording is larger than {most} bytes (VOICEMAIL_MAX_MB)."
+            raise forms.ValidationError(text, code=self.TOO_LARGE)
+        kind = audio_type(file)
+        if kind is None:
+            text = f"This is no audio file that mailboxes play: send {KNOWN}."
+            raise forms.ValidationError(text, code=self.NOT_AUDIO)
+        if kind == WAV and wav_seconds(file) is None:
+            raise forms.ValidationError("The recording holds no sound.", code="empty")
+        return file

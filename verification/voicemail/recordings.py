@@ -1,0 +1,126 @@
+"""The files of voicemails: in Django's storage "recordings", not in their rows."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from verification.mail.choices import MailState
+from verification.voicemail.models import Voicemail
+
+logger = logging.getLogger(__name__)
+# A file without a row may be one whose row is about to be written.
+ORPHAN_AGE = timedelta(hours=1)
+# Whose mail went out or is not wanted any more; the others may be sent again.
+DONE_STATES = (MailState.SENT, MailState.EXPIRED)
+DONE_AGE = timedelta(minutes=10)
+AT_ONCE = 500
+
+
+def storage() -> Storage:
+    return storages["recordings"]
+
+
+def read(name: str) -> bytes:
+    """Return the whole file; raises OSError."""
+    with storage().open(name, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def keep(file: File[bytes], suffix: str) -> str:
+    """Store the file under a name that tells nothing; return the name.
+
+    Raises OSError, and then leaves nothing.
+    """
+    name = f"{uuid4().hex}{suffix}"
+    file.seek(0)
+    try:
+        storage().save(name, file)
+        _flush(name)
+    except OSError:
+        remove(name)
+        raise
+    return name
+
+
+def _flush(name: str) -> None:
+    """Have it survive a power cut, as the row will; only on this machine's disk."""
+    try:
+        path = Path(storage().path(name))
+    except NotImplementedError:
+        return
+    for place in (path, path.parent):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove(name: str) -> None:
+    """Delete the file; what cannot be deleted now, the next sweep finds."""
+    try:
+        storage().delete(name)
+    except OSError as error:
+        logger.warning("recording %s: not deleted (%s)", name, error)
+
+
+def sweep() -> int:
+    """Delete files whose mails are over, and files without a mail; return how many."""
+    return _remove_done() + _remove_orphans()
+
+
+def _remove_done() -> int:
+    ended_before = timezone.now() - DONE_AGE
+    done = Voicemail.objects.exclude(recording="").filter(
+        mail__state__in=DONE_STATES, mail__ended_at__lt=ended_before
+    )
+    count = 0
+    while found := list(done[:AT_ONCE]):
+        count += len(found)
+        _forget(done, found)
+    return count
+
+
+def _forget(done: QuerySet[Voicemail], found: list[Voicemail]) -> None:
+    for voicemail in found:
+        remove(voicemail.recording)
+    done.filter(pk__in=[v.pk for v in found]).update(recording="")
+
+
+def _remove_orphans() -> int:
+    orphans = list(_orphans())
+    for name in orphans:
+        remove(name)
+    return len(orphans)
+
+
+def _orphans() -> Iterator[str]:
+    """Yield the files that are in no row: their rows are deleted, or never were."""
+    since = timezone.now() - ORPHAN_AGE
+    stored = _names()
+    for start in range(0, len(stored), AT_ONCE):
+        names = stored[start : start + AT_ONCE]
+        rows = Voicemail.objects.filter(recording__in=names)
+        known = set(rows.values_list("recording", flat=True))
+        for name in set(names) - known:
+            if storage().get_modified_time(name) < since:
+                yield name
+
+
+def _names() -> list[str]:
+    try:
+        _directories, names = storage().listdir("")
+    except FileNotFoundError:  # nothing was ever kept
+        return []
+    return sorted(names)

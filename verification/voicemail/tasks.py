@@ -1,0 +1,12 @@
+"""TODO docstring of verification.voicemail.tasks"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from verification.voicemail import recordings
+
+
+@shared_task
+def forget_recordings() -> None:
+    recordings.sweep()

@@ -1,0 +1,189 @@
+"""The address at which the PBX posts voicemails; for scripts, so in English alone."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from allauth.core.ratelimit import consume
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.utils import translation
+from django.utils.datastructures import MultiValueDict
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from authconfig.choices import Event
+from authconfig.clients.kinds import origin_of
+from authconfig.users import audit
+from verification.voicemail import flows, keys
+from verification.voicemail.choices import VoicemailFault
+from verification.voicemail.forms import VoicemailForm
+
+logger = logging.getLogger(__name__)
+PROBLEM = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "60"}
+# As a structured header writes a string, or without the quotes.
+IDEMPOTENCY_KEY = re.compile(r'"?([!#-\[\]-~]{1,255})"?')
+STATUS_OF_FAULT = {
+    VoicemailFault.NOBODY: HTTPStatus.NOT_FOUND,
+    VoicemailFault.TWO_USERS: HTTPStatus.CONFLICT,
+    VoicemailFault.INACTIVE: HTTPStatus.CONFLICT,
+    VoicemailFault.NO_EMAIL: HTTPStatus.CONFLICT,
+    VoicemailFault.OTHER_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    VoicemailFault.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
+    VoicemailFault.NO_ACCOUNT: HTTPStatus.SERVICE_UNAVAILABLE,
+    VoicemailFault.NO_ROOM: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+STATUS_OF_FILE = {
+    VoicemailForm.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    VoicemailForm.NOT_AUDIO: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+View = Callable[[HttpRequest], HttpResponse]
+
+
+class ProblemError(Exception):
+    """Becomes the answer, as RFC 9457 writes it."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        waits = status in (
+            HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        )
+        self.headers = headers or (RETRY_AFTER if waits else {})
+        self.status = status
+        told = {"type": "about:blank", "title": status.phrase, "status": status.value}
+        self.content = {**told, "detail": detail, **more}
+
+    def response(self) -> HttpResponse:
+        return JsonResponse(
+            self.content,
+            status=self.status,
+            content_type=PROBLEM,
+            headers=self.headers,
+        )
+
+
+def for_scripts(view: View) -> View:
+    """No cookie counts here, and every failure is a problem told in JSON."""
+
+    @csrf_exempt
+    @login_not_required
+    @never_cache
+    @wraps(view)
+    def answered(request: HttpRequest) -> HttpResponse:
+        try:
+            with translation.override("en"):
+                return view(request)
+        except ProblemError as problem:
+            return problem.response()
+        except (DatabaseError, InterfaceError):
+            logger.exception("voicemail: the database failed")
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            detail = "The database does not answer. Post it again later."
+            return ProblemError(status, detail).response()
+
+    return answered
+
+
+@for_scripts
+def voicemail(request: HttpRequest) -> HttpResponse:
+    """Take a recording for a user: 202 with the mail's id, or a problem."""
+    _check_method(request)
+    _check_key(request)
+    form = _form(request)
+    if not form.is_valid():
+        _refuse(form)
+    message = flows.Message(**form.cleaned_data, key=_idempotency_key(request))
+    taken = flows.take(message, origin_of(request))
+    if isinstance(taken, VoicemailFault):
+        raise ProblemError(STATUS_OF_FAULT[taken], taken.value)
+    return JsonResponse({"id": str(taken.public_id)}, status=HTTPStatus.ACCEPTED)
+
+
+def _check_method(request: HttpRequest) -> None:
+    if request.method != "POST":
+        status = HTTPStatus.METHOD_NOT_ALLOWED
+        raise ProblemError(status, "Use POST.", {"Allow": "POST"})
+
+
+def _check_key(request: HttpRequest) -> None:
+    """A right key is never kept out by others' wrong ones from the same address."""
+    scheme, _blank, key = request.headers.get("Authorization", "").partition(" ")
+    is_bearer = scheme.lower() == "bearer"
+    if is_bearer and keys.is_right(key.strip()):
+        return
+    if not consume(request, action="voicemail_key"):
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        raise ProblemError(status, "Too many wrong keys from this address.")
+    challenge = 'Bearer realm="voicemail"'
+    if is_bearer:
+        challenge += ', error="invalid_token"'
+        audit.record(Event.VOICEMAIL_KEY_WRONG, user=None, origin=origin_of(request))
+    detail = (
+        "Send “Authorization: Bearer KEY” with the key of the page “Authentication”."
+    )
+    headers = {"WWW-Authenticate": challenge}
+    raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers)
+
+
+def _form(request: HttpRequest) -> VoicemailForm:
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.BODY_MAX_BYTES:
+        _refuse_size()
+    if request.content_type != "multipart/form-data":
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        raise ProblemError(status, "Post it as multipart/form-data.")
+    try:
+        return VoicemailForm(request.POST, _files(request))
+    except RequestDataTooBig:
+        _refuse_size()
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        detail = f"The form cannot be read: {error}"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from error
+
+
+def _refuse_size() -> NoReturn:
+    most = settings.VOICEMAIL_MAX_BYTES
+    detail = f"A recording may have {most} bytes (VOICEMAIL_MAX_MB)."
+    raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _files(request: HttpRequest) -> MultiValueDict[str, Any]:
+    """The only file is the recording, whatever a script calls it."""
+    files: MultiValueDict[str, Any] = request.FILES
+    if len(files) == 1 and "recording" not in files:
+        return MultiValueDict({"recording": next(iter(files.lists()))[1]})
+    return files
+
+
+def _refuse(form: VoicemailForm) -> NoReturn:
+    codes = [error.code for error in form.errors.as_data().get("recording", ())]
+    statuses = [STATUS_OF_FILE[code] for code in codes if code in STATUS_OF_FILE]
+    status = statuses[0] if statuses else HTTPStatus.UNPROCESSABLE_ENTITY
+    raise ProblemError(status, " ".join(form.sentences()), errors=form.errors)
+
+
+def _idempotency_key(request: HttpRequest) -> str:
+    entered = request.headers.get("Idempotency-Key", "").strip()
+    if not entered:
+        return ""
+    found = IDEMPOTENCY_KEY.fullmatch(entered)
+    if found is None:
+        detail = "An Idempotency-Key has 1 to 255 characters of ASCII and no blank."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    return found[1]
