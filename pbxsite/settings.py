@@ -66,16 +66,23 @@ HTTPS = urlsplit(SITE_URL).scheme == "https"
 
 INSTALLED_APPS = [
     "pbxsite.apps.PbxSiteConfig",
-    "verification.apps.VerificationConfig",
+    "pbxsite.metrics.apps.MetricsConfig",
+    "pbxsite.gateway.openid.apps.OpenIdConfig",
+    "verification.login.apps.LoginConfig",
+    "verification.approval.apps.ApprovalConfig",
+    "verification.sessions.apps.SessionsConfig",
+    "verification.voicemail.apps.VoicemailConfig",
+    "verification.mail.apps.MailConfig",
     "authconfig.apps.AuthConfigConfig",
+    "authconfig.oauth2.apps.OAuth2Config",
+    "authconfig.users.apps.UsersConfig",
+    "authconfig.clients.apps.ClientsConfig",
     "allauth",
     "allauth.account",
     "allauth.usersessions",
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.idp.oidc",
-    "authconfig.oauth2",
-    "pbxsite.gateway.openid.apps.OpenIdConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
@@ -104,8 +111,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "verification.sessions.persistence.PersistentSessions",
-    "verification.sessions.factor_requirement.FactorRequirement",
+    "verification.sessions.middleware.PersistentSessions",
+    "verification.sessions.middleware.FactorRequirement",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"

@@ -13,12 +13,13 @@ from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.kinds import myapps_required
 from authconfig.oauth2.provider import CALLBACK
 from pbxsite import health
-from pbxsite.administration.queue import page
+from pbxsite.administration.authentication import oauth2_trial
+from pbxsite.administration.queue import page as queue_page
 from pbxsite.embedded import mailbox
 from pbxsite.gateway.forward import handover
 from pbxsite.metrics.views import metrics
-from verification.login import oauth2, oauth2_trial
-from verification.login.factors import views
+from verification.login import oauth2
+from verification.login.factors import views as factors
 from verification.login.rescue import rescue
 from verification.login.views import HoldingLoginView, LoginAgainView
 
@@ -49,10 +50,10 @@ urlpatterns = [
         never_cache(myapps_required(reauthenticate)),
         name="account_reauthenticate",
     ),
-    *views.urlpatterns,
+    *factors.urlpatterns,
     path("", include("verification.urls")),
     *oauth2_trial.urlpatterns,
-    *page.urlpatterns,
+    *queue_page.urlpatterns,
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),
     path("admin/", admin.site.urls),

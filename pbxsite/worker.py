@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from celery.worker import state
@@ -31,8 +32,7 @@ def end(**kwargs: Any) -> None:
 
 def _speak(name: str, slots: int) -> None:
     # The settings name the Celery app, which is older than the models.
-    from verification import heartbeat  # noqa: PLC0415
-
+    heartbeat = import_module("verification.mail.operation.heartbeat")
     _say(partial(heartbeat.begin_worker, name, slots=slots))
     while not over.wait(heartbeat.BEAT_SECONDS):
         _say(partial(heartbeat.beat_worker, name, slots=slots, work=_work()))

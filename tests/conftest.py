@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
@@ -19,6 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from authconfig import dependencies
 from authconfig.choices import AuthenticationType
+from authconfig.clients.first_rows import make_first_clients
 from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, current_settings
@@ -31,12 +31,12 @@ from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.mail import sending
 from verification.mail.models import OutgoingEmail
+from verification.mail.operation.operators import make_group
 from verification.mail.operation.overview import ended
 from verification.sessions.persistence import noted
 
 PASSWORD = "correct horse battery"
 LINK = "https://pbx.example/PBX0/session.xml"
-FIRST_CLIENTS = import_module("authconfig.migrations.0009_myapps_and_mypbx").ROWS
 SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
 NewPage = Callable[..., Page]
@@ -72,13 +72,8 @@ def _rows_from_the_start(request: pytest.FixtureRequest) -> None:
     with_database = {"db", "transactional_db"} & set(request.fixturenames)
     if with_database or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("_django_db_helper")
-        for slug, name, icon in FIRST_CLIENTS:
-            facts = {"name": name, "kind": slug, "icon": icon, "is_own": True}
-            ClientApplication.objects.get_or_create(slug=slug, defaults=facts)
-        operators, is_new = Group.objects.get_or_create(name="Operators")
-        if is_new:
-            right = Permission.objects.get(codename="operate_queue")
-            operators.permissions.add(right)
+        make_first_clients(ClientApplication)
+        make_group(apps.get_model)
 
 
 @pytest.fixture
@@ -155,7 +150,7 @@ def held(
 
 @pytest.fixture
 def mail(held: LoginSession) -> OutgoingEmail:
-    return OutgoingEmail.objects.get(login=held)
+    return OutgoingEmail.objects.get(login_mail__login=held)
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ from authconfig.users.models import PbxUser
 from tests.chaos.faults import FAULTS, LONG_FAULTS, plan
 from tests.chaos.tally import LATE_SECONDS, Tally, tally
 from tests.services import ROOT
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
+from verification.sessions.passwords import PASSWORD_NOTICE
+from verification.voicemail.mails import VOICEMAIL
 
 SEED = 1
 
@@ -54,7 +56,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def one_mail(user: PbxUser, state: MailState, **facts: object) -> OutgoingEmail:
-    values = {"kind": MailKind.VOICEMAIL, "recipient": "a@example.com"} | facts
+    values = {"kind": VOICEMAIL.name, "recipient": "a@example.com"} | facts
     now = timezone.now()
     ended_at = None if state in (MailState.QUEUED, MailState.SENDING) else now
     return OutgoingEmail.objects.create(
@@ -109,10 +111,10 @@ def test_whatever_went_wrong_is_counted(
 @pytest.mark.parametrize(
     ("kind", "taken_after", "is_kept"),
     [
-        (MailKind.VOICEMAIL, [1.0, 2.0], True),
-        (MailKind.VOICEMAIL, [1.0, 2.0, 3.0], False),
-        (MailKind.VOICEMAIL, [], False),
-        (MailKind.PASSWORD, [1.0, 2.0], False),
+        (VOICEMAIL.name, [1.0, 2.0], True),
+        (VOICEMAIL.name, [1.0, 2.0, 3.0], False),
+        (VOICEMAIL.name, [], False),
+        (PASSWORD_NOTICE.name, [1.0, 2.0], False),
     ],
 )
 def test_a_voicemail_in_doubt_goes_twice_at_most(

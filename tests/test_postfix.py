@@ -16,8 +16,9 @@ from tests.postfix import IS_POSSIBLE, Postfix, running_postfix
 from verification.approval.flows import find_by_link
 from verification.approval.models import LoginSession
 from verification.mail import sending
-from verification.mail.choices import MailKind, MailState, Stage
+from verification.mail.choices import MailState, Stage
 from verification.mail.models import OutgoingEmail
+from verification.sessions.passwords import PASSWORD_NOTICE
 
 LINK_PATTERN = re.compile(r"session\.xml\?id=([\w%:.-]+)")
 pytestmark = pytest.mark.skipif(
@@ -50,7 +51,7 @@ def test_a_logins_mail_arrives_by_postfix_and_others_fail_with_its_words(
     start(browser)
     login = LoginSession.objects.get()
     refused = OutgoingEmail.objects.create(
-        kind=MailKind.PASSWORD,
+        kind=PASSWORD_NOTICE.name,
         user=login.user,
         recipient="nobody@example.com",
         expires_at=login.expires_at,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 login_id: ContextVar[str] = ContextVar("login_id", default="")
@@ -16,9 +15,9 @@ def current_request_id() -> str:
 
 
 @contextmanager
-def about(login: Any, request: str | None = None) -> Iterator[None]:
-    """Name the login, and the request that a mail was queued by, in each line."""
-    kept = login_id.set(str(login.public_id) if login else "")
+def about(login: str, request: str | None = None) -> Iterator[None]:
+    """Name the login, by its public id, and the request in each line of the log."""
+    kept = login_id.set(login)
     kept_request = request_id.set(request_id.get() if request is None else request)
     try:
         yield

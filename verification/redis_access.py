@@ -1,7 +1,8 @@
-"""Leaving Redis alone for a while after it failed.
+"""Redis as this site uses it: a cache, news for open pages, and none while it is away.
 
 Each question to a silent Redis costs its time limit, and a login asks several. All that
-a login wants of Redis has a second way: the process's memory, the sweep, the rows.
+a login wants of Redis has a second way: the process's memory, the sweep, the rows. So
+Redis is left alone for a while after it failed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.core.cache.backends.redis import RedisCache
 from redis import Redis
 from redis.exceptions import RedisError
 
-from verification.approval.models import LoginSession
+logger = logging.getLogger(__name__)
 
 
 class Outage:
@@ -41,7 +42,6 @@ class Outage:
 
 
 redis_outage = Outage()
-logger = logging.getLogger(__name__)
 CHANNEL = "verification:logins"
 
 
@@ -60,9 +60,9 @@ def _redis() -> Redis:
     )
 
 
-def announce(login: LoginSession) -> None:
-    """Tell the page that waits, and the pages of sessions that may decide."""
-    _publish(login_word(login.public_id), user_word(login.user_id))
+def announce_login(public_id: UUID, user_pk: int) -> None:
+    """Tell the page where a login waits, and the pages of sessions that may decide."""
+    _publish(login_word(public_id), user_word(user_pk))
 
 
 def announce_user(user_pk: int) -> None:
@@ -79,10 +79,6 @@ def _publish(*words: str) -> None:
     except RedisError as error:
         redis_outage.begin()
         logger.warning("not announced (%s)", type(error).__name__)
-
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class RedisOrLocalCache(RedisCache):

@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.users.changes.tasks"""
+"""Celery's door to the audit log."""
 
 from __future__ import annotations
 

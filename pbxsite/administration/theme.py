@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from verification.mail.operation.operators import is_operator, is_operator_alone
 
-TOKENS = Path(__file__).parent / "static" / "pbxsite" / "tokens.css"
+TOKENS = Path(__file__).parent.parent / "static" / "pbxsite" / "tokens.css"
 SCALE = re.compile(r"--(primary|base)-(\d+):\s*(#[0-9a-f]{6});")
 Item = dict[str, Any]
 

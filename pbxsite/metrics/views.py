@@ -45,17 +45,19 @@ from pbxsite.metrics.tallies import (
     Key,
     totals,
 )
-from verification.mail.choices import MailKind, Part
+from verification.mail.choices import Part
+from verification.mail.kinds import every_kind
 from verification.mail.models import OVER
 from verification.mail.operation.overview import WAITING
 from verification.sessions.choices import Approver
 
 Totals = dict[Key, int]
+MAIL_KINDS = [kind.name for kind in every_kind()]
 # Series that are there before anything happened: what is missing raises no alarm.
 EXPECTED: list[Key] = [
     *((LOGINS, *labels) for labels in product(Method, Kind, OUTCOMES.values())),
     *((APPROVALS, *labels) for labels in product(Approver, DECISIONS.values())),
-    *((MAILS, kind, state, "") for kind, state in product(MailKind, OVER)),
+    *((MAILS, kind, state, "") for kind, state in product(MAIL_KINDS, OVER)),
 ]
 
 
@@ -120,7 +122,7 @@ def _counters(found: Totals) -> Iterator[Metric]:
         MAIL_SECONDS,
         "From the queueing of an e-mail to the server's acceptance.",
         MAIL_BUCKETS,
-        {"kind": list(MailKind)},
+        {"kind": MAIL_KINDS},
     )
     yield _histogram(
         found,

@@ -24,8 +24,9 @@ from tests.recordings import wav
 from tests.server import shared
 from tests.services import ROOT, SITE
 from verification.approval.models import LoginSession
-from verification.mail.choices import MailKind, MailState, Part
+from verification.mail.choices import MailState, Part
 from verification.mail.models import OutgoingEmail
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
 
 PASSWORD = "correct horse battery"
@@ -131,7 +132,7 @@ def _queue_recordings() -> None:
     expires_at = timezone.now() + timedelta(days=1)
     mails = OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
-            kind=MailKind.VOICEMAIL,
+            kind=VOICEMAIL.name,
             user=user,
             recipient=user.email,
             expires_at=expires_at,
@@ -145,6 +146,6 @@ def _queue_recordings() -> None:
 
 
 def _forget() -> None:
-    OutgoingEmail.objects.filter(kind=MailKind.VOICEMAIL).delete()
+    OutgoingEmail.objects.filter(kind=VOICEMAIL.name).delete()
     LoginSession.objects.all().delete()
     AuthenticationSettings.objects.update(two_factor=False)

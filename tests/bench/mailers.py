@@ -29,7 +29,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from verification.approval.models import LoginSession
 from verification.mail import sending
 from verification.mail.account import account_of
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import CONTEXTS, render_mail
 from verification.mail.smtp import Account

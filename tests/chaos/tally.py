@@ -7,8 +7,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
+from verification.voicemail.mails import VOICEMAIL
 
 LATE_SECONDS = 60.0
 
@@ -69,7 +70,7 @@ def tally(
 
 def _judge(result: Tally, mail: OutgoingEmail, took: list[float], since: float) -> None:
     is_unknown = mail.state == MailState.UNKNOWN or bool(mail.doubts)
-    may_double = is_unknown and mail.kind == MailKind.VOICEMAIL
+    may_double = is_unknown and mail.kind == VOICEMAIL.name
     if mail.state == MailState.SENT:
         result.sent.append(mail.recipient)
     if is_unknown:

@@ -26,10 +26,11 @@ from tests.prometheus import running_prometheus
 from tests.site import ROOT
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation import actions, heartbeat
 from verification.sessions.choices import Approver
+from verification.sessions.passwords import PASSWORD_NOTICE
 
 ALERTS = ROOT / "docs/operations/alerts.yml"
 DASHBOARD = ROOT / "docs/operations/dashboard.json"
@@ -61,7 +62,7 @@ def value(metric: str, **labels: str) -> float:
 
 def make_mail(user: PbxUser, state: MailState, **facts: Any) -> OutgoingEmail:
     values: dict[str, Any] = {
-        "kind": MailKind.PASSWORD,
+        "kind": PASSWORD_NOTICE.name,
         "user": user,
         "recipient": user.email,
         "expires_at": timezone.now() + timedelta(days=1),

@@ -13,9 +13,10 @@ from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from tests.scripted_smtp import closed_port, scripted_server
 from verification.mail import sending
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation.outcomes import remedy_of
+from verification.sessions.passwords import PASSWORD_NOTICE
 
 PAGE = "/admin/authconfig/authenticationsettings/"
 MAIL_PAGE = "/admin/mail/outgoingemail/{}/change/"
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("two_factor")
 def queue(user: PbxUser, **values: object) -> OutgoingEmail:
     facts = {"expires_at": timezone.now() + timedelta(days=1)} | values
     return OutgoingEmail.objects.create(
-        kind=MailKind.PASSWORD, user=user, recipient="anna@example.com", **facts
+        kind=PASSWORD_NOTICE.name, user=user, recipient="anna@example.com", **facts
     )
 
 

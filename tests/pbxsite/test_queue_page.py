@@ -25,11 +25,12 @@ from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.html import Page
 from verification.approval.tokens import approval_code, link_token
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
 from verification.mail.operation import actions, heartbeat
 from verification.mail.tasks import deliver_mails, wake_due_mails
 from verification.redis_access import redis_outage
+from verification.sessions.passwords import PASSWORD_NOTICE
 
 pytestmark = pytest.mark.django_db
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
@@ -61,7 +62,7 @@ def make_mails(user: PbxUser) -> MailMaker:
     def make(count: int, state: MailState, **facts: Any) -> list[OutgoingEmail]:
         now = timezone.now()
         values: dict[str, Any] = {
-            "kind": MailKind.PASSWORD,
+            "kind": PASSWORD_NOTICE.name,
             "user": user,
             "recipient": user.email,
             "expires_at": now + timedelta(days=1),

@@ -17,9 +17,9 @@ from tests.conftest import SettingsSetter
 from tests.html import Page
 from tests.recordings import wav
 from tests.verification.test_voicemail import directory  # noqa: F401
-from verification.mail.choices import MailKind
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import keys
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
 PAGE = "/admin/authconfig/authenticationsettings/"
@@ -170,7 +170,7 @@ def test_sendvoicemail_queues_the_recording(file: Path) -> None:
 
     mail = OutgoingEmail.objects.get()
     assert ids == [str(mail.public_id)] * 2
-    assert mail.kind == MailKind.VOICEMAIL
+    assert mail.kind == VOICEMAIL.name
     found = Voicemail.objects.get()
     assert (found.caller, found.duration) == ("0711123456", 2)
 

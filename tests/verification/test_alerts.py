@@ -19,18 +19,19 @@ from tests.conftest import SettingsSetter, Starter
 from tests.smtp_servers import smtp_server
 from verification.approval import flows
 from verification.approval.choices import Ending
+from verification.approval.mails import REJECTION
 from verification.approval.models import LoginSession
 from verification.approval.tokens import ending_token, link_token
 from verification.mail import sending
 from verification.mail.account import account_of
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
 from verification.sessions.choices import Approver
 from verification.sessions.passwords import tell_of_new_password
 
 pytestmark = pytest.mark.django_db
-NOTICES = OutgoingEmail.objects.filter(kind=MailKind.REJECTION)
+NOTICES = OutgoingEmail.objects.filter(kind=REJECTION.name)
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import PbxUser
 from pbxsite.metrics.models import Tally, TallyMark
 from verification.approval.choices import LoginState
+from verification.approval.mails import APPROVAL
 from verification.approval.models import LoginSession
-from verification.mail.choices import MailKind, MailState, Stage
+from verification.mail.choices import MailState, Stage
 from verification.mail.models import (
     AccountTrial,
     AccountTrialStep,
@@ -26,6 +27,7 @@ from verification.mail.models import (
     OutgoingEmail,
     SendingPause,
 )
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
 NOW = timezone.now()
@@ -109,7 +111,7 @@ def client(**values: object) -> Callable[[Rows], object]:
 
 
 def second_voicemail(rows: Rows) -> None:
-    for kind in (MailKind.APPROVAL, MailKind.VOICEMAIL):
+    for kind in (APPROVAL.name, VOICEMAIL.name):
         mail = OutgoingEmail.objects.create(
             kind=kind,
             link_number=2,

@@ -16,11 +16,12 @@ from tests.scripted_smtp import closed_port, scripted_server
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.mail import sending
-from verification.mail.choices import MailKind, MailState, Part
+from verification.mail.choices import MailState, Part
 from verification.mail.models import Heartbeat, OutgoingEmail
 from verification.mail.operation import actions, heartbeat
 from verification.mail.operation.actions import Operator
 from verification.mail.tasks import wake_due_mails
+from verification.sessions.passwords import PASSWORD_NOTICE
 
 MAILS = OutgoingEmail.objects
 
@@ -41,7 +42,7 @@ def events(*kinds: Event) -> list[tuple[str, str]]:
 
 def make_notice(user: PbxUser, state: MailState) -> OutgoingEmail:
     return MAILS.create(
-        kind=MailKind.PASSWORD,
+        kind=PASSWORD_NOTICE.name,
         user=user,
         recipient=user.email,
         state=state,

@@ -27,12 +27,14 @@ from tests.recordings import wav
 from tests.scripted_smtp import hang_up, scripted_server
 from tests.smtp_servers import Server, smtp_server
 from verification.mail import claims, sending
-from verification.mail.choices import MailKind, MailPriority, MailState
+from verification.mail.choices import MailPriority, MailState
 from verification.mail.fast import stock as outbox
 from verification.mail.models import OutgoingEmail
 from verification.mail.smtp import Line
 from verification.mail.smtp import pool as pools
+from verification.sessions.passwords import PASSWORD_NOTICE
 from verification.voicemail import recordings
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
 
 pytestmark = pytest.mark.usefixtures("two_factor")
@@ -50,7 +52,7 @@ def server(configure: SettingsSetter) -> Iterator[Server]:
 def queue(user: PbxUser) -> Queue:
     """Queue a mail to Anna, by default the notice of a changed password."""
 
-    def add(kind: MailKind = MailKind.PASSWORD, **values: object) -> OutgoingEmail:
+    def add(kind: MailKind = PASSWORD_NOTICE.name, **values: object) -> OutgoingEmail:
         facts = {"expires_at": timezone.now() + timedelta(days=1)} | values
         facts = {"user": user, "recipient": user.email} | facts
         return OutgoingEmail.objects.create(kind=kind, **facts)
@@ -65,7 +67,7 @@ def voicemail(queue: Queue, tmp_path: Path, settings: Settings) -> Queue:
     settings.STORAGES = settings.STORAGES | {"recordings": changed}
 
     def add(**values: object) -> OutgoingEmail:
-        mail = queue(MailKind.VOICEMAIL, **values)
+        mail = queue(VOICEMAIL.name, **values)
         name = recordings.keep(File(BytesIO(wav(0.1))), ".wav")
         Voicemail.objects.create(mail=mail, recording=name, content_type="audio/wav")
         return mail
@@ -242,7 +244,7 @@ def test_verification_mails_are_claimed_before_thousands_of_recordings(
     earlier = timezone.now() - timedelta(hours=1)
     OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
-            kind=MailKind.VOICEMAIL,
+            kind=VOICEMAIL.name,
             user=user,
             recipient=user.email,
             due_at=earlier,

@@ -15,8 +15,8 @@ from django.utils import timezone
 from authconfig.users.models import PbxUser
 from tests.bench.old_mails import add_old_mails
 from verification.mail import claims
-from verification.mail.choices import MailKind
 from verification.mail.models import OutgoingEmail
+from verification.voicemail.mails import VOICEMAIL
 
 pytestmark = [
     pytest.mark.django_db,
@@ -54,7 +54,7 @@ def look(user: PbxUser) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
-            kind=MailKind.VOICEMAIL,
+            kind=VOICEMAIL.name,
             user=user,
             recipient=user.email,
             expires_at=tomorrow,

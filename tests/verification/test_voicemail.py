@@ -27,9 +27,10 @@ from tests.conftest import SettingsSetter
 from tests.recordings import a_law_wav, seconds_of, wav
 from tests.smtp_servers import Server, smtp_server
 from verification.mail import claims, sending
-from verification.mail.choices import MailKind, MailState
+from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import flows, keys, recordings
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
 ADDRESS = "/PBX0/voicemail.xml"
@@ -126,7 +127,7 @@ def test_a_recording_arrives_playable_and_byte_for_byte(
     assert response.status_code == 202
     assert response["Content-Type"] == "application/json"
     mail = OutgoingEmail.objects.get(public_id=UUID(response.json()["id"]))  # type: ignore[attr-defined]
-    assert (mail.kind, mail.recipient) == (MailKind.VOICEMAIL, "anna@example.com")
+    assert (mail.kind, mail.recipient) == (VOICEMAIL.name, "anna@example.com")
     (attachment,) = arrived(server).iter_attachments()
     assert attachment.get_content_type() == "audio/wav"
     assert attachment.get_content() == RECORDING

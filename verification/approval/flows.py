@@ -29,18 +29,20 @@ from verification.approval.choices import (
     Outcome,
     Refusal,
 )
-from verification.approval.mails import tell_of_rejection
+from verification.approval.mails import (
+    expire_mails,
+    newest_mail,
+    queue_approval_mail,
+    tell_of_rejection,
+)
 from verification.approval.models import LoginSession
 from verification.approval.tokens import (
     is_approval_code,
     read_ending_token,
     read_link_token,
 )
-from verification.login.models import RescueLink
-from verification.mail.choices import MailKind, MailState
 from verification.mail.models import OutgoingEmail
-from verification.mail.tasks import wake_due
-from verification.redis_access import announce
+from verification.redis_access import announce_login
 from verification.sessions.choices import Approver
 from verification.sessions.persistence import live_sessions
 
@@ -124,8 +126,8 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
         for older in LoginSession.objects.filter(user=user, state=LoginState.PENDING):
             _reject(older, Ending.SUPERSEDED)
         login = _insert(user, facts)
-        _queue_mail(login)
-        transaction.on_commit(partial(announce, login))
+        queue_approval_mail(login)
+        transaction.on_commit(partial(announce_login, login.public_id, login.user_id))
     _record(Event.LOGIN_HELD, login, facts.origin)
     return login
 
@@ -155,20 +157,6 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
         created_at=now,
         expires_at=now + settings.LOGIN_SESSION_TTL,
     )
-
-
-def _queue_mail(login: LoginSession) -> None:
-    if not login.user.email:
-        return
-    OutgoingEmail.objects.create(
-        user=login.user,
-        login=login,
-        link_number=login.link_number,
-        recipient=login.user.email,
-        language=login.language,
-        expires_at=login.expires_at,
-    )
-    transaction.on_commit(wake_due)
 
 
 def find_by_link(token: str) -> LoginSession | None:
@@ -268,9 +256,6 @@ def end(login: LoginSession, *, actor: PbxUser) -> bool:
 def revoke(users: Iterable[PbxUser], **_: Any) -> int:
     """End all that could still become a session: else one would begin after all."""
     ended = list(users)
-    RescueLink.objects.filter(user__in=ended, over_at=None).update(
-        over_at=timezone.now()
-    )
     logins = LoginSession.objects.unfinished().filter(user__in=ended)
     return sum(_revoke(login) for login in logins.select_related("user"))
 
@@ -285,11 +270,6 @@ def _revoke(login: LoginSession) -> bool:
 
 def resends_left(login: LoginSession) -> int:
     return MAX_LINKS - login.link_number if login.user.email else 0
-
-
-def newest_mail(login: LoginSession) -> OutgoingEmail | None:
-    mails = OutgoingEmail.objects.filter(login=login, kind=MailKind.APPROVAL)
-    return mails.order_by("-link_number").first()
 
 
 def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> datetime:
@@ -310,8 +290,8 @@ def send_again(login: LoginSession) -> bool:
         if not moved:
             return False
         login.refresh_from_db(fields=["link_number"])
-        _expire_mails(login)
-        _queue_mail(login)
+        expire_mails(login)
+        queue_approval_mail(login)
     return True
 
 
@@ -351,16 +331,9 @@ def _close(
     )
     if not decided:
         return False
-    _expire_mails(login)
-    transaction.on_commit(partial(announce, login))
+    expire_mails(login)
+    transaction.on_commit(partial(announce_login, login.public_id, login.user_id))
     return True
-
-
-def _expire_mails(login: LoginSession) -> None:
-    """A mail that was not sent yet must not be sent any more."""
-    OutgoingEmail.objects.filter(
-        login=login, kind=MailKind.APPROVAL, state=MailState.QUEUED
-    ).update(state=MailState.EXPIRED, ended_at=timezone.now())
 
 
 def _record(
@@ -374,5 +347,5 @@ def _record(
         method=login.method,
         detail=detail,
     )
-    with log_context.about(login):
+    with log_context.about(str(login.public_id)):
         logger.info("user %s: %s %s", login.user_id, event, detail)

@@ -1,58 +1,85 @@
-"""E-mails that tell of something; they go the way of all mails, through the queue."""
+"""The e-mails about a login that waits: the verification e-mail, and the notice to administrators."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 
 from authconfig.models import current_settings
 from authconfig.users.models import PbxUser
-from verification.approval.models import LoginSession
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginMail, LoginSession
 from verification.approval.tokens import link_token
-from verification.mail.choices import MailKind
+from verification.mail.choices import MailState
+from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
-from verification.mail.notices import queue_notice
-from verification.mail.rendering import Rendered
+from verification.mail.queue import enqueue, enqueue_notice
 
 # Of one user's rejections administrators are told once in this time, so that whoever
 # has his password cannot flood them.
 REJECTIONS_TOLD_EVERY = timedelta(hours=1)
 
 
+def queue_approval_mail(login: LoginSession) -> None:
+    """Queue the verification e-mail of the login's newest link, if there is an address."""
+    if not login.user.email:
+        return
+    mail = enqueue(
+        APPROVAL, login.user, language=login.language, expires_at=login.expires_at
+    )
+    LoginMail.objects.create(mail=mail, login=login, link_number=login.link_number)
+
+
+def newest_mail(login: LoginSession) -> OutgoingEmail | None:
+    mails = OutgoingEmail.objects.filter(login_mail__login=login, kind=APPROVAL.name)
+    return mails.order_by("-login_mail__link_number").first()
+
+
+def expire_mails(login: LoginSession) -> None:
+    """A mail that was not sent yet must not be sent any more."""
+    queued = OutgoingEmail.objects.filter(
+        login_mail__login=login, kind=APPROVAL.name, state=MailState.QUEUED
+    )
+    queued.update(state=MailState.EXPIRED, ended_at=timezone.now())
+
+
+@transaction.atomic
 def tell_of_rejection(login: LoginSession) -> int:
     """Tell every administrator that a user rejected a login; return how many."""
     since = timezone.now() - REJECTIONS_TOLD_EVERY
     told = OutgoingEmail.objects.filter(
-        kind=MailKind.REJECTION, login__user=login.user_id, created_at__gt=since
+        kind=REJECTION.name,
+        login_mail__login__user=login.user_id,
+        created_at__gt=since,
     )
     if told.exists():
         return 0
     administrators = PbxUser.objects.filter(is_active=True, is_staff=True)
-    return sum(
-        queue_notice(MailKind.REJECTION, administrator, login)
+    mails = [
+        enqueue_notice(REJECTION, administrator, language=login.language)
         for administrator in administrators
-    )
+    ]
+    about = [LoginMail(mail=mail, login=login) for mail in mails if mail]
+    return len(LoginMail.objects.bulk_create(about))
 
 
-def _language_of(login: LoginSession | None) -> str:
-    """Return the language of the browser that caused the mail."""
-    return login.language if login else translation.get_language() or "en"
-
-
-def _approval(mail: OutgoingEmail) -> Rendered:
-    """A verification e-mail; its link is signed here and stored nowhere."""
-    login = mail.login
-    assert login
+def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
+    """The link is signed here and stored nowhere."""
+    login = mail.login_mail.login
     query = urlencode({"id": link_token(login)})
     started, until = localtime(login.created_at), localtime(login.expires_at)
-    return "approval", {
-        "who": login.user.name,
+    return {
+        "who": mail.user.name,
         "client": str(login.get_client_display()),
         "browser": login.browser_text,
         "address": login.address or "–",  # noqa: RUF001
@@ -63,9 +90,48 @@ def _approval(mail: OutgoingEmail) -> Rendered:
     }
 
 
-def _rejection(mail: OutgoingEmail) -> Rendered:
-    login = mail.login
-    assert login
+def _rejection_context(mail: OutgoingEmail) -> dict[str, Any]:
+    login = mail.login_mail.login
     page = reverse("admin:users_pbxuser_change", args=[login.user_id])
     link = f"{settings.SITE_URL}{page}"
-    return "rejection", {"login": login, "link": link}
+    return {"login": login, "link": link}
+
+
+def _is_wanted(mail: OutgoingEmail) -> bool:
+    """A mail for a login that is over, or with an older link, helps nobody."""
+    login = mail.login_mail.login
+    is_newest = mail.login_mail.link_number == login.link_number
+    return login.status == LoginState.PENDING and is_newest
+
+
+def _still_wanted() -> Q:
+    return Q(
+        login_mail__login__state=LoginState.PENDING,
+        login_mail__login__expires_at__gt=timezone.now(),
+        login_mail__login__link_number=F("login_mail__link_number"),
+    )
+
+
+def _login_id(mail: OutgoingEmail) -> str:
+    return str(mail.login_mail.login.public_id)
+
+
+APPROVAL = MailKind(
+    "approval",
+    _("Verification e-mail"),
+    "verification/mail/approval",
+    context=_approval_context,
+    is_wanted=_is_wanted,
+    still_wanted=_still_wanted,
+    related=("login_mail__login",),
+    # Its link may have arrived: the user presses "send again", which voids that link.
+    may_follow_doubt=False,
+    log_subject=_login_id,
+)
+REJECTION = MailKind(
+    "rejection",
+    _("Notice of a rejected login"),
+    "verification/mail/rejection",
+    context=_rejection_context,
+    log_subject=_login_id,
+)

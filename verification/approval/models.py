@@ -1,4 +1,4 @@
-"""TODO docstring of verification.approval.models"""
+"""Logins that wait for approval, and which e-mails are about them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from verification.approval.choices import Ending, LoginState
+from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 from verification.sessions.user_agents import browser_text
 
@@ -127,3 +128,29 @@ class LoginSession(models.Model):
     @property
     def browser_text(self) -> str:
         return browser_text(self.user_agent)
+
+
+class LoginMail(models.Model):
+    """Which login an e-mail is about."""
+
+    mail = models.OneToOneField(
+        OutgoingEmail,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="login_mail",
+    )
+    login = models.ForeignKey(
+        LoginSession, on_delete=models.CASCADE, related_name="mails"
+    )
+    # Of a verification e-mail: the number of its link. None: it only tells of the login.
+    link_number = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(
+                name="login_has_one_mail_for_each_link", fields=["login", "link_number"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"mail {self.mail_id} of login {self.login_id}"

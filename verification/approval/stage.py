@@ -1,10 +1,11 @@
-"""The allauth login stages: the user's own factor, then somebody's approval."""
+"""The allauth login stage in which a login waits for somebody's approval."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from allauth.account.stages import LoginStage, LoginStageController
+from allauth.mfa.stages import AuthenticateStage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
@@ -18,7 +19,6 @@ from authconfig.policy import needs_approval
 from verification.approval import flows
 from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.models import LoginSession
-from verification.login.factors.stage import FactorStage
 from verification.sessions.choices import Approver
 
 # Where the released login's client waits until the session is the user's own.
@@ -48,7 +48,7 @@ class ApprovalStage(LoginStage):
             return self._refused(started), False
         # Else the provider's tokens and claims would lie in the session.
         self.login.signal_kwargs = None
-        _renew_key(self.request)
+        renew_key(self.request)
         self.state["login"] = started.pk
         return redirect("verification:wait"), True
 
@@ -67,7 +67,7 @@ class ApprovalStage(LoginStage):
         )
 
     def _was_shown_a_factor(self) -> bool:
-        factor = self.controller.get_stage(FactorStage.key)
+        factor = self.controller.get_stage(AuthenticateStage.key)
         return bool(factor.state.get("authentication_required"))
 
     def _is_unchanged(self) -> bool:
@@ -102,18 +102,18 @@ def kind_of(login: Any) -> Kind:
 
 def held_stage(request: HttpRequest) -> LoginStage | None:
     """Return where this browser's login is held, if it is."""
-    keys = (ApprovalStage.key, FactorStage.key)
+    keys = (ApprovalStage.key, AuthenticateStage.key)
     stages = (LoginStageController.enter(request, key) for key in keys)
     return next(filter(None, stages), None)
 
 
-def _renew_key(request: HttpRequest) -> None:
+def renew_key(request: HttpRequest) -> None:
     """Whoever planted the browser's key must not go on with the login it holds."""
     if request.session.session_key:
         request.session.cycle_key()
 
 
-def _provider_account(login: Any) -> list[str] | None:
+def provider_account(login: Any) -> list[str] | None:
     """Return the OpenID provider's account (issuer, sub) that logs in, if one does."""
     social = (login.signal_kwargs or {}).get("sociallogin")
     return social.state.get("account") if social else None

@@ -22,6 +22,7 @@ from authconfig.clients.kinds import origin_of
 from verification.approval import flows
 from verification.approval.choices import Decision, LoginState, Outcome
 from verification.approval.forms import DecisionForm, EndingForm
+from verification.approval.mails import newest_mail
 from verification.approval.models import LoginSession
 from verification.approval.stage import (
     approval_stage,
@@ -47,7 +48,7 @@ def wait(request: HttpRequest) -> HttpResponse:
 
 def _waiting(login: LoginSession) -> dict[str, Any]:
     pending = login.status == LoginState.PENDING
-    mail = flows.newest_mail(login)
+    mail = newest_mail(login)
     delay = flows.resend_allowed_at(login, mail) - timezone.now()
     return {
         "login": login,

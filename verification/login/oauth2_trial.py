@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from allauth.core import ratelimit
 from allauth.socialaccount.models import SocialApp
 from cryptography.fernet import InvalidToken
 from django import forms
@@ -15,24 +13,19 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
-from django.views.decorators.http import require_POST
 
 from authconfig.choices import Event, Method
 from authconfig.clients.kinds import origin_of
 from authconfig.fields import decrypted, encrypted
 from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings
-from authconfig.oauth2 import discovery, identities
+from authconfig.oauth2 import identities
 from authconfig.oauth2.faults import Fault, OidcError
 from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
-from authconfig.oauth2.provider import TRIAL, address_to_ask, app_of
+from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
-from authconfig.settings_form import SettingsForm
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from pbxsite.administration.authentication import cards, changes, method_trials
-from verification.login.redirect_page import page_to_provider
 from verification.sessions.reauthentication import reauthentication_required
 
 KEPT_KEY = "oauth2_test"
@@ -58,53 +51,17 @@ class OfferForm(forms.Form):
         return facts
 
 
-def _may_test(request: HttpRequest) -> bool:
+def may_try(request: HttpRequest) -> bool:
     right = "authconfig.change_authenticationsettings"
     return admin.site.has_permission(request) and request.user.has_perm(right)
 
 
-@require_POST
-def start(request: HttpRequest) -> HttpResponse:
-    """Lead to the provider, with the values on the screen or the stored ones."""
-    if not _may_test(request):
-        raise PermissionDenied
-    if limited := ratelimit.consume_or_429(request, action="login"):
-        return limited  # type: ignore[no-any-return]
-    form = _form(request)
-    if faults := _faults(form):
-        return _page(request, faults=faults)
-    candidate = form.candidate()
-    _keep(request, candidate)
-    try:
-        discovery.renew(candidate.oauth2_well_known_url)
-        address = address_to_ask(request, TRIAL)
-    except OidcError as error:
-        return failed(request, error)
-    state = parse_qs(urlsplit(address).query)["state"][0]
-    request.session[KEPT_KEY] |= {"state": state}
-    return page_to_provider(request, candidate, address)
-
-
-def _form(request: HttpRequest) -> SettingsForm:
-    """A page without scripts sends no values: then the stored ones count."""
-    posted = request.POST if "oauth2_well_known_url" in request.POST else None
-    row = AuthenticationSettings.load()
-    return SettingsForm(
-        posted, instance=row, outside=changes.outside_facts(_user(request))
-    )
-
-
-def _faults(form: SettingsForm) -> dict[str, list[str]]:
-    found = method_trials.roundtrip_faults(form)
-    return {str(cards.name_of(key)): words for key, words in found.items()}
-
-
-def _user(request: HttpRequest) -> PbxUser:
+def user_of(request: HttpRequest) -> PbxUser:
     assert isinstance(request.user, PbxUser)
     return request.user
 
 
-def _keep(request: HttpRequest, candidate: AuthenticationSettings) -> None:
+def keep(request: HttpRequest, candidate: AuthenticationSettings) -> None:
     """Let what is tested wait in the tester's session, as only our keys open it."""
     values = {name: getattr(candidate, name) for name in KEPT_FIELDS}
     request.session[KEPT_KEY] = {"sealed": encrypted(json.dumps(values))}
@@ -112,7 +69,7 @@ def _keep(request: HttpRequest, candidate: AuthenticationSettings) -> None:
 
 def _kept(request: HttpRequest) -> AuthenticationSettings | None:
     kept = request.session.get(KEPT_KEY)
-    if not kept or not _may_test(request):
+    if not kept or not may_try(request):
         return None
     try:
         return AuthenticationSettings(**json.loads(decrypted(kept["sealed"])))
@@ -140,12 +97,12 @@ def ended(request: HttpRequest, claims: Claims) -> HttpResponse:
         user = identities.login_user(claims, row)
     except OidcError as error:
         _record(request, _asked(row), str(error))
-        offer = _offer(_user(request), error, claims, row)
+        offer = _offer(user_of(request), error, claims, row)
         return _failure(request, error, claims=_shown(claims), offer=offer)
     proof = proof_of(row, Method.OAUTH2)
     _record(request, _asked(row), _account(claims), user=user, proof=proof)
     bound = identities.bound_user(*identity_of(claims)) is not None
-    return _page(request, claims=_shown(claims), mapped=user, bound=bound)
+    return page(request, claims=_shown(claims), mapped=user, bound=bound)
 
 
 def failed(request: HttpRequest, error: OidcError) -> HttpResponse:
@@ -163,12 +120,12 @@ def _taken(request: HttpRequest) -> AuthenticationSettings:
 
 def _failure(request: HttpRequest, error: OidcError, **context: Any) -> HttpResponse:
     remedy = REMEDIES.get(error.fault, "")
-    return _page(
+    return page(
         request, error=error.meaning, words=error.words, remedy=remedy, **context
     )
 
 
-def _page(request: HttpRequest, **context: Any) -> HttpResponse:
+def page(request: HttpRequest, **context: Any) -> HttpResponse:
     return render(request, "account/oauth2_test.html", context)
 
 
@@ -206,7 +163,7 @@ def _record(
     audit.record(
         Event.OAUTH2_TESTED,
         user=user,
-        actor=_user(request),
+        actor=user_of(request),
         origin=origin_of(request),
         method=Method.OAUTH2,
         detail=f"{asked}: {words}",
@@ -233,7 +190,7 @@ def _offer(
 
 def connect(request: HttpRequest) -> HttpResponse:
     """Bind the account that the tester has just shown, and take it as a test."""
-    if not _may_test(request):
+    if not may_try(request):
         raise PermissionDenied
     # Logging in again leads here by a GET, and has ended what was asked.
     return _connect(request) if request.method == "POST" else redirect(SETTINGS_PAGE)
@@ -241,7 +198,7 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 @reauthentication_required
 def _connect(request: HttpRequest) -> HttpResponse:
-    user, form = _user(request), OfferForm(request.POST)
+    user, form = user_of(request), OfferForm(request.POST)
     if not form.is_valid() or form.cleaned_data["offer"][0] != user.pk:
         return _failure(request, OidcError(Fault.NOT_ASKED))
     _pk, (issuer, subject), name, asked, proof = form.cleaned_data["offer"]
@@ -250,14 +207,4 @@ def _connect(request: HttpRequest) -> HttpResponse:
     except OidcError as error:
         return _failure(request, error)
     _record(request, asked, f"{subject} ({issuer})", user=user, proof=proof)
-    return _page(request, mapped=user, bound=True)
-
-
-urlpatterns = [
-    path("admin/oauth2/test/", admin.site.admin_view(start), name="oauth2_test"),
-    path(
-        "admin/oauth2/test/connect/",
-        admin.site.admin_view(connect),
-        name="oauth2_test_connect",
-    ),
-]
+    return page(request, mapped=user, bound=True)

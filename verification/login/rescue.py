@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
@@ -11,6 +13,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.db import transaction
 from django.db.models import QuerySet
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.users import audit
-from authconfig.users.changes import end_sessions
+from authconfig.users.changes import end_sessions, sessions_ended
 from authconfig.users.models import PbxUser
 from verification.approval.stage import release
 from verification.login.models import RescueLink
@@ -37,6 +40,13 @@ def make_link(user: PbxUser) -> str:
         audit.record(Event.RESCUED, user=user)
     token = signing.dumps(link.pk, salt=SALT)
     return f"{settings.SITE_URL}{reverse('rescue')}?id={token}"
+
+
+@receiver(sessions_ended)
+def void_links(users: Iterable[PbxUser], **_: Any) -> None:
+    """A link opens a session: it ends with all the others of its user."""
+    links = RescueLink.objects.filter(user__in=list(users), over_at=None)
+    links.update(over_at=timezone.now())
 
 
 def _find(token: str) -> RescueLink | None:

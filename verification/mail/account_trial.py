@@ -115,7 +115,7 @@ def _end_trial(test: AccountTrial, error: SmtpError | None) -> None:
 def trial_message(test: AccountTrial, account: Account) -> LaidOutEmail:
     with translation.override(test.language):
         return compose(
-            "test",
+            "verification/mail/test",
             {"sent_at": timezone.now(), "account_server": account.server},
             account=account,
             recipient=test.recipient,

@@ -6,15 +6,8 @@ from django.db.models import IntegerChoices, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 
-class MailKind(TextChoices):
-    APPROVAL = "approval", _("Verification e-mail")
-    REJECTION = "rejection", _("Notice of a rejected login")
-    PASSWORD = "password", _("Notice of a changed password")
-    VOICEMAIL = "voicemail", _("Voicemail")
-
-
 class MailPriority(IntegerChoices):
-    """Who waits for a mail before a screen does not wait behind recordings."""
+    """Mails that someone waits for at a screen go before recordings."""
 
     URGENT = 0
     LATER = 1

@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _
 from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent
-from verification.mail.choices import MailKind, MailPriority, MailState
+from verification.mail import kinds
+from verification.mail.choices import MailPriority, MailState
 from verification.mail.models import OutgoingEmail
 
 # What one sweep ends at most; the next one comes soon.
@@ -86,7 +87,7 @@ def claim(count: int) -> list[OutgoingEmail]:
     with transaction.atomic():
         due = OutgoingEmail.objects.claimable().order_by("priority", "due_at")
         locked = due.select_for_update(skip_locked=True, of=("self",))
-        mails = list(locked.select_related("user", "login", "voicemail")[:count])
+        mails = list(locked.select_related("user", *kinds.related())[:count])
         if not mails:
             return []
         claimed = OutgoingEmail.objects.filter(
@@ -97,8 +98,6 @@ def claim(count: int) -> list[OutgoingEmail]:
     for mail in mails:
         mail.attempts += 1
         mail.state, mail.data_began_at = MailState.SENDING, None
-        if mail.login and mail.login.user_id == mail.user_id:
-            mail.login.user = mail.user
     return mails
 
 
@@ -191,11 +190,10 @@ def delay(mail: OutgoingEmail, due_at: datetime, **facts: Any) -> None:
 def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:
     """Nobody knows whether the server took it.
 
-    A recording goes once more, with the same Message-ID: twice is harmless there, lost
-    is not.
+    A mail that nobody minds to get twice goes once more, with the same Message-ID.
     """
     doubts = mail.doubts + 1
-    if mail.kind == MailKind.VOICEMAIL and not mail.doubts:
+    if kinds.kind_of(mail).is_harmless_twice and not mail.doubts:
         change(mail, state=MailState.QUEUED, doubts=doubts, **facts)
     else:
         end(mail, MailState.UNKNOWN, doubts=doubts, **facts)

@@ -9,27 +9,20 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import (
-    Case,
     CheckConstraint,
     Exists,
-    F,
-    GeneratedField,
     Index,
-    PositiveSmallIntegerField,
     Q,
     UniqueConstraint,
-    When,
 )
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.fields import SecretField
-from verification.approval.choices import LoginState
-from verification.approval.models import LoginSession
 from verification.log_context import current_request_id
+from verification.mail import kinds
 from verification.mail.choices import (
-    MailKind,
     MailPriority,
     MailState,
     Part,
@@ -38,6 +31,10 @@ from verification.mail.choices import (
 )
 
 OVER = (MailState.SENT, MailState.FAILED, MailState.EXPIRED, MailState.UNKNOWN)
+
+
+# Nearly every mail is of this kind; its name is here for the sake of an index.
+COMMONEST_KIND = "approval"
 
 
 class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
@@ -54,20 +51,15 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
     def retryable(self) -> Self:
         """What may go out now: still wanted, and certainly not sent already.
 
-        Of an unknown verification e-mail the link may be there: its user presses
-        "send again", which voids that link.
+        A mail of which nobody knows whether it went out counts where its kind allows.
         """
-        now = timezone.now()
-        is_current = Q(
-            login__state=LoginState.PENDING,
-            login__expires_at__gt=now,
-            login__link_number=F("link_number"),
-        )
-        is_unsent = Q(state__in=[MailState.QUEUED, MailState.FAILED])
-        return self.filter(expires_at__gt=now).filter(
-            (Q(kind=MailKind.APPROVAL) & is_unsent & is_current)
-            | (~Q(kind=MailKind.APPROVAL) & (is_unsent | Q(state=MailState.UNKNOWN)))
-        )
+        unsent = [MailState.QUEUED, MailState.FAILED]
+        rows = self.filter(expires_at__gt=timezone.now())
+        wanted = Q(pk__in=[])
+        for kind in kinds.every_kind():
+            states = [*unsent, MailState.UNKNOWN] if kind.may_follow_doubt else unsent
+            wanted |= Q(kind=kind.name, state__in=states) & kind.still_wanted()
+        return rows.filter(wanted)
 
     def overdue(self) -> Self:
         """Queued for a purpose that is over."""
@@ -84,16 +76,10 @@ class OutgoingEmail(models.Model):
     """A mail's row is its place in the queue; its text is made while it is sent."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    kind = models.CharField(
-        _("kind"), max_length=10, choices=MailKind.choices, default=MailKind.APPROVAL
-    )
-    priority = GeneratedField(
-        expression=Case(
-            When(kind=MailKind.VOICEMAIL, then=MailPriority.LATER),
-            default=MailPriority.URGENT,
-        ),
-        output_field=PositiveSmallIntegerField(),
-        db_persist=True,
+    kind = models.CharField(_("kind"), max_length=10, choices=kinds.choices)
+    # That of its kind, kept here for the index of the claim.
+    priority = models.PositiveSmallIntegerField(
+        choices=MailPriority.choices, default=MailPriority.URGENT
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -101,15 +87,6 @@ class OutgoingEmail(models.Model):
         on_delete=models.CASCADE,
         related_name="outgoing_emails",
     )
-    login = models.ForeignKey(
-        LoginSession,
-        verbose_name=_("login session"),
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="emails",
-    )
-    link_number = models.PositiveSmallIntegerField(default=1)
     recipient = models.EmailField(_("recipient"))
     language = models.CharField(_("language"), max_length=8, default="en")
     state = models.CharField(
@@ -163,17 +140,8 @@ class OutgoingEmail(models.Model):
                 ),
             ),
             CheckConstraint(
-                name="mail_kind_is_known", condition=Q(kind__in=MailKind.values)
-            ),
-            CheckConstraint(
-                name="mail_about_a_login_names_it",
-                condition=Q(kind__in=[MailKind.PASSWORD, MailKind.VOICEMAIL])
-                | Q(login__isnull=False),
-            ),
-            UniqueConstraint(
-                name="login_has_one_mail_for_each_link",
-                fields=["login", "link_number"],
-                condition=Q(kind=MailKind.APPROVAL),
+                name="mail_priority_is_known",
+                condition=Q(priority__in=MailPriority.values),
             ),
         ]
         indexes = [
@@ -206,7 +174,7 @@ class OutgoingEmail(models.Model):
             Index(
                 name="mail_by_kind",
                 fields=["kind", "-created_at", "-id"],
-                condition=~Q(kind=MailKind.APPROVAL),
+                condition=~Q(kind=COMMONEST_KIND),
             ),
             # The last outcomes, and what retention forgets.
             Index(

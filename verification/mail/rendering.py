@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from email.headerregistry import Address, AddressHeader, HeaderRegistry
 from email.utils import format_datetime
 from functools import lru_cache
@@ -13,32 +12,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.utils import timezone, translation
 
-from verification.approval.mails import _approval, _rejection
-from verification.mail.choices import MailKind
 from verification.mail.fast.layout import Attachment, LaidOutEmail
 from verification.mail.fast.merge import render
+from verification.mail.kinds import kind_of
 from verification.mail.models import OutgoingEmail
 from verification.mail.smtp import Account
 from verification.mail.smtp.addresses import wire_host
-from verification.sessions.passwords import _password
-from verification.voicemail.mails import _attachment, _voicemail
-
-# A template's name, and what it shows.
-Rendered = tuple[str, dict[str, Any]]
 
 
 def render_mail(mail: OutgoingEmail, account: Account) -> LaidOutEmail:
-    """Render the mail; raises OSError if its recording cannot be read now."""
+    """Render the mail; raises OSError if its attachment cannot be read now."""
+    kind = kind_of(mail)
     with translation.override(mail.language), timezone.override(_time_zone(mail)):
-        template, context = CONTEXTS[MailKind(mail.kind)](mail)
         return compose(
-            template,
-            context,
+            kind.template,
+            kind.context(mail),
             account=account,
             recipient=mail.recipient,
             language=mail.language,
             public_id=mail.public_id,
-            attachment=_attachment(mail),
+            attachment=kind.attachment(mail),
         )
 
 
@@ -49,14 +42,6 @@ def _time_zone(mail: OutgoingEmail) -> ZoneInfo | None:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):
         return None
-
-
-CONTEXTS: dict[MailKind, Callable[[OutgoingEmail], Rendered]] = {
-    MailKind.APPROVAL: _approval,
-    MailKind.REJECTION: _rejection,
-    MailKind.PASSWORD: _password,
-    MailKind.VOICEMAIL: _voicemail,
-}
 
 
 def compose(
@@ -70,8 +55,8 @@ def compose(
     attachment: Attachment | None = None,
 ) -> LaidOutEmail:
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
-    subject = render(f"verification/mail/{template}_subject.txt", context)
-    letter = LaidOutEmail(f"verification/mail/{template}_body", context)
+    subject = render(f"{template}_subject.txt", context)
+    letter = LaidOutEmail(f"{template}_body", context)
     letter["Subject"] = " ".join(subject.split())
     letter["From"] = _sender(account.sender_name, account.email_address)
     letter["To"] = recipient

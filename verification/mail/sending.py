@@ -24,13 +24,12 @@ from authconfig import dependencies
 from authconfig.choices import Dependency
 from authconfig.models import current_settings
 from verification import log_context
-from verification.approval.choices import LoginState
-from verification.mail import claims
+from verification.mail import claims, kinds
 from verification.mail.account import account_of
-from verification.mail.choices import MailKind, MailPriority, MailState, Stage
+from verification.mail.choices import MailPriority, MailState, Stage
 from verification.mail.claims import LostClaimError
 from verification.mail.fast.recorder import Recorder
-from verification.mail.fast.stock import Stock
+from verification.mail.fast.stock import Stock, woken
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
 from verification.mail.smtp import Account, Connection, Line, Pool, SmtpError
@@ -44,7 +43,7 @@ LONGEST_DELAY = {
     MailPriority.URGENT: timedelta(minutes=2),
     MailPriority.LATER: timedelta(minutes=15),
 }
-# What link_token() makes, as it stands in an address (verification/approval/tokens.py).
+# The secret of a link, as it stands in an address.
 LINK_TOKEN = re.compile(r"\b(id=)[\w%:.~-]+")
 LEASES_RENEWED_EVERY = 5.0  # seconds
 
@@ -54,10 +53,10 @@ def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
 
     `hand_on` is asked after a while whether somebody else goes on.
     """
-    _woken.set()
-    while _woken.is_set() and _running.acquire(blocking=False):
+    woken.set()
+    while woken.is_set() and _running.acquire(blocking=False):
         try:
-            _woken.clear()
+            woken.clear()
             while Run().go() and not hand_on():
                 pass
         finally:
@@ -130,12 +129,12 @@ class Run:
 
 
 pool, recorder = Pool(), Recorder()
-_running, _woken = Lock(), Event()
+_running = Lock()
 
 
 def deliver(mail: OutgoingEmail, line: Line) -> None:
     """Send a claimed mail, and record what came of it."""
-    with log_context.about(mail.login, mail.request_id):
+    with log_context.about(kinds.kind_of(mail).log_subject(mail), mail.request_id):
         _deliver(mail, line)
 
 
@@ -167,13 +166,8 @@ def _deliver(mail: OutgoingEmail, line: Line) -> None:
 
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
-    """A mail for a login that is over, or with an older link, helps nobody."""
-    if mail.expires_at <= timezone.now():
-        return False
-    login = mail.login
-    if login is None or mail.kind != MailKind.APPROVAL:
-        return True
-    return login.status == LoginState.PENDING and mail.link_number == login.link_number
+    """A mail whose purpose is over helps nobody."""
+    return mail.expires_at > timezone.now() and kinds.kind_of(mail).is_wanted(mail)
 
 
 def _send(mail: OutgoingEmail, line: Line) -> str:

@@ -1,42 +1,12 @@
-"""Celery's doors to the queue: three lines each, told a primary key at most."""
+"""Celery's doors to the sweeps of the queue and to the trials of an e-mail account."""
 
 from __future__ import annotations
 
-import logging
+from celery import shared_task
 
-from celery import Task, shared_task
-from kombu.exceptions import OperationalError
-
-from verification.mail import account_trial, claims, sending
+from verification.mail import account_trial, claims
 from verification.mail.operation import heartbeat
-from verification.redis_access import redis_outage
-
-logger = logging.getLogger(__name__)
-
-
-@shared_task
-def deliver_mails() -> None:
-    sending.deliver_due(hand_on=wake_due)
-
-
-def wake_due() -> bool:
-    """Have whatever is due sent now, by whoever is free.
-
-    It never raises, since the sweep finds it as well.
-    """
-    return _publish(deliver_mails)
-
-
-def _publish(task: Task[..., None]) -> bool:
-    if redis_outage.is_on():
-        return False
-    try:
-        task.delay()
-    except OperationalError as error:
-        redis_outage.begin()
-        logger.warning("%s: no worker woken (%s)", task.name, error)
-        return False
-    return True
+from verification.mail.queue import deliver_mails
 
 
 @shared_task

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import get_adapter
 from allauth.core.ratelimit import consume
 from django.conf import settings
@@ -9,6 +11,8 @@ from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
@@ -18,10 +22,9 @@ from authconfig.policy import uses
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, follow_session
 from authconfig.users.models import PbxUser
-from verification.mail.choices import MailKind
+from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
-from verification.mail.notices import queue_notice
-from verification.mail.rendering import Rendered
+from verification.mail.queue import enqueue_notice
 from verification.sessions.choices import PASSWORD_CHANGE
 
 
@@ -72,9 +75,18 @@ def _count_failure(request: HttpRequest, user: PbxUser, **how: bool) -> bool:
 
 
 def tell_of_new_password(user: PbxUser) -> None:
-    queue_notice(MailKind.PASSWORD, user, None)
+    language = translation.get_language() or "en"
+    enqueue_notice(PASSWORD_NOTICE, user, language=language)
 
 
-def _password(mail: OutgoingEmail) -> Rendered:
+def _notice_context(mail: OutgoingEmail) -> dict[str, Any]:
     link = f"{settings.SITE_URL}{reverse('verification:account')}"
-    return "password", {"user": mail.user, "at": mail.created_at, "link": link}
+    return {"user": mail.user, "at": mail.created_at, "link": link}
+
+
+PASSWORD_NOTICE = MailKind(
+    "password",
+    _("Notice of a changed password"),
+    "verification/mail/password",
+    context=_notice_context,
+)

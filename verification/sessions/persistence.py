@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 
 from authconfig.clients.kinds import BEGAN_KEY
@@ -50,22 +50,6 @@ class Noted:
 noted = Noted()
 
 
-class PersistentSessions:
-    """Middleware; after the response, when it is known whose session this is by now."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        key_before = request.session.session_key
-        response = self.get_response(request)
-        if request.session.accessed and request.user.is_authenticated:
-            _follow(request, key_before)
-            _renew(request.session)
-            _note_use([request.session.session_key or ""])
-        return response
-
-
 def live_sessions() -> QuerySet[UserSession]:
     """Return all sessions that a browser can still use."""
     stored = Session.objects.filter(expire_date__gt=timezone.now())
@@ -80,19 +64,19 @@ def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
 
     Takes their decoded contents by key; few of them cost a write.
     """
-    _note_use(sessions)
+    note_use(sessions)
     store = import_module(settings.SESSION_ENGINE).SessionStore
     for key, kept in sessions.items():
         if _is_renewal_due(kept, time.time()):
             session = store(key)
-            _renew(session)
+            renew(session)
             # One that ended meanwhile has no key any more, or no row.
             if session.session_key == key:
                 with suppress(UpdateError):
                     session.save()
 
 
-def _follow(request: HttpRequest, key_before: str | None) -> None:
+def follow(request: HttpRequest, key_before: str | None) -> None:
     """Keep a session listed that Django gave a new key; else nobody could end it.
 
     It does so when it checks a session with an older SECRET_KEY.
@@ -104,7 +88,7 @@ def _follow(request: HttpRequest, key_before: str | None) -> None:
         )
 
 
-def _renew(session: SessionBase) -> None:
+def renew(session: SessionBase) -> None:
     """Set when the session ends: a moment, so that no later write moves it."""
     now = time.time()
     # A session from before this was noted proves nobody's presence just now.
@@ -125,7 +109,7 @@ def _is_renewal_due(kept: SessionBase | dict[str, Any], now: float) -> bool:
     return now - renewed_at >= idle / RENEWAL_PART
 
 
-def _note_use(keys: Iterable[str]) -> None:
+def note_use(keys: Iterable[str]) -> None:
     """Of many processes that note it, the first one of a minute writes."""
     due, now = [key for key in keys if noted.is_due(key)], timezone.now()
     if due:

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.sessions.signed_in.tasks"""
+"""Celery's doors to the sessions."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from authconfig.models import current_settings
 from authconfig.names import name_key
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from verification.mail.choices import MailKind
 from verification.mail.models import OutgoingEmail
-from verification.mail.tasks import wake_due
+from verification.mail.queue import enqueue
 from verification.voicemail import recordings
 from verification.voicemail.choices import VoicemailFault
+from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
 from verification.voicemail.sound import WAV, audio_type, wav_seconds
 
@@ -107,7 +107,7 @@ def _fault_of(user: PbxUser) -> VoicemailFault | None:
 def _are_too_many(user: PbxUser) -> bool:
     most, period = settings.LIMIT_VOICEMAILS
     lately = OutgoingEmail.objects.filter(
-        user=user, kind=MailKind.VOICEMAIL, created_at__gt=timezone.now() - period
+        user=user, kind=VOICEMAIL.name, created_at__gt=timezone.now() - period
     )
     return lately.count() >= most
 
@@ -142,7 +142,12 @@ def _keep(
 
 def _insert(message: Message, user: PbxUser, **facts: str) -> OutgoingEmail:
     with transaction.atomic():
-        mail = _queue_mail(user)
+        mail = enqueue(
+            VOICEMAIL,
+            user,
+            language=user.language or settings.LANGUAGE_CODE,
+            expires_at=timezone.now() + settings.VOICEMAIL_TTL,
+        )
         Voicemail.objects.create(
             mail=mail,
             caller_number=message.caller,
@@ -152,18 +157,6 @@ def _insert(message: Message, user: PbxUser, **facts: str) -> OutgoingEmail:
             idempotency_key=message.key,
             **facts,
         )
-    return mail
-
-
-def _queue_mail(user: PbxUser) -> OutgoingEmail:
-    mail = OutgoingEmail.objects.create(
-        kind=MailKind.VOICEMAIL,
-        user=user,
-        recipient=user.email,
-        language=user.language or settings.LANGUAGE_CODE,
-        expires_at=timezone.now() + settings.VOICEMAIL_TTL,
-    )
-    transaction.on_commit(wake_due)
     return mail
 
 

@@ -1,33 +1,31 @@
-"""TODO docstring of verification.voicemail.mails"""
+"""The e-mail that brings a voicemail to its user."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePath
+from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from verification.mail.choices import MailKind
+from verification.mail.choices import MailPriority
 from verification.mail.fast.layout import Attachment
+from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
-from verification.mail.rendering import Rendered
 from verification.voicemail import recordings
-from verification.voicemail.models import Voicemail
 
 # What is left of a caller's number in the name of a file.
 UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
 
 
-def _voicemail(mail: OutgoingEmail) -> Rendered:
-    return "voicemail", {"user": mail.user, "voicemail": mail.voicemail}
+def _context(mail: OutgoingEmail) -> dict[str, Any]:
+    return {"user": mail.user, "voicemail": mail.voicemail}
 
 
-def _attachment(mail: OutgoingEmail) -> Attachment | None:
-    return _recording(mail.voicemail) if mail.kind == MailKind.VOICEMAIL else None
-
-
-def _recording(voicemail: Voicemail) -> Attachment:
+def _recording(mail: OutgoingEmail) -> Attachment:
     """The file as it was posted, under a name that every system takes."""
+    voicemail = mail.voicemail
     content = recordings.read(voicemail.recording)
     at = timezone.localtime(voicemail.recorded_at)
     caller = UNSAFE.sub("", voicemail.caller_number)
@@ -35,3 +33,15 @@ def _recording(voicemail: Voicemail) -> Attachment:
     suffix = PurePath(voicemail.recording).suffix
     name = "_".join(part for part in parts if part) + suffix
     return Attachment(name, voicemail.content_type, content)
+
+
+VOICEMAIL = MailKind(
+    "voicemail",
+    _("Voicemail"),
+    "verification/mail/voicemail",
+    context=_context,
+    attachment=_recording,
+    related=("voicemail",),
+    priority=MailPriority.LATER,
+    is_harmless_twice=True,
+)

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.voicemail.tasks"""
+"""Celery's door to the recordings."""
 
 from __future__ import annotations
 

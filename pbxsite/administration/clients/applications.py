@@ -21,7 +21,6 @@ from authconfig.users import audit
 from pbxsite.administration.lists import OwnLookups
 
 
-@admin.register(ClientApplication)
 class ClientApplicationAdmin(OwnLookups, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "kind", "icon")}),

@@ -118,7 +118,7 @@ def _made(openid: OpenIdClient) -> SafeString | str:
 
 
 # allauth's rows follow from ours; edited by themselves they would not.
-admin.site.unregister([ClientApplication, RegisteredClient, Token])
+admin.site.unregister([RegisteredClient, Token])
 
 
 @admin.register(ClientApplication)

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.login.factors.stage"""
+"""The allauth login stage that asks for the user's own second factor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
-from verification.approval.stage import Handled, _provider_account, _renew_key, kind_of
+from verification.approval.stage import Handled, kind_of, provider_account, renew_key
 
 
 class FactorStage(AuthenticateStage):
@@ -23,7 +23,7 @@ class FactorStage(AuthenticateStage):
         user, facts = self.login.user, self.login.state
         facts["method"] = user.login_method or Method.OAUTH2
         facts["auth_hash"] = user.get_session_auth_hash()
-        facts["account"] = _provider_account(self.login)
+        facts["account"] = provider_account(self.login)
         if kind_of(self.login) is not Kind.MYAPPS:
             return None, True
         response, go_on = super().handle()
@@ -38,7 +38,7 @@ class FactorStage(AuthenticateStage):
         if self.request.user.is_authenticated:
             logout(self.request)
         else:
-            _renew_key(self.request)
+            renew_key(self.request)
         audit.record(
             Event.FACTOR_ASKED,
             user=self.login.user,

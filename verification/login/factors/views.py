@@ -37,16 +37,6 @@ from verification.sessions.factors import factors_of, is_missing, passkey_fault
 from verification.sessions.reauthentication import reauthentication_required
 
 View = Callable[..., Any]
-# What a session may open whose user has yet to set up the factor that is required.
-OPEN_WITHOUT_FACTOR = {
-    "mfa_needed",
-    "mfa_activate_totp",
-    "mfa_add_webauthn",
-    "account_reauthenticate",
-    "account_logout",
-}
-# Nobody has to be signed in for these; who is goes on to a client.
-LEADING_ON = {"open_client", "openid:authorize", "openid:consent"}
 
 
 class FactorView(base.AuthenticateView):

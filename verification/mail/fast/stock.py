@@ -1,17 +1,20 @@
-"""TODO docstring of verification.mail.fast.stock"""
+"""The mails that one run has claimed: claimed in good time while others go out."""
 
 from __future__ import annotations
 
+import logging
 import time
-from threading import Condition
+from threading import Condition, Event
 
 from django.db import Error as DatabaseFault
 
 from verification.mail import claims
 from verification.mail.choices import MailPriority
 from verification.mail.models import OutgoingEmail
-from verification.mail.sending import _woken, logger
 
+logger = logging.getLogger(__name__)
+# Set when more mails became due; whoever looks for mails clears it.
+woken = Event()
 # A run makes room for its worker's other tasks, and for its end, after so long.
 RUN_SECONDS = 5.0
 # Claimed at once at most, by a run whose server is quick.
@@ -94,11 +97,11 @@ class Stock:
             return True
         only_recordings = self._waiting[0].priority == MailPriority.LATER
         is_long_ago = time.monotonic() - self._looked_at > GLANCE_SECONDS
-        return only_recordings and (is_long_ago or _woken.is_set())
+        return only_recordings and (is_long_ago or woken.is_set())
 
     def _wanted(self) -> int:
         """Claim more from a quick server's queue; what waits here nobody else sends."""
-        _woken.clear()
+        woken.clear()
         if len(self._waiting) <= self._size // 2:
             self._is_quick = time.monotonic() - self._looked_at < QUICK_SECONDS
             size = 2 * self._size if self._is_quick else self._size // 2

@@ -1,0 +1,75 @@
+"""The test of OAuth2 that goes to the provider and back, as the settings page begins it."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from allauth.core import ratelimit
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.http import require_POST
+
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2 import discovery
+from authconfig.oauth2.faults import OidcError
+from authconfig.oauth2.provider import TRIAL, address_to_ask
+from authconfig.settings_form import SettingsForm
+from pbxsite.administration.authentication import cards, changes, method_trials
+from verification.login.oauth2_trial import (
+    KEPT_KEY,
+    connect,
+    failed,
+    keep,
+    may_try,
+    page,
+    user_of,
+)
+from verification.login.redirect_page import page_to_provider
+
+
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Lead to the provider, with the values on the screen or the stored ones."""
+    if not may_try(request):
+        raise PermissionDenied
+    if limited := ratelimit.consume_or_429(request, action="login"):
+        return limited  # type: ignore[no-any-return]
+    form = _form(request)
+    if faults := _faults(form):
+        return page(request, faults=faults)
+    candidate = form.candidate()
+    keep(request, candidate)
+    try:
+        discovery.renew(candidate.oauth2_well_known_url)
+        address = address_to_ask(request, TRIAL)
+    except OidcError as error:
+        return failed(request, error)
+    state = parse_qs(urlsplit(address).query)["state"][0]
+    request.session[KEPT_KEY] |= {"state": state}
+    return page_to_provider(request, candidate, address)
+
+
+def _form(request: HttpRequest) -> SettingsForm:
+    """A page without scripts sends no values: then the stored ones count."""
+    posted = request.POST if "oauth2_well_known_url" in request.POST else None
+    row = AuthenticationSettings.load()
+    return SettingsForm(
+        posted, instance=row, outside=changes.outside_facts(user_of(request))
+    )
+
+
+def _faults(form: SettingsForm) -> dict[str, list[str]]:
+    found = method_trials.roundtrip_faults(form)
+    return {str(cards.name_of(key)): words for key, words in found.items()}
+
+
+urlpatterns = [
+    path("admin/oauth2/test/", admin.site.admin_view(start), name="oauth2_test"),
+    path(
+        "admin/oauth2/test/connect/",
+        admin.site.admin_view(connect),
+        name="oauth2_test_connect",
+    ),
+]

@@ -1,0 +1,12 @@
+"""Every page of the administration; importing this module registers them all."""
+
+from __future__ import annotations
+
+from pbxsite.administration.access import admin as access
+from pbxsite.administration.authentication import page
+from pbxsite.administration.clients import openid
+from pbxsite.administration.logs import admin as logs
+from pbxsite.administration.queue import mails
+from pbxsite.administration.users import admin as users
+
+__all__ = ["access", "logs", "mails", "openid", "page", "users"]

@@ -1,0 +1,75 @@
+"""The kinds of e-mail that this site sends; each package registers its own at the start.
+
+The queue asks a kind what it cannot know itself: what such a mail says, whether it is
+still wanted, and how urgent it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.utils.functional import Promise
+
+from verification.mail.choices import MailPriority
+
+# A row of OutgoingEmail; the models import this module.
+Mail = Any
+
+
+@dataclass(frozen=True)
+class MailKind:
+    """One kind of e-mail.
+
+    `template` is the path of its templates before "_subject.txt" and "_body.html".
+    `related` names what the queue reads along with a mail, for `select_related`.
+    `still_wanted` is `is_wanted` as a condition on rows of OutgoingEmail.
+    `attachment` raises OSError when it cannot be read now.
+    """
+
+    name: str
+    label: str | Promise
+    template: str
+    context: Callable[[Mail], dict[str, Any]]
+    attachment: Callable[[Mail], Any] = lambda mail: None
+    is_wanted: Callable[[Mail], bool] = lambda mail: True
+    still_wanted: Callable[[], Q] = Q
+    related: tuple[str, ...] = ()
+    priority: MailPriority = MailPriority.URGENT
+    # Nobody minds to get it twice, so it goes once more when nobody knows whether it
+    # went out.
+    is_harmless_twice: bool = False
+    # An operator may send it again when nobody knows whether it went out.
+    may_follow_doubt: bool = True
+    # What the lines of the log name beside the request.
+    log_subject: Callable[[Mail], str] = lambda mail: ""
+
+
+_registered: dict[str, MailKind] = {}
+
+
+def register(*kinds: MailKind) -> None:
+    _registered.update({kind.name: kind for kind in kinds})
+
+
+def every_kind() -> list[MailKind]:
+    return list(_registered.values())
+
+
+def kind_of(mail: Mail) -> MailKind:
+    return _registered[mail.kind]
+
+
+def priority_of(name: str) -> MailPriority:
+    return _registered[name].priority
+
+
+def choices() -> list[tuple[str, str | Promise]]:
+    return [(kind.name, kind.label) for kind in every_kind()]
+
+
+def related() -> list[str]:
+    """Return what every kind wants to be read along with its mails."""
+    return [name for kind in every_kind() for name in kind.related]

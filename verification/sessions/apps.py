@@ -1,0 +1,20 @@
+"""Signed-in sessions as an application; their table is allauth's."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from verification.mail.kinds import register
+
+
+class SessionsConfig(AppConfig):
+    name = "verification.sessions"
+    label = "signed_in_sessions"
+    verbose_name = _("Sessions")
+
+    def ready(self) -> None:
+        passwords = import_module("verification.sessions.passwords")
+        register(passwords.PASSWORD_NOTICE)

@@ -1,0 +1,32 @@
+"""Indexes of allauth's table of sessions, for the filter and search of the admin's list."""
+
+from django.db import migrations
+
+BY_ADDRESS = "CREATE INDEX session_by_address ON usersessions_usersession (ip)"
+# As Django writes a lookup of a key.
+BY_CLIENT = (
+    "CREATE INDEX session_by_client ON usersessions_usersession"
+    " ((data -> 'client'), id DESC)"
+)
+
+
+def add(apps, schema_editor):
+    schema_editor.execute(BY_ADDRESS)
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(BY_CLIENT)
+
+
+def remove(apps, schema_editor):
+    schema_editor.execute("DROP INDEX IF EXISTS session_by_address")
+    schema_editor.execute("DROP INDEX IF EXISTS session_by_client")
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("usersessions", "0001_initial"),
+    ]
+
+    operations = [
+        migrations.RunPython(add, remove),
+    ]
