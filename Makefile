@@ -16,7 +16,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix messages check bench chaos production release flower lock
+	test-browser test-long lint fix messages check bench chaos production trace release flower lock
 .DEFAULT_GOAL := run
 
 install:
@@ -81,14 +81,20 @@ check: lint
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(MAKE) --no-print-directory test
 
+# An older commit to measure beside this one: make bench BASE=COMMIT, make trace BASE=COMMIT.
+OLDER = $(if $(BASE),--base $(BASE))
 bench: install-dev
-	@$(SERVICES) --database postgresql $(BIN)/python -m tests.bench $(PARTS)
+	@$(SERVICES) --database postgresql $(BIN)/python -m tests.harnesses.bench $(OLDER) $(PARTS)
+
+# The files that a login touches; ARGS=-v names them, ARGS=-vv the changes of package.
+trace: install-dev
+	@$(SERVICES) --database sqlite $(BIN)/python -m tests.harnesses.trace $(OLDER) $(ARGS)
 
 production: install-dev
-	@$(BIN)/python -m tests.production
+	@$(BIN)/python -m tests.harnesses.production
 
 chaos: install-dev
-	@$(SERVICES) --database postgresql $(BIN)/python -m tests.chaos
+	@$(SERVICES) --database postgresql $(BIN)/python -m tests.harnesses.chaos
 
 # What Celery does, for operators; on this machine alone (docs/operations/monitoring.md).
 FLOWER_PORT ?= 5555

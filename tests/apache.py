@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tests.certificates import make_authority
-from tests.production.servers import Server
+from tests.harnesses.production.servers import Server
 from tests.proxies import documented
 
 MODULES = "/usr/lib/apache2/modules"

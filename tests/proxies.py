@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.certificates import make_authority
-from tests.production.servers import NGINX, NGINX_FRAME, Server
+from tests.harnesses.production.servers import NGINX, NGINX_FRAME, Server
 from tests.services import ROOT
 
 DOCUMENT = ROOT / "docs" / "clients.md"

@@ -13,5 +13,5 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 if EMBEDDED:
     # A file, as in the embedded mode itself: threads and processes share it.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/tests.sqlite3"}
-# Threads of tests leave their connections behind; tests/production uses the pool.
+# Threads of tests leave their connections behind; the production harness uses the pool.
 DATABASES["default"].setdefault("OPTIONS", {}).pop("pool", None)

@@ -14,8 +14,8 @@ import pytest
 from django.utils import timezone
 
 from authconfig.users.models import PbxUser
-from tests.chaos.faults import FAULTS, LONG_FAULTS, plan
-from tests.chaos.tally import LATE_SECONDS, Tally, tally
+from tests.harnesses.chaos.faults import FAULTS, LONG_FAULTS, plan
+from tests.harnesses.chaos.tally import LATE_SECONDS, Tally, tally
 from tests.services import ROOT
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -28,7 +28,13 @@ SEED = 1
 @pytest.mark.postgresql
 @pytest.mark.timeout(180)
 def test_sixty_mails_go_out_once_whatever_dies() -> None:
-    command = [sys.executable, "-m", "tests.chaos", f"--seed={SEED}", "--mails=60"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.harnesses.chaos",
+        f"--seed={SEED}",
+        "--mails=60",
+    ]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=170
     )

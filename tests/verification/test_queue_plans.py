@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from authconfig.users.models import PbxUser
-from tests.bench.old_mails import add_old_mails
+from tests.harnesses.bench.old_mails import add_old_mails
 from verification.mail import claims
 from verification.mail.models import OutgoingEmail
 from verification.voicemail.mails import VOICEMAIL
