@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
 # Tests run beside a PostgreSQL and Redis of their own, never the machine's.
-SERVICES := $(BIN)/python -m tests.services
+SERVICES := $(BIN)/python -m tests.support.services
 PYTEST := $(BIN)/pytest -q
 PARALLEL := -n 2 --dist loadfile
 QUICK := not browser and not long

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import translation
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from authconfig import dependencies
 from authconfig.choices import AuthenticationType
@@ -23,10 +24,10 @@ from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
-from tests.certificates import make_authority
-from tests.directory import Directory, running_directory
-from tests.provider import Provider, running_provider
-from tests.site import launch
+from tests.support.certificates import make_authority
+from tests.support.directory import Directory, running_directory
+from tests.support.provider import Provider, running_provider
+from tests.support.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
 from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.mail import sending
@@ -40,6 +41,7 @@ LINK = "https://pbx.example/PBX0/session.xml"
 SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
 NewPage = Callable[..., Page]
+SiteRunner = Callable[..., Site]
 
 
 @pytest.fixture(autouse=True)
@@ -201,11 +203,28 @@ def netlogon(configure: SettingsSetter, directory: Directory) -> SettingsSetter:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    with sync_playwright() as playwright:
-        launched = launch(playwright)
+def run_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteRunner]:
+    """Start a site, which ends with the module's tests."""
+    with ExitStack() as running:
+
+        def run(**settings: str) -> Site:
+            place = tmp_path_factory.mktemp("site")
+            return running.enter_context(running_site(place, **settings))
+
+        yield run
+
+
+# Not for longer: while it runs, Django takes the thread for one that may not wait.
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Chromium]:
+    with launch(playwright) as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -222,3 +241,12 @@ def new_page(chromium: Chromium) -> Iterator[NewPage]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def admin_page(site: Site, new_page: NewPage) -> Page:
+    """The administration, open in the administrator's browser."""
+    page = new_page()
+    log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
+    expect(page).to_have_url(f"{site.url}/admin/")
+    return page

@@ -18,30 +18,28 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 
 from authconfig.choices import AuthenticationType
 from pbxsite.gateway.forward.handover import MOST_ROUNDS
-from tests import axe
-from tests.conftest import NewPage
-from tests.site import (
-    ADMIN_PASSWORD,
+from tests.conftest import NewPage, SiteRunner
+from tests.support import axe
+from tests.support.site import (
+    USER_PASSWORD,
     Site,
     link_in,
     log_in,
     look,
-    running_site,
 )
+from tests.support.totp import totp
 from tests.test_passkey_journey import give_authenticator
-from tests.totp import totp
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-PASSWORD = "a long user's password"
 APPS = "https://apps.example.com/"
 # One command for all of them; Ines has no address.
 USERS = f"""
 from authconfig.models import PbxUser
 for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "kurt"):
-    PbxUser.objects.create_user(name, "{PASSWORD}", email=name + "@example.com")
-PbxUser.objects.create_user("ines", "{PASSWORD}")
+    PbxUser.objects.create_user(name, "{USER_PASSWORD}", email=name + "@example.com")
+PbxUser.objects.create_user("ines", "{USER_PASSWORD}")
 from allauth.mfa.models import Authenticator
-hans = PbxUser.objects.create_user("hans", "{PASSWORD}", email="hans@example.com")
+hans = PbxUser.objects.create_user("hans", "{USER_PASSWORD}", email="hans@example.com")
 Authenticator.objects.create(user=hans, type="totp", data=dict(secret=""))
 from authconfig.models import ClientApplication, ProviderIdentity
 ProviderIdentity.objects.create(user=hans, issuer="https://idp.example", subject="7")
@@ -58,14 +56,12 @@ HREFS = "found => found.map(link => link.href)"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(
-        tmp_path_factory.mktemp("site"), host="localhost", CONTACT_LINE="Extension 11"
-    ) as running:
-        running.manage("shell", "--no-imports", "-c", USERS)
-        link = f"verification_link={running.url}/PBX0/session.xml"
-        running.manage("authconfig", "set", link, *OAUTH2)
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    site = run_site(host="localhost", CONTACT_LINE="Extension 11")
+    site.manage("shell", "--no-imports", "-c", USERS)
+    link = f"verification_link={site.url}/PBX0/session.xml"
+    site.manage("authconfig", "set", link, *OAUTH2)
+    return site
 
 
 @pytest.fixture
@@ -109,7 +105,7 @@ def hold(
 
     def begin(name: str) -> tuple[Page, str, str]:
         seen, page = len(site.mails()), new_page()
-        log_in(page, site, name, PASSWORD)
+        log_in(page, site, name, USER_PASSWORD)
         code = page.locator("#approval-code").inner_text()
         return page, code, link_in(site.new_mail(seen))
 
@@ -152,7 +148,7 @@ def test_pages_on_the_way_to_a_client(
     check(page, "client-elsewhere")
     page.goto(f"{clients}/failed/?host={APPS}&return={APPS}")
     check(page, "client-stale")
-    log_in(page, site, "kurt", PASSWORD, "/mypbx/login/")
+    log_in(page, site, "kurt", USER_PASSWORD, "/mypbx/login/")
     expect(page).to_have_url(f"{site.url}/account/")
     # The page leads on at once: nobody is there, and it stays.
     page.route(f"{APPS}**", lambda route: route.fulfill(status=204))
@@ -245,7 +241,7 @@ def test_ended_waiting_pages(
     check(other, "link-rejected-ended")
     expect(page.get_by_role("heading", name="rejected")).to_be_visible()
     check(page, "waiting-rejected")
-    log_in(page, site, "bert", PASSWORD)
+    log_in(page, site, "bert", USER_PASSWORD)
     check(page, "refused-wait")
 
     page, _code, _link = hold("carl")
@@ -269,13 +265,13 @@ def test_ended_waiting_pages(
     expect(page.get_by_role("heading", name="expired")).to_be_visible()
     check(page, "waiting-expired")
 
-    log_in(page, site, "ines", PASSWORD)
+    log_in(page, site, "ines", USER_PASSWORD)
     check(page, "refused-no-address")
 
     for _ in range(settings.LIMIT_HELD_LOGINS[0]):
-        log_in(page, site, "kurt", PASSWORD)
+        log_in(page, site, "kurt", USER_PASSWORD)
         expect(page.locator("#approval-code")).to_be_visible()
-    log_in(page, site, "kurt", PASSWORD)
+    log_in(page, site, "kurt", USER_PASSWORD)
     expect(page.get_by_text("Too many logins")).to_be_visible()
     check(page, "refused-too-many")
 
@@ -312,10 +308,10 @@ def test_account_pages(
     site: Site, new_page: NewPage, check: Check, request: pytest.FixtureRequest
 ) -> None:
     page = new_page()
-    log_in(page, site, "fred", PASSWORD)
+    log_in(page, site, "fred", USER_PASSWORD)
     expect(page).to_have_url(f"{site.url}/account/")
     mypbx = new_page()
-    log_in(mypbx, site, "fred", PASSWORD, "/mypbx/login/")
+    log_in(mypbx, site, "fred", USER_PASSWORD, "/mypbx/login/")
     check(mypbx, "account-mypbx")
     for path, name in (
         ("/account/", "account"),
@@ -365,7 +361,7 @@ def change_password(page: Page) -> None:
 def test_factor_pages(site: Site, new_page: NewPage, check: Check) -> None:
     page = new_page()
     give_authenticator(page)
-    log_in(page, site, "gabi", PASSWORD)
+    log_in(page, site, "gabi", USER_PASSWORD)
     factors = f"{site.url}/account/factors"
     page.goto(f"{factors}/passkeys/add/")
     check(page, "passkey-add")
@@ -398,7 +394,7 @@ def test_factor_pages(site: Site, new_page: NewPage, check: Check) -> None:
         check(page, "passkey" + url.rstrip("/").rpartition("/")[2])
     page.goto(f"{site.url}/account/")
     page.get_by_role("banner").get_by_role("button", name="Log out").click()
-    log_in(page, site, "gabi", PASSWORD)
+    log_in(page, site, "gabi", USER_PASSWORD)
     expect(page).to_have_url(f"{site.url}/login/factor/")
     check(page, "login-factor")
 
@@ -411,26 +407,18 @@ def test_mailbox_pages(site: Site, new_page: NewPage, check: Check) -> None:
     check(page, "mailbox-mail")
 
 
-@pytest.fixture
-def admin(site: Site, new_page: NewPage) -> Page:
-    page = new_page()
-    log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
-    expect(page).to_have_url(f"{site.url}/admin/")
-    return page
-
-
-def test_admin_pages(site: Site, admin: Page, hold: Hold, check: Check) -> None:
+def test_admin_pages(site: Site, admin_page: Page, hold: Hold, check: Check) -> None:
     hold("anna")
-    check(admin, "admin")
+    check(admin_page, "admin")
     models = models_of_the_admin()
-    assert set(models_of(admin)) <= set(models)
+    assert set(models_of(admin_page)) <= set(models)
     for path in models:
         name = path.split("/")[-2]
-        admin.goto(site.url + path)
-        check(admin, f"admin-{name}")
-        for kind, link in of_one(admin, path).items():
-            admin.goto(link)
-            check(admin, f"admin-{name}-{kind}")
+        admin_page.goto(site.url + path)
+        check(admin_page, f"admin-{name}")
+        for kind, link in of_one(admin_page, path).items():
+            admin_page.goto(link)
+            check(admin_page, f"admin-{name}-{kind}")
 
 
 def models_of_the_admin() -> list[str]:
@@ -450,12 +438,12 @@ def path_of(url: str) -> str:
 
 
 def test_queue_page_lives_and_its_questions(
-    site: Site, admin: Page, check: Check
+    site: Site, admin_page: Page, check: Check
 ) -> None:
-    admin.goto(f"{site.url}/admin/queue/")
-    admin.get_by_text("As a table").first.click()
-    check(admin, "queue")
-    other = admin.context.new_page()
+    admin_page.goto(f"{site.url}/admin/queue/")
+    admin_page.get_by_text("As a table").first.click()
+    check(admin_page, "queue")
+    other = admin_page.context.new_page()
     other.goto(f"{site.url}/admin/queue/")
     other.get_by_role("button", name="Pause sending").click()
     check(other, "queue-question")
@@ -465,62 +453,68 @@ def test_queue_page_lives_and_its_questions(
     other.close()
 
     # The first page learns of it by itself, and keeps its table open.
-    expect(admin.get_by_text("Sending is paused: no e-mail goes out")).to_be_visible()
-    expect(admin.locator("#chart-table-1")).to_have_attribute("open", "")
-    admin.get_by_role("button", name="Go on sending").click()
-    admin.get_by_role("button", name="Yes, do it").click()
-    expect(admin.get_by_role("button", name="Pause sending")).to_be_visible()
+    expect(
+        admin_page.get_by_text("Sending is paused: no e-mail goes out")
+    ).to_be_visible()
+    expect(admin_page.locator("#chart-table-1")).to_have_attribute("open", "")
+    admin_page.get_by_role("button", name="Go on sending").click()
+    admin_page.get_by_role("button", name="Yes, do it").click()
+    expect(admin_page.get_by_role("button", name="Pause sending")).to_be_visible()
 
 
-def test_settings_page_and_its_faults(site: Site, admin: Page, check: Check) -> None:
-    admin.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
-    admin.get_by_role("radio", name="PBX and Netlogon").check()
-    admin.get_by_label("SMTP server").fill("not a host name")
-    check(admin, "settings-changed")
-    admin.get_by_role("button", name="Save", exact=True).click()
-    expect(admin.locator(".fault").first).to_be_visible()
-    check(admin, "settings-faults")
+def test_settings_page_and_its_faults(
+    site: Site, admin_page: Page, check: Check
+) -> None:
+    admin_page.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
+    admin_page.get_by_role("radio", name="PBX and Netlogon").check()
+    admin_page.get_by_label("SMTP server").fill("not a host name")
+    check(admin_page, "settings-changed")
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    expect(admin_page.locator(".fault").first).to_be_visible()
+    check(admin_page, "settings-faults")
 
 
-def test_pages_that_the_lists_lead_on_to(site: Site, admin: Page, check: Check) -> None:
-    admin.goto(f"{site.url}/admin/users/pbxuser/")
-    admin.get_by_role("link", name="anna", exact=True).click()
-    admin.goto(admin.url.replace("/change/", "/password/"))
-    check(admin, "admin-password")
-    admin.goto(f"{site.url}/admin/users/pbxuser/?q=hans")
-    admin.get_by_role("link", name="hans", exact=True).click()
-    check(admin, "admin-user-with-account")
-    admin.get_by_role("link", name="Disconnect").click()
-    check(admin, "admin-disconnect")
-    admin.goto(f"{site.url}/admin/usersessions/usersession/")
-    admin.get_by_role("row", name="admin").get_by_role("checkbox").first.check()
-    admin.locator('select[name="action"]').select_option("end_selected")
-    admin.get_by_role("button", name="Run").click()
-    expect(admin.get_by_text("End these sessions?").first).to_be_visible()
-    check(admin, "admin-confirm")
+def test_pages_that_the_lists_lead_on_to(
+    site: Site, admin_page: Page, check: Check
+) -> None:
+    admin_page.goto(f"{site.url}/admin/users/pbxuser/")
+    admin_page.get_by_role("link", name="anna", exact=True).click()
+    admin_page.goto(admin_page.url.replace("/change/", "/password/"))
+    check(admin_page, "admin-password")
+    admin_page.goto(f"{site.url}/admin/users/pbxuser/?q=hans")
+    admin_page.get_by_role("link", name="hans", exact=True).click()
+    check(admin_page, "admin-user-with-account")
+    admin_page.get_by_role("link", name="Disconnect").click()
+    check(admin_page, "admin-disconnect")
+    admin_page.goto(f"{site.url}/admin/usersessions/usersession/")
+    admin_page.get_by_role("row", name="admin").get_by_role("checkbox").first.check()
+    admin_page.locator('select[name="action"]').select_option("end_selected")
+    admin_page.get_by_role("button", name="Run").click()
+    expect(admin_page.get_by_text("End these sessions?").first).to_be_visible()
+    check(admin_page, "admin-confirm")
 
 
 def test_pages_of_the_voicemail_key_and_of_an_import(
-    site: Site, admin: Page, check: Check
+    site: Site, admin_page: Page, check: Check
 ) -> None:
     key = f"{site.url}/admin/authconfig/authenticationsettings/voicemail-key"
-    admin.goto(f"{key}/make/")
-    check(admin, "voicemail-key-make")
-    admin.locator("#content button[type=submit]").click()
-    check(admin, "voicemail-key")
-    admin.goto(f"{key}/revoke/")
-    check(admin, "voicemail-key-revoke")
+    admin_page.goto(f"{key}/make/")
+    check(admin_page, "voicemail-key-make")
+    admin_page.locator("#content button[type=submit]").click()
+    check(admin_page, "voicemail-key")
+    admin_page.goto(f"{key}/revoke/")
+    check(admin_page, "voicemail-key-revoke")
     for name, address, told in (
         ("import-preview", "nora@example.com", "1 user added"),
         ("import-faults", "no address", "the file has 1 fault"),
     ):
-        admin.goto(f"{site.url}/admin/users/pbxuser/import/")
+        admin_page.goto(f"{site.url}/admin/users/pbxuser/import/")
         lines = f"name,long_name,email,number,active\nnora,Nora,{address},,1\n"
         file = FilePayload(name="users.csv", mimeType="text/csv", buffer=lines.encode())
-        admin.set_input_files("input[type=file]", file)
-        admin.get_by_role("button", name="Preview").click()
-        expect(admin.get_by_text(told)).to_be_visible()
-        check(admin, name)
+        admin_page.set_input_files("input[type=file]", file)
+        admin_page.get_by_role("button", name="Preview").click()
+        expect(admin_page.get_by_text(told)).to_be_visible()
+        check(admin_page, name)
 
 
 def of_one(page: Page, path: str) -> dict[str, str]:

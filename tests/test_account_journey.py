@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage
-from tests.site import Site, log_in, running_site
+from tests.conftest import NewPage, SiteRunner
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 FORM = "form.approval"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"):
-            words = ("pbxusers", "add", name, f"--email={name}@example.com", "--admin")
-            running.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    site, names = (
+        run_site(),
+        ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"),
+    )
+    site.add_users(names, "--admin")
+    return site
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def signed_in(site: Site, new_page: NewPage) -> Callable[..., Page]:
 
     def open_page(name: str, path: str = "/account/", **options: bool) -> Page:
         page = new_page(**options)
-        log_in(page, site, name, PASSWORD, f"/login/?next={path}")
+        log_in(page, site, name, USER_PASSWORD, f"/login/?next={path}")
         expect(page).to_have_url(f"{site.url}{path}")
         return page
 
@@ -43,13 +47,11 @@ def signed_in(site: Site, new_page: NewPage) -> Callable[..., Page]:
 @pytest.fixture
 def waits(site: Site, new_page: NewPage) -> Callable[[str], tuple[Page, str]]:
     """Begin a login that waits; return its page and code."""
-    link = f"verification_link={site.url}/PBX0/session.xml"
-    on = ("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
 
     def begin(name: str) -> tuple[Page, str]:
-        site.manage(*on)
+        site.switch_two_factor_on()
         page = new_page()
-        log_in(page, site, name, PASSWORD)
+        log_in(page, site, name, USER_PASSWORD)
         return page, page.locator("#approval-code").inner_text()
 
     return begin
@@ -63,7 +65,7 @@ def test_every_signed_in_page_shows_the_login_and_its_end(
     account, admin = signed_in("anna"), signed_in("anna", "/admin/")
     third = signed_in("anna", "/admin/users/pbxuser/")
     mypbx = signed_in("anna", "/account/")
-    log_in(mypbx, site, "anna", PASSWORD, "/mypbx/login/")
+    log_in(mypbx, site, "anna", USER_PASSWORD, "/mypbx/login/")
     waiting, code = waits("anna")
 
     for page in (account, admin, third):

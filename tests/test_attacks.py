@@ -26,9 +26,9 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.pbxsite.test_urls import ROUTES, address
-from tests.site import launch
-from tests.smtp_servers import Mail, Server, smtp_server
-from tests.verification.streams import Stream, told
+from tests.support.site import launch
+from tests.support.smtp_servers import Mail, Server, smtp_server
+from tests.support.streams import Stream, told
 from verification.approval.choices import LoginState
 from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession

@@ -16,7 +16,7 @@ from django.utils import timezone
 from authconfig.users.models import PbxUser
 from tests.harnesses.chaos.faults import FAULTS, LONG_FAULTS, plan
 from tests.harnesses.chaos.tally import LATE_SECONDS, Tally, tally
-from tests.services import ROOT
+from tests.support.services import ROOT
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.sessions.passwords import PASSWORD_NOTICE

@@ -9,17 +9,24 @@ import socket
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.proxies import NAMES, Caddy, Nginx, Proxy, running_page
-from tests.site import Site, launch, link_in, log_in, running_site
+from tests.conftest import NewPage, SiteRunner
+from tests.support.proxies import NAMES, Caddy, Nginx, Proxy, running_page
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    launch,
+    link_in,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 COOKIE = "__Host-pbx_session"
 LONG_NAME = "Jürgen ☎ Groß"
 PBX, APPS = "https://pbx.example.com", "https://apps.example.com"
@@ -32,7 +39,6 @@ CLAIMS = {
     "Remote-Number": "1",
     "Remote-Groups": "everything",
 }
-NewPage = Callable[..., Page]
 CLIENTS = f"""
 from authconfig.models import ClientApplication
 ClientApplication.objects.filter(slug="myapps").update(return_urls="{APPS}/")
@@ -42,23 +48,13 @@ ClientApplication.objects.create(
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    behind_a_proxy = {
-        "SITE_URL": PBX,
-        "ALLOWED_HOSTS": "pbx.example.com",
-        "TRUSTED_PROXY_COUNT": "1",
-    }
-    with running_site(tmp_path_factory.mktemp("site"), **behind_a_proxy) as running:
-        options = ["--email=anna@example.com", f"--long-name={LONG_NAME}"]
-        add = ["pbxusers", "add", "anna", *options, "--password-stdin"]
-        running.manage(*add, stdin=f"{PASSWORD}\n")
-        running.manage(
-            *("authconfig", "set", "two_factor=on"),
-            f"verification_link={PBX}/PBX0/session.xml",
-            *("--test", "admin@example.com"),
-        )
-        running.manage("shell", "-c", CLIENTS)
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    behind_a_proxy = {"ALLOWED_HOSTS": "pbx.example.com", "TRUSTED_PROXY_COUNT": "1"}
+    site = run_site(SITE_URL=PBX, **behind_a_proxy)
+    site.add_users(("anna",), f"--long-name={LONG_NAME}")
+    site.switch_two_factor_on()
+    site.manage("shell", "-c", CLIENTS)
+    return site
 
 
 @pytest.fixture(scope="module", params=[Nginx, Caddy])
@@ -76,30 +72,16 @@ def proxy(
 
 
 @pytest.fixture(scope="module")
-def chromium(proxy: Proxy) -> Iterator[Browser]:
+def chromium(playwright: Playwright, proxy: Proxy) -> Iterator[Browser]:
     places = ", ".join(f"MAP {name}:443 127.0.0.1:{proxy.port}" for name in NAMES)
-    with sync_playwright() as playwright:
-        browser = launch(playwright, f"--host-resolver-rules={places}")
+    with launch(playwright, f"--host-resolver-rules={places}") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def new_page(chromium: Browser) -> Iterator[NewPage]:
+def new_page(new_page: NewPage) -> NewPage:
     """Open a page in a browser profile of its own, which claims to be somebody."""
-    contexts = []
-
-    def open_page() -> Page:
-        context = chromium.new_context(
-            ignore_https_errors=True, extra_http_headers=CLAIMS
-        )
-        context.set_default_timeout(15_000)
-        contexts.append(context)
-        return context.new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    return partial(new_page, ignore_https_errors=True, extra_http_headers=CLAIMS)
 
 
 def told(page: Page) -> list[str]:
@@ -123,7 +105,7 @@ def log_in_with_both_factors(site: Site, page: Page, other: Page, wanted: str) -
     seen = len(site.mails())
     page.goto(wanted)
     page.fill('input[name="login"]', "anna")
-    page.fill('input[name="password"]', PASSWORD)
+    page.fill('input[name="password"]', USER_PASSWORD)
     page.click('button[type="submit"]:not([data-toggle-password])')
     code = page.locator("#approval-code").inner_text()
     other.goto(link_in(site.new_mail(seen)))
@@ -163,7 +145,7 @@ def test_a_mypbx_session_does_not_open_a_myapps_client(
     site: Site, new_page: NewPage
 ) -> None:
     page = new_page()
-    log_in(page, site, "anna", PASSWORD, "/mypbx/login/")
+    log_in(page, site, "anna", USER_PASSWORD, "/mypbx/login/")
     expect(page).to_have_url(f"{PBX}/account/")
 
     for wanted in (WANTED, f"{PBX}/chat/"):

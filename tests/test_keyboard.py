@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import NewPage
-from tests.site import ADMIN_PASSWORD, Site, link_in, log_in, running_site
+from tests.conftest import NewPage, SiteRunner
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    link_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 # More than any page has controls.
 MOST_CONTROLS = 120
 SETTINGS = "/admin/authconfig/authenticationsettings/"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert"):
-            words = ("pbxusers", "add", name, f"--email={name}@example.com")
-            running.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
-        yield running
-
-
-@pytest.fixture
-def admin(site: Site, new_page: NewPage) -> Page:
-    page = new_page()
-    log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
-    expect(page).to_have_url(f"{site.url}/admin/")
-    return page
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    site.add_users(("anna", "bert"))
+    return site
 
 
 def walk_to(page: Page, control: Locator) -> None:
@@ -54,7 +46,7 @@ def by_keys(page: Page, site: Site, name: str) -> None:
     page.goto(f"{site.url}/login/")
     page.keyboard.type(name)
     page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
+    page.keyboard.type(USER_PASSWORD)
     page.keyboard.press("Enter")
 
 
@@ -68,8 +60,7 @@ def test_a_login_and_its_approvals(site: Site, new_page: NewPage) -> None:
     signed_in = new_page()
     by_keys(signed_in, site, "anna")
     expect(signed_in).to_have_url(f"{site.url}/account/")
-    link = f"verification_link={site.url}/PBX0/session.xml"
-    site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
+    site.switch_two_factor_on()
 
     waiting, seen = new_page(), len(site.mails())
     by_keys(waiting, site, "anna")
@@ -99,7 +90,7 @@ def test_the_password_is_changed(site: Site, new_page: NewPage) -> None:
     by_keys(page, site, "bert")
     press(page, page.get_by_role("link", name="Change password"))
     walk_to(page, page.get_by_label("Present password"))
-    page.keyboard.type(PASSWORD)
+    page.keyboard.type(USER_PASSWORD)
     for label in ("New password", "New password again"):
         walk_to(page, page.get_by_label(label, exact=True))
         page.keyboard.type("another long password")
@@ -108,35 +99,35 @@ def test_the_password_is_changed(site: Site, new_page: NewPage) -> None:
     expect(page.get_by_text("Your password was changed.")).to_be_visible()
 
 
-def test_the_settings_are_changed(site: Site, admin: Page) -> None:
-    admin.goto(f"{site.url}{SETTINGS}")
-    walk_to(admin, admin.get_by_role("radio", name="PBX only"))
-    admin.keyboard.press("ArrowDown")
-    expect(admin.get_by_role("radio", name="Netlogon only")).to_be_checked()
-    admin.keyboard.press("ArrowUp")
-    press(admin, admin.locator("summary", has_text="PBX domain").first)
-    walk_to(admin, admin.get_by_label("PBX domain", exact=True))
-    admin.keyboard.type("example.com")
-    press(admin, admin.get_by_role("button", name="Save", exact=True))
+def test_the_settings_are_changed(site: Site, admin_page: Page) -> None:
+    admin_page.goto(f"{site.url}{SETTINGS}")
+    walk_to(admin_page, admin_page.get_by_role("radio", name="PBX only"))
+    admin_page.keyboard.press("ArrowDown")
+    expect(admin_page.get_by_role("radio", name="Netlogon only")).to_be_checked()
+    admin_page.keyboard.press("ArrowUp")
+    press(admin_page, admin_page.locator("summary", has_text="PBX domain").first)
+    walk_to(admin_page, admin_page.get_by_label("PBX domain", exact=True))
+    admin_page.keyboard.type("example.com")
+    press(admin_page, admin_page.get_by_role("button", name="Save", exact=True))
 
-    expect(admin.get_by_text("Saved:")).to_be_visible()
+    expect(admin_page.get_by_text("Saved:")).to_be_visible()
 
 
-def test_lists_are_filtered_and_acted_on(site: Site, admin: Page) -> None:
-    admin.goto(f"{site.url}/admin/usersessions/usersession/")
-    press(admin, admin.get_by_role("button", name=re.compile("^Filters")))
-    expect(admin.locator("#changelist-filter")).to_be_visible()
-    admin.keyboard.press("Escape")
-    box = admin.locator("input.action-select").first
-    press(admin, box, "Space")
+def test_lists_are_filtered_and_acted_on(site: Site, admin_page: Page) -> None:
+    admin_page.goto(f"{site.url}/admin/usersessions/usersession/")
+    press(admin_page, admin_page.get_by_role("button", name=re.compile("^Filters")))
+    expect(admin_page.locator("#changelist-filter")).to_be_visible()
+    admin_page.keyboard.press("Escape")
+    box = admin_page.locator("input.action-select").first
+    press(admin_page, box, "Space")
     expect(box).to_be_checked()
 
 
 def test_the_administrators_menu_is_opened_and_leads_out(
-    site: Site, admin: Page
+    site: Site, admin_page: Page
 ) -> None:
-    admin.set_viewport_size({"width": 1280, "height": 900})
-    press(admin, admin.get_by_role("button", name=re.compile("admin@")))
-    press(admin, admin.get_by_role("button", name="Log out"))
+    admin_page.set_viewport_size({"width": 1280, "height": 900})
+    press(admin_page, admin_page.get_by_role("button", name=re.compile("admin@")))
+    press(admin_page, admin_page.get_by_role("button", name="Log out"))
 
-    expect(admin).to_have_url(f"{site.url}/login/")
+    expect(admin_page).to_have_url(f"{site.url}/login/")

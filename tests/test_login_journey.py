@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage
-from tests.site import ADMIN_PASSWORD, Site, link_in, log_in, running_site
+from tests.conftest import NewPage, SiteRunner
+from tests.support.site import (
+    ADMIN_PASSWORD,
+    USER_PASSWORD,
+    Site,
+    link_in,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"):
-            running.manage(
-                "pbxusers",
-                "add",
-                name,
-                f"--email={name}@example.com",
-                "--password-stdin",
-                stdin=f"{PASSWORD}\n",
-            )
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    site.add_users(("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"))
+    return site
 
 
 @pytest.fixture
 def two_factor(site: Site) -> None:
-    link = f"{site.url}/PBX0/session.xml"
-    site.manage(
-        "authconfig",
-        "set",
-        "two_factor=on",
-        f"verification_link={link}",
-        "--test",
-        "admin@example.com",
-    )
+    site.switch_two_factor_on()
 
 
 @pytest.fixture
@@ -47,7 +36,7 @@ def held(site: Site, two_factor: None, new_page: NewPage) -> Callable[[str], Hel
     def hold(name: str, **options: bool) -> Held:
         seen = len(site.mails())
         page = new_page(**options)
-        log_in(page, site, name, PASSWORD)
+        log_in(page, site, name, USER_PASSWORD)
         expect(page.locator("#approval-code")).to_be_visible()
         code = page.locator("#approval-code").inner_text()
         return Held(page, code, link_in(site.new_mail(seen)))
@@ -89,7 +78,7 @@ def test_an_administrator_switches_it_on_and_a_user_logs_in_with_it(
 
     waiting = new_page()
     seen = len(site.mails())
-    log_in(waiting, site, "anna", PASSWORD)
+    log_in(waiting, site, "anna", USER_PASSWORD)
     code = waiting.locator("#approval-code").inner_text()
     other = new_page()
     decide(other, link_in(site.new_mail(seen)), "accept", code)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import axe
-from tests.conftest import NewPage
-from tests.provider import Provider
-from tests.site import (
+from tests.conftest import NewPage, SiteRunner
+from tests.support import axe
+from tests.support.provider import Provider
+from tests.support.site import (
     ADMIN_PASSWORD,
     Site,
     free_port,
     link_in,
     log_in,
     look,
-    running_site,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -26,12 +25,10 @@ BUTTON = "#oauth2-login"
 
 
 @pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory, provider: Provider
-) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        running.manage("pbxusers", "add", "anna", "--email=anna@example.com")
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    site.manage("pbxusers", "add", "anna", "--email=anna@example.com")
+    return site
 
 
 @pytest.fixture
@@ -75,8 +72,7 @@ def test_a_login_at_the_provider_waits_for_its_approval(
     site: Site, new_page: NewPage, oauth2: Callable[..., None]
 ) -> None:
     oauth2()
-    link = f"verification_link={site.url}/PBX0/session.xml"
-    site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
+    site.switch_two_factor_on()
     page, seen = new_page(), len(site.mails())
     page.goto(f"{site.url}/login/")
     look(page, "login")

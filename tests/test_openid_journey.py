@@ -12,38 +12,32 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests import axe
-from tests.apache import Apache
-from tests.conftest import NewPage
-from tests.proxies import running_page
-from tests.relying import running_client
-from tests.site import (
+from tests.conftest import NewPage, SiteRunner
+from tests.support import axe
+from tests.support.apache import Apache
+from tests.support.proxies import running_page
+from tests.support.relying import running_client
+from tests.support.site import (
     ADMIN_PASSWORD,
+    USER_PASSWORD,
     Site,
     free_port,
     link_in,
     log_in,
     look,
-    running_site,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-PASSWORD = "a long user's password"
-USERS = f"""
-from authconfig.models import PbxUser
-for number, name in enumerate(("anna", "bert", "carl")):
-    facts = {{"long_name": f"{{name.title()}} Berg", "number": f"47{{number}}"}}
-    email = f"{{name}}@example.com"
-    PbxUser.objects.create_user(name, {PASSWORD!r}, email=email, **facts)
-"""
 CLIENTS = "/admin/clients/clientapplication/"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        running.manage("shell", "--no-imports", "-c", USERS)
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    for number, name in enumerate(("anna", "bert", "carl")):
+        facts = (f"--long-name={name.title()} Berg", f"--number=47{number}")
+        site.add_users((name,), *facts)
+    return site
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +46,7 @@ def admin(site: Site, chromium: Browser) -> Iterator[Page]:
     page = chromium.new_page()
     log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
     expect(page).to_have_url(f"{site.url}/admin/")
-    link = f"verification_link={site.url}/PBX0/session.xml"
-    site.manage("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
+    site.switch_two_factor_on()
     yield page
     page.close()
 
@@ -93,7 +86,7 @@ def log_in_with_both_factors(page: Page, other: Page, site: Site, name: str) -> 
     """Log in on the page that a client led to, and accept it by the e-mail's link."""
     seen = len(site.mails())
     page.fill('input[name="login"]', name)
-    page.fill('input[name="password"]', PASSWORD)
+    page.fill('input[name="password"]', USER_PASSWORD)
     page.get_by_role("button", name="Log in", exact=True).click()
     code = page.locator("#approval-code").inner_text()
     other.goto(link_in(site.new_mail(seen)))
@@ -178,7 +171,7 @@ def test_openid_client_knows_its_visitor_until_his_session_ends(
         visitor.goto(f"{address}/login?prompt=none")
         visitor.wait_for_url(f"{address}/")
         visitor.goto(f"{address}/login?max_age=0")
-        visitor.get_by_role("textbox", name="Password").fill(PASSWORD)
+        visitor.get_by_role("textbox", name="Password").fill(USER_PASSWORD)
         visitor.keyboard.press("Enter")
         visitor.wait_for_url(f"{address}/")
         assert shown(visitor)["claims"]["auth_time"] > claims["auth_time"]  # type: ignore[operator]

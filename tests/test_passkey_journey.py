@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.site import Site, launch, log_in, running_site
-from tests.totp import totp
+from tests.conftest import NewPage, SiteRunner
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    log_in,
+)
+from tests.support.totp import totp
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(run_site: SiteRunner) -> Site:
     """A site with a name: browsers make no passkey for an IP address."""
-    with running_site(tmp_path_factory.mktemp("site"), host="localhost") as running:
-        for name in ("anna", "bert"):
-            words = ("pbxusers", "add", name, "--password-stdin")
-            running.manage(*words, stdin=f"{PASSWORD}\n")
-        yield running
+    site = run_site(host="localhost")
+    for name in ("anna", "bert"):
+        site.add_user(name)
+    return site
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser: Browser = launch(playwright)
-        page = browser.new_context().new_page()
-        page.set_default_timeout(15_000)
-        yield page
-        browser.close()
+def page(new_page: NewPage) -> Page:
+    return new_page()
 
 
 def give_authenticator(page: Page) -> None:
@@ -56,7 +53,7 @@ def log_out(page: Page, site: Site) -> None:
 
 def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
     give_authenticator(page)
-    log_in(page, site, "anna", PASSWORD)
+    log_in(page, site, "anna", USER_PASSWORD)
     page.get_by_role("link", name="Add a passkey").click()
     page.get_by_label("Name").fill("My phone")
     page.get_by_role("button", name="Add the passkey").click()
@@ -65,7 +62,7 @@ def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
     expect(page.get_by_text("My phone").first).to_be_visible()
     log_out(page, site)
 
-    log_in(page, site, "anna", PASSWORD)
+    log_in(page, site, "anna", USER_PASSWORD)
     expect(page).to_have_url(f"{site.url}/login/factor/")
     for _ in range(11):
         page.get_by_label("Code").fill("wrong")
@@ -78,7 +75,7 @@ def test_a_passkey_is_added_and_asked_for(page: Page, site: Site) -> None:
 
 
 def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
-    log_in(page, site, "bert", PASSWORD)
+    log_in(page, site, "bert", USER_PASSWORD)
     page.get_by_role("link", name="Add an authenticator app").click()
     secret = page.locator(".key").inner_text()
     page.get_by_label("Six digits").fill(totp(secret))
@@ -87,7 +84,7 @@ def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
     assert len(codes) == 10
     log_out(page, site)
 
-    log_in(page, site, "bert", PASSWORD)
+    log_in(page, site, "bert", USER_PASSWORD)
     page.get_by_label("Code").fill(codes[0])
     page.get_by_role("button", name="Confirm").click()
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.directory import WINDOWS_PASSWORD, Directory
-from tests.provider import Provider
-from tests.site import Site, log_in, running_site
+from tests.conftest import NewPage, SiteRunner
+from tests.support.directory import WINDOWS_PASSWORD, Directory
+from tests.support.provider import Provider
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PBX_PASSWORD = "a long user's password"
 PAGES = {"myapps": "/login/", "mypbx": "/mypbx/login/"}
 BUTTON = "#oauth2-login"
 # For each type and client: whose passwords count, whether OAuth2 does, and the hint.
@@ -43,7 +46,7 @@ CELLS: list[tuple[str, str, set[str], bool, str]] = [
     ("pbx_and_oauth2", "mypbx", {"pbx"}, False, "Your PBX password"),
 ]
 # Anna has a PBX password and an account at the provider, Bert a Windows password.
-WHO = {"pbx": ("anna", PBX_PASSWORD), "windows": ("bert", WINDOWS_PASSWORD)}
+WHO = {"pbx": ("anna", USER_PASSWORD), "windows": ("bert", WINDOWS_PASSWORD)}
 
 
 def assignments(values: dict[str, Any], ca_file: str) -> list[str]:
@@ -58,26 +61,24 @@ def assignments(values: dict[str, Any], ca_file: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, directory: Directory, provider: Provider
-) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    ca_file = folder / "ca.pem"
+    run_site: SiteRunner,
+    tmp_path_factory: pytest.TempPathFactory,
+    directory: Directory,
+    provider: Provider,
+) -> Site:
+    ca_file = tmp_path_factory.mktemp("certificates") / "ca.pem"
     ca_file.write_text(directory.ca_pem)
-    with running_site(folder / "data") as running:
-        add = ("pbxusers", "add")
-        running.manage(*add, "anna", "--password-stdin", stdin=f"{PBX_PASSWORD}\n")
-        running.manage(*add, "bert")
-        values = directory.settings() | provider.settings()
-        running.manage("authconfig", "set", *assignments(values, str(ca_file)))
-        yield running
+    site = run_site()
+    site.add_user("anna")
+    site.manage("pbxusers", "add", "bert")
+    values = directory.settings() | provider.settings()
+    site.manage("authconfig", "set", *assignments(values, str(ca_file)))
+    return site
 
 
 @pytest.fixture
-def visitor(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context()
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
+def visitor(new_page: NewPage) -> Page:
+    return new_page()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from django.test import Client as Browser
 
 from authconfig.models import AuthenticationSettings
-from tests.certificates import Authority, make_authority
 from tests.conftest import SettingsSetter, Starter
-from tests.postfix import IS_POSSIBLE, Postfix, running_postfix
+from tests.support.certificates import Authority, make_authority
+from tests.support.postfix import IS_POSSIBLE, Postfix, running_postfix
 from verification.approval.flows import find_by_link
 from verification.approval.models import LoginSession
 from verification.mail import sending

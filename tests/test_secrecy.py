@@ -16,7 +16,7 @@ from django.test import Client as Browser
 from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
-from tests.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server, smtp_server
 from verification.mail import sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail

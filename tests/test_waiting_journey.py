@@ -15,38 +15,27 @@ from playwright.sync_api import (
     Page,
     Playwright,
     expect,
-    sync_playwright,
 )
 
-from tests.site import Site, launch, link_in, log_in, running_site
+from tests.conftest import SiteRunner
+from tests.support.site import (
+    USER_PASSWORD,
+    Site,
+    launch,
+    link_in,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-PASSWORD = "a long user's password"
 NAMES = ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        for name in NAMES:
-            words = ("pbxusers", "add", name, f"--email={name}@example.com")
-            running.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
-        link = f"verification_link={running.url}/PBX0/session.xml"
-        on = ("authconfig", "set", "two_factor=on", link, "--test", "a@example.com")
-        running.manage(*on)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    with launch(playwright) as browser:
-        yield browser
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    site.add_users(NAMES)
+    site.switch_two_factor_on()
+    return site
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +70,7 @@ class Held:
     def __init__(self, site: Site, context: BrowserContext, name: str) -> None:
         seen = len(site.mails())
         self.page = context.new_page()
-        log_in(self.page, site, name, PASSWORD)
+        log_in(self.page, site, name, USER_PASSWORD)
         self.code = self.page.locator("#approval-code").inner_text()
         self.link = link_in(site.new_mail(seen))
 

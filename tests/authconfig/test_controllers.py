@@ -21,7 +21,7 @@ from authconfig.directory.controllers import Memory, controllers_of
 from authconfig.directory.faults import DirectoryError, Fault
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
-from tests.directory import WINDOWS_PASSWORD, Directory
+from tests.support.directory import WINDOWS_PASSWORD, Directory
 
 LIMIT = 5.0
 QUESTION = "_ldap._tcp.ad.example.com."

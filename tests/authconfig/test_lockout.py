@@ -20,7 +20,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.directory import WINDOWS_PASSWORD, Directory
+from tests.support.directory import WINDOWS_PASSWORD, Directory
 
 pytestmark = pytest.mark.django_db
 NETLOGON = {"netlogon_domain": "ad.example.com", "netlogon_servers": "dc1.example.com"}

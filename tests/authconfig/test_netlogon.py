@@ -14,7 +14,7 @@ from authconfig.clients.choices import Kind
 from authconfig.methods import netlogon as method
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.directory import (
+from tests.support.directory import (
     EVERYBODY,
     GROUPS,
     NOBODY,

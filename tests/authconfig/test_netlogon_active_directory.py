@@ -13,8 +13,8 @@ from authconfig.directory.groups import MEMBER_IN_CHAIN
 from authconfig.users.models import PbxUser
 from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.directory import DOMAIN, STAFF, WINDOWS_PASSWORD
-from tests.scripted_directory import (
+from tests.support.directory import DOMAIN, STAFF, WINDOWS_PASSWORD
+from tests.support.scripted_directory import (
     INVALID_CREDENTIALS,
     Answer,
     Entries,

@@ -14,9 +14,9 @@ from authconfig.directory import netlogon_trial
 from authconfig.directory.choices import NetlogonStage as Stage
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.certificates import make_authority
 from tests.conftest import SettingsSetter
-from tests.directory import (
+from tests.support.certificates import make_authority
+from tests.support.directory import (
     BASE,
     EVERYBODY,
     NOBODY,
@@ -26,7 +26,7 @@ from tests.directory import (
     Directory,
     free_ports,
 )
-from tests.scripted_directory import refusal, scripted_directory
+from tests.support.scripted_directory import refusal, scripted_directory
 
 pytestmark = pytest.mark.django_db
 

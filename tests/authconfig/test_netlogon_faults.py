@@ -14,16 +14,16 @@ from django.test import Client as Browser
 from authconfig.choices import AuthenticationType
 from authconfig.users.models import PbxUser
 from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
-from tests.certificates import make_authority
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.directory import (
+from tests.support.certificates import make_authority
+from tests.support.directory import (
     SERVICE,
     WINDOWS_PASSWORD,
     Directory,
     free_ports,
     running_directory,
 )
-from tests.scripted_directory import (
+from tests.support.scripted_directory import (
     HangUpError,
     hang_up,
     listening,

@@ -16,8 +16,8 @@ from authconfig.oauth2.choices import OAuth2Stage
 from authconfig.trial import Report, Step
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.provider import Provider
-from tests.scripted_provider import KEYS, Scripted, scripted_provider
+from tests.support.provider import Provider
+from tests.support.scripted_provider import KEYS, Scripted, scripted_provider
 
 pytestmark = pytest.mark.django_db
 CONFIGURATION = "/.well-known/openid-configuration"

@@ -9,8 +9,8 @@ from authconfig.lockout import Refusal
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from authconfig.settings_form import OutsideFacts, SettingsForm
-from tests.certificates import make_authority
-from tests.settings_data import ACCOUNT, NEEDS, OAUTH2, posted
+from tests.support.certificates import make_authority
+from tests.support.settings_data import ACCOUNT, NEEDS, OAUTH2, posted
 
 Configure = Callable[..., AuthenticationSettings]
 OTHER_VALUES = {

@@ -8,7 +8,7 @@ from django.test import Client as Browser
 
 from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.validators import validate_time_zone
-from tests.html import Page
+from tests.support.html import Page
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])

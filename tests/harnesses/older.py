@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 INSTALL_SECONDS = 900
 

@@ -13,8 +13,8 @@ from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import account_trials
-from tests.settings_data import ACCOUNT, posted
-from tests.smtp_servers import CREDENTIALS, Server, smtp_server
+from tests.support.settings_data import ACCOUNT, posted
+from tests.support.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification.mail import account_trial
 from verification.mail.models import AccountTrial
 

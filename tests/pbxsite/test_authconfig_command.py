@@ -12,10 +12,10 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.certificates import make_authority
-from tests.directory import Directory
-from tests.settings_data import ACCOUNT, OAUTH2
-from tests.smtp_servers import CREDENTIALS, Server, smtp_server
+from tests.support.certificates import make_authority
+from tests.support.directory import Directory
+from tests.support.settings_data import ACCOUNT, OAUTH2
+from tests.support.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification.mail.models import AccountTrial
 
 Configure = Callable[..., AuthenticationSettings]

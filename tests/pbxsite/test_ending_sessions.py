@@ -14,7 +14,7 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
-from tests.settings_data import ACCOUNT, posted
+from tests.support.settings_data import ACCOUNT, posted
 from verification.mail.account import account_of, fingerprint
 from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial

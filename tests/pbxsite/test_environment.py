@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 PRODUCTION = {
     "DATABASE_URL": "postgres://pbx:p%40ss@db.example:6543/site",

@@ -21,7 +21,7 @@ from authconfig.fields import decrypted
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import Starter
-from tests.totp import totp
+from tests.support.totp import totp
 from verification.approval.models import LoginSession
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver

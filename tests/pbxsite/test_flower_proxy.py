@@ -19,7 +19,8 @@ from django.test import Client as Browser
 from pytest_django.live_server_helper import LiveServer
 
 from authconfig.users.models import PbxUser
-from tests.site import ROOT, free_port
+from tests.support.services import ROOT
+from tests.support.site import free_port
 
 DOCS = ROOT / "docs/operations/monitoring.md"
 LIMIT_SECONDS = 15

@@ -24,7 +24,7 @@ from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import Starter
-from tests.verification.streams import in_thread, told
+from tests.support.streams import in_thread, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OPEN = "http://127.0.0.1:8000/clients/myapps/open/"

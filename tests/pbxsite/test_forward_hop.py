@@ -19,7 +19,7 @@ from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import Pass, cookie_name, read_cookie, state_name
 from tests.conftest import SettingsSetter, Starter
-from tests.html import Page
+from tests.support.html import Page
 
 pytestmark = pytest.mark.django_db
 SITE = "http://127.0.0.1:8000"

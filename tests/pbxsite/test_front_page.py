@@ -14,7 +14,7 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from tests.html import Page
+from tests.support.html import Page
 from verification.approval.models import LoginSession
 from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail

@@ -16,8 +16,8 @@ from authconfig.models import current_settings
 from authconfig.users.models import PbxUser
 from pbxsite.administration.lists import moment
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.html import Page
-from tests.openid import Party, make_party
+from tests.support.html import Page
+from tests.support.openid import Party, make_party
 from tests.test_translations import CATALOGUE, Texts
 from verification.approval.models import LoginSession
 from verification.approval.tokens import link_token

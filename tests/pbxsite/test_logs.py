@@ -22,8 +22,8 @@ from authconfig.users.models import PbxUser
 from pbxsite.logs import ContextFilter, JsonFormatter, TextFormatter
 from pbxsite.settings import LOGGING
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
-from tests.site import ADMIN_PASSWORD, running_site
-from tests.smtp_servers import CREDENTIALS, smtp_server
+from tests.support.site import ADMIN_PASSWORD, running_site
+from tests.support.smtp_servers import CREDENTIALS, smtp_server
 from verification import log_context
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token

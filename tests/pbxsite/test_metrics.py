@@ -22,8 +22,8 @@ from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from pbxsite.metrics.tallies import LAG, totals
 from tests.conftest import SettingsSetter
-from tests.prometheus import running_prometheus
-from tests.site import ROOT
+from tests.support.prometheus import running_prometheus
+from tests.support.services import ROOT
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.mail.choices import MailState

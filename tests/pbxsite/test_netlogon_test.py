@@ -17,8 +17,8 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.test_user_admin import signed_in
 from tests.conftest import SettingsSetter
-from tests.directory import WINDOWS_PASSWORD, Directory
-from tests.settings_data import posted
+from tests.support.directory import WINDOWS_PASSWORD, Directory
+from tests.support.settings_data import posted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEST = "/admin/authconfig/authenticationsettings/test-netlogon/"

@@ -19,7 +19,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
-from tests.provider import Provider
+from tests.support.provider import Provider
 from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db

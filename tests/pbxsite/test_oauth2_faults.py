@@ -23,7 +23,7 @@ from authconfig.oauth2.faults import Fault, OidcError
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
-from tests.scripted_provider import KEYS, Scripted, scripted_provider
+from tests.support.scripted_provider import KEYS, Scripted, scripted_provider
 
 pytestmark = pytest.mark.django_db
 CONFIGURATION = "/.well-known/openid-configuration"

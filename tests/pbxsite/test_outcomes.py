@@ -11,7 +11,7 @@ from django.utils.html import escape
 
 from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
-from tests.scripted_smtp import closed_port, scripted_server
+from tests.support.scripted_smtp import closed_port, scripted_server
 from verification.mail import sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail

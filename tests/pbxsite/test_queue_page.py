@@ -23,7 +23,7 @@ from pbxsite import broker as brokers
 from pbxsite.administration.queue.report import report
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
-from tests.html import Page
+from tests.support.html import Page
 from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause

@@ -21,8 +21,8 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.provider import CLIENT_SECRET, Provider
-from tests.scripted_provider import scripted_provider
+from tests.support.provider import CLIENT_SECRET, Provider
+from tests.support.scripted_provider import scripted_provider
 from tests.test_reauthentication import PAGE as SETTINGS
 from tests.test_reauthentication import grow_old
 

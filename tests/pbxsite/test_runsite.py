@@ -24,7 +24,7 @@ import pytest
 from django.conf import settings
 
 from pbxsite.embedded import data_dir as embedded
-from tests.site import free_port
+from tests.support.site import free_port
 
 pytestmark = [
     pytest.mark.skipif(

@@ -18,9 +18,9 @@ from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.authentication import changes as saving
-from tests.certificates import make_authority
-from tests.html import Page
-from tests.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
+from tests.support.certificates import make_authority
+from tests.support.html import Page
+from tests.support.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
 
 PAGE = "/admin/authconfig/authenticationsettings/"
 PREVIEW = f"{PAGE}preview/"

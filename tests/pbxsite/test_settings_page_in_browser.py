@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.directory import (
+from tests.conftest import SiteRunner
+from tests.support.directory import (
     BASE,
     DOMAIN,
     SERVICE,
@@ -14,17 +15,20 @@ from tests.directory import (
     WINDOWS_PASSWORD,
     Directory,
 )
-from tests.provider import Provider
-from tests.site import ADMIN_PASSWORD, Site, log_in, running_site
+from tests.support.provider import Provider
+from tests.support.site import (
+    ADMIN_PASSWORD,
+    Site,
+    log_in,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PATH = "/admin/authconfig/authenticationsettings/"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running_site(tmp_path_factory.mktemp("site")) as running:
-        yield running
+def site(run_site: SiteRunner) -> Site:
+    return run_site()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from django.test import Client as Browser
 from authconfig.users.models import PbxUser
 from pbxsite.edge.stream_limits import open_streams
 from tests.conftest import Starter
-from tests.verification.streams import Stream, told, until
+from tests.support.streams import Stream, told, until
 from verification.approval.live import hub as hubs
 from verification.approval.live.streams import STREAMS
 from verification.approval.models import LoginSession

@@ -7,7 +7,7 @@ import pytest
 from authconfig.choices import AuthenticationType
 from authconfig.models import AuthenticationSettings
 from pbxsite.administration.authentication import summary
-from tests.settings_data import NETLOGON, OAUTH2
+from tests.support.settings_data import NETLOGON, OAUTH2
 
 NOBODY_WITHOUT = summary.Facts()
 TYPES = AuthenticationType.values

@@ -14,8 +14,8 @@ from django.test import Client as Browser
 from authconfig.choices import Event
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.html import Page
-from tests.recordings import wav
+from tests.support.html import Page
+from tests.support.recordings import wav
 from tests.verification.test_voicemail import directory  # noqa: F401
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import keys

@@ -12,7 +12,7 @@ from authconfig.clients.models import ClientApplication
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.html import Page
+from tests.support.html import Page
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code

@@ -16,7 +16,7 @@ from authconfig.choices import Event, Origin, SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
-from tests.smtp_servers import smtp_server
+from tests.support.smtp_servers import smtp_server
 from verification.approval import flows
 from verification.approval.choices import Ending
 from verification.approval.mails import REJECTION

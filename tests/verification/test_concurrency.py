@@ -27,11 +27,11 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
-from tests.html import Page
-from tests.recordings import wav
-from tests.scripted_smtp import scripted_server
-from tests.settings_data import posted
-from tests.smtp_servers import Server, smtp_server
+from tests.support.html import Page
+from tests.support.recordings import wav
+from tests.support.scripted_smtp import scripted_server
+from tests.support.settings_data import posted
+from tests.support.smtp_servers import Server, smtp_server
 from verification.approval import flows, views
 from verification.approval.choices import Ending, LoginFacts, LoginState, Outcome
 from verification.approval.models import LoginSession

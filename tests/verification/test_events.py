@@ -21,8 +21,8 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from pbxsite.embedded.supervisor import Family
 from tests.conftest import Starter
-from tests.services import ROOT, start_redis
-from tests.verification.streams import Stream, in_thread, listening, told, until
+from tests.support.services import ROOT, start_redis
+from tests.support.streams import Stream, in_thread, listening, told, until
 from verification.approval import flows
 from verification.approval.choices import Decision
 from verification.approval.live import hub as hubs

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client as Browser
 
 from authconfig.choices import Origin
-from tests.server import running_server
+from tests.support.server import running_server
 from verification.approval import flows
 from verification.approval.live.streams import EVENTS_PATH
 from verification.approval.models import LoginSession

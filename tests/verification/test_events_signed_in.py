@@ -15,7 +15,7 @@ from pytest_django import Settings
 from authconfig.choices import Origin
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
-from tests.verification.streams import Stream, in_thread, listening, told
+from tests.support.streams import Stream, in_thread, listening, told
 from verification.approval import flows
 from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession

@@ -14,7 +14,7 @@ from django.utils import translation
 from authconfig.choices import SmtpSecurity
 from authconfig.models import current_settings
 from authconfig.users.models import PbxUser
-from tests.smtp_servers import Mail, smtp_server
+from tests.support.smtp_servers import Mail, smtp_server
 from verification.mail.account import account_of
 from verification.mail.account_trial import trial_message as letter_of_test
 from verification.mail.fast import merge

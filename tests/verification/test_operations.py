@@ -11,8 +11,8 @@ from authconfig.choices import Dependency, Event, Origin
 from authconfig.models import DependencyState
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.heartbeats import silent_parts
-from tests.scripted_smtp import closed_port, scripted_server
+from tests.support.heartbeats import silent_parts
+from tests.support.scripted_smtp import closed_port, scripted_server
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.mail import sending

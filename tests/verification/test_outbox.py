@@ -16,8 +16,8 @@ from authconfig.choices import Event, SmtpSecurity
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app as celery_app
 from tests.conftest import LINK, SettingsSetter, Starter
-from tests.scripted_smtp import closed_port, hang_up, scripted_server
-from tests.smtp_servers import Server, smtp_server
+from tests.support.scripted_smtp import closed_port, hang_up, scripted_server
+from tests.support.smtp_servers import Server, smtp_server
 from verification.approval.choices import Ending, LoginState
 from verification.approval.flows import find_by_link
 from verification.approval.models import LoginSession

@@ -23,9 +23,9 @@ from authconfig.choices import Event as Audited
 from authconfig.choices import SmtpSecurity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.recordings import wav
-from tests.scripted_smtp import hang_up, scripted_server
-from tests.smtp_servers import Server, smtp_server
+from tests.support.recordings import wav
+from tests.support.scripted_smtp import hang_up, scripted_server
+from tests.support.smtp_servers import Server, smtp_server
 from verification.mail import claims, sending
 from verification.mail.choices import MailPriority, MailState
 from verification.mail.fast import stock as outbox

@@ -12,8 +12,8 @@ from authconfig.choices import AuthenticationType, Event, Method
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.directory import WINDOWS_PASSWORD, Directory, free_ports
-from tests.scripted_directory import scripted_directory
+from tests.support.directory import WINDOWS_PASSWORD, Directory, free_ports
+from tests.support.scripted_directory import scripted_directory
 from verification.sessions.rechecks import end_sessions_of_closed_accounts
 from verification.sessions.tasks import recheck_windows_accounts
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from authconfig.choices import SmtpSecurity
-from tests.certificates import Authority, make_authority
-from tests.deliveries import failed_opening
-from tests.scripted_smtp import (
+from tests.support.certificates import Authority, make_authority
+from tests.support.deliveries import failed_opening
+from tests.support.scripted_smtp import (
     Action,
     closed_port,
     drip,
@@ -22,7 +22,7 @@ from tests.scripted_smtp import (
     stay_silent,
     then_silent,
 )
-from tests.smtp_servers import CREDENTIALS, smtp_server
+from tests.support.smtp_servers import CREDENTIALS, smtp_server
 from verification.mail.smtp import (
     Account,
     Stage,

@@ -14,7 +14,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.authentication import account_trials
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
-from tests.smtp_servers import CREDENTIALS, Server, smtp_server
+from tests.support.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification.mail import account_trial, choices
 from verification.mail.account import account_of, fingerprint, was_accepted
 from verification.mail.choices import Stage

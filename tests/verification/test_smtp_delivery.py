@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authconfig.choices import SmtpSecurity
-from tests.deliveries import (
+from tests.support.deliveries import (
     RECIPIENT,
     SENDER,
     connected,
@@ -14,7 +14,7 @@ from tests.deliveries import (
     scripted,
     send,
 )
-from tests.smtp_servers import smtp_server
+from tests.support.smtp_servers import smtp_server
 from verification.mail.smtp import Stage, Step, open_connection
 
 # What arrives

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from tests.deliveries import (
+from tests.support.deliveries import (
     connected,
     failed_sending,
     mail,
     scripted,
     send,
 )
-from tests.scripted_smtp import (
+from tests.support.scripted_smtp import (
     POLITE,
     drip,
     hang_up,

@@ -9,10 +9,10 @@ import pytest
 
 from authconfig import network
 from authconfig.choices import SmtpSecurity
-from tests.certificates import Authority, make_authority
-from tests.deliveries import failed_opening
-from tests.scripted_smtp import scripted_server
-from tests.smtp_servers import smtp_server
+from tests.support.certificates import Authority, make_authority
+from tests.support.deliveries import failed_opening
+from tests.support.scripted_smtp import scripted_server
+from tests.support.smtp_servers import smtp_server
 from verification.mail.smtp import Account, SmtpError, Stage, open_connection
 
 STARTTLS, TLS, NONE = SmtpSecurity.STARTTLS, SmtpSecurity.TLS, SmtpSecurity.NONE

@@ -24,8 +24,8 @@ from pytest_django import Settings
 from authconfig.choices import Event, SmtpSecurity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.recordings import a_law_wav, seconds_of, wav
-from tests.smtp_servers import Server, smtp_server
+from tests.support.recordings import a_law_wav, seconds_of, wav
+from tests.support.smtp_servers import Server, smtp_server
 from verification.mail import claims, sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail

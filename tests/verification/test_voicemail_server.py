@@ -15,8 +15,8 @@ import requests
 
 from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
-from tests.recordings import wav
-from tests.server import running_server
+from tests.support.recordings import wav
+from tests.support.server import running_server
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import keys
 

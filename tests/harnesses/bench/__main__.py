@@ -13,7 +13,7 @@ import django
 from django.test.utils import setup_databases, teardown_databases
 
 from tests.harnesses.bench.figures import report
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 RESULTS = ROOT / "bench.json"
 # Modules beside this one, each with a function `figures`.

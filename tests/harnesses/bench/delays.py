@@ -19,10 +19,10 @@ from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.sinks import sink
-from tests.heartbeats import silent_parts
-from tests.recordings import wav
-from tests.server import shared
-from tests.services import ROOT, SITE
+from tests.support.heartbeats import silent_parts
+from tests.support.recordings import wav
+from tests.support.server import shared
+from tests.support.services import ROOT, SITE
 from verification.approval.models import LoginSession
 from verification.mail.choices import MailState, Part
 from verification.mail.models import OutgoingEmail

@@ -14,15 +14,15 @@ from statistics import median
 
 import requests
 
-from tests.certificates import make_authority
-from tests.directory import (
+from tests.harnesses.bench.figures import Figure, against
+from tests.support.certificates import make_authority
+from tests.support.directory import (
     SERVICE_PASSWORD,
     WINDOWS_PASSWORD,
     Directory,
     running_directory,
 )
-from tests.harnesses.bench.figures import Figure, against
-from tests.site import Site, running_site
+from tests.support.site import Site, running_site
 
 PASSWORD = "a long user's password"
 NAMES = [f"user{number}" for number in range(25)]

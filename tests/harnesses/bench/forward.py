@@ -26,8 +26,8 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.waiting import allow_many_files, cores
-from tests.server import running_server
-from tests.services import ROOT
+from tests.support.server import running_server
+from tests.support.services import ROOT
 from verification.sessions.persistence import RENEWED_KEY
 
 VISITORS, FEW = 500, 20

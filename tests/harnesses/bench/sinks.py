@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socket import create_connection
 
-from tests.site import free_port
+from tests.support.site import free_port
 
 LIMIT_SECONDS = 10
 CHUNK = 65536

@@ -30,8 +30,8 @@ from authconfig.choices import Origin
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
-from tests.server import running_server
-from tests.services import ROOT
+from tests.support.server import running_server
+from tests.support.services import ROOT
 from verification.approval import flows
 from verification.approval.live.streams import EVENTS_PATH
 from verification.approval.models import LoginSession

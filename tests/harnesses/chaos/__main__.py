@@ -2,8 +2,8 @@
 
 python -m tests.harnesses.chaos --seed 1 --mails 1000
 
-Needs a PostgreSQL (DATABASE_URL, as tests.services starts one); Redis, the SMTP server
-and the workers are its own. Exit status 1: the queue broke its promise.
+Needs a PostgreSQL (DATABASE_URL, as tests.support.services starts one); Redis, the SMTP
+server and the workers are its own. Exit status 1: the queue broke its promise.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import environ
 import psycopg
 from django.core.management import call_command
 
-from tests.redis_servers import Redis
-from tests.services import SITE
+from tests.support.redis_servers import Redis
+from tests.support.services import SITE
 
 SMALL_LEASE = "15"
 

@@ -27,7 +27,7 @@ from tests.harnesses.chaos.fleet import BEAT as BEAT_NAME
 from tests.harnesses.chaos.fleet import Fleet
 from tests.harnesses.chaos.stage import Event
 from tests.harnesses.chaos.steps import Action, Step
-from tests.redis_servers import Redis
+from tests.support.redis_servers import Redis
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from pbxsite.embedded.supervisor import Child, Family
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 WORKERS = ("worker 1", "worker 2")
 BEAT = "beat"

@@ -12,7 +12,7 @@ from authconfig.choices import Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
-from tests.recordings import wav
+from tests.support.recordings import wav
 from verification.approval import flows as approval_flows
 from verification.approval.choices import LoginFacts
 from verification.mail.models import OutgoingEmail

@@ -13,7 +13,7 @@ from tests.harnesses.chaos.fleet import WORKERS, Fleet
 from tests.harnesses.chaos.mails import Queue, set_up
 from tests.harnesses.chaos.stage import Stage
 from tests.harnesses.chaos.tally import Tally, tally
-from tests.redis_servers import Redis
+from tests.support.redis_servers import Redis
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 

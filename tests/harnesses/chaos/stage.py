@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harnesses.chaos.steps import Step
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 Event = dict[str, Any]
 Decide = Callable[[Event], dict[str, Any]]

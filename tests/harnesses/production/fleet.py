@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.harnesses.production.units import Unit
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 POLL_SECONDS = 0.05
 

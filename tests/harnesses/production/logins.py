@@ -15,8 +15,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.site import link_in
-from tests.smtp_servers import Server
+from tests.support.site import link_in
+from tests.support.smtp_servers import Server
 
 USER_PASSWORD = "a long user's password"
 # What a person at the keyboard would wait for a page.

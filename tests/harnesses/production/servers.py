@@ -11,9 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.certificates import Authority
-from tests.services import ROOT, postgresql_binary
-from tests.site import free_port
+from tests.support.certificates import Authority
+from tests.support.services import ROOT, postgresql_binary
+from tests.support.site import free_port
 
 NGINX = "/usr/sbin/nginx"
 NGINX_FILE = ROOT / "deploy" / "nginx" / "pbx.conf"

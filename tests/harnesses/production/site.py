@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from authconfig.choices import SmtpSecurity
-from tests.certificates import make_authority
 from tests.harnesses.production.fleet import Fleet, Service, manage
 from tests.harnesses.production.logins import USER_PASSWORD, Mailbox, Road
 from tests.harnesses.production.servers import Nginx, Postgresql, Redis
 from tests.harnesses.production.units import UNITS, Places, Unit, read_service, sections
-from tests.services import ROOT
-from tests.smtp_servers import CREDENTIALS, smtp_server
+from tests.support.certificates import make_authority
+from tests.support.services import ROOT
+from tests.support.smtp_servers import CREDENTIALS, smtp_server
 
 MACHINES = 2
 # Of each web machine; they share its socket.

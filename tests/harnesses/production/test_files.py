@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.certificates import make_authority
 from tests.harnesses.production.servers import Nginx
 from tests.harnesses.production.units import UNITS, Places, read_service, sections
-from tests.services import ROOT
-from tests.site import free_port
+from tests.support.certificates import make_authority
+from tests.support.services import ROOT
+from tests.support.site import free_port
 
 SERVICES = ("pbx-web@.service", "pbx-worker.service", "pbx-beat.service")
 # systemd-analyze's measure: 10 is a service that may do all, 0 one that may do nothing.

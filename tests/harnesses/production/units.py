@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 UNITS = ROOT / "deploy" / "systemd"
 HOST = "machine"

@@ -20,8 +20,8 @@ from typing import Any
 from tests.harnesses.older import older_tree
 from tests.harnesses.trace.counting import Call, Trace
 from tests.harnesses.trace.limits import LIMITS, excesses
-from tests.provider import running_provider
-from tests.services import ROOT
+from tests.support.provider import running_provider
+from tests.support.services import ROOT
 
 LIMIT_SECONDS = 300
 # Django's test browser asks for this host.

@@ -26,11 +26,11 @@ from celery import Task
 from django.core.management import call_command
 from django.test import Client as Browser
 
-from tests.certificates import make_authority
 from tests.harnesses.trace.counting import Counter, Trace
 from tests.harnesses.trace.limits import CALLBACK, LOGIN, TRIAL, WORKER
-from tests.html import Page
-from tests.provider import Provider
+from tests.support.certificates import make_authority
+from tests.support.html import Page
+from tests.support.provider import Provider
 
 HOST = "127.0.0.1"
 PASSWORD = "correct horse battery"

@@ -9,7 +9,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import Starter
-from tests.openid import Party, make_party
+from tests.support.openid import Party, make_party
 
 
 @pytest.fixture(scope="session")

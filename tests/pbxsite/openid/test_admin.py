@@ -15,8 +15,8 @@ from authconfig.clients.models import ClientApplication
 from authconfig.users.models import AuditEvent
 from pbxsite.gateway.openid.models import OpenIdClient
 from pbxsite.gateway.openid.redirect_uris import validate_redirect_uris
-from tests.html import Page
-from tests.openid import CALLBACK, Party, make_party
+from tests.support.html import Page
+from tests.support.openid import CALLBACK, Party, make_party
 
 LIST = "/admin/clients/clientapplication/"
 FIELDS = {

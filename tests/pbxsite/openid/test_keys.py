@@ -17,7 +17,7 @@ from django.utils import timezone
 from authconfig.users.models import AuditEvent
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey
-from tests.openid import Party
+from tests.support.openid import Party
 
 pytestmark = pytest.mark.django_db
 

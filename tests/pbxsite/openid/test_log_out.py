@@ -9,7 +9,7 @@ from django.test import Client as Browser
 
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD
-from tests.openid import AFTER_LOGOUT, CALLBACK, Party, make_party
+from tests.support.openid import AFTER_LOGOUT, CALLBACK, Party, make_party
 
 HOSTILE = [
     CALLBACK,

@@ -12,7 +12,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey, Subject
 from tests.conftest import Starter
-from tests.openid import Party, make_party
+from tests.support.openid import Party, make_party
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 

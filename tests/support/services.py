@@ -1,6 +1,6 @@
 """Run a command beside a PostgreSQL and Redis of its own, which end with it.
 
-python -m tests.services --database postgresql pytest -m "not long"
+python -m tests.support.services --database postgresql pytest -m "not long"
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from pbxsite.embedded import redis_server
 from pbxsite.embedded.supervisor import Family
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # One Redis for each process of the tests: they share no cache, broker or channel.
 PROCESSES = ("main", "gw0", "gw1", "gw2", "gw3")
 START_LIMIT_SECONDS = 30

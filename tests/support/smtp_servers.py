@@ -17,7 +17,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from authconfig.choices import SmtpSecurity
-from tests.certificates import Authority, make_authority
+from tests.support.certificates import Authority, make_authority
 from verification.mail.smtp import Account
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end

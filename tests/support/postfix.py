@@ -19,8 +19,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from socket import create_connection
 
-from tests.certificates import Authority
-from tests.site import free_port
+from tests.support.certificates import Authority
+from tests.support.site import free_port
 
 LIMIT_SECONDS = 20
 IS_POSSIBLE = os.geteuid() == 0 and shutil.which("postfix") is not None

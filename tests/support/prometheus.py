@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from tests.site import free_port
+from tests.support.site import free_port
 
 LIMIT_SECONDS = 30
 

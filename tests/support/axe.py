@@ -8,8 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.npm import install
-from tests.site import show
+from tests.support.npm import install
+from tests.support.site import show
 
 HERE = Path(__file__).parent / "axe"
 GRAVE = {"serious", "critical"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.npm import install
+from tests.support.npm import install
 
 HERE = Path(__file__).parent / "relying"
 

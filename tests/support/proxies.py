@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from tests.certificates import make_authority
 from tests.harnesses.production.servers import NGINX, NGINX_FRAME, Server
-from tests.services import ROOT
+from tests.support.certificates import make_authority
+from tests.support.services import ROOT
 
 DOCUMENT = ROOT / "docs" / "clients.md"
 NAMES = ("pbx.example.com", "apps.example.com")

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connection
 
 from pbxsite.embedded.processes import web_server
-from tests.services import ROOT, SITE
-from tests.site import free_port
+from tests.support.services import ROOT, SITE
+from tests.support.site import free_port
 
 START_LIMIT_SECONDS = 20
 

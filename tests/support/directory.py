@@ -15,7 +15,7 @@ from typing import Any
 import ldap
 from ldap.modlist import addModlist
 
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 
 SLAPD = "/usr/sbin/slapd"
 LIMIT = 15.0  # seconds for slapd to start or to end

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.certificates import make_authority
 from tests.harnesses.production.servers import Server
-from tests.proxies import documented
+from tests.support.certificates import make_authority
+from tests.support.proxies import documented
 
 MODULES = "/usr/lib/apache2/modules"
 # What `a2enmod` loads on Debian, of what the document's lines need.

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from authconfig.choices import SmtpSecurity
-from tests.scripted_smtp import ScriptedServer, scripted_server
-from tests.smtp_servers import Server, smtp_server
+from tests.support.scripted_smtp import ScriptedServer, scripted_server
+from tests.support.smtp_servers import Server, smtp_server
 from verification.mail.smtp import (
     Account,
     Connection,

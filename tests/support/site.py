@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import fcntl
 import itertools
 import os
 import re
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -22,8 +23,11 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.commands import Commands
+from tests.support.services import ROOT
+
 ADMIN_PASSWORD = "a long administrator's password"
+USER_PASSWORD = "a long user's password"
 START_LIMIT_SECONDS = 60
 # As patient on a busy machine as with what pages do.
 expect.set_options(timeout=15_000)
@@ -46,6 +50,9 @@ NOT_FOR_SITES = (
     "DJANGO_SETTINGS_MODULE",
     "DATA_DIR",
 )
+# These may change the settings, and each process of the site uses a copy for so long.
+CHANGES_SETTINGS = ("authconfig", "shell")
+COPY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,20 +60,29 @@ class Site:
     url: str
     data_dir: Path
     environment: dict[str, str]
+    commands: Commands
 
     def manage(self, *words: str, stdin: str = "") -> str:
         """Run a management command beside the site and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        done = self.commands.run(*words, stdin=stdin)
+        assert done.code == 0, done.stdout + done.stderr
+        if words[0] in CHANGES_SETTINGS:
+            time.sleep(COPY_SECONDS)
         return done.stdout
+
+    def add_user(self, name: str, *options: str, password: str = USER_PASSWORD) -> None:
+        add = ("pbxusers", "add", name, *options, "--password-stdin")
+        self.manage(*add, stdin=f"{password}\n")
+
+    def add_users(self, names: Iterable[str], *options: str) -> None:
+        """Add users who get their e-mails at example.com."""
+        for name in names:
+            self.add_user(name, f"--email={name}@example.com", *options)
+
+    def switch_two_factor_on(self) -> None:
+        link = f"verification_link={self.url}/PBX0/session.xml"
+        words = ("two_factor=on", link, "--test", "admin@example.com")
+        self.manage("authconfig", "set", *words)
 
     def mails(self) -> list[EmailMessage]:
         files = sorted((self.data_dir / "mailbox").glob("*.eml"))
@@ -80,7 +96,7 @@ class Site:
             mails = self.mails()
             if len(mails) > seen:
                 return mails[seen]
-            time.sleep(0.1)
+            time.sleep(0.02)
         raise TimeoutError("no e-mail came")
 
 
@@ -114,23 +130,58 @@ def running_site(
         "DATA_DIR": str(data_dir),
         "ADMIN_PASSWORD": ADMIN_PASSWORD,
         "SITE_URL": f"http://{host}:{port}",
+        "DJANGO_SETTINGS_MODULE": "tests.support.site_settings",
         **settings,
     }
+    if not data_dir.exists() or not any(data_dir.iterdir()):
+        bring_tables(data_dir)
+    ours, theirs = socket.socketpair()
+    program = [sys.executable, "-u", "-m", "tests.support.copied_site"]
     process = subprocess.Popen(
-        [sys.executable, "-u", "manage.py", "runsite", f"--parent={os.getpid()}"],
+        [*program, str(theirs.fileno()), f"--parent={os.getpid()}"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
+        pass_fds=[theirs.fileno()],
     )
+    theirs.close()
+    commands = Commands(ours)
     try:
         _await_ready(process)
-        yield Site(environment["SITE_URL"], data_dir, environment)
+        yield Site(environment["SITE_URL"], data_dir, environment, commands)
     finally:
+        commands.end()
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         if process.stdout:
             process.stdout.close()
+
+
+def bring_tables(data_dir: Path) -> None:
+    """Give a new site a database whose tables are made already."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copy(_empty_database(), data_dir / "db.sqlite3")
+
+
+def _empty_database() -> Path:
+    """Return a file with every table, made once for all processes of the tests."""
+    directory = Path(os.environ.get("TEST_SERVICES") or os.environ["DATA_DIR"])
+    place = directory / "empty-site"
+    made = place / "made"
+    with (directory / "empty-site.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not made.exists():
+            kept = {k: v for k, v in os.environ.items() if k not in NOT_FOR_SITES}
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+                cwd=ROOT,
+                env=kept | {"DATA_DIR": str(place)},
+                check=True,
+                timeout=120,
+            )
+            made.touch()
+    return place / "db.sqlite3"
 
 
 def _await_ready(process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from tests.npm import install
+from tests.support.npm import install
 
 HERE = Path(__file__).parent / "provider"
 CLIENT_ID = "pbx"
