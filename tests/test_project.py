@@ -1,4 +1,4 @@
-"""What holds for the project as a whole: its layout, its README, its lists."""
+"""What holds for the project as a whole: its layout, its packages, its lists."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ TOP = {
 }
 IMPORT = re.compile(r"^(?:from (?=\S+ import)|import )(\w+)", re.MULTILINE)
 APPS = ("pbxsite", "authconfig", "verification")
-READS = re.compile(r'(?:env\.\w+|secret|required|\w*rate)\(\s*"([A-Z][A-Z0-9_]+)"')
-TOLD = re.compile(r"`([A-Z][A-Z0-9_]+)`")
 STATIC = re.compile(r"""\{% static ["']([^"']+)["'] %\}""")
 ROWS = 1000
 
@@ -41,17 +39,6 @@ def tracked() -> list[Path]:
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout")
 def test_the_top_level_holds_nothing_else() -> None:
     assert {path.parts[0] for path in tracked()} <= TOP
-
-
-def test_the_readme_names_each_variable_of_the_environment_and_no_other() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "pbxsite").rglob("*.py"))
-    rows = [
-        line.split("|")[1]
-        for line in (ROOT / "README.md").read_text().splitlines()
-        if line.startswith("| `")
-    ]
-
-    assert set(TOLD.findall("\n".join(rows))) == set(READS.findall(source))
 
 
 def imported() -> Iterator[str]:
@@ -70,14 +57,6 @@ def test_each_package_that_is_imported_is_asked_for() -> None:
     for name in set(imported()) - sys.stdlib_module_names - set(APPS):
         known = {home.lower().replace("_", "-") for home in homes[name]}
         assert asked & known, name
-
-
-def test_each_document_is_linked() -> None:
-    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    words = "".join(path.read_text() for path in texts)
-
-    for document in (ROOT / "docs").glob("*.md"):
-        assert f"{document.name})" in words, document.name
 
 
 def test_each_static_file_that_a_page_names_is_there() -> None:
