@@ -119,7 +119,7 @@ def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
 def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
     """Make the same mail as anybody would, by Django and the standard library."""
     with translation.override(mail.language):
-        template, context = CONTEXTS[MailKind(mail.kind)](mail)
+        template, context = CONTEXTS[mail.kind](mail)
         context["site_name"] = settings.SITE_NAME
         context["contact_line"] = settings.CONTACT_LINE
         subject, text, html = (

@@ -19,6 +19,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 from authconfig.choices import AuthenticationType
 from pbxsite.gateway.forward.handover import MOST_ROUNDS
 from tests.conftest import NewPage, SiteRunner
+from tests.journeys.test_passkey import give_authenticator
 from tests.support import axe
 from tests.support.site import (
     USER_PASSWORD,
@@ -28,7 +29,6 @@ from tests.support.site import (
     look,
 )
 from tests.support.totp import totp
-from tests.test_passkey_journey import give_authenticator
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 APPS = "https://apps.example.com/"

@@ -20,11 +20,11 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.models import Grant, GrantedToken, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.pbxsite.test_factors import app, later
-from tests.pbxsite.test_oauth2 import log_in, oauth2
 from tests.support.openid import CALLBACK, Party, make_party
 from tests.support.provider import Provider
 from tests.support.totp import totp
+from tests.verification.login.factors.test_factors import app, later
+from tests.verification.login.test_oauth2 import log_in, oauth2
 
 __all__ = ["app", "oauth2"]  # fixtures
 REFUSED = {

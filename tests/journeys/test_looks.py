@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOKENS = ROOT / "pbxsite/static/pbxsite/tokens.css"
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 PAGES = [page for page in TEMPLATES if "mail" not in page.parts]

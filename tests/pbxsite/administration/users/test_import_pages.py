@@ -9,8 +9,8 @@ from django.test import Client as Browser
 from authconfig.choices import Event
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users import import_pages
-from tests.authconfig.test_user_admin import LIST, signed_in, told
 from tests.conftest import PASSWORD
+from tests.pbxsite.administration.users.test_users import LIST, signed_in, told
 
 HEADER = "name,long_name,email,number,active\n"
 IMPORT = f"{LIST}import/"

@@ -14,9 +14,9 @@ from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from tests.authconfig.test_import_admin import HEADER, confirm, upload
-from tests.authconfig.test_user_admin import LIST, change, page, signed_in
 from tests.conftest import PASSWORD, SettingsSetter
+from tests.pbxsite.administration.users.test_import_pages import HEADER, confirm, upload
+from tests.pbxsite.administration.users.test_users import LIST, change, page, signed_in
 
 pytestmark = pytest.mark.django_db
 SAYS = "No other administrator can log in with the present settings"

@@ -11,7 +11,12 @@ from django.utils import translation
 from authconfig.choices import AuthenticationType
 from authconfig.directory.groups import MEMBER_IN_CHAIN
 from authconfig.users.models import PbxUser
-from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
+from tests.authconfig.methods.test_netlogon import (
+    NO_ANSWER,
+    VAGUE,
+    failure,
+    failure_words,
+)
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.directory import DOMAIN, STAFF, WINDOWS_PASSWORD
 from tests.support.scripted_directory import (

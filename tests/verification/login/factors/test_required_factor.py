@@ -17,8 +17,8 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
 from tests.conftest import SettingsSetter, Starter
-from tests.pbxsite.test_factors import add_app
 from tests.support.streams import Stream
+from tests.verification.login.factors.test_factors import add_app
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code

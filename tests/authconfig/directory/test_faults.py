@@ -13,7 +13,12 @@ from django.test import Client as Browser
 
 from authconfig.choices import AuthenticationType
 from authconfig.users.models import PbxUser
-from tests.authconfig.test_netlogon import NO_ANSWER, VAGUE, failure, failure_words
+from tests.authconfig.methods.test_netlogon import (
+    NO_ANSWER,
+    VAGUE,
+    failure,
+    failure_words,
+)
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.certificates import make_authority
 from tests.support.directory import (

@@ -16,8 +16,8 @@ from authconfig.choices import Event, Origin
 from authconfig.models import AuthenticationSettings
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.authconfig.test_user_admin import change
 from tests.conftest import PASSWORD, Starter
+from tests.pbxsite.administration.users.test_users import change
 from verification.approval import flows
 from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession

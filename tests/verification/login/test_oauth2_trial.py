@@ -23,8 +23,8 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.provider import CLIENT_SECRET, Provider
 from tests.support.scripted_provider import scripted_provider
-from tests.test_reauthentication import PAGE as SETTINGS
-from tests.test_reauthentication import grow_old
+from tests.verification.sessions.test_reauthentication import PAGE as SETTINGS
+from tests.verification.sessions.test_reauthentication import grow_old
 
 pytestmark = pytest.mark.django_db
 TEST = "/admin/oauth2/test/"

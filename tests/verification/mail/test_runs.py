@@ -52,7 +52,7 @@ def server(configure: SettingsSetter) -> Iterator[Server]:
 def queue(user: PbxUser) -> Queue:
     """Queue a mail to Anna, by default the notice of a changed password."""
 
-    def add(kind: MailKind = PASSWORD_NOTICE.name, **values: object) -> OutgoingEmail:
+    def add(kind: str = PASSWORD_NOTICE.name, **values: object) -> OutgoingEmail:
         facts = {"expires_at": timezone.now() + timedelta(days=1)} | values
         facts = {"user": user, "recipient": user.email} | facts
         return OutgoingEmail.objects.create(kind=kind, **facts)

@@ -19,8 +19,8 @@ from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.pbxsite.test_factors import add_app
 from tests.support.openid import Party, make_party
+from tests.verification.login.factors.test_factors import add_app
 from verification.sessions.persistence import clear_expired
 
 

@@ -15,11 +15,11 @@ from authconfig.choices import AuthenticationType
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.pbxsite.test_oauth2 import log_in as log_in_at
-from tests.pbxsite.test_oauth2 import start_at
 from tests.pbxsite.test_urls import ROUTES, address
 from tests.support.directory import WINDOWS_PASSWORD
 from tests.support.provider import Provider
+from tests.verification.login.test_oauth2 import log_in as log_in_at
+from tests.verification.login.test_oauth2 import start_at
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
 

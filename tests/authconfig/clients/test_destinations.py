@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.test import Client as Browser
 
 from authconfig.clients.models import ClientApplication
-from tests.authconfig.test_returns import HOSTILE
+from tests.authconfig.clients.test_return_urls import HOSTILE
 from tests.conftest import Starter
 
 pytestmark = pytest.mark.django_db

@@ -21,12 +21,12 @@ from django.utils import timezone
 from authconfig.choices import Event
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.authconfig.test_identity_admin import connected, disconnect
-from tests.authconfig.test_import_admin import confirm, upload
-from tests.authconfig.test_user_admin import LIST, change, page
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.test_reauthentication import OAUTH2
-from tests.verification.test_admin import FACTORS, act
+from tests.pbxsite.administration.access.test_lists import FACTORS, act
+from tests.pbxsite.administration.users.test_identities import connected, disconnect
+from tests.pbxsite.administration.users.test_import_pages import confirm, upload
+from tests.pbxsite.administration.users.test_users import LIST, change, page
+from tests.verification.sessions.test_reauthentication import OAUTH2
 
 pytestmark = pytest.mark.django_db
 CONFIRM = "/account/confirm/"

@@ -19,9 +19,9 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.openid.models import Grant, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.pbxsite.test_oauth2 import log_in, oauth2
 from tests.support.openid import CALLBACK, Party, challenge, make_party, told
 from tests.support.provider import Provider
+from tests.verification.login.test_oauth2 import log_in, oauth2
 
 __all__ = ["oauth2"]  # a fixture
 HOUR = 3600

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-STATIC = Path(__file__).resolve().parents[2] / "pbxsite" / "static" / "pbxsite"
+STATIC = Path(__file__).resolve().parents[3] / "pbxsite" / "static" / "pbxsite"
 DECLARATION = re.compile(r"--([\w-]+):\s*([^;]+);")
 SCALE = re.compile(r"var\(--(?:color-)?((?:primary|base)-\d+)\)")
 

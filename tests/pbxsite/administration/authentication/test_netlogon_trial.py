@@ -15,8 +15,8 @@ from authconfig.choices import Event
 from authconfig.methods.netlogon import Failures
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.authconfig.test_user_admin import signed_in
 from tests.conftest import SettingsSetter
+from tests.pbxsite.administration.users.test_users import signed_in
 from tests.support.directory import WINDOWS_PASSWORD, Directory
 from tests.support.settings_data import posted
 
