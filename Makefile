@@ -6,8 +6,9 @@ BIN := .venv/bin
 # Tests run beside a PostgreSQL and Redis of their own, never the machine's.
 SERVICES := $(BIN)/python -m tests.support.services
 PYTEST := $(BIN)/pytest -q
-PARALLEL := -n 2 --dist loadfile
-QUICK := not browser and not long
+# The rule stands beside the markers in pyproject.toml.
+BOTH := database or postgresql
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 GERMAN := pbxsite/locale/de/LC_MESSAGES/django
 TEMPLATES = $$(git ls-files '*.html')
 # A site as in production, for Django's own checks.
@@ -35,21 +36,33 @@ release: install
 run: install
 	@exec $(BIN)/python manage.py runsite --parent $$PPID
 
-test: test-sqlite test-postgresql test-browser
+# Every test once, and what depends on the database on both. Some of them alone, each where
+# it belongs: make test T=tests/test_looks.py, T=tests/test_looks.py::test_…, or by words
+# of their names, T="expired and not link".
+ifdef T
+CHOSEN := $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
+test: install-dev
+	@$(SERVICES) --database sqlite $(PYTEST) -m "not postgresql" $(CHOSEN); one=$$?; \
+	$(SERVICES) --database postgresql $(PYTEST) -m "$(BOTH)" $(CHOSEN); two=$$?; \
+	case $$one$$two in 00|05|50) ;; *) exit 1;; esac  # 5: none of them belongs there
+else
+test: test-sqlite test-postgresql
+endif
 
-test-fast: test-sqlite
+# The quick loop while one works: all but the browsers and whole sites, on SQLite.
+test-fast: install-dev
+	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "not browser and not long and not postgresql"
 
 test-sqlite: install-dev
-	@echo "Tests on SQLite"
-	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "$(QUICK) and not postgresql"
+	@echo "Tests on SQLite, in browsers too"
+	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "not long and not postgresql"
 
 test-postgresql: install-dev
-	@echo "Tests on PostgreSQL"
-	@$(SERVICES) --database postgresql $(PYTEST) $(PARALLEL) -m "$(QUICK)"
+	@echo "Tests that depend on the database on PostgreSQL"
+	@$(SERVICES) --database postgresql $(PYTEST) $(PARALLEL) -m "($(BOTH)) and not long"
 
 test-browser: install-dev
-	@echo "Tests in a browser"
-	@$(SERVICES) --database sqlite $(PYTEST) -m "browser and not long"
+	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "browser and not long"
 
 test-long: install-dev
 	@echo "Long tests"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,7 +28,14 @@ from authconfig.users.models import PbxUser
 from tests.support.certificates import make_authority
 from tests.support.directory import Directory, running_directory
 from tests.support.provider import Provider, running_provider
-from tests.support.site import ADMIN_PASSWORD, Site, launch, log_in, running_site
+from tests.support.site import (
+    ADMIN_PASSWORD,
+    Site,
+    empty_database,
+    launch,
+    log_in,
+    running_site,
+)
 from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.mail import sending
@@ -42,6 +50,28 @@ SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
 NewPage = Callable[..., Page]
 SiteRunner = Callable[..., Site]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long begins first: at the end nobody waits for it alone."""
+    items.sort(key=_seconds_allowed, reverse=True)
+
+
+def _seconds_allowed(item: pytest.Item) -> float:
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0.0
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """A file of SQLite is there before the tests: a copy of the one with all tables."""
+    return settings.EMBEDDED
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    if settings.EMBEDDED:
+        shutil.copy(empty_database(), settings.DATABASES["default"]["TEST"]["NAME"])
 
 
 @pytest.fixture(autouse=True)

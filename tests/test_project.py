@@ -82,6 +82,7 @@ def thousand(db: None) -> None:
 
 
 @pytest.mark.parametrize("model", admin.site._registry, ids=str)
+@pytest.mark.database
 @pytest.mark.usefixtures("thousand")
 def test_each_list_of_the_admin_costs_few_queries(
     model: Any, admin_client_myapps: Browser, django_assert_max_num_queries: Any

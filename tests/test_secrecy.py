@@ -22,7 +22,7 @@ from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
 LINK_PATTERN = re.compile(r"session\.xml\?id=([\w%:.-]+)")
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from authconfig.users.models import PbxUser
 from pbxsite.celery import app
 from verification.redis_access import redis_outage
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def browser() -> Browser:

@@ -7,6 +7,7 @@ on from there. tests/pbxsite/embedded/test_runsite.py starts the processes as th
 
 from __future__ import annotations
 
+import argparse
 import os
 import runpy
 import signal
@@ -103,14 +104,22 @@ def _sweep_every(seconds: float) -> None:
     celery_app.conf.beat_schedule["wake-due-mails"].update(changes)
 
 
-def main() -> None:
-    """The words: the number of the socket on which commands come, and runsite's."""
-    number, *words = sys.argv[1:]
-    _import_everything()
-    with socket.socket(fileno=int(number)) as line:
+def _serve_commands(number: int) -> None:
+    with socket.socket(fileno=number) as line:
         if not os.fork():
             serve(line)
             os._exit(0)
+
+
+def main() -> None:
+    """Run it with the options of `runsite`, and of a socket on which commands come."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--commands", type=int, metavar="NUMBER")
+    options, words = parser.parse_known_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
+    _import_everything()
+    if options.commands:
+        _serve_commands(options.commands)
     if seconds := os.environ.get("SWEEP_SECONDS"):
         _sweep_every(float(seconds))
     subprocess.Popen = Popen  # type: ignore[misc]

@@ -30,6 +30,8 @@ from verification.mail.models import (
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
+pytestmark = pytest.mark.database
+
 NOW = timezone.now()
 
 

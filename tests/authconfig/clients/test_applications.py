@@ -11,7 +11,7 @@ from authconfig.clients.choices import AsksBy, Icon
 from authconfig.clients.models import ClientApplication
 from authconfig.users.models import AuditEvent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 ADMIN = "/admin/clients/clientapplication/"
 CHAT = {
     "name": "Chat",

@@ -13,6 +13,8 @@ from authconfig.names import domain_key
 from authconfig.oauth2.faults import Fault, OidcError
 from authconfig.oauth2.mapping import LONGEST_NAME, is_same_name, pbx_name_of
 
+pytestmark = pytest.mark.database
+
 DOMAINS = ("example.com", "münchen.example", "pbx.example")
 
 

@@ -19,7 +19,7 @@ from pbxsite.administration.users import admin
 from pbxsite.celery import app
 from tests.conftest import PASSWORD
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 LIST = "/admin/users/auditevent/"
 EXPORT = f"{LIST}export/"
 

@@ -9,6 +9,8 @@ from authconfig.users.changes import check_name, check_new, difference, end_sess
 from authconfig.users.models import PbxUser
 from tests.conftest import Starter
 
+pytestmark = pytest.mark.database
+
 
 @pytest.mark.parametrize("name", ["anna", "ANNA", " Anna ", "\uff21nna"])
 def test_a_name_in_use_is_refused_in_any_spelling(user: PbxUser, name: str) -> None:

@@ -17,6 +17,8 @@ from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, Starter
 from verification.approval.models import LoginSession
 
+pytestmark = pytest.mark.database
+
 # What a list's address may hold beside its search, order and page.
 ANSWERED = {
     "pbxuser": {

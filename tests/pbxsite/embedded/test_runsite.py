@@ -12,8 +12,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -24,7 +24,7 @@ import pytest
 from django.conf import settings
 
 from pbxsite.embedded import data_dir as embedded
-from tests.support.site import free_port
+from tests.support.site import COPIED_SITE, bring_tables, free_port
 
 pytestmark = [
     pytest.mark.skipif(
@@ -44,6 +44,7 @@ class Site:
     """A `manage.py runsite` on a directory; it can be started again and again."""
 
     data_dir: Path
+    program: Sequence[str] = (sys.executable, "manage.py", "runsite")
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
@@ -69,7 +70,7 @@ class Site:
         self.starts += 1
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "runsite"],
+                self.program,
                 cwd=settings.BASE_DIR,
                 env=self.env | env,
                 stdout=output,
@@ -103,7 +104,7 @@ def until(happened: Callable[[], bool]) -> None:
     limit = time.monotonic() + PATIENCE_SECONDS
     while not happened():
         assert time.monotonic() < limit, "this took too long"
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def family_of(pid: int) -> dict[int, str]:
@@ -124,13 +125,27 @@ def living(pids: dict[int, str]) -> list[str]:
     return [name for pid, name in pids.items() if states.get(str(pid), "Z")[0] != "Z"]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path / "data")
+@contextmanager
+def ended(site: Site) -> Iterator[Site]:
     yield site
     if site.process:
         site.process.kill()
         site.process.wait()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Nothing but a directory that is not there yet: all is as on a first start."""
+    with ended(Site(tmp_path / "data")) as site:
+        yield site
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Site]:
+    """A site for tests that are about neither its processes nor its tables."""
+    bring_tables(tmp_path / "data")
+    with ended(Site(tmp_path / "data", COPIED_SITE)) as site:
+        yield site
 
 
 def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
@@ -171,84 +186,84 @@ def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
 
 
 def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
-    site: Site,
+    quick: Site,
 ) -> None:
-    process = site.start()
+    process = quick.start()
     mail = EmailMessage()
     mail["From"], mail["To"] = "pbx@pbx.example", "anybody@example.com"
     mail["Subject"] = "Is it you?"
-    mail.set_content(f"Please open {site.url}PBX0/session.xml?id=abc123secret\n")
-    port = int(site.remembered()["MAILBOX_PORT"])
+    mail.set_content(f"Please open {quick.url}PBX0/session.xml?id=abc123secret\n")
+    port = int(quick.remembered()["MAILBOX_PORT"])
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
         smtp.send_message(mail)
 
-    status, page = site.get("mailbox/")
+    status, page = quick.get("mailbox/")
     assert status == 200
     assert "Is it you?" in page
 
-    site.get("PBX0/session.xml?id=abc123secret")
-    assert site.get("livez")[0] == 200
-    logs = [file.read_text() for file in (site.data_dir / "log").iterdir()]
-    assert "abc123secret" not in site.output + "".join(logs)
+    quick.get("PBX0/session.xml?id=abc123secret")
+    assert quick.get("livez")[0] == 200
+    logs = [file.read_text() for file in (quick.data_dir / "log").iterdir()]
+    assert "abc123secret" not in quick.output + "".join(logs)
     assert process.poll() is None
 
 
-def test_other_commands_speak_to_the_running_site(site: Site) -> None:
-    site.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
+def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
+    quick.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
     words = "from django.conf import settings; print(settings.SITE_URL)"
-    env = {name: value for name, value in site.env.items() if name != "PORT"}
+    env = {name: value for name, value in quick.env.items() if name != "PORT"}
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", words]
 
     answer = subprocess.check_output(command, cwd=settings.BASE_DIR, env=env, text=True)
 
-    assert answer.strip() + "/" == site.url
-    assert "Administrator: operator, password: as given\n" in site.output
-    assert "a long enough one" not in site.output
+    assert answer.strip() + "/" == quick.url
+    assert "Administrator: operator, password: as given\n" in quick.output
+    assert "a long enough one" not in quick.output
 
 
 @pytest.mark.parametrize("hosts", ["*", ".example.com,127.0.0.1"])
-def test_a_site_of_any_name_gets_ready(site: Site, hosts: str) -> None:
-    site.start(ALLOWED_HOSTS=hosts)
+def test_a_site_of_any_name_gets_ready(quick: Site, hosts: str) -> None:
+    quick.start(ALLOWED_HOSTS=hosts)
 
 
-def test_a_site_that_others_reach_keeps_its_mails_to_the_disk(site: Site) -> None:
-    site.start(BIND="0.0.0.0")  # noqa: S104
+def test_a_site_that_others_reach_keeps_its_mails_to_the_disk(quick: Site) -> None:
+    quick.start(BIND="0.0.0.0")  # noqa: S104
 
-    assert f"Mailbox: {site.data_dir / 'mailbox'}\n" in site.output
-    assert site.get("mailbox/")[0] == 404
+    assert f"Mailbox: {quick.data_dir / 'mailbox'}\n" in quick.output
+    assert quick.get("mailbox/")[0] == 404
 
 
-def test_a_link_to_the_port_before_is_told_of_and_kept(site: Site) -> None:
-    link = f"{site.url}PBX0/session.xml"
-    site.start().terminate()
-    assert site.process
-    site.process.wait(15)
-    before, site.port = site.port, free_port()
+def test_a_link_to_the_port_before_is_told_of_and_kept(quick: Site) -> None:
+    link = f"{quick.url}PBX0/session.xml"
+    quick.start().terminate()
+    assert quick.process
+    quick.process.wait(15)
+    before, quick.port = quick.port, free_port()
     command = [sys.executable, "manage.py", "authconfig", "set"]
     subprocess.run(
         [*command, f"verification_link={link}"],
         cwd=settings.BASE_DIR,
-        env=site.env,
+        env=quick.env,
         check=True,
     )
 
-    site.start()
+    quick.start()
 
-    assert f"Warning: The verification link leads to port {before}," in site.output
-    assert site.query(
+    assert f"Warning: The verification link leads to port {before}," in quick.output
+    assert quick.query(
         "SELECT verification_link FROM authconfig_authenticationsettings"
     ) == [(link,)]
 
 
-def test_second_start_on_a_directory_in_use_is_refused(site: Site) -> None:
-    process = site.start()
-    second = Site(site.data_dir)
+def test_second_start_on_a_directory_in_use_is_refused(quick: Site) -> None:
+    process = quick.start()
+    second = Site(quick.data_dir)
     second.starts = 10
 
     assert second.begin().wait(30) == 1
     assert "A site is running on" in second.output
     assert process.poll() is None
-    assert site.get("livez")[0] == 200
+    assert quick.get("livez")[0] == 200
 
 
 def test_taken_port_is_one_clear_line_and_nothing_starts(site: Site) -> None:

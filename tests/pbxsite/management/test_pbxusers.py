@@ -8,6 +8,8 @@ from django.core.management import call_command
 
 from authconfig.users.models import AuditEvent, PbxUser
 
+pytestmark = pytest.mark.database
+
 HEADER = "name,long_name,email,number,active\n"
 
 

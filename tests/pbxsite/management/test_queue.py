@@ -14,7 +14,7 @@ from verification.approval.models import LoginSession
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 def run(*words: str) -> str:

@@ -16,7 +16,7 @@ from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from verification.mail.models import AccountTrial
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SECRETS = ("smtp_password", "netlogon_bind_password", "oauth2_client_secret")
 
 

@@ -39,7 +39,7 @@ NAME = re.compile(r"\bpbx_\w+")
 LINE = re.compile(r"^\s*(\w+): \"?(.+?)\"?$", re.MULTILINE)
 THEN = timezone.now() - timedelta(minutes=1)
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 def scrape() -> str:

@@ -21,6 +21,8 @@ from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 
+pytestmark = pytest.mark.database
+
 HERE = Origin("192.0.2.7", "Firefox")
 FACTS = LoginFacts(Kind.MYAPPS, Method.PASSWORD, HERE, "en")
 BY_MAIL = {"approver": Approver.EMAIL, "origin": HERE}

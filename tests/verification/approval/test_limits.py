@@ -23,7 +23,7 @@ from verification.approval.tokens import approval_code
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 
-pytestmark = pytest.mark.usefixtures("two_factor")
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("two_factor")]
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 
 

@@ -37,7 +37,7 @@ from verification.voicemail import recordings
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
 
-pytestmark = pytest.mark.usefixtures("two_factor")
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("two_factor")]
 Queue = Callable[..., OutgoingEmail]
 
 

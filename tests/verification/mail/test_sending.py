@@ -27,6 +27,8 @@ from verification.mail.choices import MailState, Stage
 from verification.mail.models import OutgoingEmail
 from verification.mail.tasks import end_overdue_mails, wake_due_mails
 
+pytestmark = pytest.mark.database
+
 LINK_PATTERN = re.compile(re.escape(LINK) + r"\?id=([\w%:.-]+)")
 
 

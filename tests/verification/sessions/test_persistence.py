@@ -19,7 +19,7 @@ from tests.conftest import Starter
 from verification.sessions.persistence import Noted, noted
 from verification.sessions.tasks import clear_expired_sessions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 DAY = timedelta(days=1)
 
 

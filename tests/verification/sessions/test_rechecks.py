@@ -17,7 +17,7 @@ from tests.support.scripted_directory import scripted_directory
 from verification.sessions.rechecks import end_sessions_of_closed_accounts
 from verification.sessions.tasks import recheck_windows_accounts
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 @pytest.fixture

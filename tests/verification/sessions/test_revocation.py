@@ -26,6 +26,8 @@ from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 
+pytestmark = pytest.mark.database
+
 BY_MAIL = {"approver": Approver.EMAIL, "origin": Origin("192.0.2.7", "Firefox")}
 Cause = Callable[[Browser, PbxUser, Path], object]
 

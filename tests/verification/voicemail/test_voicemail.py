@@ -33,6 +33,8 @@ from verification.voicemail import flows, keys, recordings
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
+pytestmark = pytest.mark.database
+
 ADDRESS = "/PBX0/voicemail.xml"
 RECORDING = wav(1.5)
 CALLED = {

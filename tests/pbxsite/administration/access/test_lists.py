@@ -21,6 +21,8 @@ from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
+pytestmark = pytest.mark.database
+
 LOGINS = "/admin/approval/loginsession/"
 MAILS = "/admin/mail/outgoingemail/"
 SESSIONS = "/admin/usersessions/usersession/"

@@ -19,7 +19,7 @@ from verification.mail.account import account_of, fingerprint
 from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 PAGE = "/admin/authconfig/authenticationsettings/"
 OFFER = "End the 1 other myApps session that nobody approved"
 

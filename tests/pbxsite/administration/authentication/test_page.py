@@ -22,6 +22,8 @@ from tests.support.certificates import make_authority
 from tests.support.html import Page
 from tests.support.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
 
+pytestmark = pytest.mark.database
+
 PAGE = "/admin/authconfig/authenticationsettings/"
 PREVIEW = f"{PAGE}preview/"
 # The original's page, from its manual: label and mark of each field, in its order.

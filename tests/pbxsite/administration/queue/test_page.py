@@ -32,7 +32,7 @@ from verification.mail.tasks import deliver_mails, wake_due_mails
 from verification.redis_access import redis_outage
 from verification.sessions.passwords import PASSWORD_NOTICE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
 MAILS = "/admin/mail/outgoingemail/"
 MailMaker = Callable[..., list[OutgoingEmail]]

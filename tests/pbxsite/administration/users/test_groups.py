@@ -15,6 +15,8 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users.rights import rights
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.database
+
 GROUPS = "/admin/auth/group/"
 USERS = "/admin/users/pbxuser/"
 

@@ -13,7 +13,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 ISSUER = "https://login.example.com/tenant"
 
 

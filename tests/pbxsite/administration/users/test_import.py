@@ -11,6 +11,8 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users.import_export import UserResource
 from tests.conftest import Starter
 
+pytestmark = pytest.mark.database
+
 HEADER = "name,long_name,email,number,active\n"
 
 

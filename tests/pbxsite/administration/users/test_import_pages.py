@@ -12,6 +12,8 @@ from pbxsite.administration.users import import_pages
 from tests.conftest import PASSWORD
 from tests.pbxsite.administration.users.test_users import LIST, signed_in, told
 
+pytestmark = pytest.mark.database
+
 HEADER = "name,long_name,email,number,active\n"
 IMPORT = f"{LIST}import/"
 

@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD, SettingsSetter
 from tests.pbxsite.administration.users.test_import_pages import HEADER, confirm, upload
 from tests.pbxsite.administration.users.test_users import LIST, change, page, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SAYS = "No other administrator can log in with the present settings"
 
 

@@ -16,6 +16,8 @@ from authconfig.clients.choices import Kind
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
 
+pytestmark = pytest.mark.database
+
 LIST = "/admin/users/pbxuser/"
 AUDIT = "/admin/users/auditevent/"
 FACTS = {"long_name": "Anna Berg", "email": "anna@example.com", "number": ""}

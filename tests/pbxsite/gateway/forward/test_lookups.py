@@ -24,7 +24,7 @@ from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from verification.sessions.persistence import noted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 HOST = "apps.example.com"
 OK, LOG_IN = HTTPStatus.OK, HTTPStatus.UNAUTHORIZED
 

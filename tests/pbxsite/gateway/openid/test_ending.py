@@ -23,6 +23,8 @@ from tests.support.openid import Party, make_party
 from tests.verification.login.factors.test_factors import add_app
 from verification.sessions.persistence import clear_expired
 
+pytestmark = pytest.mark.database
+
 
 def log_out(browser: Browser) -> None:
     browser.post("/logout/")

@@ -19,7 +19,7 @@ from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey
 from tests.support.openid import Party
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 
 def published() -> list[str]:

@@ -33,7 +33,11 @@ from verification.approval.tokens import approval_code
 from verification.redis_access import CHANNEL, _redis
 from verification.sessions.choices import Approver
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub")]
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("hub"),
+]
 PENDING = "event: state\ndata: pending\n\n"
 ACCEPTED = "event: state\ndata: accepted\n\n"
 

@@ -14,6 +14,8 @@ from verification.mail.claims import LostClaimError, Sent
 from verification.mail.fast.recorder import Recorder
 from verification.mail.models import OutgoingEmail
 
+pytestmark = pytest.mark.database
+
 LIMIT = 10.0
 THREADS = 4
 Answer = Callable[[list[OutgoingEmail], list[Sent]], set[int]]

@@ -23,6 +23,8 @@ from verification.mail.operation.actions import Operator
 from verification.mail.tasks import wake_due_mails
 from verification.sessions.passwords import PASSWORD_NOTICE
 
+pytestmark = pytest.mark.database
+
 MAILS = OutgoingEmail.objects
 
 
