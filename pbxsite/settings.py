@@ -358,7 +358,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if EMBEDDED
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "pbxsite.staticfiles.StaticFilesStorage"
     },
 }
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if EMBEDDED else "json")

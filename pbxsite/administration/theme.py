@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from verification.mail.operation.operators import is_operator, is_operator_alone
 
 TOKENS = Path(__file__).parent.parent / "static" / "pbxsite" / "tokens.css"
+# What the theme links on every page, in this order.
+STYLES = ("tokens", "components", "admin")
 SCALE = re.compile(r"--(primary|base)-(\d+):\s*(#[0-9a-f]{6});")
 Item = dict[str, Any]
 
@@ -30,7 +32,7 @@ def theme(site_name: str) -> dict[str, Any]:
         "SITE_FAVICONS": [
             {"rel": "icon", "type": "image/svg+xml", "href": _file("favicon.svg")}
         ],
-        "STYLES": [_file("admin.css"), _file("admin_approvals.css")],
+        "STYLES": [_file(f"{name}.css") for name in STYLES],
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,

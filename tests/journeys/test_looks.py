@@ -8,10 +8,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOKENS = ROOT / "pbxsite/static/pbxsite/tokens.css"
+STATIC = ROOT / "pbxsite/static"
+TOKENS = STATIC / "pbxsite/tokens.css"
+STYLESHEETS = sorted(STATIC.rglob("*.css"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 PAGES = [page for page in TEMPLATES if "mail" not in page.parts]
 DECLARATION = re.compile(r"--([\w-]+):\s*([^;]+);")
+BOTH_SCHEMES = re.compile(
+    r"var\(--in-light, (.+)\)\s+var\(--in-dark, (.+)\)", re.DOTALL
+)
+COLOUR = re.compile(
+    r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|hwb|lab|lch|oklab|oklch|color)a?\(", re.I
+)
+# They take the system's colours, or none.
+PAINTED = re.compile(
+    r"(?:color|background|border|outline|fill|stroke|shadow)[\w-]*:[^;]*"
+)
+NAMED = re.compile(
+    r"(?<![\w-])(?:black|white|gray|grey|silver|red|green|blue|yellow|orange|navy)\b"
+)
+MOST_LINES = 400
 TEXT_PAIRS = [
     ("text", "surface"),
     ("text", "page"),
@@ -39,15 +55,23 @@ TEXT_PAIRS = [
 
 
 def tokens(scheme: str) -> dict[str, str]:
-    light, _, dark = TOKENS.read_text().partition("@media")
-    found = dict(DECLARATION.findall(light))
-    return found | dict(DECLARATION.findall(dark)) if scheme == "dark" else found
+    part = ("light", "dark").index(scheme)
+    found = dict(DECLARATION.findall(TOKENS.read_text()))
+    for name, value in found.items():
+        if match := BOTH_SCHEMES.fullmatch(value):
+            found[name] = match.groups()[part]
+    return found
 
 
-def luminance(colours: dict[str, str], name: str) -> float:
+def resolved(colours: dict[str, str], name: str) -> str:
     value = colours[name]
     while match := re.fullmatch(r"var\(--([\w-]+)\)", value):
         value = colours[match[1]]
+    return value
+
+
+def luminance(colours: dict[str, str], name: str) -> float:
+    value = resolved(colours, name)
     shares = [int(value[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (
         s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares
@@ -80,8 +104,42 @@ def test_pages_hold_no_inline_script_and_no_inline_style(page: Path) -> None:
     assert not re.search(r'<script(?![^>]*\s(src=|type="application/json"))', source)
 
 
+@pytest.mark.parametrize("sheet", STYLESHEETS, ids=lambda sheet: sheet.name)
+def test_colours_stand_with_the_tokens_alone(sheet: Path) -> None:
+    css = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+    painted = " ".join(PAINTED.findall(css))
+
+    assert sheet == TOKENS or COLOUR.findall(css) == []
+    assert NAMED.findall(painted) == []
+
+
+def test_each_colour_of_a_stylesheet_is_one_of_the_tokens() -> None:
+    css = "".join(sheet.read_text() for sheet in STYLESHEETS)
+    declared = {name for name, _value in DECLARATION.findall(css)}
+
+    assert set(re.findall(r"var\(--([\w-]+)", css)) - declared == {"color-primary-500"}
+
+
+def test_browsers_frame_the_page_in_its_own_colour() -> None:
+    base = (ROOT / "templates/base.html").read_text()
+    framed = re.findall(r'"theme-color" content="(#\w+)" media="[^"]*: (\w+)\)"', base)
+
+    assert [scheme for _colour, scheme in framed] == ["light", "dark"]
+    for colour, scheme in framed:
+        assert colour == resolved(tokens(scheme), "page")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [path for path in STATIC.rglob("*") if path.suffix in {".css", ".js"}],
+    ids=lambda file: file.name,
+)
+def test_each_file_for_browsers_is_short(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= MOST_LINES
+
+
 def test_pages_name_no_outside_host() -> None:
-    static = TOKENS.parent.iterdir()
+    static = [path for path in STATIC.rglob("*") if path.is_file()]
     source = "".join(p.read_text() for p in [*PAGES, *static])
 
     assert set(re.findall(r"https?://[\w.]+", source)) <= {"http://www.w3.org"}

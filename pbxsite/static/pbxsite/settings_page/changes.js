@@ -1,0 +1,95 @@
+// Tells what saving would change, and that nothing is saved yet.
+
+import { reveal } from "./folds.js";
+import { form, post, values } from "./form.js";
+
+const PATIENCE_MS = 300;
+const NO_SETTING = /^(csrfmiddlewaretoken|version|test_recipient|end_sessions)$/;
+
+let asked = 0;
+
+export function watchChanges() {
+  const opened = snapshot();
+  const wasRefused = form.dataset.refused === "yes";
+  const isDirty = () => wasRefused || snapshot() !== opened;
+  let isSaving = false;
+  let waiting = 0;
+
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(preview, PATIENCE_MS);
+  });
+  form.addEventListener("submit", () => {
+    isSaving = true;
+  });
+  window.addEventListener("pageshow", () => {
+    isSaving = false;
+    if (isDirty()) preview();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!isSaving && isDirty()) event.preventDefault();
+  });
+}
+
+function snapshot() {
+  return JSON.stringify([...values()].filter(([name]) => !NO_SETTING.test(name)));
+}
+
+export async function preview() {
+  const mine = ++asked;
+  try {
+    const response = await post(form.dataset.previewUrl);
+    // Only the newest question's answer is about what stands on the screen.
+    if (response.ok && mine === asked) show(await response.json());
+  } catch {
+    // A site that is away for a moment says so when the form is saved.
+  }
+}
+
+function show({ sections, lost, refusal, conditions, changed }) {
+  for (const box of form.querySelectorAll("[data-changes]")) {
+    list(box, sections[box.dataset.changes]);
+  }
+  for (const hint of form.querySelectorAll("[data-lost]")) {
+    warn(hint, lost[hint.dataset.lost]);
+  }
+  warnOfRefusal(refusal);
+  form.querySelectorAll("[data-condition]").forEach((condition, index) => {
+    condition.classList.toggle("condition-met", conditions[index]);
+  });
+  document.getElementById("unsaved-labels").textContent = changed.join(", ");
+  document.getElementById("unsaved").hidden = changed.length === 0;
+}
+
+function list(box, sentences) {
+  box.hidden = sentences.length === 0;
+  box.querySelector("ul").replaceChildren(
+    ...sentences.map((sentence) => {
+      const item = document.createElement("li");
+      item.textContent = sentence;
+      return item;
+    }),
+  );
+}
+
+function warn(hint, sentence) {
+  // A fault at the field says as much already.
+  const isSaid = hint.closest(".row").querySelector(".fault") !== null;
+  hint.hidden = isSaid || !sentence;
+  hint.querySelector("span").textContent = sentence ?? "";
+}
+
+// Saving would leave no administrator a way in: it stands at the field to blame.
+function warnOfRefusal(refusal) {
+  const row = refusal && form.querySelector(`[data-field="${refusal.field}"]`);
+  for (const hint of form.querySelectorAll(".refusal")) {
+    if (hint.closest(".row") !== row) hint.remove();
+  }
+  if (!row) return;
+  if (!row.querySelector(".refusal")) {
+    const hint = document.getElementById("refusal-template").content.cloneNode(true);
+    row.querySelector(".row-control").append(hint);
+    reveal(row);
+  }
+  warn(row.querySelector(".refusal"), refusal.text);
+}

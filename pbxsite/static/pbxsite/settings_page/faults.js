@@ -1,0 +1,40 @@
+// Shows at its field what keeps a trial from being run.
+
+import { reveal } from "./folds.js";
+import { form } from "./form.js";
+
+let shown = [];
+
+export function clearFaults() {
+  for (const box of shown) {
+    box.replaceChildren();
+    box.hidden = true;
+    box.closest(".row").classList.remove("row-faulty");
+  }
+  shown = [];
+}
+
+export function showFaults(faults) {
+  const rows = Object.entries(faults).map(([name, sentences]) =>
+    showAtField(name, sentences),
+  );
+  rows[0].scrollIntoView({ block: "center" });
+  rows[0].querySelector("input, select, textarea").focus({ preventScroll: true });
+}
+
+function showAtField(name, sentences) {
+  const row = form.querySelector(`[data-field="${name}"]`);
+  const box = row.querySelector(".faults");
+  box.replaceChildren(...sentences.map(lineOf));
+  box.hidden = false;
+  row.classList.add("row-faulty");
+  reveal(row);
+  shown.push(box);
+  return row;
+}
+
+function lineOf(sentence) {
+  const fault = document.getElementById("fault-template").content.cloneNode(true);
+  fault.querySelector("span").textContent = sentence;
+  return fault;
+}

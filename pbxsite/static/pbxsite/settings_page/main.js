@@ -1,0 +1,19 @@
+// The page works without these scripts: they only tell before saving what will change,
+// fold what the chosen authentication type does not need, and run the page's tests.
+
+import { watchChanges } from "./changes.js";
+import { fillByButtons, followSecurity, showOffers, showWarnings } from "./fields.js";
+import { foldByType, openLinkedFields } from "./folds.js";
+import { askForPasswordInTime } from "./own_password.js";
+import { offerTrials } from "./trials.js";
+
+foldByType();
+openLinkedFields();
+followSecurity();
+showWarnings();
+showOffers();
+fillByButtons();
+askForPasswordInTime();
+watchChanges();
+offerTrials();
+document.getElementById("faults")?.focus();
