@@ -182,7 +182,7 @@ def test_pages_of_the_admin_have_no_english_left(
 
 
 def message(login: LoginSession) -> EmailMessage:
-    mail = OutgoingEmail.objects.get(login=login)
+    mail = OutgoingEmail.objects.get(login_mail__login=login)
     return render_mail(mail, account_of(current_settings())).whole()
 
 

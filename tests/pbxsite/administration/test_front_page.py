@@ -106,9 +106,7 @@ def test_a_server_that_refuses_is_quoted_until_it_takes_mails_again(
     assert "535 5.7.8 no such" in mail_card(admin_client_myapps)
     later = OutgoingEmail.objects.create(
         user=held.user,
-        login=held,
         recipient="a@b.example",
-        link_number=2,
         expires_at=held.expires_at,
     )
 

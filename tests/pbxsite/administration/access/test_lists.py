@@ -234,8 +234,7 @@ def thousand(user: PbxUser) -> None:
         for each in users
     )
     OutgoingEmail.objects.bulk_create(
-        OutgoingEmail(user=login.user, login=login, recipient="x@y.z", expires_at=THEN)
-        for login in logins
+        OutgoingEmail(user=each, recipient="x@y.z", expires_at=THEN) for each in users
     )
     Session.objects.bulk_create(
         Session(session_key=f"k{each.pk}", expire_date=THEN) for each in users
