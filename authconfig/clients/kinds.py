@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from authconfig.choices import Origin
 from authconfig.clients.choices import Kind
 
 View = Callable[..., HttpResponse]
@@ -40,8 +38,3 @@ def myapps_required(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return checked
-
-
-def origin_of(request: HttpRequest) -> Origin:
-    address = get_adapter().get_client_ip(request)
-    return Origin(address, request.headers.get("User-Agent", "")[:200])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -14,6 +16,11 @@ from authconfig.users.models import AuditEvent, PbxUser
 
 NOWHERE = Origin()
 FORGOTTEN_AT_ONCE = 5000
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    address = get_adapter().get_client_ip(request)
+    return Origin(address, request.headers.get("User-Agent", "")[:200])
 
 
 def record(

@@ -19,10 +19,11 @@ from django.views.decorators.http import (
 )
 
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import is_myapps, myapps_required, origin_of, session_kind
+from authconfig.clients.kinds import is_myapps, myapps_required, session_kind
 from authconfig.clients.models import ClientApplication
 from authconfig.models import current_settings
 from authconfig.oauth2.identities import connection_of
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.account.forms import OwnPasswordForm
 from verification.account.history import events_of

@@ -1,4 +1,4 @@
-"""The e-mails about a login that waits: the verification e-mail, and the notice to administrators."""
+"""The e-mails about a pending login: its verification, and the notice of a rejection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REJECTIONS_TOLD_EVERY = timedelta(hours=1)
 
 
 def queue_approval_mail(login: LoginSession) -> None:
-    """Queue the verification e-mail of the login's newest link, if there is an address."""
+    """Queue the e-mail with the login's newest link, if the user has an address."""
     if not login.user.email:
         return
     mail = enqueue(

@@ -142,7 +142,7 @@ class LoginMail(models.Model):
     login = models.ForeignKey(
         LoginSession, on_delete=models.CASCADE, related_name="mails"
     )
-    # Of a verification e-mail: the number of its link. None: it only tells of the login.
+    # The number of its link; None where the mail only tells of the login.
     link_number = models.PositiveSmallIntegerField(null=True)
 
     class Meta:

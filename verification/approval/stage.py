@@ -13,9 +13,9 @@ from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
 from authconfig.models import current_settings
 from authconfig.policy import needs_approval
+from authconfig.users.audit import origin_of
 from verification.approval import flows
 from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.models import LoginSession

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from authconfig.choices import Origin
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
+from authconfig.users.audit import origin_of
 from verification.approval import flows
 from verification.approval.choices import Decision, LoginState, Outcome
 from verification.approval.forms import DecisionForm, EndingForm

@@ -21,18 +21,13 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT, client_of, leading_path, start_path
-from authconfig.clients.kinds import (
-    BEGAN_KEY,
-    SESSION_KEY,
-    is_myapps,
-    origin_of,
-    session_kind,
-)
+from authconfig.clients.kinds import BEGAN_KEY, SESSION_KEY, is_myapps, session_kind
 from authconfig.method_proofs import proof_of
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import current_settings
 from authconfig.names import name_key
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.approval.stage import ACCOUNT_KEY, RELEASED_KEY
 from verification.login.oauth2 import bind_account

@@ -27,7 +27,7 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import is_myapps, origin_of
+from authconfig.clients.kinds import is_myapps
 from authconfig.models import current_settings
 from authconfig.network import readable
 from authconfig.oauth2 import identities
@@ -37,6 +37,7 @@ from authconfig.oauth2.mapping import Claims, identity_of, mapped_name
 from authconfig.oauth2.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
 from authconfig.policy import methods_for
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.login import oauth2_trial
 from verification.login.redirect_page import page_to_provider

@@ -15,7 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from authconfig.choices import Event, Method
-from authconfig.clients.kinds import origin_of
 from authconfig.fields import decrypted, encrypted
 from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings
@@ -25,6 +24,7 @@ from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_
 from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.sessions.reauthentication import reauthentication_required
 

@@ -1,4 +1,4 @@
-"""What happens to a session with each request: it is kept alive, or led to what it lacks."""
+"""What each request does for its session."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
 from authconfig.models import current_settings
 from authconfig.policy import uses
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions, follow_session
 from authconfig.users.models import PbxUser
 from verification.mail.kinds import MailKind

@@ -22,8 +22,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from verification.voicemail import flows, keys
 from verification.voicemail.choices import VoicemailFault
 from verification.voicemail.forms import VoicemailForm

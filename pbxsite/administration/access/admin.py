@@ -18,8 +18,8 @@ from unfold.decorators import action, display
 
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.lists import AddressSearch, ReadOnlyAdmin, confirmed, moment
 from pbxsite.administration.users.rights import is_above

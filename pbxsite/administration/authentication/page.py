@@ -22,12 +22,12 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from authconfig.choices import Origin
-from authconfig.clients.kinds import origin_of
 from authconfig.counts import bounded_count
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.settings_form import SettingsForm
+from authconfig.users.audit import origin_of
 from authconfig.users.changes import count_without_email, without_factor
 from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import (

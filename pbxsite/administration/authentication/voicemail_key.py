@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from authconfig.clients.kinds import origin_of
 from authconfig.sections import SETTINGS_PAGE
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.sessions.reauthentication import reauthentication_required
 from verification.voicemail import keys

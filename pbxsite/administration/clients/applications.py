@@ -15,9 +15,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.clients.models import ClientApplication
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from pbxsite.administration.lists import OwnLookups
 
 

@@ -20,8 +20,8 @@ from unfold.decorators import display
 from unfold.utils import parse_date_str
 
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.lists import AddressSearch, ReadOnlyAdmin, moment
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv

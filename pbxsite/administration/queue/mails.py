@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
-from authconfig.clients.kinds import origin_of
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.lists import ReadOnlyAdmin, confirmed, moment
 from verification.mail.choices import MailState

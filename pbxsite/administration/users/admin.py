@@ -23,8 +23,8 @@ from unfold.decorators import display
 
 from authconfig import lockout
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.changes import (
     difference,
     end_sessions,

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.lists import OwnLookups
 from pbxsite.administration.users.rights import RightsMixin, gained_and_lost

@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.decorators import display
 
-from authconfig.clients.kinds import origin_of
 from authconfig.lockout import needs_identity
 from authconfig.oauth2 import identities
 from authconfig.oauth2.models import ProviderIdentity
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.lists import LINK, moment
 from verification.sessions.reauthentication import is_recently_authenticated

@@ -16,7 +16,7 @@ from import_export.admin import ImportExportMixin
 from import_export.tmp_storages import CacheStorage
 from unfold.contrib.import_export.forms import ImportForm
 
-from authconfig.clients.kinds import origin_of
+from authconfig.users.audit import origin_of
 from authconfig.users.csv_file import UsersCsv
 from pbxsite.administration.users.import_export import UserResource, UserResult
 from verification.sessions.reauthentication import reauthentication_required

@@ -28,8 +28,8 @@ from django.views.decorators.http import (
 )
 
 from authconfig.choices import Event
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.adapter import GRANT
 from pbxsite.gateway.openid.clients import SCOPES

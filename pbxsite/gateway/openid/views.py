@@ -23,8 +23,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import LOGIN_PAGES
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.asking_time import MARK, marked_query
 from pbxsite.gateway.openid.forms import (

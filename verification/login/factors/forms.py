@@ -17,8 +17,8 @@ from django.core.exceptions import ValidationError
 
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.approval.flows import is_known
 from verification.sessions.choices import Approver

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import origin_of
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from verification.approval.stage import Handled, kind_of, provider_account, renew_key
 
 
