@@ -1,4 +1,4 @@
-"""Finding a server, reaching it and trusting its certificate, each within a limit."""
+"""Reaching other people's servers: every wait has a limit, every failure one name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import selectors
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from enum import Enum, auto
 from ipaddress import ip_address
 from threading import Thread
+from typing import TypeVar
 
 import idna
 from cryptography import x509
@@ -16,12 +20,85 @@ from cryptography.x509.oid import NameOID
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+T = TypeVar("T")
 LONGEST_WORDS = 500
+# With less than this, connecting could not even begin.
+SHORTEST_WAIT_SECONDS = 0.001
 SocketAddress = tuple[str, int]
 
 
+class NetworkFault(Enum):
+    NAME_UNKNOWN = auto()
+    REFUSED = auto()
+    UNREACHABLE = auto()
+    TIMEOUT = auto()
+    CLOSED = auto()
+    NOT_TLS = auto()
+    OLD_TLS = auto()
+    TLS_CLOSED = auto()
+    TLS_FAILED = auto()
+    UNTRUSTED = auto()
+    CERTIFICATE_EXPIRED = auto()
+    CERTIFICATE_NOT_YET_VALID = auto()
+    WRONG_NAME = auto()
+
+
+# The order counts: most of these classes derive from OSError.
+FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (
+    (ssl.SSLCertVerificationError, NetworkFault.UNTRUSTED),
+    (ssl.SSLEOFError, NetworkFault.TLS_CLOSED),
+    (ssl.SSLZeroReturnError, NetworkFault.TLS_CLOSED),
+    (ssl.SSLError, NetworkFault.TLS_FAILED),
+    (TimeoutError, NetworkFault.TIMEOUT),
+    (socket.gaierror, NetworkFault.NAME_UNKNOWN),
+    (ConnectionRefusedError, NetworkFault.REFUSED),
+    (ConnectionError, NetworkFault.CLOSED),
+    (UnicodeError, NetworkFault.NAME_UNKNOWN),
+)
+# OpenSSL's X509_V_ERR_… numbers; all others mean that nobody vouches for the server.
+CERTIFICATE_FAULTS = {
+    9: NetworkFault.CERTIFICATE_NOT_YET_VALID,
+    10: NetworkFault.CERTIFICATE_EXPIRED,
+    62: NetworkFault.WRONG_NAME,
+    64: NetworkFault.WRONG_NAME,
+}
+TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": NetworkFault.NOT_TLS,
+    "PACKET_LENGTH_TOO_LONG": NetworkFault.NOT_TLS,
+    "UNSUPPORTED_PROTOCOL": NetworkFault.OLD_TLS,
+    "TLSV1_ALERT_PROTOCOL_VERSION": NetworkFault.OLD_TLS,
+}
+
+
+class UnreachableError(OSError):
+    """None of the server's addresses takes a connection; the text names each."""
+
+    def __init__(self, tried: list[tuple[str, OSError]]) -> None:
+        words = (f"{address}: {error.strerror or error}" for address, error in tried)
+        super().__init__("; ".join(words))
+        self.last = tried[-1][1]
+
+
+def network_fault(error: BaseException | None) -> NetworkFault:
+    """Name what an exception of sockets, DNS or TLS means."""
+    if isinstance(error, UnreachableError):
+        error = error.last
+    for kind, fault in FAULTS:
+        if isinstance(error, kind):
+            return _exact_fault(error, fault)
+    return NetworkFault.UNREACHABLE
+
+
+def _exact_fault(error: BaseException, fault: NetworkFault) -> NetworkFault:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CERTIFICATE_FAULTS.get(error.verify_code, fault)
+    if isinstance(error, ssl.SSLError):
+        return TLS_FAULTS.get(error.reason or "", fault)
+    return fault
+
+
 class Deadline:
-    """A limit for several steps together."""
+    """One time limit for several waits together."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -30,18 +107,42 @@ class Deadline:
         """Return the seconds that are left; TimeoutError if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise TimeoutError("timed out")
         return left
+
+    def share(self, parts: int) -> float:
+        """Return an equal part of the seconds that are left, at least a moment."""
+        return max((self._end - time.monotonic()) / parts, SHORTEST_WAIT_SECONDS)
 
     def is_over(self) -> bool:
         return self._end <= time.monotonic()
 
 
-def readable(words: str) -> str:
+def within(deadline: Deadline, work: Callable[[], T]) -> T:
+    """Run work that knows no time limit itself; its thread may outlive the deadline."""
+    answer: Future[T] = Future()
+    Thread(target=_answer, args=(answer, work), daemon=True).start()
+    return answer.result(deadline.left())
+
+
+def _answer(answer: Future[T], work: Callable[[], T]) -> None:
+    try:
+        result = work()
+    except Exception as error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+def readable(words: str | bytes) -> str:
     """Make one short, printable line of what a server says."""
+    if isinstance(words, bytes):
+        words = words.decode("utf-8", "replace")
     line = " ".join(words.replace("\0", "").split())
     # Direction marks and the like could make a log line read as another.
-    return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WORDS]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "?" for c in line)
+    return line[:LONGEST_WORDS]
 
 
 def ascii_host(host: str) -> str:
@@ -50,33 +151,34 @@ def ascii_host(host: str) -> str:
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[SocketAddress]:
-    """Ask the system for the host's addresses; it knows no time limit itself."""
-    answer: Future[list[SocketAddress]] = Future()
-    Thread(target=_look_up, args=(host, port, answer), daemon=True).start()
-    return answer.result(deadline.left())
+    """Ask the system for the host's addresses."""
 
-
-def _look_up(host: str, port: int, answer: Future[list[SocketAddress]]) -> None:
-    try:
-        # As bytes it goes out as it is, past Python's own, older IDNA.
+    def look_up() -> list[SocketAddress]:
+        # Python encodes a str by an older IDNA than ours, and leaves bytes alone.
         name = ascii_host(host).encode()
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:
-        answer.set_exception(error)
-    else:
         addresses = [(str(info[4][0]), port) for info in found]
-        answer.set_result(list(dict.fromkeys(addresses)))
+        return list(dict.fromkeys(addresses))
+
+    return within(deadline, look_up)
 
 
-def connect(addresses: list[SocketAddress], deadline: Deadline) -> socket.socket:
-    """Try one address after the other; each has its share of what time is left."""
+def connect(
+    addresses: list[SocketAddress],
+    deadline: Deadline,
+    announce: Callable[[str], None] = lambda _address: None,
+) -> socket.socket:
+    """Try one address after the other, each for an equal share of the time left."""
+    tried = []
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        announce(address[0])
         try:
-            return socket.create_connection(address, deadline.left() / left)
-        except OSError:
-            if left == 1:
-                raise
-    raise ConnectionError(_("The name has no address."))
+            return socket.create_connection(address, deadline.share(left))
+        except OSError as error:
+            tried.append((address[0], error))
+    if not tried:
+        raise ConnectionError(_("The name has no address."))
+    raise UnreachableError(tried)
 
 
 def is_loopback(sock: socket.socket) -> bool:
@@ -88,12 +190,20 @@ def verifying_context(ca_certificate: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_certificate:
-        # Remarks around the certificates may hold any letters.
+        # People leave remarks in any script around the certificates.
         pem = ca_certificate.encode("ascii", "ignore").decode()
         try:
             context.load_verify_locations(cadata=pem)
         except ssl.SSLError as error:
             raise ValueError(str(error)) from error
+    return context
+
+
+def looking_context() -> ssl.SSLContext:
+    """For a look at a certificate that is not trusted; nothing may be sent over it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 
@@ -130,12 +240,15 @@ def _await(sock: socket.socket, event: int, deadline: Deadline) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(sock, event)
         if not selector.select(deadline.left()):
-            raise TimeoutError
+            raise TimeoutError("timed out")
 
 
 def describe(tls: ssl.SSLSocket) -> str:
-    """Say which encryption it is, and whose certificate."""
-    return f"{tls.version()}, {certificate_words(certificate_of(tls))}"
+    """Name the version of TLS and, if it can be read, the server's certificate."""
+    version = str(tls.version())
+    with suppress(ValueError):
+        return f"{version}, {certificate_words(certificate_of(tls))}"
+    return version
 
 
 def certificate_of(tls: ssl.SSLSocket) -> x509.Certificate:

@@ -15,7 +15,7 @@ from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
 from authconfig.lockout import Refusal
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.oauth2.discovery import is_for_many_tenants
-from authconfig.oauth2.faults import Fault
+from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
@@ -161,7 +161,7 @@ class SettingsForm(SettingsModelForm):
     def clean_oauth2_well_known_url(self) -> str:
         url: str = self.cleaned_data["oauth2_well_known_url"]
         if is_for_many_tenants(url):
-            raise forms.ValidationError(str(REMEDIES[Fault.MANY_TENANTS]))
+            raise forms.ValidationError(str(REMEDIES[ProviderFault.MANY_TENANTS]))
         return url
 
     def clean_oauth2_scope(self) -> str:

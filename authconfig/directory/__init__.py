@@ -1,1 +1,5 @@
-"""The talk with a Windows domain's directory, from its controllers to its groups."""
+"""Checking Windows passwords: we ask the domain's directory over LDAP.
+
+`failover` puts a question to the first controller that answers, over a `channel` that
+is encrypted; `backend` binds and searches; `netlogon_trial` shows every stage of it.
+"""

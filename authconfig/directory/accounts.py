@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from authconfig.directory.faults import Fault
+from authconfig.directory.faults import DirectoryFault
 
 Attributes = Mapping[str, Sequence[str]]
 
@@ -21,18 +21,18 @@ NEVER = (0, 0x7FFF_FFFF_FFFF_FFFF)
 LOCKED_FOR_GOOD = "000001010000Z"
 
 
-def account_fault(attributes: Attributes) -> Fault | None:
+def account_fault(attributes: Attributes) -> DirectoryFault | None:
     """Say why this account may not log in, whatever its password.
 
     A lock after wrong passwords is no such reason: a stranger can cause it.
     """
     if _number(attributes, "userAccountControl") & ACCOUNT_DISABLED:
-        return Fault.DISABLED
+        return DirectoryFault.DISABLED
     ends = _number(attributes, "accountExpires")
     if ends not in NEVER and _seconds(ends) <= time.time():
-        return Fault.ACCOUNT_EXPIRED
+        return DirectoryFault.ACCOUNT_EXPIRED
     if _value(attributes, "pwdAccountLockedTime") == LOCKED_FOR_GOOD:
-        return Fault.DISABLED
+        return DirectoryFault.DISABLED
     return None
 
 

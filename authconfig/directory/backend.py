@@ -21,7 +21,7 @@ from authconfig.directory.accounts import (
 )
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.choices import NetlogonStage
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.directory.groups import RequiredGroup
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
@@ -45,34 +45,34 @@ def base_dn(rules: AuthenticationSettings) -> str:
 
 
 class Connection(SimpleLDAPObject):
-    """libldap over a channel; reports each bind to the talk."""
+    """libldap over a channel; reports each bind to the attempt."""
 
     def __init__(
-        self, channel: socket.socket, rules: AuthenticationSettings, talk: Attempt
+        self, channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
     ) -> None:
         super().__init__(NOWHERE, fileno=channel.detach())
         self.set_option(ldap.OPT_REFERRALS, 0)
-        self.set_option(ldap.OPT_TIMEOUT, talk.operation_limit)
-        self.set_option(ldap.OPT_NETWORK_TIMEOUT, talk.operation_limit)
+        self.set_option(ldap.OPT_TIMEOUT, attempt.operation_limit)
+        self.set_option(ldap.OPT_NETWORK_TIMEOUT, attempt.operation_limit)
         self._service = (rules.netlogon_bind_dn, rules.netlogon_bind_password)
-        self._talk = talk
+        self._attempt = attempt
 
     def simple_bind_s(self, who: str = "", cred: str = "", **kwargs: Any) -> Any:
         if who and (who, cred) == self._service:
-            with self._talk.stage(NetlogonStage.SERVICE) as found:
+            with self._attempt.stage(NetlogonStage.SERVICE) as found:
                 found.append(who)
                 return super().simple_bind_s(who, cred, **kwargs)
-        with self._talk.stage(NetlogonStage.PASSWORD) as found:
+        with self._attempt.stage(NetlogonStage.PASSWORD) as found:
             found.append(who)
-            self._talk.password_was_sent = True
+            self._attempt.password_was_sent = True
             return super().simple_bind_s(who, cred, **kwargs)
 
 
 @contextmanager
 def connection(
-    channel: socket.socket, rules: AuthenticationSettings, talk: Attempt
+    channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
 ) -> Iterator[Connection]:
-    connected = Connection(channel, rules, talk)
+    connected = Connection(channel, rules, attempt)
     try:
         yield connected
     finally:
@@ -83,14 +83,14 @@ def connection(
 class UserSearch(LDAPSearch):
     """Finds exactly one account, or says why not."""
 
-    def __init__(self, rules: AuthenticationSettings, talk: Attempt) -> None:
+    def __init__(self, rules: AuthenticationSettings, attempt: Attempt) -> None:
         super().__init__(
             base_dn(rules),
             ldap.SCOPE_SUBTREE,
             _template(rules.netlogon_user_filter or DEFAULT_FILTER),
             list(ATTRIBUTES),
         )
-        self._talk = talk
+        self._attempt = attempt
 
     def execute(
         self,
@@ -98,10 +98,12 @@ class UserSearch(LDAPSearch):
         filterargs: Any = (),
         escape: bool = True,  # noqa: FBT001, FBT002
     ) -> list[Account]:
-        with self._talk.stage(NetlogonStage.SEARCH) as found:
+        with self._attempt.stage(NetlogonStage.SEARCH) as found:
             accounts: list[Account] = super().execute(connection, filterargs, escape)
             if len(accounts) != 1:
-                fault = Fault.SEVERAL_USERS if accounts else Fault.NO_USER
+                fault = (
+                    DirectoryFault.SEVERAL_USERS if accounts else DirectoryFault.NO_USER
+                )
                 raise DirectoryError(NetlogonStage.SEARCH, fault)
             found.append(accounts[0][0])
         return accounts
@@ -121,9 +123,9 @@ class DirectoryBackend(LDAPBackend):
         name: str,
         rules: AuthenticationSettings,
         connection: Connection,
-        talk: Attempt,
+        attempt: Attempt,
     ) -> None:
-        self._name, self._rules, self._talk = name, rules, talk
+        self._name, self._rules, self._attempt = name, rules, attempt
         self.settings = LDAPSettings(PREFIX, self._ldap_settings())
         # What asks the library for a connection is given ours.
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
@@ -135,11 +137,15 @@ class DirectoryBackend(LDAPBackend):
         try:
             user = ldap_user.authenticate(password)
         except DirectoryError as error:
-            if error.fault is Fault.WRONG_PASSWORD and self._is_locked(ldap_user):
-                raise DirectoryError(error.stage, Fault.LOCKED, error.words) from error
+            if error.fault is DirectoryFault.WRONG_PASSWORD and self._is_locked(
+                ldap_user
+            ):
+                raise DirectoryError(
+                    error.stage, DirectoryFault.LOCKED, error.words
+                ) from error
             raise
         if user is None:
-            raise DirectoryError(NetlogonStage.PASSWORD, Fault.REFUSED_LOGIN)
+            raise DirectoryError(NetlogonStage.PASSWORD, DirectoryFault.REFUSED_LOGIN)
         assert isinstance(user, PbxUser)
         return user
 
@@ -153,7 +159,7 @@ class DirectoryBackend(LDAPBackend):
     def _ldap_settings(self) -> dict[str, Any]:
         rules = self._rules
         values = {
-            "USER_SEARCH": UserSearch(rules, self._talk),
+            "USER_SEARCH": UserSearch(rules, self._attempt),
             "ALWAYS_UPDATE_USER": False,
             "NO_NEW_USERS": True,
         }
@@ -161,7 +167,7 @@ class DirectoryBackend(LDAPBackend):
             values |= {
                 "REQUIRE_GROUP": rules.netlogon_group,
                 "GROUP_SEARCH": LDAPSearch(base_dn(rules), ldap.SCOPE_SUBTREE),
-                "GROUP_TYPE": RequiredGroup(base_dn(rules), self._talk),
+                "GROUP_TYPE": RequiredGroup(base_dn(rules), self._attempt),
             }
         return values | (self._service() if rules.netlogon_bind_dn else self._direct())
 
@@ -194,10 +200,10 @@ def refuse_ended(attributes: Attributes) -> None:
 
 
 def look_up(
-    name: str, rules: AuthenticationSettings, connection: Connection, talk: Attempt
+    name: str, rules: AuthenticationSettings, connection: Connection, attempt: Attempt
 ) -> Account:
     """Find the account with the service account's rights; no user's password."""
-    return UserSearch(rules, talk).execute(connection, {"user": name})[0]
+    return UserSearch(rules, attempt).execute(connection, {"user": name})[0]
 
 
 def bind_service(rules: AuthenticationSettings, connection: Connection) -> None:

@@ -18,7 +18,7 @@ from authconfig.choices import NetlogonSecurity
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.controllers import Controller
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
@@ -29,25 +29,25 @@ CHUNK = 65536
 
 
 def open_channel(
-    controller: Controller, rules: AuthenticationSettings, talk: Attempt
+    controller: Controller, rules: AuthenticationSettings, attempt: Attempt
 ) -> socket.socket:
     """Return a socket that takes clear LDAP and hands it on to the controller."""
-    deadline = Deadline(talk.connect_limit)
+    deadline = Deadline(attempt.connect_limit)
     with ExitStack() as on_failure:
-        sock = on_failure.enter_context(_connect(controller, talk, deadline))
+        sock = on_failure.enter_context(_connect(controller, attempt, deadline))
         if rules.netlogon_security == NetlogonSecurity.NONE:
-            channel = _in_clear(sock, talk)
+            channel = _in_clear(sock, attempt)
         else:
-            tls = _encrypt(sock, controller, rules, talk, deadline)
-            channel = _relayed(tls, talk.operation_limit)
+            tls = _encrypt(sock, controller, rules, attempt, deadline)
+            channel = _relayed(tls, attempt.operation_limit)
         on_failure.pop_all()
     return channel
 
 
 def _connect(
-    controller: Controller, talk: Attempt, deadline: Deadline
+    controller: Controller, attempt: Attempt, deadline: Deadline
 ) -> socket.socket:
-    with talk.stage(NetlogonStage.CONNECT) as found:
+    with attempt.stage(NetlogonStage.CONNECT) as found:
         found.append(str(controller))
         addresses = network.resolve(controller.host, controller.port, deadline)
         sock = network.connect(addresses, deadline)
@@ -55,11 +55,11 @@ def _connect(
     return sock
 
 
-def _in_clear(sock: socket.socket, talk: Attempt) -> socket.socket:
+def _in_clear(sock: socket.socket, attempt: Attempt) -> socket.socket:
     if not network.is_loopback(sock):
-        with talk.stage(NetlogonStage.TLS):
-            raise DirectoryError(NetlogonStage.TLS, Fault.CLEAR_TEXT)
-    talk.skip(NetlogonStage.TLS)
+        with attempt.stage(NetlogonStage.TLS):
+            raise DirectoryError(NetlogonStage.TLS, DirectoryFault.CLEAR_TEXT)
+    attempt.skip(NetlogonStage.TLS)
     sock.settimeout(None)
     return sock
 
@@ -68,10 +68,10 @@ def _encrypt(
     sock: socket.socket,
     controller: Controller,
     rules: AuthenticationSettings,
-    talk: Attempt,
+    attempt: Attempt,
     deadline: Deadline,
 ) -> ssl.SSLSocket:
-    with talk.stage(NetlogonStage.TLS) as found:
+    with attempt.stage(NetlogonStage.TLS) as found:
         context = _trust(rules.netlogon_ca_certificate)
         if rules.netlogon_security == NetlogonSecurity.STARTTLS:
             _start_tls(sock, deadline)
@@ -85,7 +85,7 @@ def _trust(ca_certificate: str) -> ssl.SSLContext:
         return network.verifying_context(ca_certificate)
     except ValueError as error:
         raise DirectoryError(
-            NetlogonStage.TLS, Fault.CA_UNREADABLE, str(error)
+            NetlogonStage.TLS, DirectoryFault.CA_UNREADABLE, str(error)
         ) from error
 
 
@@ -98,10 +98,10 @@ def _start_tls(sock: socket.socket, deadline: Deadline) -> None:
     start = answer.find(b"\x78")
     number = answer[start + 2 : start + 5] if start >= 0 else b""
     if number[:2] != b"\x0a\x01":
-        raise DirectoryError(NetlogonStage.TLS, Fault.NOT_LDAP)
+        raise DirectoryError(NetlogonStage.TLS, DirectoryFault.NOT_LDAP)
     if number[2:] != b"\0":
         words = answer[start + 5 :].decode("utf-8", "replace")
-        raise DirectoryError(NetlogonStage.TLS, Fault.NO_STARTTLS, words)
+        raise DirectoryError(NetlogonStage.TLS, DirectoryFault.NO_STARTTLS, words)
 
 
 def _read_answer(sock: socket.socket, deadline: Deadline) -> bytes:
@@ -111,7 +111,7 @@ def _read_answer(sock: socket.socket, deadline: Deadline) -> bytes:
     if length & 0x80:
         length = int.from_bytes(_read(sock, length & 0x7F, deadline), "big")
     if header[0] != 0x30 or length > LONGEST_ANSWER:
-        raise DirectoryError(NetlogonStage.TLS, Fault.NOT_LDAP)
+        raise DirectoryError(NetlogonStage.TLS, DirectoryFault.NOT_LDAP)
     return _read(sock, length, deadline)
 
 

@@ -15,7 +15,7 @@ from dns.rdtypes.IN.SRV import SRV
 
 from authconfig.choices import NetlogonSecurity
 from authconfig.directory.choices import NetlogonStage
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
 from authconfig.names import domain_key
 from authconfig.validators import split_port
@@ -95,22 +95,24 @@ def _service_records(domain: str, limit: float) -> list[SRV]:
 def _ask(domain: str, limit: float) -> tuple[list[SRV], float]:
     key = domain_key(domain)
     if not key:
-        raise DirectoryError(NetlogonStage.FIND, Fault.NO_DOMAIN)
+        raise DirectoryError(NetlogonStage.FIND, DirectoryFault.NO_DOMAIN)
     question = f"_ldap._tcp.{key}."
     try:
         answer = dns.resolver.resolve(question, "SRV", lifetime=limit)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer) as error:
         raise DirectoryError(
-            NetlogonStage.FIND, Fault.NO_CONTROLLERS, question
+            NetlogonStage.FIND, DirectoryFault.NO_CONTROLLERS, question
         ) from error
     except (dns.exception.DNSException, OSError) as error:
         raise DirectoryError(
-            NetlogonStage.FIND, Fault.DNS_FAILED, str(error)
+            NetlogonStage.FIND, DirectoryFault.DNS_FAILED, str(error)
         ) from error
     # A target of "." says that there is no such service (RFC 2782).
     records = [record for record in answer if len(record.target.labels) > 1]
     if not records:
-        raise DirectoryError(NetlogonStage.FIND, Fault.NO_CONTROLLERS, question)
+        raise DirectoryError(
+            NetlogonStage.FIND, DirectoryFault.NO_CONTROLLERS, question
+        )
     return records, float(answer.rrset.ttl if answer.rrset else 0)
 
 

@@ -21,7 +21,7 @@ from authconfig.directory.controllers import (
     controllers_of,
     resting,
 )
-from authconfig.directory.faults import DirectoryError, Fault, FaultKind
+from authconfig.directory.faults import DirectoryError, DirectoryFault, Verdict
 from authconfig.directory.remedies import summary
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
@@ -33,7 +33,7 @@ SERVICE_REST_SECONDS = 600
 
 
 def ask(
-    rules: AuthenticationSettings, talk: Attempt, question: Callable[[Connection], T]
+    rules: AuthenticationSettings, attempt: Attempt, question: Callable[[Connection], T]
 ) -> T:
     """Return the answer of the first controller that has one.
 
@@ -41,18 +41,18 @@ def ask(
     account that was refused not for ten minutes: directories lock accounts.
     """
     if rules.netlogon_bind_dn:
-        _spare_service_account(rules, talk)
-    deadline = Deadline(talk.connect_limit * MOST_SILENT)
+        _spare_service_account(rules, attempt)
+    deadline = Deadline(attempt.connect_limit * MOST_SILENT)
     tried: list[tuple[Controller, DirectoryError]] = []
-    for controller in _awake(rules, talk):
+    for controller in _awake(rules, attempt):
         if tried and deadline.is_over():
             break
         try:
-            answer = _ask_one(controller, rules, talk, question)
+            answer = _ask_one(controller, rules, attempt, question)
         except DirectoryError as error:
             tried.append((controller, error))
             _note(controller, rules, error)
-            if not talk.may_go_on(error):
+            if not attempt.may_go_on(error):
                 raise
         else:
             resting.forget(_rest_key(controller, rules))
@@ -63,47 +63,47 @@ def ask(
 
 
 def check_password(
-    name: str, password: str, rules: AuthenticationSettings, talk: Attempt
+    name: str, password: str, rules: AuthenticationSettings, attempt: Attempt
 ) -> None:
     """Return if the directory accepts the password; else raise DirectoryError."""
-    ask(rules, talk, partial(_bind, name, password, rules, talk))
+    ask(rules, attempt, partial(_bind, name, password, rules, attempt))
 
 
 def _bind(
     name: str,
     password: str,
     rules: AuthenticationSettings,
-    talk: Attempt,
+    attempt: Attempt,
     connection: Connection,
 ) -> None:
-    backend = DirectoryBackend(name, rules, connection, talk)
+    backend = DirectoryBackend(name, rules, connection, attempt)
     backend.authenticate(None, username=name, password=password)
 
 
 def _ask_one(
     controller: Controller,
     rules: AuthenticationSettings,
-    talk: Attempt,
+    attempt: Attempt,
     question: Callable[[Connection], T],
 ) -> T:
-    channel = open_channel(controller, rules, talk)
-    with connection(channel, rules, talk) as connected:
+    channel = open_channel(controller, rules, attempt)
+    with connection(channel, rules, attempt) as connected:
         return question(connected)
 
 
-def _awake(rules: AuthenticationSettings, talk: Attempt) -> list[Controller]:
-    with talk.stage(NetlogonStage.FIND) as found:
+def _awake(rules: AuthenticationSettings, attempt: Attempt) -> list[Controller]:
+    with attempt.stage(NetlogonStage.FIND) as found:
         if not rules.netlogon_domain:
-            raise DirectoryError(NetlogonStage.FIND, Fault.NO_DOMAIN)
-        every = controllers_of(rules, talk.connect_limit)
+            raise DirectoryError(NetlogonStage.FIND, DirectoryFault.NO_DOMAIN)
+        every = controllers_of(rules, attempt.connect_limit)
         asleep = {
             c: words for c in every if (words := resting.get(_rest_key(c, rules)))
         }
-        if talk.is_test:
+        if attempt.is_trial:
             asleep = {}
         if len(asleep) == len(every):
             words = "; ".join(str(words) for words in asleep.values())
-            raise DirectoryError(NetlogonStage.FIND, Fault.RESTING, words)
+            raise DirectoryError(NetlogonStage.FIND, DirectoryFault.RESTING, words)
         awake = [controller for controller in every if controller not in asleep]
         found.append(", ".join(map(str, awake)))
     return awake
@@ -112,12 +112,12 @@ def _awake(rules: AuthenticationSettings, talk: Attempt) -> list[Controller]:
 def _note(
     controller: Controller, rules: AuthenticationSettings, error: DirectoryError
 ) -> None:
-    silent = error.fault.kind is FaultKind.UNREACHABLE
+    silent = error.fault.verdict is Verdict.UNREACHABLE
     if silent or error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS):
         words = f"{controller}: {summary(error)}"
         resting.keep(_rest_key(controller, rules), words, REST_SECONDS)
         dependencies.note_down(Dependency.CONTROLLER, str(controller), summary(error))
-    elif error.fault is Fault.SERVICE_REJECTED:
+    elif error.fault is DirectoryFault.SERVICE_REJECTED:
         cache.set(_service_key(rules), error.words, SERVICE_REST_SECONDS)
 
 
@@ -126,13 +126,13 @@ def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable
     return controller, rules.netlogon_security, rules.netlogon_ca_certificate
 
 
-def _spare_service_account(rules: AuthenticationSettings, talk: Attempt) -> None:
+def _spare_service_account(rules: AuthenticationSettings, attempt: Attempt) -> None:
     fault = None
     if not rules.netlogon_bind_password:
         # With an empty one a bind is anonymous and succeeds (RFC 4513, 5.1.2).
-        fault = Fault.NO_SERVICE_PASSWORD
-    elif not talk.is_test and cache.get(_service_key(rules)) is not None:
-        fault = Fault.SERVICE_RESTING
+        fault = DirectoryFault.NO_SERVICE_PASSWORD
+    elif not attempt.is_trial and cache.get(_service_key(rules)) is not None:
+        fault = DirectoryFault.SERVICE_RESTING
     if fault:
         raise DirectoryError(NetlogonStage.SERVICE, fault)
 

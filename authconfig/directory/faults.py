@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from enum import Enum, auto
 
 import ldap
 
 from authconfig.directory.choices import NetlogonStage
-from authconfig.network import readable
+from authconfig.network import (
+    NetworkFault,
+    UnreachableError,
+    network_fault,
+    readable,
+)
 
 
-class FaultKind(Enum):
+class Verdict(Enum):
     REJECTED = auto()  # the directory said no to the user
     UNREACHABLE = auto()  # nobody said anything
     MISCONFIGURED = auto()  # the directory said no to this site, or we to it
 
 
-class Fault(Enum):
+class DirectoryFault(Enum):
     DNS_FAILED = auto()
     NAME_UNKNOWN = auto()
     REFUSED = auto()
@@ -67,92 +71,79 @@ class Fault(Enum):
     OTHER = auto()
 
     @property
-    def kind(self) -> FaultKind:
+    def verdict(self) -> Verdict:
         if self in OUTAGES:
-            return FaultKind.UNREACHABLE
-        return FaultKind.REJECTED if self in REJECTIONS else FaultKind.MISCONFIGURED
+            return Verdict.UNREACHABLE
+        return Verdict.REJECTED if self in REJECTIONS else Verdict.MISCONFIGURED
 
 
 OUTAGES = {
-    Fault.DNS_FAILED,
-    Fault.NAME_UNKNOWN,
-    Fault.REFUSED,
-    Fault.UNREACHABLE,
-    Fault.TIMEOUT,
-    Fault.CLOSED,
-    Fault.BUSY,
-    Fault.RESTING,
+    DirectoryFault.DNS_FAILED,
+    DirectoryFault.NAME_UNKNOWN,
+    DirectoryFault.REFUSED,
+    DirectoryFault.UNREACHABLE,
+    DirectoryFault.TIMEOUT,
+    DirectoryFault.CLOSED,
+    DirectoryFault.BUSY,
+    DirectoryFault.RESTING,
 }
 REJECTIONS = {
-    Fault.NO_USER,
-    Fault.SEVERAL_USERS,
-    Fault.WRONG_PASSWORD,
-    Fault.WRONG_TIME,
-    Fault.WRONG_WORKSTATION,
-    Fault.PASSWORD_EXPIRED,
-    Fault.DISABLED,
-    Fault.ACCOUNT_EXPIRED,
-    Fault.MUST_CHANGE,
-    Fault.LOCKED,
-    Fault.REFUSED_LOGIN,
-    Fault.NOT_IN_GROUP,
+    DirectoryFault.NO_USER,
+    DirectoryFault.SEVERAL_USERS,
+    DirectoryFault.WRONG_PASSWORD,
+    DirectoryFault.WRONG_TIME,
+    DirectoryFault.WRONG_WORKSTATION,
+    DirectoryFault.PASSWORD_EXPIRED,
+    DirectoryFault.DISABLED,
+    DirectoryFault.ACCOUNT_EXPIRED,
+    DirectoryFault.MUST_CHANGE,
+    DirectoryFault.LOCKED,
+    DirectoryFault.REFUSED_LOGIN,
+    DirectoryFault.NOT_IN_GROUP,
 }
 
 
 class DirectoryError(Exception):
     """`words` are the directory's own, or what was found instead."""
 
-    def __init__(self, stage: NetlogonStage, fault: Fault, words: str = "") -> None:
+    def __init__(
+        self, stage: NetlogonStage, fault: DirectoryFault, words: str = ""
+    ) -> None:
         self.stage, self.fault, self.words = stage, fault, readable(words)
         super().__init__(f"{stage.value}: {fault.name} {self.words}".strip())
 
 
 # Active Directory's "data …" in the answer to a refused login.
 SUB_CODES = {
-    "525": Fault.NO_USER,
-    "52e": Fault.WRONG_PASSWORD,
-    "530": Fault.WRONG_TIME,
-    "531": Fault.WRONG_WORKSTATION,
-    "532": Fault.PASSWORD_EXPIRED,
-    "533": Fault.DISABLED,
-    "701": Fault.ACCOUNT_EXPIRED,
-    "773": Fault.MUST_CHANGE,
-    "775": Fault.LOCKED,
+    "525": DirectoryFault.NO_USER,
+    "52e": DirectoryFault.WRONG_PASSWORD,
+    "530": DirectoryFault.WRONG_TIME,
+    "531": DirectoryFault.WRONG_WORKSTATION,
+    "532": DirectoryFault.PASSWORD_EXPIRED,
+    "533": DirectoryFault.DISABLED,
+    "701": DirectoryFault.ACCOUNT_EXPIRED,
+    "773": DirectoryFault.MUST_CHANGE,
+    "775": DirectoryFault.LOCKED,
 }
-# OpenSSL's X509_V_ERR_… numbers; every other one is a matter of trust.
-CERTIFICATE_FAULTS = {
-    9: Fault.CERTIFICATE_NOT_YET_VALID,
-    10: Fault.CERTIFICATE_EXPIRED,
-    62: Fault.WRONG_NAME,
-    64: Fault.WRONG_NAME,
+# The network's faults that a directory's administrator knows under another name.
+NETWORK_FAULTS = {
+    NetworkFault.TLS_CLOSED: DirectoryFault.CLOSED,
+    NetworkFault.OLD_TLS: DirectoryFault.TLS_FAILED,
 }
-# In this order: most are kinds of OSError.
-NETWORK_FAULTS: tuple[tuple[type[Exception], Fault], ...] = (
-    (ssl.SSLCertVerificationError, Fault.UNTRUSTED),
-    (ssl.SSLEOFError, Fault.CLOSED),
-    (ssl.SSLZeroReturnError, Fault.CLOSED),
-    (ssl.SSLError, Fault.TLS_FAILED),
-    (TimeoutError, Fault.TIMEOUT),
-    (socket.gaierror, Fault.NAME_UNKNOWN),
-    (ConnectionRefusedError, Fault.REFUSED),
-    (ConnectionError, Fault.CLOSED),
-    (UnicodeError, Fault.NAME_UNKNOWN),
-    (ValueError, Fault.OTHER),
+NO_ANSWER: tuple[tuple[type[ldap.LDAPError], DirectoryFault], ...] = (
+    (ldap.TIMEOUT, DirectoryFault.TIMEOUT),
+    (ldap.TIMELIMIT_EXCEEDED, DirectoryFault.TIMEOUT),
+    (ldap.SERVER_DOWN, DirectoryFault.CLOSED),
+    (ldap.CONNECT_ERROR, DirectoryFault.CLOSED),
+    (ldap.UNAVAILABLE, DirectoryFault.BUSY),
+    (ldap.BUSY, DirectoryFault.BUSY),
 )
-NO_ANSWER: tuple[tuple[type[ldap.LDAPError], Fault], ...] = (
-    (ldap.TIMEOUT, Fault.TIMEOUT),
-    (ldap.TIMELIMIT_EXCEEDED, Fault.TIMEOUT),
-    (ldap.SERVER_DOWN, Fault.CLOSED),
-    (ldap.CONNECT_ERROR, Fault.CLOSED),
-    (ldap.UNAVAILABLE, Fault.BUSY),
-    (ldap.BUSY, Fault.BUSY),
-)
-NOT_SETTLED: tuple[tuple[type[ldap.LDAPError], Fault], ...] = (
-    (ldap.STRONG_AUTH_REQUIRED, Fault.SIGNING_REQUIRED),
-    (ldap.CONFIDENTIALITY_REQUIRED, Fault.SIGNING_REQUIRED),
-    (ldap.REFERRAL, Fault.REFERRAL),
-    (ldap.DECODING_ERROR, Fault.NOT_LDAP),
-    (ldap.PROTOCOL_ERROR, Fault.NOT_LDAP),
+NOT_SETTLED: tuple[tuple[type[ldap.LDAPError], DirectoryFault], ...] = (
+    (ldap.STRONG_AUTH_REQUIRED, DirectoryFault.SIGNING_REQUIRED),
+    (ldap.CONFIDENTIALITY_REQUIRED, DirectoryFault.SIGNING_REQUIRED),
+    (ldap.REFERRAL, DirectoryFault.REFERRAL),
+    (ldap.DECODING_ERROR, DirectoryFault.NOT_LDAP),
+    (ldap.PROTOCOL_ERROR, DirectoryFault.NOT_LDAP),
 )
 REFUSALS = (
     ldap.INVALID_CREDENTIALS,
@@ -162,53 +153,60 @@ REFUSALS = (
     ldap.UNWILLING_TO_PERFORM,
     ldap.NO_SUCH_OBJECT,
 )
-OF_STAGE: dict[NetlogonStage, tuple[tuple[type[ldap.LDAPError], Fault], ...]] = {
+OF_STAGE: dict[
+    NetlogonStage, tuple[tuple[type[ldap.LDAPError], DirectoryFault], ...]
+] = {
     NetlogonStage.SERVICE: (
-        *((refusal, Fault.SERVICE_REJECTED) for refusal in REFUSALS),
-        (ldap.INVALID_DN_SYNTAX, Fault.SERVICE_REJECTED),
+        *((refusal, DirectoryFault.SERVICE_REJECTED) for refusal in REFUSALS),
+        (ldap.INVALID_DN_SYNTAX, DirectoryFault.SERVICE_REJECTED),
     ),
     NetlogonStage.SEARCH: (
-        (ldap.FILTER_ERROR, Fault.BAD_FILTER),
-        (ldap.NO_SUCH_OBJECT, Fault.NO_BASE),
-        (ldap.INVALID_DN_SYNTAX, Fault.NO_BASE),
-        (ldap.INSUFFICIENT_ACCESS, Fault.NO_RIGHTS),
-        (ldap.OPERATIONS_ERROR, Fault.NO_RIGHTS),
-        (ldap.SIZELIMIT_EXCEEDED, Fault.SEVERAL_USERS),
+        (ldap.FILTER_ERROR, DirectoryFault.BAD_FILTER),
+        (ldap.NO_SUCH_OBJECT, DirectoryFault.NO_BASE),
+        (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_BASE),
+        (ldap.INSUFFICIENT_ACCESS, DirectoryFault.NO_RIGHTS),
+        (ldap.OPERATIONS_ERROR, DirectoryFault.NO_RIGHTS),
+        (ldap.SIZELIMIT_EXCEEDED, DirectoryFault.SEVERAL_USERS),
     ),
     NetlogonStage.PASSWORD: (
-        (ldap.INVALID_CREDENTIALS, Fault.WRONG_PASSWORD),
-        *((refusal, Fault.REFUSED_LOGIN) for refusal in REFUSALS),
-        (ldap.INVALID_DN_SYNTAX, Fault.NO_DIRECT_LOGIN),
+        (ldap.INVALID_CREDENTIALS, DirectoryFault.WRONG_PASSWORD),
+        *((refusal, DirectoryFault.REFUSED_LOGIN) for refusal in REFUSALS),
+        (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_DIRECT_LOGIN),
     ),
     NetlogonStage.GROUP: (
-        (ldap.NO_SUCH_OBJECT, Fault.NO_GROUP),
-        (ldap.INVALID_DN_SYNTAX, Fault.NO_GROUP),
-        (ldap.INSUFFICIENT_ACCESS, Fault.NO_RIGHTS),
-        (ldap.OPERATIONS_ERROR, Fault.NO_RIGHTS),
+        (ldap.NO_SUCH_OBJECT, DirectoryFault.NO_GROUP),
+        (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_GROUP),
+        (ldap.INSUFFICIENT_ACCESS, DirectoryFault.NO_RIGHTS),
+        (ldap.OPERATIONS_ERROR, DirectoryFault.NO_RIGHTS),
     ),
 }
 
 
 def network_error(stage: NetlogonStage, error: Exception) -> DirectoryError:
     """Say what an exception of the network or of TLS means."""
-    fault = next(
-        (f for kind, f in NETWORK_FAULTS if isinstance(error, kind)), Fault.UNREACHABLE
-    )
-    words = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, UnreachableError):
+        error = error.last
     if isinstance(error, ssl.SSLCertVerificationError):
-        fault = CERTIFICATE_FAULTS.get(error.verify_code, fault)
-        words = error.verify_message
-    elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
-        fault = Fault.NOT_TLS
-    return DirectoryError(stage, fault, words)
+        return DirectoryError(stage, _network_fault(error), error.verify_message)
+    words = getattr(error, "strerror", None) or str(error)
+    return DirectoryError(stage, _network_fault(error), words)
+
+
+def _network_fault(error: Exception) -> DirectoryFault:
+    if isinstance(error, ValueError) and not isinstance(error, (OSError, UnicodeError)):
+        return DirectoryFault.OTHER
+    fault = network_fault(error)
+    return NETWORK_FAULTS.get(fault) or DirectoryFault[fault.name]
 
 
 def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
     """Say what a directory's answer, or libldap's lack of one, means here."""
     meanings = (*NO_ANSWER, *NOT_SETTLED, *OF_STAGE[stage])
-    fault = next((f for kind, f in meanings if isinstance(error, kind)), Fault.OTHER)
+    fault = next(
+        (f for kind, f in meanings if isinstance(error, kind)), DirectoryFault.OTHER
+    )
     words = server_words(error)
-    if fault is Fault.WRONG_PASSWORD:
+    if fault is DirectoryFault.WRONG_PASSWORD:
         sub_code = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
         fault = SUB_CODES.get(sub_code[1], fault) if sub_code else fault
     return DirectoryError(stage, fault, words)

@@ -12,7 +12,7 @@ from ldap.filter import escape_filter_chars
 from authconfig.directory.accounts import NO_ATTRIBUTES
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.choices import NetlogonStage
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
@@ -25,13 +25,13 @@ MOST_GROUPS = 500
 class RequiredGroup(LDAPGroupType):
     """Members of the group, and of groups that are members of it."""
 
-    def __init__(self, base_dn: str, talk: Attempt) -> None:
+    def __init__(self, base_dn: str, attempt: Attempt) -> None:
         super().__init__()
-        self._base_dn, self._talk = base_dn, talk
+        self._base_dn, self._attempt = base_dn, attempt
 
     def is_member(self, ldap_user: Any, group_dn: str) -> bool:
         connection = ldap_user.connection
-        with self._talk.stage(NetlogonStage.GROUP) as found:
+        with self._attempt.stage(NetlogonStage.GROUP) as found:
             found.append(group_dn)
             if _is_active_directory(connection):
                 member = _holds(connection, group_dn, MEMBER_IN_CHAIN, ldap_user.dn)
@@ -39,7 +39,9 @@ class RequiredGroup(LDAPGroupType):
                 base = _common_base(self._base_dn, group_dn)
                 member = _climb(connection, base, group_dn, ldap_user.dn)
             if not member:
-                raise DirectoryError(NetlogonStage.GROUP, Fault.NOT_IN_GROUP, group_dn)
+                raise DirectoryError(
+                    NetlogonStage.GROUP, DirectoryFault.NOT_IN_GROUP, group_dn
+                )
         return True
 
 

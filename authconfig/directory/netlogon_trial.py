@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 
 from django.utils.translation import gettext as _
 
-from authconfig.choices import Event, Method, StepState
+from authconfig.choices import Event, Method
 from authconfig.directory import controllers
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.backend import (
@@ -26,28 +25,9 @@ from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.names import name_key
-from authconfig.trial import Progress, Report, Step
+from authconfig.trial import Progress, Report, TrialRecord
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-
-
-@dataclass
-class _Steps:
-    """Passes each step on and keeps those that have ended."""
-
-    progress: Progress
-    ended: list[Step] = field(default_factory=list)
-
-    def note(self, step: Step) -> None:
-        if step.state is not StepState.STARTED:
-            self.ended.append(step)
-        self.progress(step)
-
-    def skip_the_rest(self, talk: Attempt) -> None:
-        seen = {step.stage for step in self.ended}
-        for stage in NetlogonStage:
-            if stage not in seen:
-                talk.skip(stage)
 
 
 def try_netlogon(
@@ -62,21 +42,28 @@ def try_netlogon(
 
     The page names the administrator who asked as the actor, the command line nobody.
     """
-    steps = _Steps(progress)
-    talk = Attempt(steps.note, is_test=True)
+    record = TrialRecord(progress)
+    attempt = Attempt(record.note, is_trial=True)
     name = name_of(user, rules)
     controllers.answers.forget(rules.netlogon_domain)
     try:
         if name and password:
-            check_password(name, password, rules, talk)
+            check_password(name, password, rules, attempt)
         else:
-            ask(rules, talk, partial(_look, name, rules, talk))
+            ask(rules, attempt, partial(_look, name, rules, attempt))
     except DirectoryError as error:
-        _record(name, audit_detail(error), actor)
-        return Report(tuple(steps.ended), remedy(error), accepted=False)
-    steps.skip_the_rest(talk)
-    _record(name, "accepted", actor, proof=_proof(name, password, rules, actor))
-    return Report(tuple(steps.ended), _note(name, password), accepted=True)
+        _audit(name, audit_detail(error), actor)
+        return record.report(remedy(error), accepted=False)
+    _skip_the_rest(record, attempt)
+    _audit(name, "accepted", actor, proof=_proof(name, password, rules, actor))
+    return record.report(_note(name, password), accepted=True)
+
+
+def _skip_the_rest(record: TrialRecord, attempt: Attempt) -> None:
+    seen = {step.stage for step in record.ended}
+    for stage in NetlogonStage:
+        if stage not in seen:
+            attempt.skip(stage)
 
 
 def name_of(entered: str, rules: AuthenticationSettings) -> str:
@@ -87,18 +74,18 @@ def name_of(entered: str, rules: AuthenticationSettings) -> str:
 
 
 def _look(
-    name: str, rules: AuthenticationSettings, talk: Attempt, connection: Connection
+    name: str, rules: AuthenticationSettings, attempt: Attempt, connection: Connection
 ) -> None:
     if not rules.netlogon_bind_dn:
         return
     bind_service(rules, connection)
     if not name:
         return
-    dn, attributes = look_up(name, rules, connection, talk)
+    dn, attributes = look_up(name, rules, connection, attempt)
     refuse_ended(attributes)
     if rules.netlogon_group:
         found = SimpleNamespace(dn=dn, connection=connection)
-        RequiredGroup(base_dn(rules), talk).is_member(found, rules.netlogon_group)
+        RequiredGroup(base_dn(rules), attempt).is_member(found, rules.netlogon_group)
 
 
 def _proof(
@@ -110,7 +97,7 @@ def _proof(
     return proof_of(rules, Method.NETLOGON)
 
 
-def _record(name: str, detail: str, actor: PbxUser | None, proof: str = "") -> None:
+def _audit(name: str, detail: str, actor: PbxUser | None, proof: str = "") -> None:
     if not name and not actor:
         return  # a monitor's, which asks every few minutes and about nobody
     audit.record(

@@ -18,12 +18,16 @@ from authconfig.directory.backend import (
 )
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
 
-CLOSED = {Fault.NO_USER, Fault.DISABLED, Fault.ACCOUNT_EXPIRED}
+CLOSED = {
+    DirectoryFault.NO_USER,
+    DirectoryFault.DISABLED,
+    DirectoryFault.ACCOUNT_EXPIRED,
+}
 # Says nothing about any one of them.
-UNCLEAR = {Fault.SEVERAL_USERS}
+UNCLEAR = {DirectoryFault.SEVERAL_USERS}
 
 
 def closed_accounts(
@@ -33,22 +37,22 @@ def closed_accounts(
     names = list(names)
     if not names:
         return {}
-    talk = Attempt()
-    return ask(rules, talk, partial(_closed, names, rules, talk))
+    attempt = Attempt()
+    return ask(rules, attempt, partial(_closed, names, rules, attempt))
 
 
 def _closed(
     names: Iterable[str],
     rules: AuthenticationSettings,
-    talk: Attempt,
+    attempt: Attempt,
     connection: Connection,
 ) -> dict[str, DirectoryError]:
     bind_service(rules, connection)
-    _require_sight(rules, talk, connection)
+    _require_sight(rules, attempt, connection)
     closed = {}
     for name in names:
         try:
-            _dn, attributes = look_up(name, rules, connection, talk)
+            _dn, attributes = look_up(name, rules, connection, attempt)
             refuse_ended(attributes)
         except DirectoryError as error:
             if error.fault in CLOSED:
@@ -59,10 +63,10 @@ def _closed(
 
 
 def _require_sight(
-    rules: AuthenticationSettings, talk: Attempt, connection: Connection
+    rules: AuthenticationSettings, attempt: Attempt, connection: Connection
 ) -> None:
     """To an account without rights everybody seems to be gone."""
-    with talk.stage(NetlogonStage.SEARCH):
+    with attempt.stage(NetlogonStage.SEARCH):
         base = base_dn(rules)
         if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):
-            raise DirectoryError(NetlogonStage.SEARCH, Fault.NO_RIGHTS)
+            raise DirectoryError(NetlogonStage.SEARCH, DirectoryFault.NO_RIGHTS)

@@ -13,7 +13,7 @@ from authconfig.directory.attempt import Attempt
 from authconfig.directory.backend import Connection, bind_service, look_up
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask, check_password
-from authconfig.directory.faults import DirectoryError, FaultKind
+from authconfig.directory.faults import DirectoryError, Verdict
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_settings
@@ -34,8 +34,8 @@ class Pace:
         if step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED:
             self.seconds = step.elapsed_ms / 1000
 
-    def keep(self, talk: Attempt) -> None:
-        time.sleep(min(self.seconds, talk.operation_limit))
+    def keep(self, attempt: Attempt) -> None:
+        time.sleep(min(self.seconds, attempt.operation_limit))
 
 
 pace = Pace()
@@ -73,26 +73,26 @@ def check(name: str, password: str) -> PbxUser | None:
 def _is_no_failure(error: DirectoryError) -> bool:
     """Nothing of the user's was judged; an unheard answer may have been a no."""
     judged = error.stage is NetlogonStage.PASSWORD
-    return error.fault.kind is not FaultKind.REJECTED and not judged
+    return error.fault.verdict is not Verdict.REJECTED and not judged
 
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:
     """Go the same way for a name that is no PBX user's, but send no password."""
-    talk = Attempt()
+    attempt = Attempt()
     try:
-        ask(rules, talk, partial(_find, name, rules, talk))
+        ask(rules, attempt, partial(_find, name, rules, attempt))
     except DirectoryError as error:
-        if error.fault.kind is not FaultKind.REJECTED:
+        if error.fault.verdict is not Verdict.REJECTED:
             raise
-    pace.keep(talk)
+    pace.keep(attempt)
 
 
 def _find(
-    name: str, rules: AuthenticationSettings, talk: Attempt, connection: Connection
+    name: str, rules: AuthenticationSettings, attempt: Attempt, connection: Connection
 ) -> None:
     if rules.netlogon_bind_dn:
         bind_service(rules, connection)
-        look_up(name, rules, connection, talk)
+        look_up(name, rules, connection, attempt)
 
 
 def _refusal(detail: str) -> LoginRefusedError:
@@ -100,7 +100,7 @@ def _refusal(detail: str) -> LoginRefusedError:
 
 
 def _refusal_of(error: DirectoryError) -> LoginRefusedError:
-    sentence = "" if error.fault.kind is FaultKind.REJECTED else NO_ANSWER
+    sentence = "" if error.fault.verdict is Verdict.REJECTED else NO_ANSWER
     return LoginRefusedError(
         Method.NETLOGON,
         audit_detail(error),

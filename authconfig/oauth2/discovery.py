@@ -13,7 +13,7 @@ from django.core.cache import cache
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.http import fetch_json
 from authconfig.validators import is_loopback
 
@@ -25,7 +25,7 @@ STALE_SECONDS = 7 * 24 * 3600
 # After a failure, or for an unknown key, the provider is not asked at once again.
 REST_SECONDS = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-AWAY = (Fault.UNREACHABLE, Fault.RESTING)
+AWAY = (ProviderFault.UNREACHABLE, ProviderFault.RESTING)
 MANY_TENANTS = (
     *("/common/", "/organizations/", "/consumers/", "{"),
     # Entra ID's tenant of all personal accounts.
@@ -40,7 +40,7 @@ class Kept(TypedDict):
 
 
 def configuration(well_known_url: str) -> Document:
-    """Return the provider's configuration, checked; raise OidcError."""
+    """Return the provider's configuration, checked; raise ProviderError."""
     return _kept(well_known_url, lambda: fetched(well_known_url))
 
 
@@ -65,10 +65,10 @@ def checked(found: Document, well_known_url: str) -> Document:
 def check_issuer(found: Document, well_known_url: str) -> None:
     issuer = str(found.get("issuer", ""))
     if is_for_many_tenants(issuer) or is_for_many_tenants(well_known_url):
-        raise OidcError(Fault.MANY_TENANTS, issuer or well_known_url)
+        raise ProviderError(ProviderFault.MANY_TENANTS, issuer or well_known_url)
     address = _without_query(well_known_url)
     if not issuer or issuer.rstrip("/") + WELL_KNOWN != address:
-        raise OidcError(Fault.WRONG_ISSUER, issuer[:200])
+        raise ProviderError(ProviderFault.WRONG_ISSUER, issuer[:200])
 
 
 def issuer_of(well_known_url: str) -> str:
@@ -84,11 +84,11 @@ def _without_query(url: str) -> str:
 def check_endpoints(found: Document) -> None:
     for name in ENDPOINTS:
         if not isinstance(found.get(name), str):
-            raise OidcError(Fault.NO_ENDPOINT, name)
+            raise ProviderError(ProviderFault.NO_ENDPOINT, name)
     is_here = urlsplit(str(found.get("issuer", ""))).scheme == "http"
     for name in (*ENDPOINTS, "userinfo_endpoint"):
         if found.get(name) and not is_safe(str(found[name]), is_here=is_here):
-            raise OidcError(Fault.CLEAR_TEXT, f"{name} {found[name]}"[:200])
+            raise ProviderError(ProviderFault.CLEAR_TEXT, f"{name} {found[name]}"[:200])
 
 
 def is_for_many_tenants(url: str) -> bool:
@@ -121,7 +121,7 @@ def newer_key_set(jwks_uri: str) -> Document:
 def fetched_keys(jwks_uri: str) -> Document:
     found = fetch_json(jwks_uri)
     if not isinstance(found.get("keys"), list) or not found["keys"]:
-        raise OidcError(Fault.NO_KEYS)
+        raise ProviderError(ProviderFault.NO_KEYS)
     return found
 
 
@@ -132,10 +132,10 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
     resting = f"{_cache_key(url)}:resting"
     try:
         if cache.get(resting):
-            raise OidcError(Fault.RESTING, url)
+            raise ProviderError(ProviderFault.RESTING, url)
         found = fetch()
-    except OidcError as error:
-        if error.fault is not Fault.RESTING:
+    except ProviderError as error:
+        if error.fault is not ProviderFault.RESTING:
             cache.set(resting, "asked", REST_SECONDS)
             dependencies.note_down(Dependency.PROVIDER, _host(url), str(error))
         # A copy covers for a provider that is away, never for one that is wrong.

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
-class Fault(Enum):
+class ProviderFault(Enum):
     # Nobody answers, or not in time.
     UNREACHABLE = auto()
     TOO_LARGE = auto()
@@ -43,34 +43,50 @@ class Fault(Enum):
     OTHER_PERSON = auto()
 
 
-WORDS: dict[Fault, str | Promise] = {
-    Fault.UNREACHABLE: _("the provider does not answer in time"),
-    Fault.TOO_LARGE: _("the provider's answer does not end"),
-    Fault.REDIRECTED: _("the provider leads to another address"),
-    Fault.NOT_JSON: _("the provider's answer is not what OpenID Connect asks for"),
-    Fault.RESTING: _("the provider did not answer a moment ago and is not asked again"),
-    Fault.WRONG_ISSUER: _("the issuer is not the one of the configured address"),
-    Fault.MANY_TENANTS: _("the issuer is one for many organisations"),
-    Fault.NO_ENDPOINT: _("the provider's configuration lacks an address"),
-    Fault.CLEAR_TEXT: _("an address of the provider is not https"),
-    Fault.NO_KEYS: _("the provider has no key that can be used"),
-    Fault.NO_PKCE: _("the provider does not offer PKCE with S256"),
-    Fault.NO_CODE: _("the provider refused the login"),
-    Fault.CODE_REFUSED: _("the provider does not exchange the code"),
-    Fault.NO_ID_TOKEN: _("the provider sent no ID token; is openid in the scope?"),
-    Fault.BAD_ID_TOKEN: _("the ID token is not valid"),
-    Fault.OTHER_SUBJECT: _("UserInfo tells of another subject than the ID token"),
-    Fault.OTHER_ISSUER: _("the answer is another issuer's"),
-    Fault.NO_UPN: _("the claim that names the user is missing"),
-    Fault.UNVERIFIED_EMAIL: _("the e-mail address is not verified by the provider"),
-    Fault.CANCELLED: _("cancelled at the provider"),
-    Fault.NOT_ASKED: _("no login was started in this browser, or it was used already"),
-    Fault.NOT_ALLOWED: _("OAuth2 is not allowed by the authentication type"),
-    Fault.NO_USER: _("there is no PBX user of this name"),
-    Fault.INACTIVE: _("the PBX user is not active"),
-    Fault.OTHER_IDENTITY: _("the PBX user is bound to another account there"),
-    Fault.ADMINISTRATOR: _("an administrator's account has to be connected first"),
-    Fault.OTHER_PERSON: _("the account there is another user's"),
+WORDS: dict[ProviderFault, str | Promise] = {
+    ProviderFault.UNREACHABLE: _("the provider does not answer in time"),
+    ProviderFault.TOO_LARGE: _("the provider's answer does not end"),
+    ProviderFault.REDIRECTED: _("the provider leads to another address"),
+    ProviderFault.NOT_JSON: _(
+        "the provider's answer is not what OpenID Connect asks for"
+    ),
+    ProviderFault.RESTING: _(
+        "the provider did not answer a moment ago and is not asked again"
+    ),
+    ProviderFault.WRONG_ISSUER: _(
+        "the issuer is not the one of the configured address"
+    ),
+    ProviderFault.MANY_TENANTS: _("the issuer is one for many organisations"),
+    ProviderFault.NO_ENDPOINT: _("the provider's configuration lacks an address"),
+    ProviderFault.CLEAR_TEXT: _("an address of the provider is not https"),
+    ProviderFault.NO_KEYS: _("the provider has no key that can be used"),
+    ProviderFault.NO_PKCE: _("the provider does not offer PKCE with S256"),
+    ProviderFault.NO_CODE: _("the provider refused the login"),
+    ProviderFault.CODE_REFUSED: _("the provider does not exchange the code"),
+    ProviderFault.NO_ID_TOKEN: _(
+        "the provider sent no ID token; is openid in the scope?"
+    ),
+    ProviderFault.BAD_ID_TOKEN: _("the ID token is not valid"),
+    ProviderFault.OTHER_SUBJECT: _(
+        "UserInfo tells of another subject than the ID token"
+    ),
+    ProviderFault.OTHER_ISSUER: _("the answer is another issuer's"),
+    ProviderFault.NO_UPN: _("the claim that names the user is missing"),
+    ProviderFault.UNVERIFIED_EMAIL: _(
+        "the e-mail address is not verified by the provider"
+    ),
+    ProviderFault.CANCELLED: _("cancelled at the provider"),
+    ProviderFault.NOT_ASKED: _(
+        "no login was started in this browser, or it was used already"
+    ),
+    ProviderFault.NOT_ALLOWED: _("OAuth2 is not allowed by the authentication type"),
+    ProviderFault.NO_USER: _("there is no PBX user of this name"),
+    ProviderFault.INACTIVE: _("the PBX user is not active"),
+    ProviderFault.OTHER_IDENTITY: _("the PBX user is bound to another account there"),
+    ProviderFault.ADMINISTRATOR: _(
+        "an administrator's account has to be connected first"
+    ),
+    ProviderFault.OTHER_PERSON: _("the account there is another user's"),
 }
 AWAY = _(
     "%(provider)s does not answer at present. Try again later, or log in another way if"
@@ -81,32 +97,36 @@ NOBODY = _(
     "Your account at %(provider)s is not known here. Ask the administrator of your"
     " telephone system."
 )
-SENTENCES: dict[Fault, str | Promise] = {
-    Fault.UNREACHABLE: AWAY,
-    Fault.TOO_LARGE: AWAY,
-    Fault.RESTING: AWAY,
-    Fault.CANCELLED: _("The login at %(provider)s was cancelled."),
-    Fault.NOT_ASKED: _("This login was used already, or took too long. Start again."),
-    Fault.NOT_ALLOWED: _("Logging in with %(provider)s is not offered any more."),
-    Fault.NO_USER: NOBODY,
-    Fault.INACTIVE: NOBODY,
-    Fault.NO_UPN: NOBODY,
-    Fault.UNVERIFIED_EMAIL: NOBODY,
-    Fault.OTHER_IDENTITY: NOBODY,
-    Fault.OTHER_PERSON: _(
+SENTENCES: dict[ProviderFault, str | Promise] = {
+    ProviderFault.UNREACHABLE: AWAY,
+    ProviderFault.TOO_LARGE: AWAY,
+    ProviderFault.RESTING: AWAY,
+    ProviderFault.CANCELLED: _("The login at %(provider)s was cancelled."),
+    ProviderFault.NOT_ASKED: _(
+        "This login was used already, or took too long. Start again."
+    ),
+    ProviderFault.NOT_ALLOWED: _(
+        "Logging in with %(provider)s is not offered any more."
+    ),
+    ProviderFault.NO_USER: NOBODY,
+    ProviderFault.INACTIVE: NOBODY,
+    ProviderFault.NO_UPN: NOBODY,
+    ProviderFault.UNVERIFIED_EMAIL: NOBODY,
+    ProviderFault.OTHER_IDENTITY: NOBODY,
+    ProviderFault.OTHER_PERSON: _(
         "The account that you chose at %(provider)s belongs to another user."
     ),
-    Fault.ADMINISTRATOR: _(
+    ProviderFault.ADMINISTRATOR: _(
         "As an administrator, connect your account first: log in another way, and"
         " choose “Connect” under Account security."
     ),
 }
 
 
-class OidcError(OAuth2Error):
+class ProviderError(OAuth2Error):
     """`words` are the technical cause, for the audit log and the tests."""
 
-    def __init__(self, fault: Fault, words: str = "") -> None:
+    def __init__(self, fault: ProviderFault, words: str = "") -> None:
         super().__init__(fault.name)
         self.fault, self.words = fault, words
 
@@ -118,6 +138,6 @@ class OidcError(OAuth2Error):
         return str(WORDS[self.fault])
 
 
-def sentence(fault: Fault, provider: str) -> str:
+def sentence(fault: ProviderFault, provider: str) -> str:
     """Return what the visitor is told: nothing that helps a stranger."""
     return str(SENTENCES.get(fault, REFUSED)) % {"provider": provider}

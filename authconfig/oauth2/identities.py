@@ -13,7 +13,7 @@ from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.names import name_key
 from authconfig.oauth2.discovery import issuer_of
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import methods_for
@@ -42,7 +42,7 @@ def connection_of(user: PbxUser) -> ConnectedAccount | None:
 
 
 def login_user(claims: Claims, rules: AuthenticationSettings) -> PbxUser:
-    """Return whom these claims log in; raise OidcError.
+    """Return whom these claims log in; raise ProviderError.
 
     A bound account is found by (issuer, subject) alone, whatever its name has become.
     """
@@ -51,12 +51,12 @@ def login_user(claims: Claims, rules: AuthenticationSettings) -> PbxUser:
     if user is None:
         return first_user(*account, mapped_name(claims, rules))
     if not user.is_active:
-        raise OidcError(Fault.INACTIVE, user.name)
+        raise ProviderError(ProviderFault.INACTIVE, user.name)
     return user
 
 
 def first_user(issuer: str, subject: str, name: str) -> PbxUser:
-    """Return the user whose first login with this account begins; raise OidcError.
+    """Return the user whose first login with this account begins; raise ProviderError.
 
     Nothing is bound yet: somebody may still reject the login.
     """
@@ -67,12 +67,12 @@ def first_user(issuer: str, subject: str, name: str) -> PbxUser:
 
 def _check_first_login(user: PbxUser, issuer: str, subject: str) -> None:
     if not user.is_active:
-        raise OidcError(Fault.INACTIVE, user.name)
+        raise ProviderError(ProviderFault.INACTIVE, user.name)
     if user.is_staff or user.is_superuser:
-        raise OidcError(Fault.ADMINISTRATOR, user.name)
+        raise ProviderError(ProviderFault.ADMINISTRATOR, user.name)
     others = ProviderIdentity.objects.filter(user=user, issuer=issuer)
     if others.exclude(subject=subject).exists():
-        raise OidcError(Fault.OTHER_IDENTITY, user.name)
+        raise ProviderError(ProviderFault.OTHER_IDENTITY, user.name)
 
 
 def bind_at_login(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
@@ -92,24 +92,24 @@ def bound_user(issuer: str, subject: str) -> PbxUser | None:
 def connect(
     user: PbxUser, issuer: str, subject: str, name: str, *, origin: Origin
 ) -> None:
-    """Bind the account that a signed-in user has just shown; raise OidcError."""
+    """Bind the account that a signed-in user has just shown; raise ProviderError."""
     bound = bound_user(issuer, subject)
     if bound == user:
         return
     if bound is not None or not is_same_name(name, user.name):
-        raise OidcError(Fault.OTHER_PERSON, name)
+        raise ProviderError(ProviderFault.OTHER_PERSON, name)
     bind(user, issuer, subject, origin=origin)
 
 
 def bind(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
     """The database holds both rules: one account one user, one user one account."""
     if not user.is_active:
-        raise OidcError(Fault.INACTIVE, user.name)
+        raise ProviderError(ProviderFault.INACTIVE, user.name)
     try:
         with transaction.atomic():
             ProviderIdentity.objects.create(user=user, issuer=issuer, subject=subject)
     except IntegrityError as error:
-        raise OidcError(Fault.OTHER_IDENTITY, user.name) from error
+        raise ProviderError(ProviderFault.OTHER_IDENTITY, user.name) from error
     detail = f"{issuer} {subject}"
     audit.record(Event.IDENTITY_BOUND, user=user, origin=origin, detail=detail)
 
@@ -131,5 +131,5 @@ def unbind(
 def _user_named(name: str) -> PbxUser:
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     if user is None or not is_same_name(user.name, name):
-        raise OidcError(Fault.NO_USER, name)
+        raise ProviderError(ProviderFault.NO_USER, name)
     return user

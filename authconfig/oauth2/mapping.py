@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from authconfig.names import pbx_name
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 LONGEST_NAME = 254
 EMAIL = "email"
@@ -36,7 +36,7 @@ def mapped_name(claims: Claims, rules: Domains) -> str:
 
 
 def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
-    """Return the PBX user's name; raise OidcError where the claims name nobody.
+    """Return the PBX user's name; raise ProviderError where the claims name nobody.
 
     The original's two examples: without a domain `user@example.com` is that user,
     with the domain `example.com` it is `user`. The first source that has the claim
@@ -46,10 +46,10 @@ def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
     source = next((source for source in sources if claim in source), {})
     value = source.get(claim)
     if not isinstance(value, str) or not _is_plain(value):
-        raise OidcError(Fault.NO_UPN, claim)
+        raise ProviderError(ProviderFault.NO_UPN, claim)
     # Some providers send the boolean as a word.
     if claim == EMAIL and source.get("email_verified") not in (True, "true"):
-        raise OidcError(Fault.UNVERIFIED_EMAIL)
+        raise ProviderError(ProviderFault.UNVERIFIED_EMAIL)
     return pbx_name(value, domains=(rules.oauth2_domain, rules.pbx_domain))
 
 

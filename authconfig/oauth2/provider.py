@@ -31,7 +31,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
 from authconfig.oauth2 import discovery, tokens
 from authconfig.oauth2.discovery import Document
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 CALLBACK = "oauth2_callback"
 ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
@@ -81,11 +81,11 @@ class Client(OAuth2Client):
             self.consumer_secret = quote_plus(self.consumer_secret)
         try:
             found: dict[str, Any] = super().get_access_token(*args, **kwargs)
-        except OidcError:
+        except ProviderError:
             raise
         except Exception as error:
             # Whatever else the library raises at an answer that is none.
-            raise OidcError(Fault.CODE_REFUSED, _said(error)) from error
+            raise ProviderError(ProviderFault.CODE_REFUSED, _said(error)) from error
         return found
 
 
@@ -134,7 +134,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         parameter = "authorization_response_iss_parameter_supported"
         promised = self.openid_config.get(parameter) is True
         if (said or promised) and said != self.openid_config["issuer"]:
-            raise OidcError(Fault.OTHER_ISSUER, str(said)[:200])
+            raise ProviderError(ProviderFault.OTHER_ISSUER, str(said)[:200])
 
     def complete_login(
         self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any
@@ -142,7 +142,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         """Return a login with the checked claims of the ID token and of UserInfo."""
         id_token = kwargs["response"].get("id_token")
         if not isinstance(id_token, str):
-            raise OidcError(Fault.NO_ID_TOKEN)
+            raise ProviderError(ProviderFault.NO_ID_TOKEN)
         config = self.openid_config
         claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
         told = tokens.user_info(config, token.token, claims["sub"])
@@ -182,7 +182,7 @@ class PbxProvider(OpenIDConnectProvider):
 
 
 def address_to_ask(request: HttpRequest, provider_id: str) -> str:
-    """Return where the user logs in at the provider; raise OidcError."""
+    """Return where the user logs in at the provider; raise ProviderError."""
     provider = Adapter(request, provider_id).get_provider()
     address: str = provider.redirect_from_request(request).url
     return address

@@ -5,75 +5,79 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.oauth2.faults import Fault
+from authconfig.oauth2.faults import ProviderFault
 
-REMEDIES: dict[Fault, str | Promise] = {
-    Fault.UNREACHABLE: _(
+REMEDIES: dict[ProviderFault, str | Promise] = {
+    ProviderFault.UNREACHABLE: _(
         "Check the address, and whether this site may reach it: DNS, firewall,"
         " certificate."
     ),
-    Fault.REDIRECTED: _(
+    ProviderFault.REDIRECTED: _(
         "Enter the address of the configuration itself, not one that leads there."
     ),
-    Fault.NOT_JSON: _(
+    ProviderFault.NOT_JSON: _(
         "This is not a configuration of OpenID Connect. The address ends with"
         " /.well-known/openid-configuration."
     ),
-    Fault.WRONG_ISSUER: _(
+    ProviderFault.WRONG_ISSUER: _(
         "Enter the address that begins with the issuer which the provider names, or"
         " correct the issuer at the provider."
     ),
-    Fault.MANY_TENANTS: _(
+    ProviderFault.MANY_TENANTS: _(
         "Enter the address with your own organisation's ID in place of common,"
         " organizations or consumers: else anybody with an account there could log in."
     ),
-    Fault.CLEAR_TEXT: _("Set the provider up so that all its addresses are https."),
-    Fault.NO_KEYS: _(
+    ProviderFault.CLEAR_TEXT: _(
+        "Set the provider up so that all its addresses are https."
+    ),
+    ProviderFault.NO_KEYS: _(
         "The provider has to publish a key for signatures (RS256 or ES256)."
     ),
-    Fault.NO_PKCE: _("Allow PKCE with S256 for this client at the provider."),
-    Fault.NO_CODE: _(
+    ProviderFault.NO_PKCE: _("Allow PKCE with S256 for this client at the provider."),
+    ProviderFault.NO_CODE: _(
         "The provider's own log says more. Does it know this site's redirect URI, and"
         " may this client ask for the scope?"
     ),
-    Fault.CODE_REFUSED: _(
+    ProviderFault.CODE_REFUSED: _(
         "Compare the client ID, the client secret and the redirect URI with what the"
         " provider has. A secret may have expired there."
     ),
-    Fault.NO_ID_TOKEN: _("Enter the scope openid, and allow it to the client there."),
-    Fault.BAD_ID_TOKEN: _(
+    ProviderFault.NO_ID_TOKEN: _(
+        "Enter the scope openid, and allow it to the client there."
+    ),
+    ProviderFault.BAD_ID_TOKEN: _(
         "If the clocks of both machines are right, the provider signs for another"
         " client, or somebody else answered."
     ),
-    Fault.OTHER_ISSUER: _(
+    ProviderFault.OTHER_ISSUER: _(
         "Somebody else may have answered. Begin the test again, and ask the provider's"
         " administrator if it goes on."
     ),
-    Fault.OTHER_SUBJECT: _(
+    ProviderFault.OTHER_SUBJECT: _(
         "The provider has to name a user alike in the ID token and in UserInfo."
     ),
-    Fault.NO_UPN: _(
+    ProviderFault.NO_UPN: _(
         "Have the provider send this claim in the ID token, or enter the name of"
         " another claim, one that users cannot change themselves."
     ),
-    Fault.UNVERIFIED_EMAIL: _(
+    ProviderFault.UNVERIFIED_EMAIL: _(
         "Have the provider verify e-mail addresses and send email_verified, or take"
         " another claim."
     ),
-    Fault.CANCELLED: _("Begin the test again, and log in at the provider."),
-    Fault.NOT_ASKED: _("Begin the test again."),
-    Fault.NO_USER: _(
+    ProviderFault.CANCELLED: _("Begin the test again, and log in at the provider."),
+    ProviderFault.NOT_ASKED: _("Begin the test again."),
+    ProviderFault.NO_USER: _(
         "Add a PBX user of this name. If only the domain is too much, enter it as the"
         " OAuth2 domain."
     ),
-    Fault.INACTIVE: _("Activate the PBX user first."),
-    Fault.OTHER_IDENTITY: _(
+    ProviderFault.INACTIVE: _("Activate the PBX user first."),
+    ProviderFault.OTHER_IDENTITY: _(
         "Disconnect the other account on the user's page, if this one is to take its"
         " place."
     ),
-    Fault.ADMINISTRATOR: _(
+    ProviderFault.ADMINISTRATOR: _(
         "No login connects an administrator's account: he does it himself, under"
         " Account security or by this test."
     ),
-    Fault.OTHER_PERSON: _("Test with your own account."),
+    ProviderFault.OTHER_PERSON: _("Test with your own account."),
 }

@@ -9,7 +9,7 @@ from django.utils.crypto import constant_time_compare
 
 from authconfig.oauth2 import discovery
 from authconfig.oauth2.discovery import Document
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.http import fetch_json
 
 # Signatures alone: a MAC's key would be one that others know, and "none" is no proof.
@@ -25,7 +25,7 @@ Claims = dict[str, Any]
 
 
 def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Claims:
-    """Return the ID token's claims if all of it holds; raise OidcError."""
+    """Return the ID token's claims if all of it holds; raise ProviderError."""
     try:
         claims: Claims = jwt.decode(
             id_token,
@@ -39,13 +39,13 @@ def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Cl
         )
     except jwt.PyJWTError as error:
         words = f"{type(error).__name__}: {error}"
-        raise OidcError(Fault.BAD_ID_TOKEN, words[:200]) from error
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, words[:200]) from error
     _check_party(claims, client_id)
     if not constant_time_compare(str(claims.get("nonce", "")), nonce):
-        raise OidcError(Fault.BAD_ID_TOKEN, "nonce")
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "nonce")
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
-        raise OidcError(Fault.BAD_ID_TOKEN, "sub")
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "sub")
     return claims
 
 
@@ -54,7 +54,7 @@ def _check_party(claims: Claims, client_id: str) -> None:
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     party = claims.get("azp", None if several else client_id)
     if party != client_id:
-        raise OidcError(Fault.BAD_ID_TOKEN, "azp")
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "azp")
 
 
 def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
@@ -62,7 +62,9 @@ def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
     for keys in (discovery.key_set, discovery.newer_key_set):
         if key := _pick(keys(jwks_uri), kid):
             return key
-    raise OidcError(Fault.BAD_ID_TOKEN, "its key is not one of the provider's")
+    raise ProviderError(
+        ProviderFault.BAD_ID_TOKEN, "its key is not one of the provider's"
+    )
 
 
 def signing_keys(found: Document) -> list[jwt.PyJWK]:
@@ -76,7 +78,7 @@ def signing_keys(found: Document) -> list[jwt.PyJWK]:
         TypeError,
         ValueError,
     ) as error:
-        raise OidcError(Fault.NO_KEYS, str(error)[:200]) from error
+        raise ProviderError(ProviderFault.NO_KEYS, str(error)[:200]) from error
     return [
         key
         for key in keys
@@ -98,5 +100,5 @@ def user_info(config: Document, access_token: str, subject: str) -> Claims:
         return {}
     found = fetch_json(endpoint, Authorization=f"Bearer {access_token}")
     if found.get("sub") != subject:
-        raise OidcError(Fault.OTHER_SUBJECT)
+        raise ProviderError(ProviderFault.OTHER_SUBJECT)
     return found

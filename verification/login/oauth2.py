@@ -31,7 +31,7 @@ from authconfig.clients.kinds import is_myapps
 from authconfig.models import current_settings
 from authconfig.network import readable
 from authconfig.oauth2 import identities
-from authconfig.oauth2.faults import Fault, OidcError, sentence
+from authconfig.oauth2.faults import ProviderError, ProviderFault, sentence
 from authconfig.oauth2.http import Session
 from authconfig.oauth2.mapping import Claims, identity_of, mapped_name
 from authconfig.oauth2.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
@@ -75,7 +75,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
                 answer = _shown(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
             sociallogin.user = identities.login_user(claims, current_settings())
-        except OidcError as error:
+        except ProviderError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.user.login_method = Method.OAUTH2
         sociallogin.state["account"] = identity_of(claims)
@@ -96,7 +96,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
 def _check_allowed() -> None:
     if Method.OAUTH2 not in methods_for(current_settings(), Kind.MYAPPS):
-        raise OidcError(Fault.NOT_ALLOWED)
+        raise ProviderError(ProviderFault.NOT_ALLOWED)
 
 
 def bind_account(
@@ -107,7 +107,7 @@ def bind_account(
         return
     try:
         identities.bind_at_login(user, *account, origin=origin_of(request))
-    except OidcError as error:
+    except ProviderError as error:
         raise ImmediateHttpResponse(turned_away(request, error)) from error
 
 
@@ -118,7 +118,9 @@ def _shown(
     if identities.bound_user(*identity_of(claims)) != request.user:
         return _connected(request, claims)
     if not _is_recent(claims["id_token"].get("auth_time")):
-        raise OidcError(Fault.NOT_ASKED, "the provider did not ask for the password")
+        raise ProviderError(
+            ProviderFault.NOT_ASKED, "the provider did not ask for the password"
+        )
     record_authentication(request, request.user, "socialaccount", reauthenticated=True)
     wanted: str = sociallogin.get_redirect_url(request) or reverse(ACCOUNT)
     return redirect(wanted)
@@ -152,15 +154,15 @@ def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
 
 def _meaning(
     request: HttpRequest, error: str, exception: Exception | None
-) -> OidcError:
-    if isinstance(exception, OidcError):
+) -> ProviderError:
+    if isinstance(exception, ProviderError):
         return exception
     if error == AuthError.CANCELLED:
-        return OidcError(Fault.CANCELLED)
+        return ProviderError(ProviderFault.CANCELLED)
     if exception is None:
         said = (request.GET.get(n, "") for n in ("error", "error_description"))
-        return OidcError(Fault.NO_CODE, readable(" ".join(said)))
-    return OidcError(Fault.CODE_REFUSED, str(exception)[:200])
+        return ProviderError(ProviderFault.NO_CODE, readable(" ".join(said)))
+    return ProviderError(ProviderFault.CODE_REFUSED, str(exception)[:200])
 
 
 def _unasked(request: HttpRequest, asked: str) -> HttpResponse:
@@ -168,16 +170,16 @@ def _unasked(request: HttpRequest, asked: str) -> HttpResponse:
     limited: HttpResponse | None = ratelimit.consume_or_429(
         request, action="login", limit_get=True
     )
-    return limited or _failed(request, asked, OidcError(Fault.NOT_ASKED))
+    return limited or _failed(request, asked, ProviderError(ProviderFault.NOT_ASKED))
 
 
-def _failed(request: HttpRequest, asked: str, error: OidcError) -> HttpResponse:
+def _failed(request: HttpRequest, asked: str, error: ProviderError) -> HttpResponse:
     if asked == TRIAL:
         return oauth2_trial.failed(request, error)
     return turned_away(request, error)
 
 
-def turned_away(request: HttpRequest, error: OidcError) -> HttpResponse:
+def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
     """Say so in one sentence, with a number under which the audit log says why."""
     reference = secrets.token_hex(4)
     user = request.user if isinstance(request.user, PbxUser) else None
@@ -206,7 +208,7 @@ def start(request: HttpRequest) -> HttpResponse:
     try:
         _check_allowed()
         address = address_to_ask(request, LOGIN)
-    except OidcError as error:
+    except ProviderError as error:
         return turned_away(request, error)
     return page_to_provider(request, current_settings(), address)
 

@@ -19,7 +19,7 @@ from authconfig.fields import decrypted, encrypted
 from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import identities
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
 from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
@@ -95,7 +95,7 @@ def ended(request: HttpRequest, claims: Claims) -> HttpResponse:
     row = _taken(request)
     try:
         user = identities.login_user(claims, row)
-    except OidcError as error:
+    except ProviderError as error:
         _record(request, _asked(row), str(error))
         offer = _offer(user_of(request), error, claims, row)
         return _failure(request, error, claims=_shown(claims), offer=offer)
@@ -105,7 +105,7 @@ def ended(request: HttpRequest, claims: Claims) -> HttpResponse:
     return page(request, claims=_shown(claims), mapped=user, bound=bound)
 
 
-def failed(request: HttpRequest, error: OidcError) -> HttpResponse:
+def failed(request: HttpRequest, error: ProviderError) -> HttpResponse:
     _record(request, _asked(_taken(request)), str(error))
     return _failure(request, error)
 
@@ -118,7 +118,9 @@ def _taken(request: HttpRequest) -> AuthenticationSettings:
     return row
 
 
-def _failure(request: HttpRequest, error: OidcError, **context: Any) -> HttpResponse:
+def _failure(
+    request: HttpRequest, error: ProviderError, **context: Any
+) -> HttpResponse:
     remedy = REMEDIES.get(error.fault, "")
     return page(
         request, error=error.meaning, words=error.words, remedy=remedy, **context
@@ -172,13 +174,13 @@ def _record(
 
 
 def _offer(
-    user: PbxUser, error: OidcError, claims: Claims, row: AuthenticationSettings
+    user: PbxUser, error: ProviderError, claims: Claims, row: AuthenticationSettings
 ) -> str:
     """Return what the button "Connect" sends back, if the account is the tester's.
 
     No login binds an administrator's account; here he says so himself.
     """
-    if error.fault is not Fault.ADMINISTRATOR:
+    if error.fault is not ProviderFault.ADMINISTRATOR:
         return ""
     name = mapped_name(claims, row)
     if not is_same_name(name, user.name):
@@ -200,11 +202,11 @@ def connect(request: HttpRequest) -> HttpResponse:
 def _connect(request: HttpRequest) -> HttpResponse:
     user, form = user_of(request), OfferForm(request.POST)
     if not form.is_valid() or form.cleaned_data["offer"][0] != user.pk:
-        return _failure(request, OidcError(Fault.NOT_ASKED))
+        return _failure(request, ProviderError(ProviderFault.NOT_ASKED))
     _pk, (issuer, subject), name, asked, proof = form.cleaned_data["offer"]
     try:
         identities.connect(user, issuer, subject, name, origin=origin_of(request))
-    except OidcError as error:
+    except ProviderError as error:
         return _failure(request, error)
     _record(request, asked, f"{subject} ({issuer})", user=user, proof=proof)
     return page(request, mapped=user, bound=True)

@@ -24,7 +24,7 @@ from authconfig.directory.choices import NetlogonStage
 from authconfig.methods.netlogon import Failures
 from authconfig.models import current_settings
 from authconfig.names import name_key
-from authconfig.oauth2 import checkup
+from authconfig.oauth2 import configuration_trial
 from authconfig.sections import SECTIONS
 from authconfig.settings_form import SettingsForm
 from authconfig.trial import Progress, Report, Step
@@ -126,7 +126,7 @@ def oauth2(form: SettingsForm, actor: PbxUser) -> StreamingHttpResponse:
     candidate = form.candidate()
 
     def run(progress: Progress) -> Report:
-        return checkup.try_oauth2(candidate, progress, actor=actor)
+        return configuration_trial.try_oauth2(candidate, progress, actor=actor)
 
     headings = Headings(
         running=_("Testing the provider …"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import discovery
-from authconfig.oauth2.faults import OidcError
+from authconfig.oauth2.faults import ProviderError
 from authconfig.oauth2.provider import TRIAL, address_to_ask
 from authconfig.settings_form import SettingsForm
 from pbxsite.administration.authentication import cards, changes, method_trials
@@ -44,7 +44,7 @@ def start(request: HttpRequest) -> HttpResponse:
     try:
         discovery.renew(candidate.oauth2_well_known_url)
         address = address_to_ask(request, TRIAL)
-    except OidcError as error:
+    except ProviderError as error:
         return failed(request, error)
     state = parse_qs(urlsplit(address).query)["state"][0]
     request.session[KEPT_KEY] |= {"state": state}

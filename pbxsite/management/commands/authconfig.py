@@ -18,7 +18,7 @@ from authconfig import lockout
 from authconfig.choices import Method, StepState
 from authconfig.directory.netlogon_trial import try_netlogon
 from authconfig.models import AuthenticationSettings
-from authconfig.oauth2.checkup import try_oauth2
+from authconfig.oauth2.configuration_trial import try_oauth2
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.policy import uses
 from authconfig.sections import FIELDS, SECRETS

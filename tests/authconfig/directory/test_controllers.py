@@ -18,7 +18,7 @@ from django.test import Client as Browser
 
 from authconfig.directory import controllers
 from authconfig.directory.controllers import Memory, controllers_of
-from authconfig.directory.faults import DirectoryError, Fault
+from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
 from tests.support.directory import WINDOWS_PASSWORD, Directory
@@ -173,7 +173,7 @@ def test_a_domain_without_the_service_has_no_controllers(
     with pytest.raises(DirectoryError) as raised:
         listed(row())
 
-    assert raised.value.fault is Fault.NO_CONTROLLERS
+    assert raised.value.fault is DirectoryFault.NO_CONTROLLERS
 
 
 def test_an_unknown_domain_has_no_controllers(names: NameServer) -> None:
@@ -182,7 +182,7 @@ def test_an_unknown_domain_has_no_controllers(names: NameServer) -> None:
     with pytest.raises(DirectoryError) as raised:
         listed(row())
 
-    assert raised.value.fault is Fault.NO_CONTROLLERS
+    assert raised.value.fault is DirectoryFault.NO_CONTROLLERS
 
 
 def test_a_silent_dns_is_an_outage_that_ends_in_time(names: NameServer) -> None:
@@ -191,7 +191,7 @@ def test_a_silent_dns_is_an_outage_that_ends_in_time(names: NameServer) -> None:
     with pytest.raises(DirectoryError) as raised:
         controllers_of(row(), 0.3)
 
-    assert raised.value.fault is Fault.DNS_FAILED
+    assert raised.value.fault is DirectoryFault.DNS_FAILED
 
 
 @pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.core.management import call_command
 
 from authconfig.choices import Event, StepState
 from authconfig.models import AuthenticationSettings
-from authconfig.oauth2.checkup import try_oauth2 as check
 from authconfig.oauth2.choices import OAuth2Stage
+from authconfig.oauth2.configuration_trial import try_oauth2 as check
 from authconfig.trial import Report, Step
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter

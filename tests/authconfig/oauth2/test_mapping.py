@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from authconfig.names import domain_key
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.mapping import LONGEST_NAME, is_same_name, pbx_name_of
 
 pytestmark = pytest.mark.database
@@ -32,8 +32,8 @@ def name_of(value: Any, **rules: str) -> str:
 def refused_or_name(value: Any, **rules: str) -> str | None:
     try:
         return name_of(value, **rules)
-    except OidcError as error:
-        if error.fault is Fault.NO_UPN:
+    except ProviderError as error:
+        if error.fault is ProviderFault.NO_UPN:
             return None
         raise
 
@@ -103,9 +103,9 @@ def test_a_name_is_plain_or_refused(value: str) -> None:
 
 @given(st.one_of(st.none(), st.integers(), st.booleans(), st.lists(st.text())))
 def test_what_is_no_text_is_no_name(value: Any) -> None:
-    with pytest.raises(OidcError) as raised:
+    with pytest.raises(ProviderError) as raised:
         name_of(value)
-    assert raised.value.fault is Fault.NO_UPN
+    assert raised.value.fault is ProviderFault.NO_UPN
 
 
 @given(st.text())
@@ -146,15 +146,15 @@ def test_a_verified_address_counts(verified: Any) -> None:
     )
 )
 def test_any_other_address_counts_for_nothing(verified: Any) -> None:
-    with pytest.raises(OidcError) as raised:
+    with pytest.raises(ProviderError) as raised:
         pbx_name_of([{"email": ADDRESS, "email_verified": verified}], EMAIL)
-    assert raised.value.fault is Fault.UNVERIFIED_EMAIL
+    assert raised.value.fault is ProviderFault.UNVERIFIED_EMAIL
 
 
 def test_the_first_source_with_the_claim_decides_alone() -> None:
     signed = {"email": ADDRESS}
     told = {"email": "eve@example.com", "email_verified": True}
 
-    with pytest.raises(OidcError):
+    with pytest.raises(ProviderError):
         pbx_name_of([signed, told], EMAIL)
     assert pbx_name_of([{}, told], EMAIL) == "eve@example.com"

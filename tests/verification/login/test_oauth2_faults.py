@@ -19,7 +19,7 @@ from django.test import Client as Browser
 from authconfig.choices import Event
 from authconfig.oauth2 import discovery
 from authconfig.oauth2.discovery import ENDPOINTS, check_endpoints, is_for_many_tenants
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
@@ -605,10 +605,10 @@ def test_a_provider_elsewhere_leads_to_nothing_on_this_machine() -> None:
     found["issuer"] = "https://login.example.com"
     check_endpoints(found)
 
-    with pytest.raises(OidcError) as refused:
+    with pytest.raises(ProviderError) as refused:
         check_endpoints(found | {"token_endpoint": "http://127.0.0.1:6379/"})
 
-    assert refused.value.fault is Fault.CLEAR_TEXT
+    assert refused.value.fault is ProviderFault.CLEAR_TEXT
 
 
 @pytest.mark.parametrize(

@@ -1,54 +1,24 @@
-"""A test of the OpenID provider's configuration, also with values not saved yet."""
+"""The trial of the provider's configuration, also with values that are not saved."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext as _
 
-from authconfig.choices import Event, Method, StepState
+from authconfig.choices import Event, Method
 from authconfig.models import AuthenticationSettings
-from authconfig.network import readable
 from authconfig.oauth2 import discovery, tokens
 from authconfig.oauth2.choices import OAuth2Stage
 from authconfig.oauth2.discovery import Document
-from authconfig.oauth2.faults import Fault, OidcError
+from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.http import fetch_json
 from authconfig.oauth2.remedies import REMEDIES
-from authconfig.trial import Progress, Report, Step
+from authconfig.trial import Failure, Progress, Report, TrialRecord, run_stage
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-
-
-class Checkup:
-    """Goes through the stages and passes each on as it begins and ends."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.ended: list[Step] = []
-
-    @contextmanager
-    def stage(self, stage: OAuth2Stage) -> Iterator[list[str]]:
-        """What is put into the list are the words of a stage that succeeds."""
-        began, found = time.monotonic(), list[str]()
-        self._report(stage, StepState.STARTED, began, "")
-        try:
-            yield found
-        except OidcError as error:
-            self._report(stage, StepState.FAILED, began, str(error))
-            raise
-        self._report(stage, StepState.DONE, began, "; ".join(found))
-
-    def _report(
-        self, stage: OAuth2Stage, state: StepState, began: float, words: str
-    ) -> None:
-        elapsed_ms = round((time.monotonic() - began) * 1000)
-        step = Step(stage, state, elapsed_ms, readable(words))
-        if state is not StepState.STARTED:
-            self.ended.append(step)
-        self._progress(step)
 
 
 def try_oauth2(
@@ -58,24 +28,34 @@ def try_oauth2(
     actor: PbxUser | None,
 ) -> Report:
     """Ask the provider what a login would ask it, but for the user's own part."""
-    checkup = Checkup(progress)
+    record = TrialRecord(progress)
     try:
-        config = _fetch(rules.oauth2_well_known_url, checkup)
-        _check(config, rules.oauth2_well_known_url, checkup)
-    except OidcError as error:
-        _record(str(error), actor)
-        return Report(tuple(checkup.ended), _remedy(error), accepted=False)
-    _record("configuration accepted", actor)
-    return Report(tuple(checkup.ended), _next_step(), accepted=True)
+        config = _fetch(rules.oauth2_well_known_url, record)
+        _check(config, rules.oauth2_well_known_url, record)
+    except ProviderError as error:
+        _audit(str(error), actor)
+        return record.report(_remedy(error), accepted=False)
+    _audit("configuration accepted", actor)
+    return record.report(_next_step(), accepted=True)
 
 
-def _fetch(well_known_url: str, checkup: Checkup) -> Document:
-    with checkup.stage(OAuth2Stage.FETCH) as found:
+def _stage(
+    record: TrialRecord, stage: OAuth2Stage
+) -> AbstractContextManager[list[str]]:
+    return run_stage(stage, record.note, _meaning)
+
+
+def _meaning(_stage: TextChoices, raised: Exception) -> Failure | None:
+    return Failure(raised, str(raised)) if isinstance(raised, ProviderError) else None
+
+
+def _fetch(well_known_url: str, record: TrialRecord) -> Document:
+    with _stage(record, OAuth2Stage.FETCH) as found:
         found.append(well_known_url)
         return fetch_json(well_known_url)
 
 
-def _check(config: Document, well_known_url: str, checkup: Checkup) -> None:
+def _check(config: Document, well_known_url: str, record: TrialRecord) -> None:
     checks: dict[OAuth2Stage, Callable[[], str]] = {
         OAuth2Stage.ISSUER: lambda: _issuer(config, well_known_url),
         OAuth2Stage.ENDPOINTS: lambda: _endpoints(config),
@@ -83,7 +63,7 @@ def _check(config: Document, well_known_url: str, checkup: Checkup) -> None:
         OAuth2Stage.METHODS: lambda: _methods(config),
     }
     for stage, check in checks.items():
-        with checkup.stage(stage) as found:
+        with _stage(record, stage) as found:
             found.append(check())
 
 
@@ -102,7 +82,7 @@ def _keys(config: Document) -> str:
     found = discovery.fetched_keys(config["jwks_uri"])
     usable = tokens.signing_keys(found)
     if not usable:
-        raise OidcError(Fault.NO_KEYS)
+        raise ProviderError(ProviderFault.NO_KEYS)
     return ", ".join(key.algorithm_name for key in usable)
 
 
@@ -110,12 +90,12 @@ def _methods(config: Document) -> str:
     """RFC 8414: a list that is missing says nothing, and a login will show it."""
     offered = config.get("code_challenge_methods_supported")
     if isinstance(offered, list) and "S256" not in offered:
-        raise OidcError(Fault.NO_PKCE, ", ".join(map(str, offered)))
+        raise ProviderError(ProviderFault.NO_PKCE, ", ".join(map(str, offered)))
     ways = config.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return f"PKCE S256; {', '.join(map(str, ways))}"
 
 
-def _remedy(error: OidcError) -> str:
+def _remedy(error: ProviderError) -> str:
     return str(REMEDIES.get(error.fault, error))
 
 
@@ -126,7 +106,7 @@ def _next_step() -> str:
     )
 
 
-def _record(detail: str, actor: PbxUser | None) -> None:
+def _audit(detail: str, actor: PbxUser | None) -> None:
     if not actor:
         return  # a monitor's, which asks every few minutes
     audit.record(
