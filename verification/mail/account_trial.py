@@ -18,7 +18,7 @@ from verification.mail.models import AccountTrial
 from verification.mail.rendering import compose
 from verification.mail.sending import own_fault
 from verification.mail.smtp import Account, SmtpError, Step, open_connection
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 
 logger = logging.getLogger(__name__)
 # A test that no worker took up in this time is not started any more.
@@ -77,7 +77,7 @@ def _failed_here(test: AccountTrial) -> SmtpError:
     if last:
         test.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
     stage = Stage(last.stage) if last else Stage.RESOLVE
-    return SmtpError(stage, words, fault=Fault.THIS_SITE)
+    return SmtpError(stage, words, fault=SmtpFault.THIS_SITE)
 
 
 def _note_step(test: AccountTrial, step: Step) -> None:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from authconfig import dependencies
 from authconfig.choices import Dependency
 from authconfig.models import current_settings
+from authconfig.network import LONGEST_WORDS
 from verification import log_context
 from verification.mail import claims, kinds
 from verification.mail.account import account_of
@@ -33,8 +34,7 @@ from verification.mail.fast.stock import Stock, woken
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
 from verification.mail.smtp import Account, Connection, Line, Pool, SmtpError
-from verification.mail.smtp.errors import LONGEST_WORDS
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
@@ -154,7 +154,7 @@ def _deliver(mail: OutgoingEmail, line: Line) -> None:
         raise
     except OSError:
         logger.exception("mail %s: not sent, its recording cannot be read", mail.pk)
-        unread = SmtpError(Stage.DATA, own_fault(), fault=Fault.THIS_SITE)
+        unread = SmtpError(Stage.DATA, own_fault(), fault=SmtpFault.THIS_SITE)
         _record_failure(mail, unread)
     except Exception:
         logger.exception("mail %s: not sent, this site failed", mail.pk)
@@ -174,7 +174,7 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
     account = account_of(current_settings())
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
-        raise SmtpError(Stage.RESOLVE, words, fault=Fault.NAME_UNKNOWN)
+        raise SmtpError(Stage.RESOLVE, words, fault=SmtpFault.NAME_UNKNOWN)
     message = render_mail(mail, account)
     send = partial(
         Connection.send,

@@ -10,7 +10,7 @@ from authconfig.models import current_settings
 from verification.mail.choices import MailState, Stage
 from verification.mail.models import OVER, OutgoingEmail
 from verification.mail.smtp import SmtpError
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 
 OUTCOMES_SHOWN = 20
 # A mail that was sent, or that nobody wanted any more, needs no remedy.
@@ -31,9 +31,9 @@ def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
         "port": settings.smtp_port,
         "issuer": _("somebody"),
     }
-    known = Fault.__members__.get(fault, Fault.THIS_SITE)
-    if known is Fault.REPLY and code is None:
-        known = Fault.THIS_SITE
+    known = SmtpFault.__members__.get(fault, SmtpFault.THIS_SITE)
+    if known is SmtpFault.REPLY and code is None:
+        known = SmtpFault.THIS_SITE
     # Before the greeting no server gives a code.
     where = Stage(stage) if stage else Stage.EHLO
     return SmtpError(where, words, fault=known, code=code, details=details).remedy

@@ -5,9 +5,11 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+
+from authconfig import network
+from authconfig.network import Deadline
 
 LONGEST_REPLY = 65536  # bytes; real ones have some hundred
 CHUNK = 4096
@@ -34,7 +36,7 @@ class Replies:
         self.allow(0)
 
     def allow(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
+        self.deadline = Deadline(seconds)
         self.bytes_left = LONGEST_REPLY
 
     def readline(self, limit: int) -> bytes:
@@ -48,10 +50,7 @@ class Replies:
         return line
 
     def _receive(self) -> bytes:
-        seconds = self.deadline - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("timed out")
-        self.sock.settimeout(seconds)
+        self.sock.settimeout(self.deadline.left())
         chunk = self.sock.recv(CHUNK)
         self.bytes_left -= len(chunk)
         if self.bytes_left < 0:
@@ -135,8 +134,8 @@ class Client(smtplib.SMTP):
             raise smtplib.SMTPServerDisconnected("The connection is closed.")
         if self.file.unread:
             raise PlaintextBeforeTlsError(self.file.unread[:100])
-        self.sock.settimeout(self.limit)
-        self.attach(context.wrap_socket(self.sock, server_hostname=server_name))
+        limit = Deadline(self.limit)
+        self.attach(network.encrypt(self.sock, context, server_name, limit))
 
     def offered_mechanisms(self) -> list[str]:
         return self.esmtp_features.get("auth", "").upper().split()

@@ -1,19 +1,21 @@
-"""What every step of a delivery shares: reports, limits, and one kind of error."""
+"""A conversation with an SMTP server: its stages, its limits and its one error."""
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+from django.db.models import TextChoices
 
 from authconfig.choices import StepState
-from authconfig.trial import Progress, Step
+from authconfig.network import LONGEST_WORDS, readable
+from authconfig.trial import Failure, Progress, report_step, run_stage
 from verification.mail.choices import Stage
 from verification.mail.smtp.addresses import wire_host
 from verification.mail.smtp.client import Client
-from verification.mail.smtp.errors import LONGEST_WORDS, SmtpError, readable
-from verification.mail.smtp.faults import Fault, fault_of
+from verification.mail.smtp.errors import SmtpError
+from verification.mail.smtp.faults import SmtpFault, fault_of
 from verification.mail.smtp.values import Account
 
 Reply = tuple[int, bytes]
@@ -43,38 +45,26 @@ class Conversation:
         return self._client is not None
 
     def report(self, stage: Stage, state: StepState, words: str = "") -> None:
-        self._report(stage, state, words, time.monotonic())
+        report_step(self.progress, stage, state, words)
 
-    def _report(
-        self, stage: Stage, state: StepState, words: str, began_at: float
-    ) -> None:
-        if self.progress:
-            elapsed_ms = round((time.monotonic() - began_at) * 1000)
-            self.progress(Step(stage, state, elapsed_ms, words))
+    def stage(self, stage: Stage) -> AbstractContextManager[list[str]]:
+        """Run a stage; any failure leaves it as an SmtpError."""
+        return run_stage(stage, self.progress, self._meaning)
 
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[list[str]]:
-        """Report how it goes; what is appended to the list is what was found."""
-        began_at = time.monotonic()
-        self._report(stage, StepState.STARTED, "", began_at)
-        found: list[str] = []
-        try:
-            yield found
-        except SmtpError as error:
-            self._report(stage, StepState.FAILED, error.words, began_at)
-            raise
-        except OSError as cause:  # smtplib's exceptions are kinds of it
-            fault = self.error(stage, str(cause), fault_of(cause))
-            self._report(stage, StepState.FAILED, fault.words, began_at)
-            raise fault from cause
-        self._report(stage, StepState.DONE, " ".join(found), began_at)
+    def _meaning(self, stage: TextChoices, raised: Exception) -> Failure | None:
+        if isinstance(raised, SmtpError):
+            return Failure(raised, raised.words)
+        if isinstance(raised, OSError):  # smtplib's exceptions derive from it
+            error = self.error(Stage(stage), str(raised), fault_of(raised))
+            return Failure(error, error.words)
+        return None
 
     def expect(self, stage: Stage, reply: Reply, wanted: int) -> str:
         """Return the reply's words if its first digit is the wanted code's."""
         code, text = reply
         words = f"{code} {self._without_secrets(stage, readable(text))}".strip()
         if not 200 <= code < 600:
-            raise self.error(stage, readable(text), Fault.NOT_SMTP)
+            raise self.error(stage, readable(text), SmtpFault.NOT_SMTP)
         if code // 100 != wanted // 100:
             raise self.error(stage, words, code=code)
         return words[:LONGEST_WORDS]
@@ -83,7 +73,7 @@ class Conversation:
         self,
         stage: Stage,
         words: str,
-        fault: Fault = Fault.REPLY,
+        fault: SmtpFault = SmtpFault.REPLY,
         *,
         code: int | None = None,
         issuer: str = "",

@@ -16,7 +16,7 @@ from verification.mail.smtp.content import (
     with_wire_domains,
 )
 from verification.mail.smtp.conversation import Conversation
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _check(talk: Conversation, parcel: Parcel) -> None:
     ):
         if wire and can_travel:
             continue
-        fault = Fault.NO_SMTPUTF8 if wire else Fault.BAD_ADDRESS
+        fault = SmtpFault.NO_SMTPUTF8 if wire else SmtpFault.BAD_ADDRESS
         with talk.stage(stage):
             raise talk.error(stage, address, fault)
 

@@ -6,22 +6,10 @@ import re
 from collections.abc import Mapping
 
 from verification.mail.choices import Stage
-from verification.mail.smtp.faults import LASTING, Fault
+from verification.mail.smtp.faults import LASTING, SmtpFault
 from verification.mail.smtp.remedies import remedy_for_fault, remedy_for_reply
 
-LONGEST_WORDS = 500
 ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
-
-
-def readable(words: str | bytes) -> str:
-    """Make one short, printable line of what a server says."""
-    if isinstance(words, bytes):
-        words = words.decode("utf-8", "replace")
-    line = " ".join(words.split())
-    # Direction marks and the like could make a log line read as another.
-    if not line.isprintable():
-        line = "".join(c if c.isprintable() else "?" for c in line)
-    return line[:LONGEST_WORDS]
 
 
 class SmtpError(Exception):
@@ -36,7 +24,7 @@ class SmtpError(Exception):
         stage: Stage,
         words: str,
         *,
-        fault: Fault = Fault.REPLY,
+        fault: SmtpFault = SmtpFault.REPLY,
         code: int | None = None,
         details: Mapping[str, object] | None = None,
     ) -> None:

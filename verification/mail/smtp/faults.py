@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from enum import Enum, auto
 
+from authconfig.network import NetworkFault, UnreachableError, network_fault
 from verification.mail.smtp.client import PlaintextBeforeTlsError
 
 
-class Fault(Enum):
+class SmtpFault(Enum):
     REPLY = auto()  # the server said no, by a code
     NAME_UNKNOWN = auto()
     REFUSED = auto()
@@ -37,55 +37,41 @@ class Fault(Enum):
 
 # A second try changes nothing about these; a network or a server may recover.
 LASTING = {
-    Fault.CA_UNREADABLE,
-    Fault.CLEAR_TEXT,
-    Fault.NO_SMTPUTF8,
-    Fault.BAD_ADDRESS,
+    SmtpFault.CA_UNREADABLE,
+    SmtpFault.CLEAR_TEXT,
+    SmtpFault.NO_SMTPUTF8,
+    SmtpFault.BAD_ADDRESS,
 }
 
-# OpenSSL's X509_V_ERR_… numbers; every other one is a matter of trust.
-CERTIFICATE_FAULTS = {
-    9: Fault.CERTIFICATE_NOT_YET_VALID,
-    10: Fault.CERTIFICATE_EXPIRED,
-    62: Fault.WRONG_NAME,
-    64: Fault.WRONG_NAME,
+# The network's faults that a server's operator knows under another name.
+NETWORK_FAULTS = {
+    NetworkFault.NOT_TLS: SmtpFault.PLAIN_SERVER,
+    NetworkFault.TLS_CLOSED: SmtpFault.TLS_FAILED,
+    NetworkFault.UNREACHABLE: SmtpFault.CLOSED,
 }
-TLS_FAULTS = {
-    "WRONG_VERSION_NUMBER": Fault.PLAIN_SERVER,
-    "PACKET_LENGTH_TOO_LONG": Fault.PLAIN_SERVER,
-    "UNSUPPORTED_PROTOCOL": Fault.OLD_TLS,
-    "TLSV1_ALERT_PROTOCOL_VERSION": Fault.OLD_TLS,
+CONNECTING_FAULTS = {
+    NetworkFault.REFUSED: SmtpFault.REFUSED,
+    NetworkFault.TIMEOUT: SmtpFault.TIMEOUT,
 }
+# The order counts: the first two classes derive from the third.
+CLIENT_FAULTS: tuple[tuple[type[Exception], SmtpFault], ...] = (
+    (smtplib.SMTPNotSupportedError, SmtpFault.NO_MECHANISM),
+    (PlaintextBeforeTlsError, SmtpFault.PLAINTEXT_BEFORE_TLS),
+    (smtplib.SMTPException, SmtpFault.NOT_SMTP),
+)
 
 
-def fault_of(error: BaseException | None) -> Fault:
+def fault_of(error: BaseException | None) -> SmtpFault:
     """Say what an exception of the network, of TLS or of smtplib means."""
     if isinstance(error, smtplib.SMTPServerDisconnected):
         # smtplib raises it while it handles the exception that says more.
         error = error.__context__
-    for kind, fault in FAULTS:
+    for kind, fault in CLIENT_FAULTS:
         if isinstance(error, kind):
-            return _exact(error, fault)
-    return Fault.CLOSED
+            return fault
+    found = network_fault(error)
+    return NETWORK_FAULTS.get(found) or SmtpFault[found.name]
 
 
-def _exact(error: BaseException, fault: Fault) -> Fault:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return CERTIFICATE_FAULTS.get(error.verify_code, fault)
-    if isinstance(error, ssl.SSLError):
-        return TLS_FAULTS.get(error.reason or "", fault)
-    return fault
-
-
-# In this order: most are kinds of OSError.
-FAULTS: tuple[tuple[type[Exception], Fault], ...] = (
-    (smtplib.SMTPNotSupportedError, Fault.NO_MECHANISM),
-    (PlaintextBeforeTlsError, Fault.PLAINTEXT_BEFORE_TLS),
-    (smtplib.SMTPException, Fault.NOT_SMTP),
-    (ssl.SSLCertVerificationError, Fault.UNTRUSTED),
-    (ssl.SSLError, Fault.TLS_FAILED),
-    (TimeoutError, Fault.TIMEOUT),
-    (ConnectionRefusedError, Fault.REFUSED),
-    (ConnectionError, Fault.CLOSED),
-    (ValueError, Fault.NOT_SMTP),  # of a challenge that is no base64
-)
+def connecting_fault(error: UnreachableError) -> SmtpFault:
+    return CONNECTING_FAULTS.get(network_fault(error), SmtpFault.UNREACHABLE)

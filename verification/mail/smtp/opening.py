@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 
 from authconfig import network
 from authconfig.choices import SmtpSecurity, StepState
-from authconfig.network import Deadline, SocketAddress
+from authconfig.network import Deadline, SocketAddress, UnreachableError, readable
 from verification.mail.choices import Stage
 from verification.mail.smtp.addresses import greeting_name
 from verification.mail.smtp.client import MECHANISMS, Client
 from verification.mail.smtp.conversation import Conversation
-from verification.mail.smtp.errors import SmtpError, readable
-from verification.mail.smtp.faults import Fault, fault_of
-from verification.mail.smtp.network import UnreachableError, connect, looking_context
+from verification.mail.smtp.errors import SmtpError
+from verification.mail.smtp.faults import SmtpFault, connecting_fault, fault_of
 
 
 def open_conversation(talk: Conversation) -> None:
@@ -45,7 +44,7 @@ def _resolve(talk: Conversation) -> list[SocketAddress]:
             addresses = network.resolve(talk.host, account.port, limit)
         except (socket.gaierror, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error)
-            raise talk.error(Stage.RESOLVE, words, Fault.NAME_UNKNOWN) from error
+            raise talk.error(Stage.RESOLVE, words, SmtpFault.NAME_UNKNOWN) from error
         found.append(", ".join(host for host, _port in addresses))
     return addresses
 
@@ -58,9 +57,11 @@ def _connect(talk: Conversation, addresses: list[SocketAddress]) -> None:
 
     with talk.stage(Stage.CONNECT) as found:
         try:
-            sock = connect(addresses, account.connect_timeout, name_address)
+            limit = Deadline(account.connect_timeout)
+            sock = network.connect(addresses, limit, name_address)
         except UnreachableError as error:
-            raise talk.error(Stage.CONNECT, str(error), error.fault) from error
+            fault = connecting_fault(error)
+            raise talk.error(Stage.CONNECT, str(error), fault) from error
         name = greeting_name(account.client_host_name)
         talk.client = Client(sock, name, account.reply_timeout)
         found.append(str(sock.getpeername()[0]))
@@ -83,14 +84,15 @@ def _encrypt(talk: Conversation) -> None:
             talk.client.encrypt(context, _certificate_name(talk))
         except ssl.SSLError as error:
             raise _tls_error(talk, error, address) from error
-        found.append(_encryption(talk.client))
+        assert isinstance(talk.client.sock, ssl.SSLSocket)
+        found.append(network.describe(talk.client.sock))
 
 
 def _trust(talk: Conversation) -> ssl.SSLContext:
     try:
         return network.verifying_context(talk.account.ca_certificate)
     except ValueError as error:
-        raise talk.error(Stage.TLS, str(error), Fault.CA_UNREADABLE) from error
+        raise talk.error(Stage.TLS, str(error), SmtpFault.CA_UNREADABLE) from error
 
 
 def _start_tls(talk: Conversation) -> None:
@@ -98,7 +100,7 @@ def _start_tls(talk: Conversation) -> None:
     client = talk.client
     if not client.has_extn("starttls"):
         words = _offers(" ".join(client.esmtp_features).upper())
-        raise talk.error(Stage.TLS, words, Fault.NO_STARTTLS)
+        raise talk.error(Stage.TLS, words, SmtpFault.NO_STARTTLS)
     talk.expect(Stage.TLS, client.docmd("STARTTLS"), 220)
 
 
@@ -116,30 +118,24 @@ def _certificate_name(talk: Conversation) -> str:
     return talk.host.rstrip(".")
 
 
-def _encryption(client: Client) -> str:
-    assert isinstance(client.sock, ssl.SSLSocket)
-    version = str(client.sock.version())
-    with suppress(ValueError):
-        certificate = network.certificate_of(client.sock)
-        return f"{version}, {network.certificate_words(certificate)}"
-    return version
-
-
 def _tls_error(
     talk: Conversation, error: ssl.SSLError, address: SocketAddress
 ) -> SmtpError:
     fault = fault_of(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(talk, error, fault, address)
-    if fault == Fault.PLAIN_SERVER and talk.account.security == SmtpSecurity.STARTTLS:
-        fault = Fault.TLS_FAILED
+    if (
+        fault == SmtpFault.PLAIN_SERVER
+        and talk.account.security == SmtpSecurity.STARTTLS
+    ):
+        fault = SmtpFault.TLS_FAILED
     return talk.error(Stage.TLS, str(error), fault)
 
 
 def _certificate_error(
     talk: Conversation,
     error: ssl.SSLCertVerificationError,
-    fault: Fault,
+    fault: SmtpFault,
     address: SocketAddress,
 ) -> SmtpError:
     certificate = _look_at_certificate(talk, address)
@@ -163,7 +159,7 @@ def _look_at_certificate(
                 client.getreply()
                 client.ehlo()
                 client.docmd("STARTTLS")
-            client.encrypt(looking_context(), _certificate_name(talk))
+            client.encrypt(network.looking_context(), _certificate_name(talk))
             assert isinstance(client.sock, ssl.SSLSocket)
             return network.certificate_of(client.sock)
     return None
@@ -178,14 +174,14 @@ def _log_in(talk: Conversation) -> None:
         assert sock is not None
         if not (isinstance(sock, ssl.SSLSocket) or network.is_loopback(sock)):
             words = _("The connection is not encrypted.")
-            raise talk.error(Stage.AUTH, words, Fault.CLEAR_TEXT)
+            raise talk.error(Stage.AUTH, words, SmtpFault.CLEAR_TEXT)
         found.append(_authenticate(talk))
 
 
-def _why_no_mechanism(client: Client) -> Fault:
+def _why_no_mechanism(client: Client) -> SmtpFault:
     known = set(client.offered_mechanisms()) & set(MECHANISMS)
     # It would do for other credentials.
-    return Fault.BEYOND_ASCII if known else Fault.NO_MECHANISM
+    return SmtpFault.BEYOND_ASCII if known else SmtpFault.NO_MECHANISM
 
 
 def _authenticate(talk: Conversation) -> str:
@@ -196,5 +192,5 @@ def _authenticate(talk: Conversation) -> str:
         words = _offers(" ".join(client.offered_mechanisms()))
         raise talk.error(Stage.AUTH, words, _why_no_mechanism(client)) from error
     except binascii.Error as error:  # the challenge was no base64
-        raise talk.error(Stage.AUTH, str(error), Fault.NOT_SMTP) from error
+        raise talk.error(Stage.AUTH, str(error), SmtpFault.NOT_SMTP) from error
     return talk.expect(Stage.AUTH, reply, 235)

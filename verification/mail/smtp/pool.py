@@ -9,7 +9,7 @@ from threading import Lock, Timer
 from verification.mail.choices import Stage
 from verification.mail.smtp.connection import Connection, open_connection
 from verification.mail.smtp.errors import SmtpError
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 from verification.mail.smtp.values import Account
 
 # Some servers count the mails of a connection, and say no to more.
@@ -130,4 +130,4 @@ def _has_a_future(connection: Connection) -> bool:
 def _is_tired(error: SmtpError) -> bool:
     """Has the server ended it, or had enough mails from it?"""
     is_at_start = error.stage == Stage.MAIL_FROM and not error.permanent
-    return is_at_start and error.fault in (Fault.REPLY, Fault.CLOSED)
+    return is_at_start and error.fault in (SmtpFault.REPLY, SmtpFault.CLOSED)

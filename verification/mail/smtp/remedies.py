@@ -7,117 +7,117 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from verification.mail.choices import Stage
-from verification.mail.smtp.faults import Fault
+from verification.mail.smtp.faults import SmtpFault
 
 if TYPE_CHECKING:  # the stubs are not there in production
     from django_stubs_ext import StrPromise
 
-REMEDIES: dict[Fault, StrPromise] = {
-    Fault.NAME_UNKNOWN: _(
+REMEDIES: dict[SmtpFault, StrPromise] = {
+    SmtpFault.NAME_UNKNOWN: _(
         "No address was found for “%(server)s”. Check the spelling of the SMTP server"
         " and the DNS of the machine that this site runs on."
     ),
-    Fault.REFUSED: _(
+    SmtpFault.REFUSED: _(
         "Nothing answers on port %(port)s of “%(server)s”. Check the SMTP server and"
         " the port, and whether a firewall refuses the connection."
     ),
-    Fault.UNREACHABLE: _(
+    SmtpFault.UNREACHABLE: _(
         "“%(server)s” cannot be reached from here. Check the SMTP server and the"
         " network of the machine that this site runs on."
     ),
-    Fault.TIMEOUT: _(
+    SmtpFault.TIMEOUT: _(
         "“%(server)s” did not answer in time. Try again later; if it stays so, ask"
         " the operator of the SMTP server."
     ),
-    Fault.CLOSED: _(
+    SmtpFault.CLOSED: _(
         "“%(server)s” closed the connection. Try again later; if it stays so, ask the"
         " operator of the SMTP server whether it accepts this site."
     ),
-    Fault.NOT_SMTP: _(
+    SmtpFault.NOT_SMTP: _(
         "What answers on port %(port)s of “%(server)s” does not speak SMTP properly."
         " Check the SMTP server and the port."
     ),
-    Fault.NO_STARTTLS: _(
+    SmtpFault.NO_STARTTLS: _(
         "“%(server)s” does not offer STARTTLS on port %(port)s. Use the port for"
         " submission, usually 587, or the security “TLS from the start” with port 465."
         " If it offered STARTTLS before, something on the way may be removing it."
     ),
-    Fault.PLAINTEXT_BEFORE_TLS: _(
+    SmtpFault.PLAINTEXT_BEFORE_TLS: _(
         "Something sent unencrypted data into the connection just before its"
         " encryption began. The e-mail was not sent. Somebody may be tampering with"
         " the connection: ask the administrator of the network."
     ),
-    Fault.PLAIN_SERVER: _(
+    SmtpFault.PLAIN_SERVER: _(
         "“%(server)s” does not begin with TLS on port %(port)s. Select the security"
         " “STARTTLS”, usually with port 587, or correct the port."
     ),
-    Fault.OLD_TLS: _(
+    SmtpFault.OLD_TLS: _(
         "“%(server)s” has only versions of TLS older than 1.2, which are not safe."
         " Ask the operator of the SMTP server to enable TLS 1.2 or later."
     ),
-    Fault.TLS_FAILED: _(
+    SmtpFault.TLS_FAILED: _(
         "The encrypted connection to “%(server)s” could not be established. Check the"
         " security and the port, and ask the operator of the SMTP server."
     ),
-    Fault.UNTRUSTED: _(
+    SmtpFault.UNTRUSTED: _(
         "The certificate of “%(server)s” was issued by “%(issuer)s”, which is not"
         " trusted here. If this is your own authority, enter its CA certificate;"
         " otherwise check that this is the right SMTP server."
     ),
-    Fault.CERTIFICATE_EXPIRED: _(
+    SmtpFault.CERTIFICATE_EXPIRED: _(
         "The certificate of “%(server)s” has expired. Ask the operator of the SMTP"
         " server to renew it, and check the clock of the machine that this site runs"
         " on."
     ),
-    Fault.CERTIFICATE_NOT_YET_VALID: _(
+    SmtpFault.CERTIFICATE_NOT_YET_VALID: _(
         "The certificate of “%(server)s” is not valid yet. Check the clock of the"
         " machine that this site runs on."
     ),
-    Fault.WRONG_NAME: _(
+    SmtpFault.WRONG_NAME: _(
         "The certificate belongs to another name than “%(server)s”. Enter the SMTP"
         " server by the name that stands in its certificate."
     ),
-    Fault.CA_UNREADABLE: _(
+    SmtpFault.CA_UNREADABLE: _(
         "The CA certificate cannot be read. Paste it again as PEM text."
     ),
-    Fault.NO_MECHANISM: _(
+    SmtpFault.NO_MECHANISM: _(
         "“%(server)s” offers no way to log in that is known here. Check the port,"
         " or leave the username empty if the server needs no login."
     ),
-    Fault.BEYOND_ASCII: _(
+    SmtpFault.BEYOND_ASCII: _(
         "The login that “%(server)s” offers carries no letters such as ä or é. Use a"
         " username and a password without them."
     ),
-    Fault.CLEAR_TEXT: _(
+    SmtpFault.CLEAR_TEXT: _(
         "The password is not sent over an unencrypted connection. Select the security"
         " “STARTTLS” or “TLS from the start”, or leave the username empty."
     ),
-    Fault.NO_SMTPUTF8: _(
+    SmtpFault.NO_SMTPUTF8: _(
         "“%(server)s” cannot deliver to or from addresses with letters such as ä or é"
         " before the @. Use another address."
     ),
-    Fault.BAD_ADDRESS: _("This is not an e-mail address. Correct it."),
-    Fault.THIS_SITE: _(
+    SmtpFault.BAD_ADDRESS: _("This is not an e-mail address. Correct it."),
+    SmtpFault.THIS_SITE: _(
         "This site itself failed, not the mail server. Look into the worker's log."
     ),
 }
 
 # Silence and a closed connection right at the start have causes of their own.
-REMEDIES_AT_STAGE: dict[tuple[Fault, Stage], StrPromise] = {
-    (Fault.TIMEOUT, Stage.CONNECT): _(
+REMEDIES_AT_STAGE: dict[tuple[SmtpFault, Stage], StrPromise] = {
+    (SmtpFault.TIMEOUT, Stage.CONNECT): _(
         "“%(server)s” did not answer on port %(port)s in time. Check the SMTP server"
         " and the port, and whether a firewall blocks the connection."
     ),
-    (Fault.TIMEOUT, Stage.RESOLVE): _(
+    (SmtpFault.TIMEOUT, Stage.RESOLVE): _(
         "The DNS did not answer in time. Check the DNS of the machine that this site"
         " runs on."
     ),
-    (Fault.TIMEOUT, Stage.EHLO): _(
+    (SmtpFault.TIMEOUT, Stage.EHLO): _(
         "“%(server)s” accepted the connection and then stayed silent. If port"
         " %(port)s expects TLS from the start, as 465 does, select that security;"
         " otherwise try again later."
     ),
-    (Fault.CLOSED, Stage.EHLO): _(
+    (SmtpFault.CLOSED, Stage.EHLO): _(
         "“%(server)s” closed the connection at once. If port %(port)s expects TLS"
         " from the start, as 465 does, select that security; otherwise the server may"
         " not accept this site: ask its operator."
@@ -240,7 +240,7 @@ TEMPORARY_REMEDY = _(
 )
 
 
-def remedy_for_fault(fault: Fault, stage: Stage) -> StrPromise:
+def remedy_for_fault(fault: SmtpFault, stage: Stage) -> StrPromise:
     return REMEDIES_AT_STAGE.get((fault, stage)) or REMEDIES[fault]
 
 

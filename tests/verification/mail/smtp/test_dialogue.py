@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from authconfig import network
 from authconfig.choices import SmtpSecurity
+from authconfig.network import Deadline
 from tests.support.certificates import Authority, make_authority
 from tests.support.deliveries import failed_opening
 from tests.support.scripted_smtp import (
@@ -28,7 +30,6 @@ from verification.mail.smtp import (
     Stage,
     Step,
     StepState,
-    network,
     open_connection,
 )
 
@@ -154,7 +155,7 @@ def test_next_address_is_tried_when_one_is_closed() -> None:
     named: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         addresses = [("::1", closed_port()), listener.getsockname()]
-        network.connect(addresses, 5, named.append).close()
+        network.connect(addresses, Deadline(5), named.append).close()
 
     assert named == ["::1", "127.0.0.1"]
 
