@@ -109,6 +109,11 @@ class OutsideFacts:
     lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Refusal | None]
 
 
+NOTHING_OUTSIDE = OutsideFacts(
+    account_was_accepted=lambda _rules: False, lockout=lambda _rules, _new_rules: None
+)
+
+
 class SettingsForm(SettingsModelForm):
     """All settings at once; the page and the command line share its rules."""
 
@@ -178,14 +183,17 @@ class SettingsForm(SettingsModelForm):
         # A fault found from here on takes its value out of what Django calls cleaned.
         self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
-        candidate = self.candidate()
+        self.check_together(self.candidate())
+        return cleaned
+
+    def check_together(self, candidate: AuthenticationSettings) -> None:
+        """Check what fields of several sections have to agree on."""
         self._check_methods(candidate)
         self._check_two_factor(candidate)
         if not self.errors:
             self.refusal = self.outside.lockout(self.stored, candidate)
             if self.refusal:
                 self.add_error(*self.refusal)
-        return cleaned
 
     def candidate(self) -> AuthenticationSettings:
         """Return the values on the screen as an unsaved row.
@@ -246,7 +254,7 @@ class SettingsForm(SettingsModelForm):
 
     def _settle_secrets(self, cleaned: dict[str, Any]) -> None:
         for name, bound_to in SECRETS.items():
-            if cleaned.get(name):
+            if cleaned.get(name) or name not in self.fields:
                 continue
             moved = any(
                 cleaned.get(field) != getattr(self.stored, field) for field in bound_to
@@ -333,6 +341,19 @@ class SettingsForm(SettingsModelForm):
             getattr(candidate, name) != getattr(self.stored, name)
             for name in ACCOUNT_FIELDS
         )
+
+
+class MailAccountForm(SettingsForm):
+    """The fields of the e-mail account alone, for a trial; the others do not matter."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, outside=NOTHING_OUTSIDE, **kwargs)
+        for name in FIELDS:
+            if name not in MAIL_FIELDS:
+                del self.fields[name]
+
+    def check_together(self, candidate: AuthenticationSettings) -> None:
+        pass
 
 
 def _plain_lines(text: str) -> str:

@@ -13,7 +13,7 @@ from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.kinds import myapps_required
 from authconfig.oauth2.provider import CALLBACK
 from pbxsite import health
-from pbxsite.administration.authentication import oauth2_trial
+from pbxsite.administration.authentication import oauth2_round_trip
 from pbxsite.administration.queue import page as queue_page
 from pbxsite.embedded import mailbox
 from pbxsite.gateway.forward import handover
@@ -52,7 +52,7 @@ urlpatterns = [
     ),
     *factors.urlpatterns,
     path("", include("verification.urls")),
-    *oauth2_trial.urlpatterns,
+    *oauth2_round_trip.urlpatterns,
     *queue_page.urlpatterns,
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),

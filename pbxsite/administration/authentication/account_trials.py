@@ -1,20 +1,27 @@
-"""Test e-mails: asked for with values that need not be saved, run by a worker."""
+"""Send test: a worker sends an e-mail with the account that stands on the screen."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.http import HttpRequest, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
-from authconfig.settings_form import MAIL_FIELDS, SettingsForm
+from authconfig.models import AuthenticationSettings
+from authconfig.settings_form import MAIL_FIELDS, MailAccountForm, SettingsForm
 from authconfig.users.models import PbxUser
 from verification.mail.account import account_of, fingerprint
 from verification.mail.account_trial import TRIAL_START_TTL
@@ -25,23 +32,55 @@ from verification.mail.tasks import run_account_trial
 
 logger = logging.getLogger(__name__)
 LIMIT, LIMIT_PERIOD = 10, timedelta(minutes=1)
-# A worker that runs takes a test up at once.
+# A worker that is running starts a trial at once.
 PATIENCE = timedelta(seconds=5)
 RECIPIENT = "test_recipient"
+STATUS = "admin:authconfig_authenticationsettings_test_status"
 Faults = dict[str, list[str]]
 
 
+@require_POST
+def send_test(request: HttpRequest) -> JsonResponse:
+    assert isinstance(request.user, PbxUser)
+    if is_too_often():
+        wait = _("10 tests a minute are enough. Please wait a minute, then try again.")
+        return JsonResponse({"message": wait}, status=HTTPStatus.TOO_MANY_REQUESTS)
+    form = MailAccountForm(request.POST, instance=AuthenticationSettings.load())
+    recipient = request.POST.get(RECIPIENT, "").strip()
+    if faults := faults_of(form, recipient):
+        return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
+    trial = start(account_of(form.candidate()), recipient, request.user)
+    url = reverse(STATUS, args=[trial.public_id])
+    return JsonResponse({"url": url, **status_of(trial)})
+
+
+@require_safe
+def trial_status(request: HttpRequest, public_id: UUID) -> JsonResponse:
+    assert isinstance(request.user, PbxUser)
+    own = AccountTrial.objects.filter(requested_by=request.user)
+    return JsonResponse(status_of(get_object_or_404(own, public_id=public_id)))
+
+
+def is_too_often() -> bool:
+    """Is the page's limit reached, which counts all administrators together?"""
+    since = timezone.now() - LIMIT_PERIOD
+    recent = AccountTrial.objects.filter(
+        requested_by__isnull=False, created_at__gt=since
+    )
+    return recent.count() >= LIMIT
+
+
 def faults_of(form: SettingsForm, recipient: str) -> Faults:
-    """Return what is wrong with the e-mail fields; other fields do not matter here."""
+    """Return what is wrong with the e-mail account; other fields do not matter."""
     form.is_valid()
     faults = {n: form.faults[n] for n in MAIL_FIELDS if n in form.faults}
-    account = form.candidate()
-    if not account.smtp_server:
+    rules = form.candidate()
+    if not rules.smtp_server:
         faults.setdefault("smtp_server", [_("Enter the SMTP server first.")])
-    if not account.smtp_email_address:
+    if not rules.smtp_email_address:
         missing = _("Enter the address that the e-mails come from first.")
         faults.setdefault("smtp_email_address", [missing])
-    if "smtp_password" in form.lost_secrets and account.smtp_username and not faults:
+    if "smtp_password" in form.lost_secrets and rules.smtp_username and not faults:
         faults["smtp_password"] = [
             _(
                 "Enter the password again: the stored one is not sent to a changed"
@@ -53,15 +92,6 @@ def faults_of(form: SettingsForm, recipient: str) -> Faults:
     except ValidationError:
         faults[RECIPIENT] = [_("Enter the address that the test e-mail goes to.")]
     return faults
-
-
-def is_too_often() -> bool:
-    """The page's limit, for all administrators together."""
-    since = timezone.now() - LIMIT_PERIOD
-    recent = AccountTrial.objects.filter(
-        requested_by__isnull=False, created_at__gt=since
-    )
-    return recent.count() >= LIMIT
 
 
 def create(
@@ -84,43 +114,43 @@ def create(
     )
 
 
-def request(form: SettingsForm, recipient: str, requested_by: PbxUser) -> AccountTrial:
-    """Ask a worker to test the form's account; the row says if none can be asked."""
-    test = create(account_of(form.candidate()), recipient, requested_by)
+def start(account: Account, recipient: str, requested_by: PbxUser) -> AccountTrial:
+    """Ask a worker to try the account; the row says if no worker can be asked."""
+    trial = create(account, recipient, requested_by)
     try:
-        run_account_trial.delay(test.pk)
+        run_account_trial.delay(trial.pk)
     except OperationalError as error:
-        logger.error("account test %s: not queued (%s)", test.pk, error)
+        logger.error("account test %s: not queued (%s)", trial.pk, error)
         _give_up(
-            test,
+            trial,
             _(
                 "The queue (Redis) cannot be reached, so no worker could be asked."
                 " Start Redis or correct REDIS_URL, then send the test again."
             ),
         )
-    return test
+    return trial
 
 
-def _give_up(test: AccountTrial, remedy: str) -> None:
-    """Unless a worker has it all the same: a publish that timed out may arrive."""
-    AccountTrial.objects.filter(pk=test.pk, state=TrialState.QUEUED).update(
+def _give_up(trial: AccountTrial, remedy: str) -> None:
+    """End a trial, unless a worker has it: a publish that timed out may arrive."""
+    AccountTrial.objects.filter(pk=trial.pk, state=TrialState.QUEUED).update(
         state=TrialState.FAILED,
         remedy=remedy,
         password="",
         ended_at=timezone.now(),
     )
-    test.refresh_from_db()
+    trial.refresh_from_db()
 
 
-def status(test: AccountTrial) -> dict[str, Any]:
-    """Return what the page shows of a test, as it stands now."""
-    if timezone.now() - test.created_at > TRIAL_START_TTL:
-        _give_up(test, _no_worker())
+def status_of(trial: AccountTrial) -> dict[str, Any]:
+    """Return what the page shows of a trial at this moment."""
+    if timezone.now() - trial.created_at > TRIAL_START_TTL:
+        _give_up(trial, _no_worker())
     return {
-        "state": test.state,
-        "is_over": test.ended_at is not None,
-        "heading": _heading(test),
-        "text": _text(test),
+        "state": trial.state,
+        "is_over": trial.ended_at is not None,
+        "heading": _heading(trial),
+        "text": _text(trial),
         "steps": [
             {
                 "stage": step.get_stage_display(),
@@ -129,37 +159,36 @@ def status(test: AccountTrial) -> dict[str, Any]:
                 "elapsed_ms": step.elapsed_ms,
                 "words": step.words,
             }
-            for step in test.steps.all()
+            for step in trial.steps.all()
         ],
     }
 
 
-def _heading(test: AccountTrial) -> str:
-    if test.state == TrialState.ACCEPTED:
-        return _("The server accepted the test e-mail to %(recipient)s.") % {
-            "recipient": test.recipient
-        }
-    if test.state == TrialState.FAILED:
+def _heading(trial: AccountTrial) -> str:
+    words = {"recipient": trial.recipient}
+    if trial.state == TrialState.ACCEPTED:
+        return _("The server accepted the test e-mail to %(recipient)s.") % words
+    if trial.state == TrialState.FAILED:
         return _("The test e-mail was not sent.")
-    if _is_left_alone(test):
+    if _is_left_alone(trial):
         return _("No worker is running.")
-    return _("Sending a test e-mail to %(recipient)s …") % {"recipient": test.recipient}
+    return _("Sending a test e-mail to %(recipient)s …") % words
 
 
-def _text(test: AccountTrial) -> str:
-    if test.state == TrialState.ACCEPTED:
+def _text(trial: AccountTrial) -> str:
+    if trial.state == TrialState.ACCEPTED:
         return _(
             "With exactly this e-mail account, two-factor authentication can be"
             " switched on. Look into the mailbox whether the e-mail arrives."
         )
-    if _is_left_alone(test):
+    if _is_left_alone(trial):
         return _no_worker()
-    return test.remedy
+    return trial.remedy
 
 
-def _is_left_alone(test: AccountTrial) -> bool:
-    waited = timezone.now() - test.created_at
-    return test.state == TrialState.QUEUED and waited > PATIENCE
+def _is_left_alone(trial: AccountTrial) -> bool:
+    waited = timezone.now() - trial.created_at
+    return trial.state == TrialState.QUEUED and waited > PATIENCE
 
 
 def _no_worker() -> str:

@@ -30,7 +30,7 @@ from authconfig.settings_form import (
     SettingsForm,
 )
 from authconfig.trial import Step
-from pbxsite.administration.authentication import account_trials, changes, summary
+from pbxsite.administration.authentication import account_trials, audited_form, summary
 from pbxsite.management.site_command import SiteCommand
 from verification.mail import account_trial
 from verification.mail.account import account_of
@@ -108,7 +108,7 @@ class Command(SiteCommand):
             form = _form(row, values)
             self._end_with(form.faults)
             self._warn(form)
-            keys = changes.save(form, actor=None)
+            keys = audited_form.save(form, actor=None)
             if "two_factor" in keys and form.instance.two_factor:
                 self._tell_of_sessions(end_them=end_sessions)
         changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
@@ -301,7 +301,7 @@ def _stored() -> SettingsForm:
 def _form(row: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
     """Fill the page's form: what is stored, and what was given on top."""
     outside = OutsideFacts(
-        account_was_accepted=changes.account_was_accepted,
+        account_was_accepted=audited_form.account_was_accepted,
         lockout=lambda _old, _new: None,
     )
     data = dict(_filled(row)) | _follow_security(row, values)

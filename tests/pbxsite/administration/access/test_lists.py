@@ -229,7 +229,7 @@ def thousand(user: PbxUser) -> None:
     """A thousand logins, mails and sessions of as many users."""
     PbxUser.objects.bulk_create(PbxUser(name=f"u{i}") for i in range(1000))
     users = PbxUser.objects.filter(name__startswith="u")
-    logins = LoginSession.objects.bulk_create(
+    LoginSession.objects.bulk_create(
         LoginSession(user=each, client="myapps", method="pbx", expires_at=THEN)
         for each in users
     )

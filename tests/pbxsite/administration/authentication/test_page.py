@@ -17,7 +17,7 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import AuditEvent, PbxUser
-from pbxsite.administration.authentication import changes as saving
+from pbxsite.administration.authentication import audited_form
 from tests.support.certificates import make_authority
 from tests.support.html import Page
 from tests.support.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
@@ -236,7 +236,7 @@ def test_constraint_that_a_race_violates_is_an_answer(
     def race(*args: Any, **kwargs: Any) -> list[str]:
         raise IntegrityError("two_factor_needs_mail_and_link")
 
-    monkeypatch.setattr(saving, "save", race)
+    monkeypatch.setattr(audited_form, "save", race)
     response = admin.post(PAGE, posted(smtp_sender_name="Telephone"))
 
     assert response.status_code == 200

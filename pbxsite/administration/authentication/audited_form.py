@@ -1,4 +1,4 @@
-"""The settings form as the page and the command line use it: composed of both apps."""
+"""The settings form with what it asks of the site, saved with its audit events."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.mail.account import account_of, was_accepted
 
+MOST_CHARACTERS = 200
 
-def account_was_accepted(row: AuthenticationSettings) -> bool:
-    return was_accepted(account_of(row))
+
+def account_was_accepted(rules: AuthenticationSettings) -> bool:
+    return was_accepted(account_of(rules))
 
 
 def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
     """Return what the form asks of the rest of the site, for this administrator."""
     return OutsideFacts(
         account_was_accepted=account_was_accepted,
-        lockout=lambda old, new: lockout.refusal(old, new, administrator),
+        lockout=lambda rules, new_rules: lockout.refusal(
+            rules, new_rules, administrator
+        ),
     )
 
 
@@ -47,4 +51,5 @@ def save(
 
 def _shortened(value: Any) -> str:
     text = " ".join(str(value).split())
-    return f"“{text[:200]}…”" if len(text) > 200 else f"“{text}”"
+    is_long = len(text) > MOST_CHARACTERS
+    return f"“{text[:MOST_CHARACTERS]}…”" if is_long else f"“{text}”"

@@ -1,4 +1,4 @@
-"""The test of OAuth2 that goes to the provider and back, as the settings page begins it."""
+"""Log in there: Test OAuth2 goes to the provider and back with the page's values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from authconfig.oauth2 import discovery
 from authconfig.oauth2.faults import ProviderError
 from authconfig.oauth2.provider import TRIAL, address_to_ask
 from authconfig.settings_form import SettingsForm
-from pbxsite.administration.authentication import cards, changes, method_trials
+from pbxsite.administration.authentication import audited_form, cards
+from pbxsite.administration.authentication.method_trials import round_trip_faults
 from verification.login.oauth2_trial import (
     KEPT_KEY,
     connect,
@@ -39,29 +40,30 @@ def start(request: HttpRequest) -> HttpResponse:
     form = _form(request)
     if faults := _faults(form):
         return page(request, faults=faults)
-    candidate = form.candidate()
-    keep(request, candidate)
+    rules = form.candidate()
+    keep(request, rules)
     try:
-        discovery.renew(candidate.oauth2_well_known_url)
+        discovery.renew(rules.oauth2_well_known_url)
         address = address_to_ask(request, TRIAL)
     except ProviderError as error:
         return failed(request, error)
     state = parse_qs(urlsplit(address).query)["state"][0]
     request.session[KEPT_KEY] |= {"state": state}
-    return page_to_provider(request, candidate, address)
+    return page_to_provider(request, rules, address)
 
 
 def _form(request: HttpRequest) -> SettingsForm:
-    """A page without scripts sends no values: then the stored ones count."""
+    """Fill the form; without scripts a page sends no values: the stored ones count."""
     posted = request.POST if "oauth2_well_known_url" in request.POST else None
-    row = AuthenticationSettings.load()
     return SettingsForm(
-        posted, instance=row, outside=changes.outside_facts(user_of(request))
+        posted,
+        instance=AuthenticationSettings.load(),
+        outside=audited_form.outside_facts(user_of(request)),
     )
 
 
 def _faults(form: SettingsForm) -> dict[str, list[str]]:
-    found = method_trials.roundtrip_faults(form)
+    found = round_trip_faults(form)
     return {str(cards.name_of(key)): words for key, words in found.items()}
 
 

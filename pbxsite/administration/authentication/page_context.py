@@ -1,0 +1,101 @@
+"""What the page "Authentication" shows beside the form's own fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from authconfig.counts import bounded_count
+from authconfig.models import AuthenticationSettings
+from authconfig.oauth2.provider import redirect_uri
+from authconfig.sections import SETTINGS_PAGE
+from authconfig.settings_form import SettingsForm
+from authconfig.users.changes import count_without_email, without_factor
+from authconfig.users.models import PbxUser
+from pbxsite.administration.authentication import cards, summary, voicemail_key
+from pbxsite.administration.authentication.account_trials import RECIPIENT
+from pbxsite.administration.authentication.posted_form import (
+    OWN_PASSWORD,
+    user_of,
+    version,
+)
+from pbxsite.administration.queue.report import paused_words
+from verification.mail.operation import actions
+from verification.mail.operation.outcomes import last_outcomes
+from verification.sessions import signed_in
+from verification.sessions.reauthentication import (
+    can_reauthenticate_by_password,
+    seconds_left,
+)
+from verification.voicemail import keys as voicemail_keys
+
+
+def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
+    return {
+        "title": _("Authentication"),
+        "form": form,
+        "cards": cards.cards(form),
+        "types": cards.type_options(form),
+        "conditions": cards.conditions(form, form.stored),
+        "field_faults": _field_faults(form),
+        "version": version(),
+        "paused": paused_words() if actions.current_pause() else "",
+        "outcomes": last_outcomes(),
+        "redirect_uri": redirect_uri(),
+        "voicemail_key": voicemail_keys.current_key(),
+        "voicemail_address": voicemail_key.address(),
+        "recipient": request.POST.get(RECIPIENT, user_of(request).email),
+        "test_user": user_of(request).name,
+        "without_email": _without_email(),
+        "without_factor": _without_factor(),
+        "never_approved": _never_approved(request, form.stored),
+        "reauthentication": _reauthentication(request),
+    }
+
+
+def count_without_factor() -> int:
+    return bounded_count(without_factor(PbxUser.objects.filter(is_active=True)))
+
+
+def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
+    """Return every fault with its field's id and label, in the page's order."""
+    return [
+        {
+            "id": bound.auto_id,
+            "label": cards.name_of(bound.name),
+            "text": fault,
+        }
+        for bound in form
+        for fault in form.faults.get(bound.name, [])
+    ]
+
+
+def _without_email() -> str:
+    count = count_without_email()
+    return summary.without_email(count) if count else ""
+
+
+def _without_factor() -> str:
+    count = count_without_factor()
+    return summary.without_factor(count) if count else ""
+
+
+def _never_approved(request: HttpRequest, rules: AuthenticationSettings) -> str:
+    """Offer to end these sessions while two-factor authentication is off."""
+    if rules.two_factor:
+        return ""
+    own = request.session.session_key or ""
+    count = bounded_count(signed_in.never_approved(besides=own))
+    return summary.never_approved(count) if count else ""
+
+
+def _reauthentication(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "field": OWN_PASSWORD,
+        "asked_in_ms": int(seconds_left(request) * 1000),
+        "by_password": can_reauthenticate_by_password(user_of(request)),
+        "again_url": f"{reverse('account_login_again')}?next={reverse(SETTINGS_PAGE)}",
+    }

@@ -1,0 +1,30 @@
+"""What saving the form on the screen would change, told before it is saved."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_POST
+
+from authconfig.users.changes import count_without_email
+from pbxsite.administration.authentication import cards, summary
+from pbxsite.administration.authentication.page_context import count_without_factor
+from pbxsite.administration.authentication.posted_form import posted_form
+
+
+@require_POST
+def preview(request: HttpRequest) -> JsonResponse:
+    form = posted_form(request)
+    form.is_valid()
+    rules, new_rules = form.stored, form.candidate()
+    facts = summary.Facts(count_without_email(), count_without_factor())
+    return JsonResponse(
+        {
+            "sections": summary.consequences(rules, new_rules, facts),
+            "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
+            "changed": [cards.name_of(key) for key in form.changed_keys()],
+            "refusal": form.refusal._asdict() if form.refusal else None,
+            "conditions": [
+                condition.is_met for condition in cards.conditions(form, new_rules)
+            ],
+        }
+    )
