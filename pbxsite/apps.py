@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
+
+from pbxsite.older_database import refuse_older
 
 
 class PbxSiteConfig(AppConfig):
     name = "pbxsite"
     verbose_name = _("PBX authentication site")
+
+    def ready(self) -> None:
+        connection_created.connect(refuse_older)

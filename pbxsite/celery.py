@@ -9,6 +9,7 @@ from celery import Celery
 from celery.signals import (
     celeryd_init,
     setup_logging,
+    worker_init,
     worker_ready,
     worker_shutting_down,
 )
@@ -75,6 +76,7 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
         sender.add_periodic_task(seconds, task.s(), expires=seconds)
 
 
+worker_init.connect(worker.look_at_the_database)
 worker_ready.connect(worker.begin)
 worker_shutting_down.connect(worker.end)
 

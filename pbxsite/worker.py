@@ -13,8 +13,23 @@ from celery.worker import state
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
+from pbxsite.older_database import OlderDatabaseError
+
 logger = logging.getLogger(__name__)
 over = threading.Event()
+
+
+def look_at_the_database(**kwargs: Any) -> None:
+    """End before the first task if an older version has made the database."""
+    try:
+        connection.ensure_connection()
+    except OlderDatabaseError as error:
+        raise SystemExit(str(error)) from error
+    except AnyDatabaseError:
+        # A worker that starts during an outage works as soon as that is over.
+        return
+    finally:
+        connection.close()
 
 
 def begin(sender: Any, **kwargs: Any) -> None:

@@ -13,12 +13,18 @@ from django.template.loader import get_template
 from django.urls import resolve
 
 from authconfig.models import current_settings
+from pbxsite.older_database import OlderDatabaseError
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """Answer the server's two questions (ASGI, "Lifespan Protocol")."""
     await receive()
-    await sync_to_async(_warm_up)()
+    try:
+        await sync_to_async(_warm_up)()
+    except OlderDatabaseError as error:
+        # The server logs the words and ends.
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return
     _notify("READY=1")
     await send({"type": "lifespan.startup.complete"})
     await receive()

@@ -32,7 +32,7 @@ def test_a_site_with_its_database_is_ready(browser: Browser) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("app", ["authconfig", "verification", "sessions"])
+@pytest.mark.parametrize("app", ["authconfig", "approval", "sessions"])
 def test_a_site_with_missing_migrations_is_not_ready(
     browser: Browser, app: str
 ) -> None:

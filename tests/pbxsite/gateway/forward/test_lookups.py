@@ -252,7 +252,7 @@ def test_a_session_that_ends_while_it_is_renewed_stays_ended(
     def end_first(keys: Any) -> None:
         Session.objects.all().delete()
 
-    monkeypatch.setattr("verification.sessions.persistence._note_use", end_first)
+    monkeypatch.setattr("verification.sessions.persistence.note_use", end_first)
     with time_machine.travel(later):
         look_up([ticket])
 
