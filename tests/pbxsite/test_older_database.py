@@ -25,6 +25,7 @@ OLDER = {
     "its users": [TABLE, USER],
     "its migrations": [MIGRATIONS, APPLIED.format("verification")],
 }
+pytestmark = pytest.mark.database
 Maker = Callable[[list[str]], "Database"]
 
 
