@@ -33,7 +33,11 @@ POSTGRESQL_OPTIONS = {
     "synchronous_commit": "off",
 }
 # They come from our own imports, or are of somebody's real site.
-NOT_FOR_TESTS = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PORT", "SITE_URL"}
+NOT_FOR_TESTS = {
+    *("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PORT", "SITE_URL"),
+    # Else each of a hundred processes would compile every module anew.
+    "PYTHONDONTWRITEBYTECODE",
+}
 # What a production-like site demands; a DATABASE_URL makes the tests' site one.
 SITE = {
     "SECRET_KEY": "tests-only-key-of-a-site-that-no-browser-outside-ever-sees-4711",

@@ -201,8 +201,9 @@ def _await_ready(process: subprocess.Popen[str]) -> None:
 
 
 def launch(playwright: Playwright, *flags: str) -> Browser:
+    found = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     return playwright.chromium.launch(
-        executable_path=shutil.which("chromium"), args=[*CHROMIUM_FLAGS, *flags]
+        executable_path=found, args=[*CHROMIUM_FLAGS, *flags]
     )
 
 
