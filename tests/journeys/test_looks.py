@@ -129,6 +129,15 @@ def test_browsers_frame_the_page_in_its_own_colour() -> None:
         assert colour == resolved(tokens(scheme), "page")
 
 
+def test_mails_have_the_colours_of_the_pages() -> None:
+    """Mail programs know no tokens: there the colours stand as they are."""
+    mails = [page for page in TEMPLATES if "mail" in page.parts]
+    used = set(re.findall(r"#[0-9a-f]{6}\b", "".join(m.read_text() for m in mails)))
+
+    assert used
+    assert used - set(re.findall(r"#[0-9a-f]{6}\b", TOKENS.read_text())) == set()
+
+
 @pytest.mark.parametrize(
     "file",
     [path for path in STATIC.rglob("*") if path.suffix in {".css", ".js"}],
