@@ -36,4 +36,4 @@ def seconds_of(content: bytes) -> float:
     """Play it, so to speak."""
     with wave.open(io.BytesIO(content)) as reader:
         assert len(reader.readframes(reader.getnframes())) == reader.getnframes() * 2
-        return reader.getnframes() / reader.getframerate()
+        return float(reader.getnframes() / reader.getframerate())

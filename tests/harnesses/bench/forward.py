@@ -25,7 +25,8 @@ from authconfig.clients.models import ClientApplication
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
-from tests.harnesses.bench.waiting import allow_many_files, cores
+from tests.harnesses.bench.usage import cores
+from tests.harnesses.bench.waiting import allow_many_files
 from tests.support.server import running_server
 from tests.support.services import ROOT
 from verification.sessions.persistence import RENEWED_KEY

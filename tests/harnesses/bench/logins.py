@@ -32,7 +32,7 @@ def figures() -> Iterator[Figure]:
 
 def failed() -> list[Figure]:
     """Nobody shall learn from the time whether a name exists."""
-    tries = {
+    tries: dict[str, Callable[[], object]] = {
         "wrong password": _try("anna", "not this one", status=200),
         "unknown user": _try("nobody", PASSWORD, status=200),
         "inactive user": _try("bert", PASSWORD, status=200),
@@ -48,7 +48,7 @@ def right() -> list[Figure]:
         with override_settings(**stock):
             _try("anna", PASSWORD, status=302)()
 
-    tries = {
+    tries: dict[str, Callable[[], object]] = {
         "this site": _try("anna", PASSWORD, status=302),
         "allauth's login view": stock_login,
     }

@@ -26,6 +26,7 @@ from post_office.models import Email
 
 from authconfig.models import current_settings
 from authconfig.users.models import AuditEvent, PbxUser
+from tests.harnesses.bench import settings as own_settings
 from verification.approval.models import LoginSession
 from verification.mail import sending
 from verification.mail.account import account_of
@@ -191,7 +192,7 @@ def empty_django() -> None:
         message.send()
 
 
-THREADS = settings.POST_OFFICE["THREADS_PER_PROCESS"]
+THREADS = own_settings.POST_OFFICE["THREADS_PER_PROCESS"]
 BARE, BARE_MERGED, POST_OFFICE, DJANGO_MAILER, DJANGO = (
     "bare smtplib, one connection",
     "bare smtplib with this site's own rendering, one connection",

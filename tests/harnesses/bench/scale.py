@@ -334,7 +334,7 @@ def _copy(row: Model, wanted: int, values: dict[str, str]) -> None:
     options = row._meta
     fields = [f for f in options.concrete_fields if not (f.auto_created or f.generated)]
     names = ", ".join(f'"{f.column}"' for f in fields)
-    copied = ", ".join(values.get(f.column, f'"{f.column}"') for f in fields)
+    copied = ", ".join(values.get(f.column or "", f'"{f.column}"') for f in fields)
     kept = type(row)._default_manager.count()
     literal = sql.Literal(row.pk).as_string(None)
     with connection.cursor() as cursor:

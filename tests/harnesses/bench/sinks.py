@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socket import create_connection
+from typing import Any
 
 from tests.support.site import free_port
 
-LIMIT_SECONDS = 10
+LIMIT_SECONDS = 60
 CHUNK = 65536
 
 
@@ -37,14 +38,14 @@ def sink(*, reply_seconds: float = 0.0) -> Iterator[int]:
 def _running(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command)
     try:
-        _await(process, port)
+        await_server(process, port)
         yield
     finally:
         process.terminate()
         process.wait(LIMIT_SECONDS)
 
 
-def _await(process: subprocess.Popen[bytes], port: int) -> None:
+def await_server(process: subprocess.Popen[Any], port: int) -> None:
     limit = time.monotonic() + LIMIT_SECONDS
     while time.monotonic() < limit and process.poll() is None:
         with suppress(OSError), create_connection(("127.0.0.1", port), 1):

@@ -6,15 +6,13 @@ import os
 import re
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 from string import ascii_lowercase, digits
-from threading import Timer
 from typing import Any
 
 from allauth.account.utils import user_pk_to_url_str
@@ -30,8 +28,9 @@ from authconfig.choices import Origin
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
+from tests.harnesses.bench.usage import cores
+from tests.harnesses.bench.waiters import next_told, waiting_browsers
 from tests.support.server import running_server
-from tests.support.services import ROOT
 from verification.approval import flows
 from verification.approval.live.streams import EVENTS_PATH
 from verification.approval.models import LoginSession
@@ -44,7 +43,6 @@ STATE_PATH = "/login/waiting/state/"
 WARM_UP = 50
 DECISIONS, SECONDS_BETWEEN = 300, 0.04
 LOOKS, SECONDS_BETWEEN_LOOKS = 20, 0.1
-SLOWEST_SECONDS = 120
 LIMIT_KIB, LIMIT_MS = 50, 250
 PASSWORD = "correct horse battery"
 FILES_NEEDED = max(COUNTS) + 200
@@ -130,22 +128,16 @@ def measure(count: int, *, poll: bool = False) -> Measured:
     waiting = held_logins(count)
     application = "tests.harnesses.bench.polling" if poll else "pbxsite.asgi"
     with running_server(f"{application}:application") as (port, server):
-        near, far = cores()
+        near, _far = cores()
         os.sched_setaffinity(server.pid, {near})
-        with browsers(port, dict(list(waiting.items())[:WARM_UP]), far, poll=poll):
+        with browsers(port, dict(list(waiting.items())[:WARM_UP]), poll=poll):
             pass
         before = load_of(server.pid)
-        with browsers(port, waiting, far, poll=poll) as process:
+        with browsers(port, waiting, poll=poll) as process:
             during = highest_load_of(server.pid)
             decided_at = decide(list(waiting)[:: count // DECISIONS])
             times = delays(process, decided_at)
     return Measured(before, during, quantiles(times, n=100)[98] * 1000)
-
-
-def cores() -> tuple[int, int]:
-    """One for the server and another one, if there is one, for the browsers."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[0], usable[-1]
 
 
 def held_logins(count: int) -> dict[int, str]:
@@ -192,42 +184,14 @@ def session_of(login: LoginSession, stash: dict[str, Any]) -> Session:
     )
 
 
-@contextmanager
 def browsers(
-    port: int, waiting: dict[int, str], core: int, *, poll: bool
-) -> Iterator[subprocess.Popen[str]]:
-    """Let a browser wait for each login, until the block ends."""
-    path = ["--poll", str(port), STATE_PATH] if poll else [str(port), EVENTS_PATH]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.harnesses.bench.browsers", *path],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    os.sched_setaffinity(process.pid, {core})
-    try:
-        cookie = settings.SESSION_COOKIE_NAME
-        lines = [f"{login} {cookie}={key}\n" for login, key in waiting.items()]
-        assert process.stdin
-        process.stdin.write("".join([*lines, "\n"]))
-        process.stdin.flush()
-        assert read_line(process) == "ready\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait(5)
-
-
-def read_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout
-    watchdog = Timer(SLOWEST_SECONDS, process.kill)
-    watchdog.start()
-    line = process.stdout.readline()
-    watchdog.cancel()
-    if not line:
-        raise RuntimeError("the waiting browsers ended")
-    return line
+    port: int, waiting: dict[int, str], *, poll: bool
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Let a browser wait for each login, while the context lasts."""
+    words = ["--poll", str(port), STATE_PATH] if poll else [str(port), EVENTS_PATH]
+    name = settings.SESSION_COOKIE_NAME
+    cookies = {login: f"{name}={key}" for login, key in waiting.items()}
+    return waiting_browsers(words, cookies)
 
 
 def load_of(pid: int) -> Load:
@@ -271,6 +235,6 @@ def delays(process: subprocess.Popen[str], decided_at: dict[int, float]) -> list
     """Return the seconds until each browser was told of its login's decision."""
     taken = []
     for _ in decided_at:
-        login, told_at = read_line(process).split()
-        taken.append(float(told_at) - decided_at[int(login)])
+        login, told_at = next_told(process)
+        taken.append(told_at - decided_at[login])
     return taken

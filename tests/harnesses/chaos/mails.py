@@ -15,6 +15,7 @@ from authconfig.users.models import PbxUser
 from tests.support.recordings import wav
 from verification.approval import flows as approval_flows
 from verification.approval.choices import LoginFacts
+from verification.approval.models import LoginSession
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import flows
 
@@ -73,4 +74,4 @@ class Queue:
             assert isinstance(queued, OutgoingEmail), queued
         else:
             login = approval_flows.start_login(user, FACTS)
-            assert isinstance(login, approval_flows.LoginSession), login
+            assert isinstance(login, LoginSession), login

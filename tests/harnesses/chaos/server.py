@@ -42,6 +42,7 @@ class Stage:
 
     async def ask(self, step: Step, **facts: Any) -> dict[str, Any]:
         number = next(self._numbers)
+        answer: asyncio.Future[dict[str, Any]]
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         self._write({"number": number, "step": step, **facts})

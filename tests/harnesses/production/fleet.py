@@ -68,7 +68,7 @@ class Service:
         raise TimeoutError(f"{self.name} did not say that it serves")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command, passed = self.unit.command, ()
+        command, passed = self.unit.command, tuple[int, ...]()
         environment = {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -165,7 +166,7 @@ def ask(
     fields: dict[str, str] | None = None,
     wanted: int | None = 200,
 ) -> requests.Response:
-    path = requests.utils.urlparse(url).path
+    path = urlsplit(url).path
     try:
         answer = browser.request(
             method, url, data=fields, allow_redirects=False, timeout=PAGE_SECONDS

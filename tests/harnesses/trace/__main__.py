@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.harnesses.older import older_tree
 from tests.harnesses.trace.counting import Call, Trace
-from tests.harnesses.trace.limits import LIMITS, excesses
+from tests.harnesses.trace.limits import LIMITS, NO_LIMIT, excesses
 from tests.support.provider import running_provider
 from tests.support.services import ROOT
 
@@ -83,9 +83,9 @@ def facts_of(name: str, trace: Trace) -> dict[str, Any]:
 def show(found: dict[str, Trace], verbose: int) -> None:
     say(f"{'':20} {'files':>11} {'changes':>11} {'calls':>6}")
     for name, trace in found.items():
-        limit = LIMITS.get(name)
-        files = figure(len(trace.files), limit and limit.files)
-        changes = figure(len(trace.changes), limit and limit.changes)
+        limit = LIMITS.get(name, NO_LIMIT)
+        files = figure(len(trace.files), limit.files)
+        changes = figure(len(trace.changes), limit.changes)
         say(f"{name:20} {files:>11} {changes:>11} {len(trace.calls):>6}")
     for name, trace in found.items():
         if verbose:

@@ -11,10 +11,11 @@ LOGIN, WORKER, TRIAL, CALLBACK = "login", "worker", "Send test", "OAuth2 callbac
 
 @dataclass(frozen=True)
 class Limit:
-    files: int
+    files: int | None = None
     changes: int | None = None
 
 
+NO_LIMIT = Limit()
 LIMITS = {
     LOGIN: Limit(files=14, changes=12),
     WORKER: Limit(files=20),
@@ -25,11 +26,8 @@ LIMITS = {
 
 def excesses(name: str, trace: Trace) -> list[str]:
     """Return a sentence for each limit that the trace is over."""
-    limit = LIMITS.get(name)
-    if limit is None:
-        return []
-    found = []
-    if len(trace.files) > limit.files:
+    limit, found = LIMITS.get(name, NO_LIMIT), []
+    if limit.files is not None and len(trace.files) > limit.files:
         found.append(f"{name}: {len(trace.files)} files, at most {limit.files}")
     if limit.changes is not None and len(trace.changes) > limit.changes:
         words = f"{len(trace.changes)} changes of package, at most {limit.changes}"

@@ -1,0 +1,107 @@
+"""Drives a site from within its own tree, by what every commit of it offers.
+
+That is its commands, its addresses and what it asks the workers to do. It reads lines
+of JSON, [NAME, ARGUMENTS], and answers each with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+import time
+from functools import partial
+from importlib import import_module
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+import django
+from celery import Task
+from django.conf import settings
+from django.test import Client as Browser
+
+PASSWORD = "correct horse battery"
+
+
+class Driver:
+    def __init__(self) -> None:
+        self.wakings: list[Any] = []
+        self.browsers: dict[str, Browser] = {}
+
+    def manage(self, *words: str, stdin: str = "") -> None:
+        command = import_module("django.core.management").call_command
+        with mock.patch.object(sys, "stdin", io.StringIO(stdin)):
+            command(*words, stdout=io.StringIO(), stderr=io.StringIO())
+
+    def add_users(self, names: list[str]) -> None:
+        for name in names:
+            words = ("pbxusers", "add", name, f"--email={name}@example.com")
+            self.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
+
+    def hold(self, names: list[str]) -> dict[str, Any]:
+        """Log in as each and let the logins wait; no worker is woken yet."""
+        self.browsers = {name: Browser() for name in names}
+        wake = Task.apply_async
+
+        def keep(task: Task[..., Any], *words: Any, **options: Any) -> None:
+            self.wakings.append(partial(wake, task, *words, **options))
+
+        with mock.patch.object(Task, "apply_async", keep):
+            began, cpu_began = time.perf_counter(), time.process_time()
+            for name, browser in self.browsers.items():
+                answer = browser.post("/login/", {"login": name, "password": PASSWORD})
+                assert answer.headers["Location"] == "/login/waiting/", answer.content
+            seconds = time.perf_counter() - began
+            cpu = time.process_time() - cpu_began
+        cookie = settings.SESSION_COOKIE_NAME
+        cookies = {
+            name: f"{cookie}={browser.cookies[cookie].value}"
+            for name, browser in self.browsers.items()
+        }
+        return {"seconds": seconds, "cpu_seconds": cpu, "cookies": cookies}
+
+    def wake(self) -> None:
+        """Have the workers send what waits, as the last login would have."""
+        self.wakings[-1]()
+        self.wakings.clear()
+
+    def waiting_page(self, name: str) -> dict[str, str]:
+        """Return what the page of a login that waits tells the browser."""
+        page = self.browsers[name].get("/login/waiting/").content.decode()
+        code = re.search(r'id="approval-code"[^>]*>(.*?)</', page, re.DOTALL)
+        events = re.search(r'data-events-url="([^"]+)"', page)
+        assert code, page
+        assert events, page
+        return {"code": re.sub(r"\D", "", code[1]), "events": events[1]}
+
+    def accept(self, decisions: list[list[str]], pause: float) -> list[float]:
+        """Accept a login by its mail's link and its page's code, one after the other.
+
+        Return when each was begun, by the clock that is one for the whole machine.
+        """
+        begun = []
+        for link, code in decisions:
+            path = urlsplit(link)
+            begun.append(time.monotonic())
+            values = {"code": code, "decision": "accept"}
+            answer = Browser().post(f"{path.path}?{path.query}", values)
+            assert answer.status_code == 200, answer.content
+            time.sleep(pause)
+        return begun
+
+
+def main() -> None:
+    cheap = "tests.harnesses.bench.beside.cheap_settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = cheap
+    django.setup()
+    driver = Driver()
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        print(json.dumps(getattr(driver, name)(*arguments)), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

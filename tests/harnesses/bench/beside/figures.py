@@ -1,0 +1,90 @@
+"""This tree beside an older commit: both are measured in turn, in the same run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+from tests.harnesses.bench.beside.driver import PASSWORD
+from tests.harnesses.bench.beside.rounds import (
+    BROWSERS,
+    KINDS,
+    Values,
+    logins,
+    mails_and_browsers,
+)
+from tests.harnesses.bench.beside.stand import Stand, stand
+from tests.harnesses.bench.figures import Figure
+from tests.harnesses.older import older_tree
+from tests.support.services import ROOT
+
+LOGIN_ROUNDS, ROUNDS = 4, 3
+# Their passwords' hashes are the site's own, the others' cost nothing.
+VISITOR, TESTER = "visitor", "tester"
+Round = Callable[[Stand], Values]
+Pairs = list[tuple[Values, Values]]
+
+
+def figures(commit: str) -> Iterator[Figure]:
+    """Measure the rows of both; each ratio is of this tree to the commit."""
+    with (
+        older_tree(commit) as tree,
+        tempfile.TemporaryDirectory() as place,
+        stand("new", ROOT, Path(place)) as new,
+        stand("base", tree, Path(place)) as base,
+    ):
+        for site in (new, base):
+            add_user(site, VISITOR)
+        yield from compared(commit, in_turns(new, base, LOGIN_ROUNDS, measure_logins))
+        names = [f"user{number}" for number in range(BROWSERS)]
+        for site in (new, base):
+            site.drive("add_users", names)
+            hold_logins(site)
+        yield from compared(
+            commit,
+            in_turns(new, base, ROUNDS, lambda site: mails_and_browsers(site, names)),
+        )
+
+
+def measure_logins(site: Stand) -> Values:
+    return logins(site, VISITOR)
+
+
+def add_user(site: Stand, name: str) -> None:
+    words = ("pbxusers", "add", name, f"--email={name}@example.com")
+    site.manage(*words, "--password-stdin", "--admin", stdin=f"{PASSWORD}\n")
+
+
+def hold_logins(site: Stand) -> None:
+    """Switch two-factor authentication on, which a mail to a tester comes before."""
+    tester = f"--test={TESTER}@example.com"
+    site.drive("manage", "authconfig", "set", "two_factor=on", tester)
+
+
+def in_turns(new: Stand, base: Stand, rounds: int, measure: Round) -> Pairs:
+    """Measure one and the other; each round begins with the other one."""
+    pairs = []
+    for number in range(rounds):
+        order = (new, base) if number % 2 else (base, new)
+        values = {site.name: measure(site) for site in order}
+        pairs.append((values[new.name], values[base.name]))
+    return pairs
+
+
+def compared(commit: str, pairs: Pairs) -> Iterator[Figure]:
+    """The median of the rounds' ratios; their spread stands in the name."""
+    first, _other = pairs[0]
+    for key in first:
+        ratios = [new[key] / base[key] for new, base in pairs]
+        value = median(new[key] for new, _base in pairs)
+        other = median(base[key] for _new, base in pairs)
+        kind = KINDS[key]
+        yield Figure(
+            f"{kind.words} ({min(ratios):.2f} to {max(ratios):.2f})",
+            round(value, 2),
+            kind.unit,
+            f"commit {commit}: {other:.2f}",
+            median(ratios),
+        )
