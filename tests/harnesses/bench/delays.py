@@ -133,6 +133,7 @@ def _queue_recordings() -> None:
     mails = OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
             kind=VOICEMAIL.name,
+            priority=VOICEMAIL.priority,
             user=user,
             recipient=user.email,
             expires_at=expires_at,

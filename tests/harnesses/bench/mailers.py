@@ -27,12 +27,13 @@ from post_office.models import Email
 from authconfig.models import current_settings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.harnesses.bench import settings as own_settings
-from verification.approval.models import LoginSession
+from verification.approval.mails import APPROVAL
+from verification.approval.models import LoginMail, LoginSession
 from verification.mail import sending
 from verification.mail.account import account_of
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
-from verification.mail.rendering import CONTEXTS, render_mail
+from verification.mail.rendering import render_mail
 from verification.mail.smtp import Account
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -71,26 +72,30 @@ def fill_ours(count: int) -> None:
     )
     users = PbxUser.objects.filter(name__in=names)
     logins = LoginSession.objects.bulk_create(login(user) for user in users)
-    OutgoingEmail.objects.bulk_create(
+    mails = OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
+            kind=APPROVAL.name,
             user=login.user,
-            login=login,
             recipient=login.user.email,
             expires_at=login.expires_at,
         )
         for login in logins
     )
+    LoginMail.objects.bulk_create(
+        LoginMail(mail=mail, login=login, link_number=login.link_number)
+        for mail, login in zip(mails, logins, strict=True)
+    )
 
 
 def forget_ours() -> None:
-    OutgoingEmail.objects.filter(login__user_agent=AGENT).delete()
+    OutgoingEmail.objects.filter(login_mail__login__user_agent=AGENT).delete()
     LoginSession.objects.filter(user_agent=AGENT).delete()
     AuditEvent.objects.all().delete()
 
 
 def queued() -> list[OutgoingEmail]:
     mails = OutgoingEmail.objects.filter(state=MailState.QUEUED)
-    return list(mails.select_related("user", "login__user"))
+    return list(mails.select_related("user", *APPROVAL.related))
 
 
 def count_queued() -> int:
@@ -100,7 +105,7 @@ def count_queued() -> int:
 
 def count_ours() -> int:
     return OutgoingEmail.objects.filter(
-        state=MailState.SENT, login__user_agent=AGENT
+        state=MailState.SENT, login_mail__login__user_agent=AGENT
     ).count()
 
 
@@ -120,11 +125,11 @@ def message_of(mail: OutgoingEmail, account: Account) -> EmailMessage:
 def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
     """Make the same mail as anybody would, by Django and the standard library."""
     with translation.override(mail.language):
-        template, context = CONTEXTS[mail.kind](mail)
+        context = APPROVAL.context(mail)
         context["site_name"] = settings.SITE_NAME
         context["contact_line"] = settings.CONTACT_LINE
         subject, text, html = (
-            render_to_string(f"verification/mail/{template}_{part}", context)
+            render_to_string(f"{APPROVAL.template}_{part}", context)
             for part in ("subject.txt", "body.txt", "body.html")
         )
     message = EmailMessage()

@@ -9,10 +9,10 @@ from authconfig.users.models import PbxUser
 DAYS = 29  # within what the site keeps
 ADD = """
 INSERT INTO mail_outgoingemail
-  (public_id, kind, user_id, link_number, recipient, language, state, attempts,
+  (public_id, kind, priority, user_id, recipient, language, state, attempts,
    created_at, due_at, expires_at, ended_at, stage, code, fault, words, doubts,
    request_id)
-SELECT gen_random_uuid(), 'password', %s, 1, 'anna@example.com', 'en', 'sent', 1,
+SELECT gen_random_uuid(), 'password', 0, %s, 'anna@example.com', 'en', 'sent', 1,
   at, at, at + interval '1 day', at, '', 250, '', '250 2.0.0 Ok: queued as 4XyzAB', 0,
   ''
 FROM (SELECT now() - make_interval(secs => 86400.0 * %s * number / %s) AS at

@@ -55,6 +55,7 @@ def look(user: PbxUser) -> None:
     OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
             kind=VOICEMAIL.name,
+            priority=VOICEMAIL.priority,
             user=user,
             recipient=user.email,
             expires_at=tomorrow,

@@ -16,7 +16,7 @@ from authconfig.models import current_settings
 from authconfig.users.models import PbxUser
 from tests.support.smtp_servers import Mail, smtp_server
 from verification.mail.account import account_of
-from verification.mail.account_trial import trial_message as letter_of_test
+from verification.mail.account_trial import trial_message
 from verification.mail.fast import merge
 from verification.mail.fast.layout import BOUNDARY
 from verification.mail.models import AccountTrial, OutgoingEmail
@@ -32,9 +32,8 @@ def arrived(sender: str, recipient: str, **options: bool) -> Mail:
     """Send a test e-mail to a real server and return what it received."""
     with smtp_server(SmtpSecurity.NONE, credentials=None, **options) as server:
         account = server.account(email_address=sender, sender_name=SENDER_NAME)
-        message = letter_of_test(
-            AccountTrial(recipient=recipient, language="en"), account
-        )
+        trial = AccountTrial(recipient=recipient, language="en")
+        message = trial_message(trial, account)
         with open_connection(account) as connection:
             connection.send(message, sender=sender, recipient=recipient)
         return server.mails[0]
@@ -117,8 +116,7 @@ def test_a_merged_mail_is_to_the_byte_what_the_library_makes(
     eight_bit: bool,
 ) -> None:
     mail.language = language
-    assert mail.login
-    mail.login.user.name = name
+    mail.user.name = name
     policy = wire_policy(smtputf8=False, eight_bit=eight_bit)
     with time_machine.travel(NOW, tick=False):
         merged = render_mail(mail, account_of(current_settings()))
@@ -155,15 +153,14 @@ def test_nothing_of_a_mail_is_left_for_the_next_one(
     mail: OutgoingEmail, user: PbxUser
 ) -> None:
     first = texts(mail)
-    mail.recipient, mail.login.user.name = "bert@example.com", "bert"  # type: ignore[union-attr]
+    mail.recipient, mail.user.name = "bert@example.com", "bert"
 
     assert any("anna" in text for text in first)
     assert not any("anna" in text for text in texts(mail))
 
 
 def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
-    assert mail.login
-    mail.login.user.name = f"--{BOUNDARY}"
+    mail.user.name = f"--{BOUNDARY}"
 
     message = render_mail(mail, account_of(current_settings())).whole()
 
@@ -176,8 +173,7 @@ def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
 
 def test_a_line_too_long_for_smtp_is_broken(mail: OutgoingEmail) -> None:
     with translation.override("en"):
-        assert mail.login
-        mail.login.user.name = "ä" * 600
+        mail.user.name = "ä" * 600
         message = render_mail(mail, account_of(current_settings())).whole()
 
     longest = max(map(len, message.as_bytes().splitlines()))

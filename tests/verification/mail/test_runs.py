@@ -67,7 +67,7 @@ def voicemail(queue: Queue, tmp_path: Path, settings: Settings) -> Queue:
     settings.STORAGES = settings.STORAGES | {"recordings": changed}
 
     def add(**values: object) -> OutgoingEmail:
-        mail = queue(VOICEMAIL.name, **values)
+        mail = queue(VOICEMAIL.name, priority=VOICEMAIL.priority, **values)
         name = recordings.keep(File(BytesIO(wav(0.1))), ".wav")
         Voicemail.objects.create(mail=mail, recording=name, content_type="audio/wav")
         return mail
@@ -245,6 +245,7 @@ def test_verification_mails_are_claimed_before_thousands_of_recordings(
     OutgoingEmail.objects.bulk_create(
         OutgoingEmail(
             kind=VOICEMAIL.name,
+            priority=VOICEMAIL.priority,
             user=user,
             recipient=user.email,
             due_at=earlier,
