@@ -30,11 +30,12 @@ FIELDS = ("method", "path", "status", "milliseconds")
 
 
 class ContextFilter(logging.Filter):
-    """Adds what the line belongs to."""
+    """Adds the request and the login that the line belongs to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = log_context.request_id.get()
-        record.login_id = log_context.login_id.get()
+        if not hasattr(record, "login_id"):
+            record.login_id = log_context.login_id.get()
         return True
 
 

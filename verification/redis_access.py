@@ -1,8 +1,8 @@
-"""Redis as this site uses it: a cache, news for open pages, and none while it is away.
+"""Redis as this site uses it: a cache, a broker, and news for open pages.
 
-Each question to a silent Redis costs its time limit, and a login asks several. All that
-a login wants of Redis has a second way: the process's memory, the sweep, the rows. So
-Redis is left alone for a while after it failed.
+A silent Redis costs each question its time limit, and a login asks several questions.
+Everything that a login wants of Redis has a second way: the process's memory, the
+sweep, the rows. So after a failure the site leaves Redis alone for a while.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from celery import Task
 from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
+from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -24,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outage:
-    """Of one process; it ends by itself, so that Redis is asked again."""
+    """Belongs to one process; it ends by itself, so that Redis is asked again."""
 
     SECONDS = 3.0
 
@@ -81,8 +83,21 @@ def _publish(*words: str) -> None:
         logger.warning("not announced (%s)", type(error).__name__)
 
 
+def wake_worker(task: Task[..., None]) -> bool:
+    """Return whether the broker took the task; sweeps find the work as well."""
+    if redis_outage.is_on():
+        return False
+    try:
+        task.delay()
+    except OperationalError as error:
+        redis_outage.begin()
+        logger.warning("%s: no worker woken (%s)", task.name, error)
+        return False
+    return True
+
+
 class RedisOrLocalCache(RedisCache):
-    """Rate limits live here: they must neither fail a login nor stop counting."""
+    """Keeps the rate limits, which must neither fail a login nor stop counting."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)

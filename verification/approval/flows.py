@@ -21,7 +21,6 @@ from authconfig.clients.choices import Kind
 from authconfig.users import audit
 from authconfig.users.changes import sessions_ended
 from authconfig.users.models import PbxUser
-from verification import log_context
 from verification.approval.choices import (
     Ending,
     LoginFacts,
@@ -347,5 +346,5 @@ def _record(
         method=login.method,
         detail=detail,
     )
-    with log_context.about(str(login.public_id)):
-        logger.info("user %s: %s %s", login.user_id, event, detail)
+    named = {"login_id": str(login.public_id)}
+    logger.info("user %s: %s %s", login.user_id, event, detail, extra=named)

@@ -24,6 +24,7 @@ from verification.mail.choices import MailState
 from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue, enqueue_notice
+from verification.sessions.user_agents import browser_text
 
 # Of one user's rejections administrators are told once in this time, so that whoever
 # has his password cannot flood them.
@@ -81,7 +82,7 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
     return {
         "who": mail.user.name,
         "client": str(login.get_client_display()),
-        "browser": login.browser_text,
+        "browser": browser_text(login.user_agent),
         "address": login.address or "–",  # noqa: RUF001
         "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",
         "until": date_format(until, "TIME_FORMAT"),
@@ -101,7 +102,8 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
     """A mail for a login that is over, or with an older link, helps nobody."""
     login = mail.login_mail.login
     is_newest = mail.login_mail.link_number == login.link_number
-    return login.status == LoginState.PENDING and is_newest
+    is_pending = login.state == LoginState.PENDING
+    return is_pending and is_newest and login.expires_at > timezone.now()
 
 
 def _still_wanted() -> Q:

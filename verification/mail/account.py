@@ -1,14 +1,14 @@
-"""The e-mail account of the settings, and which accounts a server has accepted."""
+"""An e-mail account: the settings' own, or one that is tried."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from django.db.models import Model
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
-from verification.mail.choices import TrialState
-from verification.mail.models import AccountTrial
-from verification.mail.smtp import Account
 
 FIELDS = (
     *("server", "port", "client_host_name", "sender_name", "email_address"),
@@ -16,15 +16,30 @@ FIELDS = (
 )
 
 
-def account_of(settings: AuthenticationSettings) -> Account:
-    return _account(settings, "smtp_")
+@dataclass(frozen=True)
+class Account:
+    server: str
+    port: int
+    security: SmtpSecurity
+    client_host_name: str = "127.0.0.1"
+    sender_name: str = ""
+    email_address: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_certificate: str = ""
+    connect_timeout: float = 10
+    reply_timeout: float = 30
+    # For the body, and once more for the reply to it. RFC 5321 would wait ten
+    # minutes, longer than most logins last.
+    data_timeout: float = 120
 
 
-def account_of_trial(test: AccountTrial) -> Account:
-    return _account(test, "")
+def account_of(rules: AuthenticationSettings) -> Account:
+    return account_from(rules, "smtp_")
 
 
-def _account(row: AuthenticationSettings | AccountTrial, prefix: str) -> Account:
+def account_from(row: Model, prefix: str = "") -> Account:
+    """Read an account from the fields of a row whose names begin with the prefix."""
     values = {name: getattr(row, prefix + name) for name in FIELDS}
     values["client_host_name"] = values["client_host_name"] or "127.0.0.1"
     security = SmtpSecurity(getattr(row, f"{prefix}security"))
@@ -43,13 +58,6 @@ def fingerprint(account: Account) -> str:
         account.password,
         account.ca_certificate,
     )
-    # The salt is part of every fingerprint that is stored: it stays as it is.
+    # Stored fingerprints were made with this salt, so it stays as it is.
     keyed = salted_hmac("verification.accounts", repr(values), algorithm="sha256")
     return keyed.hexdigest()
-
-
-def was_accepted(account: Account) -> bool:
-    """Has the server accepted a test e-mail with exactly this account?"""
-    return AccountTrial.objects.filter(
-        fingerprint=fingerprint(account), state=TrialState.ACCEPTED
-    ).exists()

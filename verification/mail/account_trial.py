@@ -1,50 +1,58 @@
-"""Tests of an e-mail account, run by a worker since that is who sends."""
+"""Trials of an e-mail account; a worker runs them, since workers are what sends."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from email.message import EmailMessage
 from functools import partial
 
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, StepState
+from authconfig.trial import Step
 from authconfig.users import audit
-from verification.mail.account import account_of_trial
+from verification.mail.account import Account, account_from, fingerprint
 from verification.mail.choices import Stage, TrialState
-from verification.mail.fast.layout import LaidOutEmail
 from verification.mail.models import AccountTrial
 from verification.mail.rendering import compose
 from verification.mail.sending import own_fault
-from verification.mail.smtp import Account, SmtpError, Step, open_connection
+from verification.mail.smtp import SmtpError, open_connection
 from verification.mail.smtp.faults import SmtpFault
 
 logger = logging.getLogger(__name__)
-# A test that no worker took up in this time is not started any more.
+# A trial that no worker took up in this time is not started any more.
 TRIAL_START_TTL = timedelta(seconds=60)
 # More than all time limits of a delivery together.
 TRIAL_TTL = timedelta(minutes=10)
 
 
+def was_accepted(account: Account) -> bool:
+    """Has the server accepted the message of a trial with exactly this account?"""
+    return AccountTrial.objects.filter(
+        fingerprint=fingerprint(account), state=TrialState.ACCEPTED
+    ).exists()
+
+
 def run_trial(pk: int) -> None:
-    """Run a requested test of an e-mail account, if it is not too old by now."""
+    """Run a trial that somebody asked for, unless that was too long ago."""
     started = AccountTrial.objects.filter(
         pk=pk,
         state=TrialState.QUEUED,
         created_at__gt=timezone.now() - TRIAL_START_TTL,
     ).update(state=TrialState.RUNNING)
     if started:
-        test = AccountTrial.objects.get(pk=pk)
-        with translation.override(test.language):
-            _end_trial(test, _try_account(test))
+        trial = AccountTrial.objects.get(pk=pk)
+        with translation.override(trial.language):
+            _end_trial(trial, _try_account(trial))
 
 
 def end_abandoned_trials() -> int:
-    """End tests that no worker began or finished, so that no password stays for it."""
+    """End trials that no worker began or finished, so that no password is kept."""
     now = timezone.now()
-    open_tests = AccountTrial.objects.filter(ended_at=None)
-    return open_tests.filter(created_at__lte=now - TRIAL_TTL).update(
+    abandoned = AccountTrial.objects.filter(ended_at=None)
+    return abandoned.filter(created_at__lte=now - TRIAL_TTL).update(
         state=TrialState.FAILED,
         remedy=_("No worker has finished this test. Send it again."),
         password="",
@@ -52,48 +60,48 @@ def end_abandoned_trials() -> int:
     )
 
 
-def _try_account(test: AccountTrial) -> SmtpError | None:
-    account = account_of_trial(test)
-    note = partial(_note_step, test)
+def _try_account(trial: AccountTrial) -> SmtpError | None:
+    account = account_from(trial)
+    note = partial(_note_step, trial)
     try:
         with open_connection(account, note) as connection:
             connection.send(
-                trial_message(test, account),
+                trial_message(trial, account),
                 sender=account.email_address,
-                recipient=test.recipient,
+                recipient=trial.recipient,
                 progress=note,
             )
     except SmtpError as error:
         return error
     except Exception:
-        logger.exception("account test %s: this site failed", test.pk)
-        return _failed_here(test)
+        logger.exception("account test %s: this site failed", trial.pk)
+        return _failed_here(trial)
     return None
 
 
-def _failed_here(test: AccountTrial) -> SmtpError:
+def _failed_here(trial: AccountTrial) -> SmtpError:
     """Return this site's own fault as one of the stage that was reached."""
-    words, last = own_fault(), test.steps.last()
+    words, last = own_fault(), trial.steps.last()
     if last:
-        test.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
+        trial.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
     stage = Stage(last.stage) if last else Stage.RESOLVE
     return SmtpError(stage, words, fault=SmtpFault.THIS_SITE)
 
 
-def _note_step(test: AccountTrial, step: Step) -> None:
+def _note_step(trial: AccountTrial, step: Step) -> None:
     """Keep the steps in their order; with STARTTLS the server is greeted twice."""
     facts = {
         "state": step.state,
         "elapsed_ms": step.elapsed_ms,
         "words": step.words,
     }
-    running = test.steps.filter(stage=step.stage, state=StepState.STARTED)
+    running = trial.steps.filter(stage=step.stage, state=StepState.STARTED)
     if not running.update(**facts):
-        test.steps.create(stage=step.stage, **facts)
+        trial.steps.create(stage=step.stage, **facts)
 
 
-def _end_trial(test: AccountTrial, error: SmtpError | None) -> None:
-    running = AccountTrial.objects.filter(pk=test.pk, state=TrialState.RUNNING)
+def _end_trial(trial: AccountTrial, error: SmtpError | None) -> None:
+    running = AccountTrial.objects.filter(pk=trial.pk, state=TrialState.RUNNING)
     ended = running.update(
         state=TrialState.FAILED if error else TrialState.ACCEPTED,
         remedy=error.remedy if error else "",
@@ -102,23 +110,23 @@ def _end_trial(test: AccountTrial, error: SmtpError | None) -> None:
     )
     if not ended:
         return
-    where = f"{test.server}:{test.port}"
+    where = f"{trial.server}:{trial.port}"
     outcome = f"{Stage(error.stage).value}: {error.words}" if error else "accepted"
     audit.record(
         Event.MAIL_TESTED,
-        user=test.requested_by,
-        actor=test.requested_by,
+        user=trial.requested_by,
+        actor=trial.requested_by,
         detail=f"{where} {outcome}"[:1000],
     )
 
 
-def trial_message(test: AccountTrial, account: Account) -> LaidOutEmail:
-    with translation.override(test.language):
+def trial_message(trial: AccountTrial, account: Account) -> EmailMessage:
+    with translation.override(trial.language):
         return compose(
             "verification/mail/test",
             {"sent_at": timezone.now(), "account_server": account.server},
             account=account,
-            recipient=test.recipient,
-            language=test.language,
-            public_id=test.public_id,
+            recipient=trial.recipient,
+            language=trial.language,
+            public_id=trial.public_id,
         )

@@ -1,92 +1,58 @@
 """Who works on which mail: every step of a row through the queue, always guarded.
 
-`attempts` is the fencing number: whoever lost his lease finds that his number is no
-longer the row's, and changes nothing.
+`attempts` is the fencing number: a worker that lost its lease finds that the row has
+another number by now, and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event
 from authconfig.users import audit
-from authconfig.users.models import AuditEvent
 from verification.mail import kinds
 from verification.mail.choices import MailPriority, MailState
-from verification.mail.models import OutgoingEmail
+from verification.mail.models import OutgoingEmail, SendingPause
 
-# What one sweep ends at most; the next one comes soon.
+# One sweep ends at most so many mails; the next one comes soon.
 SWEEP_SIZE = 1000
-# Every quarter of an hour for five days, by so many times the usual number.
+# A recording that is tried each quarter of an hour for five days has so many times the
+# usual number of tries.
 TRIES_OF_DAYS = 64
-# The statements that every mail takes: Django's own cost several times as much.
-NOTE_DATA_BEGINS = f"""
-UPDATE {OutgoingEmail._meta.db_table} SET data_began_at = %s
-WHERE id = %s AND attempts = %s AND state = '{MailState.SENDING}'
-AND lease_expires_at > %s
-"""  # noqa: S608  # names and constants of ours
-# PostgreSQL's alone: many mails, with their lines in the audit log, in one go. Not by
-# "state =", for which the server would rather read through the index of states, with
-# all that was being sent there since its last vacuum.
-WRITTEN = f"""
-WITH written AS (
-  UPDATE {OutgoingEmail._meta.db_table} AS mail SET
-    state = CASE WHEN is_sent THEN '{MailState.SENT}' ELSE mail.state END,
-    data_began_at = CASE WHEN is_sent THEN mail.data_began_at ELSE new.at END,
-    ended_at = CASE WHEN is_sent THEN new.at END,
-    stage = CASE WHEN is_sent THEN '' ELSE mail.stage END,
-    fault = CASE WHEN is_sent THEN '' ELSE mail.fault END,
-    code = CASE WHEN is_sent THEN 250 ELSE mail.code END,
-    words = CASE WHEN is_sent THEN new.words ELSE mail.words END
-  FROM (VALUES %s) AS new (id, attempts, is_sent, at, words, user_name)
-  WHERE mail.id = new.id AND mail.attempts = new.attempts
-    AND mail.state IS NOT DISTINCT FROM '{MailState.SENDING}'
-    AND (is_sent OR mail.lease_expires_at > new.at)
-  RETURNING mail.id, kind, user_id, is_sent, at, new.words, user_name
-), told AS (
-  INSERT INTO {AuditEvent._meta.db_table}
-    (at, event, user_id, user_name, client, method, user_agent, detail, proof)
-  SELECT at, '{Event.MAIL_SENT}', user_id, user_name, '', '', '',
-    kind || ' ' || id || ': {MailState.SENT} ' || words, ''
-  FROM written WHERE is_sent
-)
-SELECT id FROM written WHERE NOT is_sent
-"""  # noqa: S608
-WRITTEN_ROW = "(%s, %s, %s, %s::timestamptz, %s, %s)"
-ACCEPTED = {"stage": "", "fault": "", "code": 250}
 
 
 class LostClaimError(RuntimeError):
-    """The lease ran out, and somebody else has the mail now."""
+    """The lease ran out, and another worker may have the mail now."""
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A mail that the server took, with its words."""
+def due() -> QuerySet[OutgoingEmail]:
+    return OutgoingEmail.objects.filter(
+        state=MailState.QUEUED, due_at__lte=timezone.now()
+    )
 
-    mail: OutgoingEmail
-    words: str
-    at: datetime
+
+def claimable() -> QuerySet[OutgoingEmail]:
+    """Due, and nobody has paused the sending."""
+    return due().filter(~Exists(SendingPause.objects.all()))
 
 
 def claim(count: int) -> list[OutgoingEmail]:
-    """Take what is due, the most urgent first; nobody else has it until the lease ends.
+    """Take due mails, the most urgent first; until their leases end they are ours.
 
-    Rows that another worker is taking at this moment are not waited for.
+    Rows that another worker is taking at this moment are left to it.
     """
     now = timezone.now()
     with transaction.atomic():
-        due = OutgoingEmail.objects.claimable().order_by("priority", "due_at")
-        locked = due.select_for_update(skip_locked=True, of=("self",))
+        first = claimable().order_by("priority", "due_at")
+        locked = first.select_for_update(skip_locked=True, of=("self",))
         mails = list(locked.select_related("user", *kinds.related())[:count])
         if not mails:
             return []
@@ -106,54 +72,14 @@ def _lease(now: datetime) -> datetime:
 
 
 def renew(mails: Iterable[OutgoingEmail]) -> None:
-    """Say that their worker lives.
+    """Prolong the leases, since the worker lives.
 
-    One by one: who holds a single row's lock waits for nobody who waits for it.
+    It changes one row at a time: holding one lock and waiting for another could end in
+    a deadlock.
     """
     lease = _lease(timezone.now())
     for mail in mails:
         change(mail, lease_expires_at=lease)
-
-
-def write_down(beginning: Sequence[OutgoingEmail], sent: Sequence[Sent]) -> set[int]:
-    """Note whose content begins, and what the server took, unless the claim was lost.
-
-    From its beginning on a lost worker leaves it unknown whether a mail went out.
-    Return the keys of those that may begin: they are still ours.
-    """
-    now = timezone.now()
-    if connection.vendor == "postgresql" and (sent or len(beginning) > 1):
-        begun = _write_at_once(beginning, sent, now)
-    else:
-        for one in sent:
-            end(one.mail, MailState.SENT, at=one.at, **ACCEPTED, words=one.words)
-        begun = {mail.pk for mail in beginning if _note_data_begins(mail, now)}
-    for mail in beginning:
-        if mail.pk in begun:
-            mail.data_began_at = now
-    return begun
-
-
-def _note_data_begins(mail: OutgoingEmail, now: datetime) -> bool:
-    at = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(NOTE_DATA_BEGINS, [at, mail.pk, mail.attempts, at])
-        return bool(cursor.rowcount == 1)
-
-
-def _write_at_once(
-    beginning: Sequence[OutgoingEmail], sent: Sequence[Sent], now: datetime
-) -> set[int]:
-    values = list[Any]()
-    for one in sent:
-        mail = one.mail
-        values += mail.pk, mail.attempts, True, one.at, one.words, mail.user.name
-    for mail in beginning:
-        values += mail.pk, mail.attempts, False, now, "", ""
-    rows = ", ".join([WRITTEN_ROW] * (len(sent) + len(beginning)))
-    with connection.cursor() as cursor:
-        cursor.execute(WRITTEN % rows, values)
-        return {key for (key,) in cursor.fetchall()}
 
 
 def _detail(mail: OutgoingEmail, state: MailState, words: object) -> str:
@@ -188,7 +114,7 @@ def delay(mail: OutgoingEmail, due_at: datetime, **facts: Any) -> None:
 
 
 def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:
-    """Nobody knows whether the server took it.
+    """Note that nobody knows whether the server took the mail.
 
     A mail that nobody minds to get twice goes once more, with the same Message-ID.
     """
@@ -208,10 +134,10 @@ def change(mail: OutgoingEmail, **values: Any) -> bool:
 
 
 def requeue_abandoned() -> int:
-    """Take back mails of dead workers; those whose DATA had begun stay in doubt.
+    """Take back the mails of dead workers; those whose DATA had begun stay in doubt.
 
-    A mail that kills its worker would do so for ever: its tries are counted too, of a
-    recording those of days.
+    The tries are counted here too, or a mail that kills its worker would do so for
+    ever.
     """
     now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
     is_used_up = Q(attempts__gte=limit, priority=MailPriority.URGENT) | Q(
@@ -249,7 +175,7 @@ def forget_old() -> int:
         ended_at__lt=timezone.now() - settings.MAIL_RETENTION_TTL
     )
     forgotten = 0
-    # In small steps, so that no worker waits for the table.
+    # Small steps, so that no worker waits for the table.
     oldest = old.order_by("ended_at").values_list("pk", flat=True)
     while pks := list(oldest[:SWEEP_SIZE]):
         forgotten += OutgoingEmail.objects.filter(pk__in=pks).delete()[0]

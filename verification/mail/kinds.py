@@ -1,4 +1,4 @@
-"""The kinds of e-mail that this site sends; each package registers its own at the start.
+"""The kinds of mail that this site sends; each package registers its own in ready().
 
 The queue asks a kind what it cannot know itself: what such a mail says, whether it is
 still wanted, and how urgent it is.
@@ -20,8 +20,15 @@ Mail = Any
 
 
 @dataclass(frozen=True)
+class Attachment:
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class MailKind:
-    """One kind of e-mail.
+    """One kind of mail.
 
     `template` is the path of its templates before "_subject.txt" and "_body.html".
     `related` names what the queue reads along with a mail, for `select_related`.
@@ -33,15 +40,15 @@ class MailKind:
     label: str | Promise
     template: str
     context: Callable[[Mail], dict[str, Any]]
-    attachment: Callable[[Mail], Any] = lambda mail: None
+    attachment: Callable[[Mail], Attachment | None] = lambda mail: None
     is_wanted: Callable[[Mail], bool] = lambda mail: True
     still_wanted: Callable[[], Q] = Q
     related: tuple[str, ...] = ()
     priority: MailPriority = MailPriority.URGENT
-    # Nobody minds to get it twice, so it goes once more when nobody knows whether it
+    # Nobody minds to get it twice, so it goes once more if it is unknown whether it
     # went out.
     is_harmless_twice: bool = False
-    # An operator may send it again when nobody knows whether it went out.
+    # An operator may send it again if it is unknown whether it went out.
     may_follow_doubt: bool = True
     # What the lines of the log name beside the request.
     log_subject: Callable[[Mail], str] = lambda mail: ""

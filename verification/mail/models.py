@@ -1,4 +1,4 @@
-"""Login sessions that wait for approval, and the outgoing queue."""
+"""The outgoing queue, who works on it, and the trials of e-mail accounts."""
 
 from __future__ import annotations
 
@@ -8,50 +8,28 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import (
-    CheckConstraint,
-    Exists,
-    Index,
-    Q,
-    UniqueConstraint,
-)
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.fields import SecretField
-from verification.log_context import current_request_id
 from verification.mail import kinds
-from verification.mail.choices import (
-    MailPriority,
-    MailState,
-    Part,
-    Stage,
-    TrialState,
-)
+from verification.mail.choices import MailPriority, MailState, Part, Stage, TrialState
 
 OVER = (MailState.SENT, MailState.FAILED, MailState.EXPIRED, MailState.UNKNOWN)
-
-
-# Nearly every mail is of this kind; its name is here for the sake of an index.
+# Nearly every mail is of this kind; an index names it.
 COMMONEST_KIND = "approval"
 
 
 class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
-    def due(self) -> Self:
-        return self.filter(state=MailState.QUEUED, due_at__lte=timezone.now())
-
-    def claimable(self) -> Self:
-        """Due, and nobody has paused the sending."""
-        return self.due().filter(~Exists(SendingPause.objects.all()))
-
     def ended_since(self, moment: datetime) -> Self:
         return self.filter(state__in=OVER, ended_at__gt=moment)
 
     def retryable(self) -> Self:
-        """What may go out now: still wanted, and certainly not sent already.
+        """Still wanted, and certainly not sent already.
 
-        A mail of which nobody knows whether it went out counts where its kind allows.
+        A mail of which nobody knows whether it went out counts if its kind allows it.
         """
         unsent = [MailState.QUEUED, MailState.FAILED]
         rows = self.filter(expires_at__gt=timezone.now())
@@ -73,11 +51,11 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
 
 
 class OutgoingEmail(models.Model):
-    """A mail's row is its place in the queue; its text is made while it is sent."""
+    """A mail's place in the queue; its text is made while it is sent."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=10, choices=kinds.choices)
-    # That of its kind, kept here for the index of the claim.
+    # The priority of its kind, kept here for the index of the claim.
     priority = models.PositiveSmallIntegerField(
         choices=MailPriority.choices, default=MailPriority.URGENT
     )
@@ -98,10 +76,8 @@ class OutgoingEmail(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     data_began_at = models.DateTimeField(null=True, blank=True)
-    # By which request it was queued; the worker's log names it.
-    request_id = models.CharField(
-        max_length=64, blank=True, default=current_request_id, editable=False
-    )
+    # The request that queued it; the worker's log names it.
+    request_id = models.CharField(max_length=64, blank=True, editable=False)
     # How often nobody knew whether the server took it.
     doubts = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -109,7 +85,7 @@ class OutgoingEmail(models.Model):
         _("stage"), max_length=10, blank=True, choices=Stage.choices
     )
     code = models.PositiveSmallIntegerField(_("server's code"), null=True, blank=True)
-    # What failed where the server gave no code; it leads to the remedy.
+    # What failed if the server gave no code; the remedy is found by it.
     fault = models.CharField(max_length=24, blank=True)
     words = models.CharField(_("server's words"), max_length=500, blank=True)
 
@@ -163,8 +139,9 @@ class OutgoingEmail(models.Model):
                 fields=["lease_expires_at"],
                 condition=Q(state=MailState.SENDING),
             ),
-            # The admin's list, all of it or by one filter; what most mails are, the
-            # first one finds as well, and no mail's sending has to write the others.
+            # The admin's list, whole or by one filter. The first index finds the state
+            # and the kind of most mails as well, so the others leave these out: sending
+            # has two indexes less to write.
             Index(name="mail_by_time", fields=["-created_at", "-id"]),
             Index(
                 name="mail_by_state",
@@ -207,7 +184,7 @@ class SendingPause(models.Model):
 
 
 class Heartbeat(models.Model):
-    """A worker, or the scheduler that has them sweep, as it last spoke of itself."""
+    """The last report of a worker, or of the scheduler that has workers sweep."""
 
     name = models.CharField(max_length=255, unique=True)
     kind = models.CharField(max_length=10, choices=Part.choices)
@@ -232,7 +209,7 @@ class Heartbeat(models.Model):
 
 
 class AccountTrial(models.Model):
-    """A test of an e-mail account that need not be saved; a worker runs it."""
+    """A trial of an e-mail account, which need not be saved; a worker runs it."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     requested_by = models.ForeignKey(
@@ -250,7 +227,7 @@ class AccountTrial(models.Model):
     sender_name = models.CharField(max_length=100, blank=True)
     email_address = models.EmailField()
     username = models.CharField(max_length=254, blank=True)
-    # Emptied as soon as the test has run.
+    # Emptied as soon as the trial has run.
     password = SecretField(blank=True, default="")
     ca_certificate = models.TextField(blank=True)
     fingerprint = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""From a row to the e-mail itself: whose values it shows, and its headers."""
+"""From a row to the message: whose values it shows, and its headers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.utils import timezone, translation
 
-from verification.mail.fast.layout import Attachment, LaidOutEmail
-from verification.mail.fast.merge import render
-from verification.mail.kinds import kind_of
+from verification.mail.account import Account
+from verification.mail.fast.merge import MergedMessage, render
+from verification.mail.kinds import Attachment, kind_of
 from verification.mail.models import OutgoingEmail
-from verification.mail.smtp import Account
-from verification.mail.smtp.addresses import wire_host
+from verification.mail.smtp.wire_format import wire_host
 
 
-def render_mail(mail: OutgoingEmail, account: Account) -> LaidOutEmail:
+def render_mail(mail: OutgoingEmail, account: Account) -> MergedMessage:
     """Render the mail; raises OSError if its attachment cannot be read now."""
     kind = kind_of(mail)
     with translation.override(mail.language), timezone.override(_time_zone(mail)):
@@ -36,7 +35,7 @@ def render_mail(mail: OutgoingEmail, account: Account) -> LaidOutEmail:
 
 
 def _time_zone(mail: OutgoingEmail) -> ZoneInfo | None:
-    """The user's own; None, the site's, also where this machine knows it no more."""
+    """The user's own; None, the site's, if there is none or this machine lost it."""
     name = mail.user.time_zone
     try:
         return ZoneInfo(name) if name else None
@@ -53,26 +52,26 @@ def compose(
     language: str,
     public_id: UUID,
     attachment: Attachment | None = None,
-) -> LaidOutEmail:
+) -> MergedMessage:
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
     subject = render(f"{template}_subject.txt", context)
-    letter = LaidOutEmail(f"{template}_body", context)
-    letter["Subject"] = " ".join(subject.split())
-    letter["From"] = _sender(account.sender_name, account.email_address)
-    letter["To"] = recipient
-    letter["Date"] = format_datetime(timezone.now())
-    # Stable for the row, so that a second try is known as the same mail.
+    message = MergedMessage(f"{template}_body", context)
+    message["Subject"] = " ".join(subject.split())
+    message["From"] = _sender(account.sender_name, account.email_address)
+    message["To"] = recipient
+    message["Date"] = format_datetime(timezone.now())
+    # The same for each try, so that a mail that arrives twice is known as one.
     domain = account.email_address.rpartition("@")[2]
-    letter["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    letter["Content-Language"] = language
-    letter.attachment = attachment
-    return letter
+    message["Message-ID"] = f"<{public_id}@{wire_host(domain)}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834
+    message["Content-Language"] = language
+    message.attachment = attachment
+    return message
 
 
 @lru_cache
 def _sender(name: str, email_address: str) -> str:
-    # Not by `addr_spec`: it takes no letters beyond ASCII before the @.
+    # `addr_spec` takes no letters beyond ASCII before the @.
     header = HeaderRegistry()("From", email_address)
     assert isinstance(header, AddressHeader)
     [address] = header.addresses

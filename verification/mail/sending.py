@@ -1,7 +1,7 @@
-"""Sending what is due, over several connections of one process at a time.
+"""Sending the due mails, over several connections of one process at a time.
 
-No network is waited for within a transaction, and whatever happens to this process, a
-row tells how far its mail came.
+No transaction is open while the network is waited for, and whatever happens to this
+process, a row tells how far its mail came.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from threading import Event, Lock, Thread
 from typing import Any
 
+from celery import shared_task
 from django.conf import settings
 from django.db import DatabaseError, connections
 from django.utils import timezone
@@ -25,16 +26,17 @@ from authconfig.choices import Dependency
 from authconfig.models import current_settings
 from authconfig.network import LONGEST_WORDS
 from verification import log_context
-from verification.mail import claims, kinds
-from verification.mail.account import account_of
+from verification.mail import claims
+from verification.mail.account import Account, account_of
 from verification.mail.choices import MailPriority, MailState, Stage
 from verification.mail.claims import LostClaimError
-from verification.mail.fast.recorder import Recorder
-from verification.mail.fast.stock import Stock, woken
+from verification.mail.fast.batches import Recorder, Stock, woken
+from verification.mail.kinds import kind_of
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
-from verification.mail.smtp import Account, Connection, Line, Pool, SmtpError
+from verification.mail.smtp import Connection, Line, Pool, SmtpError
 from verification.mail.smtp.faults import SmtpFault
+from verification.redis_access import wake_worker
 
 logger = logging.getLogger(__name__)
 FIRST_DELAY = timedelta(seconds=5)
@@ -48,10 +50,19 @@ LINK_TOKEN = re.compile(r"\b(id=)[\w%:.~-]+")
 LEASES_RENEWED_EVERY = 5.0  # seconds
 
 
-def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
-    """Send all that is due; if this process does so already, have it look again.
+@shared_task
+def deliver_mails() -> None:
+    deliver_due(hand_on=wake_due)
 
-    `hand_on` is asked after a while whether somebody else goes on.
+
+# Have due mails sent now, by any worker that is free.
+wake_due = partial(wake_worker, deliver_mails)
+
+
+def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
+    """Send all due mails; if this process is sending already, have it look again.
+
+    After a while `hand_on` is called; it returns whether another worker goes on.
     """
     woken.set()
     while woken.is_set() and _running.acquire(blocking=False):
@@ -64,7 +75,7 @@ def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
 
 
 class Run:
-    """One turn through the queue: this thread sends, and others when many wait."""
+    """One turn through the queue: this thread sends, and others if many mails wait."""
 
     def __init__(self) -> None:
         self._most = current_settings().smtp_connections
@@ -73,7 +84,7 @@ class Run:
         self._over = Event()
 
     def go(self) -> bool:
-        """Return whether it ended before the queue did."""
+        """Return whether the run ended before the queue did."""
         keeper = Thread(target=self._keep_leases, daemon=True)
         keeper.start()
         try:
@@ -87,7 +98,7 @@ class Run:
         return self._stock.is_closed
 
     def _send_all(self, account: Account | None = None) -> None:
-        """With an account: take mails only when there is a connection for them."""
+        """With an account, take mails only once there is a connection for them."""
         line = Line(pool, self._ask_for_help)
         try:
             if account:
@@ -101,7 +112,7 @@ class Run:
             line.close()
 
     def _ask_for_help(self) -> None:
-        """One more connection for each mail that would have to wait."""
+        """Open one more connection for each mail that would have to wait."""
         if self._stock.has_more and len(self._others) + 1 < self._most:
             helper = Thread(target=self._help, daemon=True)
             self._others.append(helper)
@@ -111,7 +122,7 @@ class Run:
         try:
             self._send_all(account_of(current_settings()))
         except SmtpError as error:
-            # Servers limit their number; the others go on.
+            # Servers limit the number of connections; the other threads go on.
             logger.info("no further connection to the server (%s)", error.stage)
         except Exception:
             logger.exception("a connection's thread ended")
@@ -133,9 +144,14 @@ _running = Lock()
 
 
 def deliver(mail: OutgoingEmail, line: Line) -> None:
-    """Send a claimed mail, and record what came of it."""
-    with log_context.about(kinds.kind_of(mail).log_subject(mail), mail.request_id):
+    """Send a claimed mail and record its outcome; the log names request and login."""
+    request = log_context.request_id.set(mail.request_id)
+    login = log_context.login_id.set(kind_of(mail).log_subject(mail))
+    try:
         _deliver(mail, line)
+    finally:
+        log_context.login_id.reset(login)
+        log_context.request_id.reset(request)
 
 
 def _deliver(mail: OutgoingEmail, line: Line) -> None:
@@ -167,7 +183,7 @@ def _deliver(mail: OutgoingEmail, line: Line) -> None:
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
     """A mail whose purpose is over helps nobody."""
-    return mail.expires_at > timezone.now() and kinds.kind_of(mail).is_wanted(mail)
+    return mail.expires_at > timezone.now() and kind_of(mail).is_wanted(mail)
 
 
 def _send(mail: OutgoingEmail, line: Line) -> str:
@@ -187,9 +203,9 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
 
 
 def _note_server(error: SmtpError | None) -> None:
-    """Tell operators how the server is; one that refuses a single mail is well."""
-    row = current_settings()
-    name = f"{row.smtp_server}:{row.smtp_port}"
+    """Tell operators how the server is; it is well if it refuses a single mail."""
+    rules = current_settings()
+    name = f"{rules.smtp_server}:{rules.smtp_port}"
     if error is None or error.stage in (Stage.RCPT_TO, Stage.DATA):
         dependencies.note_up(Dependency.SMTP, name)
     else:
@@ -198,7 +214,7 @@ def _note_server(error: SmtpError | None) -> None:
 
 
 def _without_link(words: str) -> str:
-    """Some servers repeat an address that they do not like; ours carries a secret."""
+    """Some servers repeat an address that they refuse, and ours holds a secret."""
     return LINK_TOKEN.sub(r"\1***", words)[:LONGEST_WORDS]
 
 
@@ -209,7 +225,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
         "fault": error.fault.name,
         "words": _without_link(error.words),
     }
-    # The server's words may name people; the audit log has them.
+    # The server's words may name people, so they stand in the audit log alone.
     reason = error.code or error.fault.name
     logger.warning("mail %s: not sent (%s %s)", mail.pk, error.stage, reason)
     due_at = _next_try(mail)
@@ -222,7 +238,7 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
 
 
 def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> bool:
-    """Recordings outlast a fault of the account, which somebody will mend."""
+    """A recording outlasts a fault of the account, which somebody will mend."""
     if due_at >= mail.expires_at:
         return True
     if mail.priority == MailPriority.LATER:
@@ -231,7 +247,7 @@ def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> boo
 
 
 def _end_unsent(mail: OutgoingEmail) -> None:
-    """This site's own fault would come again with every try."""
+    """A fault of this site would come again with every try."""
     if mail.data_began_at:
         claims.end_in_doubt(mail, words=own_fault())
     else:
@@ -246,5 +262,5 @@ def _next_try(mail: OutgoingEmail) -> datetime:
     longest = LONGEST_DELAY[MailPriority(mail.priority)]
     # After ten doublings every pause is the longest one.
     delay = min(FIRST_DELAY * 2.0 ** min(mail.attempts - 1, 10), longest)
-    # Jitter: mails that failed together do not come back together.
+    # Jitter, or mails that failed together would come back together.
     return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)

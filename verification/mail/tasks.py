@@ -6,7 +6,7 @@ from celery import shared_task
 
 from verification.mail import account_trial, claims
 from verification.mail.operation import heartbeat
-from verification.mail.queue import deliver_mails
+from verification.mail.sending import deliver_mails
 
 
 @shared_task
@@ -16,7 +16,7 @@ def run_account_trial(pk: int) -> None:
 
 @shared_task
 def wake_due_mails() -> None:
-    """Find what was never woken: the broker was away, or a worker died."""
+    """Find mails that woke nobody: the broker was away, or a worker died."""
     heartbeat.beat()
     claims.requeue_abandoned()
     deliver_mails.delay()

@@ -10,8 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from verification.mail.choices import MailPriority
-from verification.mail.fast.layout import Attachment
-from verification.mail.kinds import MailKind
+from verification.mail.kinds import Attachment, MailKind
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import recordings
 

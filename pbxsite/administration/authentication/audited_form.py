@@ -12,7 +12,8 @@ from authconfig.models import AuthenticationSettings
 from authconfig.settings_form import OutsideFacts, SettingsForm
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from verification.mail.account import account_of, was_accepted
+from verification.mail.account import account_of
+from verification.mail.account_trial import was_accepted
 
 MOST_CHARACTERS = 200
 

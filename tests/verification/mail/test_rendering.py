@@ -18,11 +18,11 @@ from tests.support.smtp_servers import Mail, smtp_server
 from verification.mail.account import account_of
 from verification.mail.account_trial import trial_message
 from verification.mail.fast import merge
-from verification.mail.fast.layout import BOUNDARY
+from verification.mail.fast.merge import BOUNDARY
 from verification.mail.models import AccountTrial, OutgoingEmail
 from verification.mail.rendering import render_mail
 from verification.mail.smtp import open_connection
-from verification.mail.smtp.headers import wire_policy
+from verification.mail.smtp.wire_format import wire_policy
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 SENDER_NAME = 'Jörg "PBX", Zürich'

@@ -28,10 +28,10 @@ from tests.support.scripted_smtp import hang_up, scripted_server
 from tests.support.smtp_servers import Server, smtp_server
 from verification.mail import claims, sending
 from verification.mail.choices import MailPriority, MailState
-from verification.mail.fast import stock as outbox
+from verification.mail.fast import batches
 from verification.mail.models import OutgoingEmail
 from verification.mail.smtp import Line
-from verification.mail.smtp import pool as pools
+from verification.mail.smtp import connection as connections
 from verification.sessions.passwords import PASSWORD_NOTICE
 from verification.voicemail import recordings
 from verification.voicemail.mails import VOICEMAIL
@@ -168,7 +168,7 @@ def test_another_account_takes_another_connection(
 def test_a_connection_has_its_share_of_mails(
     queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "MAILS_OF_A_CONNECTION", 2)
+    monkeypatch.setattr(connections, "MAILS_OF_A_CONNECTION", 2)
     for _ in range(5):
         queue()
 
@@ -209,7 +209,7 @@ def test_a_connection_that_has_ended_costs_no_try(
 def test_after_a_pause_the_server_is_asked_whether_it_is_there(
     queue: Queue, configure: SettingsSetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "TRUSTED_SECONDS", 0.0)
     with scripted_server() as server:
         configure(smtp_port=server.port)
         queue()
@@ -223,7 +223,7 @@ def test_after_a_pause_the_server_is_asked_whether_it_is_there(
 def test_an_idle_connection_is_closed(
     queue: Queue, configure: SettingsSetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
     with scripted_server() as server:
         configure(smtp_port=server.port)
         queue()
@@ -265,9 +265,9 @@ def test_verification_mails_are_claimed_before_thousands_of_recordings(
 def test_a_mail_that_comes_in_between_goes_before_the_recordings_that_wait(
     voicemail: Queue, queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "GLANCE_SECONDS", 0.0)
+    monkeypatch.setattr(batches, "GLANCE_SECONDS", 0.0)
     # All are claimed at once, before the urgent mail is there.
-    monkeypatch.setattr(outbox.Stock, "_wanted", lambda self: 9)
+    monkeypatch.setattr(batches.Stock, "_wanted", lambda self: 9)
     for _ in range(8):
         voicemail()
     come = iter([queue])
@@ -305,7 +305,7 @@ def test_a_thread_that_claims_more_keeps_no_other_from_what_is_there(
         connection.close()
 
     late = list[OutgoingEmail | None]()
-    stock = outbox.Stock(2)
+    stock = batches.Stock(2)
     # Two, and two of the next four: whoever is so quick soon needs more.
     taken = [stock.take() for _ in range(4)]
     monkeypatch.setattr(claims, "claim", claim_slowly)
@@ -333,7 +333,7 @@ def test_a_queue_that_had_no_more_is_asked_when_nothing_is_left(
         return mails
 
     monkeypatch.setattr(claims, "claim", count)
-    stock = outbox.Stock(5)
+    stock = batches.Stock(5)
 
     assert len(list(iter(stock.take, None))) == 30
     assert sizes == [(5, 5), (10, 10), (15, 15), (30, 0), (80, 0)]
@@ -361,7 +361,7 @@ def test_what_is_claimed_goes_out_though_no_more_can_be_claimed(
 
 def test_a_mail_that_was_claimed_anew_is_still_held(queue: Queue) -> None:
     queue()
-    stock = outbox.Stock(1)
+    stock = batches.Stock(1)
     lost = stock.take()
     assert lost
     OutgoingEmail.objects.update(state=MailState.QUEUED)
@@ -411,7 +411,7 @@ def test_whoever_is_woken_meanwhile_leaves_the_mail_to_the_run_that_runs(
 def test_a_long_run_hands_on_and_leaves_no_claim(
     queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "RUN_SECONDS", -1.0)
+    monkeypatch.setattr(batches, "RUN_SECONDS", -1.0)
     queue()
     asked: list[int] = []
 
@@ -466,15 +466,15 @@ def test_a_dead_workers_claims_go_out_within_half_a_minute(
 def test_what_was_sent_while_the_database_was_away_is_recorded_later(
     queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(beginning: list[OutgoingEmail], sent: list[claims.Sent]) -> set[int]:
+    def fail(beginning: list[OutgoingEmail], sent: list[batches.Sent]) -> set[int]:
         if sent:
             raise OperationalError("away")
         return write_down(beginning, sent)
 
     queue()
-    write_down = claims.write_down
+    write_down = batches.write_down
     with monkeypatch.context() as patch:
-        patch.setattr(claims, "write_down", fail)
+        patch.setattr(batches, "write_down", fail)
         with pytest.raises(OperationalError):
             sending.deliver_due()
     assert states() == [MailState.SENDING]
@@ -489,12 +489,12 @@ def test_what_was_sent_under_a_lost_claim_is_not_recorded(
 ) -> None:
     kept, lost = queue(), queue()
     sent = [
-        claims.Sent(mail, "250 2.0.0 Taken over", timezone.now())
+        batches.Sent(mail, "250 2.0.0 Taken over", timezone.now())
         for mail in claims.claim(2)
     ]
     OutgoingEmail.objects.filter(pk=lost.pk).update(attempts=2)
 
-    claims.write_down([], sent)
+    batches.write_down([], sent)
 
     assert states() == [MailState.SENT, MailState.SENDING]
     [told] = AuditEvent.objects.filter(event=Audited.MAIL_SENT)
@@ -507,10 +507,10 @@ def test_what_begins_and_what_was_sent_is_written_together(queue: Queue) -> None
     first, second, lost = queue(), queue(), queue()
     mails = {mail.pk: mail for mail in claims.claim(3)}
     OutgoingEmail.objects.filter(pk=lost.pk).update(attempts=2)
-    assert claims.write_down([mails[first.pk]], []) == {first.pk}
-    sent = claims.Sent(mails[first.pk], "250 Ok", timezone.now())
+    assert batches.write_down([mails[first.pk]], []) == {first.pk}
+    sent = batches.Sent(mails[first.pk], "250 Ok", timezone.now())
 
-    begun = claims.write_down([mails[second.pk], mails[lost.pk]], [sent])
+    begun = batches.write_down([mails[second.pk], mails[lost.pk]], [sent])
 
     assert begun == {second.pk}
     assert states() == [MailState.SENT, MailState.SENDING, MailState.SENDING]
@@ -526,7 +526,7 @@ def test_nothing_begins_after_its_lease_has_ended(queue: Queue) -> None:
     mails = claims.claim(2)
 
     with time_machine.travel(timezone.now() + timedelta(seconds=31)):
-        assert claims.write_down(mails, []) == set()
+        assert batches.write_down(mails, []) == set()
 
 
 # Doubt
@@ -552,7 +552,7 @@ def test_a_recording_left_within_its_body_goes_once_more(
 ) -> None:
     voicemail()
     [mail] = claims.claim(1)
-    assert claims.write_down([mail], []) == {mail.pk}
+    assert batches.write_down([mail], []) == {mail.pk}
     with time_machine.travel(timezone.now() + timedelta(minutes=1)):
         claims.requeue_abandoned()
         sending.deliver_due()

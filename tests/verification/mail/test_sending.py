@@ -24,6 +24,7 @@ from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.mail import claims, sending
 from verification.mail.choices import MailState, Stage
+from verification.mail.fast import batches
 from verification.mail.models import OutgoingEmail
 from verification.mail.tasks import end_overdue_mails, wake_due_mails
 
@@ -358,7 +359,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(mail: OutgoingEmail, line: object) -> str:
-        claims.write_down([mail], [])
+        batches.write_down([mail], [])
         raise RuntimeError
 
     monkeypatch.setattr(sending, "_send", fail)

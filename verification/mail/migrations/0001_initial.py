@@ -2,7 +2,6 @@ import authconfig.fields
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
-import verification.log_context
 import verification.mail.kinds
 from django.conf import settings
 from django.db import migrations, models
@@ -88,7 +87,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(verbose_name='expires')),
                 ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
                 ('data_began_at', models.DateTimeField(blank=True, null=True)),
-                ('request_id', models.CharField(blank=True, default=verification.log_context.current_request_id, editable=False, max_length=64)),
+                ('request_id', models.CharField(blank=True, editable=False, max_length=64)),
                 ('doubts', models.PositiveSmallIntegerField(default=0)),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
                 ('stage', models.CharField(blank=True, choices=[('resolve', 'Find the server'), ('connect', 'Connect'), ('tls', 'Encrypt (TLS)'), ('ehlo', 'Greet (EHLO)'), ('auth', 'Log in (AUTH)'), ('mail_from', 'Name the sender (MAIL FROM)'), ('rcpt_to', 'Name the recipient (RCPT TO)'), ('data', 'Hand over the e-mail (DATA)')], max_length=10, verbose_name='stage')),

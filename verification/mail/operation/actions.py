@@ -14,7 +14,7 @@ from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail, OutgoingEmailQuerySet, SendingPause
-from verification.mail.queue import wake_due
+from verification.mail.sending import wake_due
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Operators see whether e-mails go out, and nothing else unless they are told more."""
+"""Operators see whether mails go out, and nothing else without further rights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def is_operator_alone(request: HttpRequest) -> bool:
-    """Without other rights there is one page, and nothing to overview."""
+    """Has the user no other right? Then the queue page is their only one."""
     user = request.user
     return not user.is_superuser and user.get_all_permissions() == {OPERATE}
 
@@ -24,7 +24,7 @@ def is_operator_alone(request: HttpRequest) -> bool:
 def make_group(model: Callable[[str, str], Any]) -> None:
     """Make the group "Operators"; `model` finds a model, as a migration's `get_model`.
 
-    Django makes the permissions themselves after all migrations; this one is needed now.
+    Django makes permissions after all migrations, and this one is needed before.
     """
     kind, _is_new = model("contenttypes", "ContentType").objects.get_or_create(
         app_label="mail", model="outgoingemail"

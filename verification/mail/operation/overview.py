@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
+from verification.mail import claims
 from verification.mail.choices import MailState
 from verification.mail.models import OVER, OutgoingEmail
 
@@ -47,7 +48,7 @@ def overview() -> Overview:
         queued=Count("pk", filter=Q(state=MailState.QUEUED)),
         sending=Count("pk", filter=Q(state=MailState.SENDING)),
     )
-    due = OutgoingEmail.objects.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
+    due = claims.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
     counts = ended()
     failed, sent = _last_failure(), _last_sent_at()
     return Overview(

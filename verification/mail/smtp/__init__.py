@@ -1,12 +1,14 @@
-"""The one place that speaks SMTP: for real e-mails and for tests of the account."""
+"""The one place that speaks SMTP, for mails and for trials of the account.
+
+It offers open_connection() for one delivery, Pool and Line for many, and SmtpError.
+"""
 
 from authconfig.choices import StepState
 from authconfig.trial import Progress, Step
+from verification.mail.account import Account
 from verification.mail.choices import Stage
-from verification.mail.smtp.connection import Connection, open_connection
+from verification.mail.smtp.connection import Connection, Line, Pool, open_connection
 from verification.mail.smtp.errors import SmtpError
-from verification.mail.smtp.pool import Line, Pool
-from verification.mail.smtp.values import Account
 
 __all__ = [
     "Account",

@@ -11,12 +11,12 @@ from django.db.models import TextChoices
 from authconfig.choices import StepState
 from authconfig.network import LONGEST_WORDS, readable
 from authconfig.trial import Failure, Progress, report_step, run_stage
+from verification.mail.account import Account
 from verification.mail.choices import Stage
-from verification.mail.smtp.addresses import wire_host
 from verification.mail.smtp.client import Client
 from verification.mail.smtp.errors import SmtpError
 from verification.mail.smtp.faults import SmtpFault, fault_of
-from verification.mail.smtp.values import Account
+from verification.mail.smtp.wire_format import wire_host
 
 Reply = tuple[int, bytes]
 

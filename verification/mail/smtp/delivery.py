@@ -1,4 +1,4 @@
-"""One e-mail from MAIL FROM to the reply after its last dot."""
+"""The delivery of one mail, from MAIL FROM to the reply after its last dot."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from verification.mail.choices import Stage
-from verification.mail.smtp.addresses import wire_address
 from verification.mail.smtp.client import Client
-from verification.mail.smtp.content import (
+from verification.mail.smtp.conversation import Conversation
+from verification.mail.smtp.faults import SmtpFault
+from verification.mail.smtp.wire_format import (
     as_data,
     has_foreign_mailbox,
     serialise,
+    wire_address,
     with_wire_domains,
 )
-from verification.mail.smtp.conversation import Conversation
-from verification.mail.smtp.faults import SmtpFault
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _pack(client: Client, message: EmailMessage, sender: str, recipient: str) ->
 
 
 def _check(talk: Conversation, parcel: Parcel) -> None:
-    """Refuse addresses that cannot travel to this server, before a word is said."""
+    """Refuse addresses that cannot travel to this server before it hears of them."""
     sender, recipient = parcel.wire_sender, parcel.wire_recipient
     can_go_from = parcel.has_utf8 or sender.isascii()
     can_go_to = parcel.has_utf8 or not parcel.needs_utf8

@@ -15,11 +15,11 @@ from authconfig import network
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline, SocketAddress, UnreachableError, readable
 from verification.mail.choices import Stage
-from verification.mail.smtp.addresses import greeting_name
 from verification.mail.smtp.client import MECHANISMS, Client
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.errors import SmtpError
 from verification.mail.smtp.faults import SmtpFault, connecting_fault, fault_of
+from verification.mail.smtp.wire_format import greeting_name
 
 
 def open_conversation(talk: Conversation) -> None:

@@ -49,7 +49,7 @@ def test_a_login_publishes_no_secret_and_nobodys_name(
         *(link_token(login), f'"{approval_code(login)}"', str(login.public_id)),
         *(browser.session.session_key, login.auth_hash),
     ]
-    assert "verification.mail.tasks.deliver_mails" in message
+    assert "verification.mail.sending.deliver_mails" in message
     for secret in secrets:
         assert secret not in message
     body = json.loads(json.loads(message)["body"])

@@ -8,10 +8,9 @@ from threading import Event
 
 import pytest
 from django.db import DatabaseError, OperationalError
-
-from verification.mail import claims
-from verification.mail.claims import LostClaimError, Sent
 from verification.mail.fast.recorder import Recorder
+
+from verification.mail.claims import LostClaimError, Sent
 from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.database
@@ -47,7 +46,7 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[Future[
 
     def run(answer: Answer) -> list[Future[None]]:
         recorder, table = Recorder(), Table(answer)
-        monkeypatch.setattr(claims, "write_down", table.write_down)
+        monkeypatch.setattr(batches, "write_down", table.write_down)
         with ThreadPoolExecutor(THREADS) as pool:
             begin = recorder.note_data_begins
             tries = [pool.submit(begin, OutgoingEmail(pk=0))]
@@ -107,10 +106,10 @@ def test_after_a_failure_the_next_one_writes_what_was_kept(
 
     recorder, table = Recorder(), Table(all_ours)
     table.goes_on.set()
-    monkeypatch.setattr(claims, "write_down", fail)
+    monkeypatch.setattr(batches, "write_down", fail)
     with pytest.raises(OperationalError):
         recorder.add(OutgoingEmail(pk=9), "250 Ok")
-    monkeypatch.setattr(claims, "write_down", table.write_down)
+    monkeypatch.setattr(batches, "write_down", table.write_down)
 
     recorder.note_data_begins(OutgoingEmail(pk=1))
     recorder.flush()

@@ -15,7 +15,7 @@ from tests.support.heartbeats import silent_parts
 from tests.support.scripted_smtp import closed_port, scripted_server
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
-from verification.mail import sending
+from verification.mail import claims, sending
 from verification.mail.choices import MailState, Part
 from verification.mail.models import Heartbeat, OutgoingEmail
 from verification.mail.operation import actions, heartbeat
@@ -76,7 +76,7 @@ def test_a_mail_that_waits_for_its_next_try_is_due_at_once(
 
     assert actions.retry(MAILS.all(), operator) == 1
 
-    assert MAILS.due().get() == mail
+    assert claims.due().get() == mail
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_while_sending_is_paused_nothing_is_claimed(
 
 
 def test_the_claim_asks_about_the_pause_in_its_own_where(db: None) -> None:
-    query = str(MAILS.claimable().query)
+    query = str(claims.claimable().query)
 
     assert "NOT EXISTS(SELECT 1" in query
     assert "mail_sendingpause" in query

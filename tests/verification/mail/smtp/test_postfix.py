@@ -59,7 +59,7 @@ def test_a_logins_mail_arrives_by_postfix_and_others_fail_with_its_words(
 
     sending.deliver_due()
 
-    mail = OutgoingEmail.objects.get(login=login)
+    mail = OutgoingEmail.objects.get(login_mail__login=login)
     assert (mail.state, mail.code) == (MailState.SENT, 250)
     assert mail.words.startswith("250 2.0.0 Ok: queued as")
     message = postfix.await_mail()
