@@ -8,9 +8,10 @@ from threading import Event
 
 import pytest
 from django.db import DatabaseError, OperationalError
-from verification.mail.fast.recorder import Recorder
 
-from verification.mail.claims import LostClaimError, Sent
+from verification.mail.claims import LostClaimError
+from verification.mail.fast import batches
+from verification.mail.fast.batches import Recorder, Sent
 from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.database
