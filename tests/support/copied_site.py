@@ -2,7 +2,8 @@
 
 A start of Python with all that the site imports takes seconds, and a site has five of
 them. Here one process imports everything; where `runsite` starts Python, the child goes
-on from there. tests/pbxsite/embedded/test_runsite.py starts the processes as they really are.
+on from there. tests/pbxsite/embedded/test_runsite.py starts the processes as they
+really are.
 """
 
 from __future__ import annotations

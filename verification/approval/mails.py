@@ -1,4 +1,4 @@
-"""The e-mails about a pending login: its verification, and the notice of a rejection."""
+"""The mails about a pending login: its verification, and the notice of a rejection."""
 
 from __future__ import annotations
 
