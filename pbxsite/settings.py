@@ -111,8 +111,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "verification.sessions.middleware.PersistentSessions",
-    "verification.sessions.middleware.FactorRequirement",
+    "verification.sessions.lifecycle.PersistentSessions",
+    "verification.sessions.lifecycle.FactorRequirement",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"
@@ -182,7 +182,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # Logging in
 
 AUTH_USER_MODEL = "users.PbxUser"
-AUTHENTICATION_BACKENDS = ["verification.login.backend.PolicyBackend"]
+AUTHENTICATION_BACKENDS = ["verification.login.authentication.PolicyBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -202,7 +202,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "verification:account"
 LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_ADAPTER = "verification.login.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "verification.login.authentication.AccountAdapter"
 USERSESSIONS_ADAPTER = "verification.sessions.signed_in.SessionsAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "name"
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"

@@ -20,24 +20,24 @@ from pbxsite.gateway.forward import handover
 from pbxsite.metrics.views import metrics
 from verification.login import oauth2
 from verification.login.factors import views as factors
+from verification.login.page import LoginAgainView, LoginView
 from verification.login.rescue import rescue
-from verification.login.views import HoldingLoginView, LoginAgainView
 
 handler429 = "pbxsite.errors.too_many_requests"
 handler500 = "pbxsite.errors.failed"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name=ACCOUNT)),
-    path("login/", HoldingLoginView.as_view(), name="account_login"),
+    path("login/", LoginView.as_view(), name="account_login"),
     path(
         "mypbx/login/",
-        HoldingLoginView.as_view(client=Kind.MYPBX),
+        LoginView.as_view(kind=Kind.MYPBX),
         name="account_login_mypbx",
     ),
     path("login/again/", LoginAgainView.as_view(), name="account_login_again"),
     path(
         "mypbx/login/again/",
-        LoginAgainView.as_view(client=Kind.MYPBX),
+        LoginAgainView.as_view(kind=Kind.MYPBX),
         name="account_login_mypbx_again",
     ),
     path("login/oauth2/", oauth2.start, name="oauth2_start"),

@@ -42,7 +42,7 @@ from verification.mail import sending
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation.operators import make_group
 from verification.mail.operation.overview import ended
-from verification.sessions.persistence import noted
+from verification.sessions.lifecycle import noted
 
 PASSWORD = "correct horse battery"
 LINK = "https://pbx.example/PBX0/session.xml"

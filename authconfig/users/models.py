@@ -133,9 +133,6 @@ class PbxUser(AbstractBaseUser, PermissionsMixin):
             ),
         ]
 
-    # How this object came to be the user of the running login; never stored.
-    login_method: Method | None = None
-
     def __str__(self) -> str:
         return self.name
 

@@ -27,7 +27,7 @@ from pbxsite.administration.authentication import summary
 from pbxsite.administration.queue.report import Report, report
 from verification.mail.operation.operators import is_operator
 from verification.mail.operation.overview import MailTimes
-from verification.sessions.persistence import live_sessions
+from verification.sessions.lifecycle import live_sessions
 
 MAILS = "mail_outgoingemail"
 AUDIT = "users_auditevent"

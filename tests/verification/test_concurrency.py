@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
+from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
@@ -32,12 +33,12 @@ from tests.support.recordings import wav
 from tests.support.scripted_smtp import scripted_server
 from tests.support.settings_data import posted
 from tests.support.smtp_servers import Server, smtp_server
-from verification.approval import flows, views
+from verification.approval import flows
 from verification.approval.choices import Ending, LoginFacts, LoginState, Outcome
 from verification.approval.models import LoginSession
-from verification.approval.stage import release
 from verification.approval.tokens import approval_code
 from verification.login.rescue import make_link
+from verification.login.stages import ApprovalStage
 from verification.mail import claims, sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -272,12 +273,14 @@ def test_no_session_begins_while_all_of_a_users_end(
     flows.accept(login, approval_code(login), **BY_MAIL)
     ending = Thread(target=at_once, args=[partial(end_sessions, [user])])
 
-    def release_while_all_end(*args: Any, **facts: Any) -> None:
+    exit_stage = ApprovalStage.exit
+
+    def exit_while_all_end(stage: ApprovalStage) -> HttpResponse:
         ending.start()
         ending.join(0.5)
-        release(*args, **facts)
+        return exit_stage(stage)
 
-    monkeypatch.setattr(views, "release", release_while_all_end)
+    monkeypatch.setattr(ApprovalStage, "exit", exit_while_all_end)
 
     browser.post("/login/waiting/continue/")
     ending.join(LIMIT)
@@ -296,7 +299,8 @@ def test_two_logins_of_a_user_at_once_leave_one_pending(
 
         pending = LoginSession.objects.get(state=LoginState.PENDING)
         assert LoginSession.objects.filter(ending=Ending.SUPERSEDED).count() == 3
-        assert OutgoingEmail.objects.get(state=MailState.QUEUED).login == pending
+        mail = OutgoingEmail.objects.get(state=MailState.QUEUED)
+        assert mail.login_mail.login == pending
 
 
 def test_sending_again_twice_at_once_makes_one_mail(

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from authconfig.clients.kinds import is_myapps
 from verification.approval.forms import DecisionForm
 from verification.approval.models import LoginSession
-from verification.approval.stage import held_login
+from verification.approval.pending import pending_login
 from verification.sessions.factors import is_missing
 
 
@@ -41,7 +41,7 @@ def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
     """
     if not is_myapps(request) or is_missing(request):
         return LoginSession.objects.none()
-    own = held_login(request)
+    own = pending_login(request)
     pending = LoginSession.objects.pending().filter(user_id=request.user.pk)
     others = pending.exclude(pk=own.pk) if own else pending
     return others.select_related("user")

@@ -29,21 +29,22 @@ from verification.approval.choices import (
     Refusal,
 )
 from verification.approval.mails import (
+    APPROVAL,
     expire_mails,
     newest_mail,
-    queue_approval_mail,
     tell_of_rejection,
 )
-from verification.approval.models import LoginSession
+from verification.approval.models import LoginMail, LoginSession
 from verification.approval.tokens import (
     is_approval_code,
     read_ending_token,
     read_link_token,
 )
 from verification.mail.models import OutgoingEmail
+from verification.mail.queue import enqueue
 from verification.redis_access import announce_login
 from verification.sessions.choices import Approver
-from verification.sessions.persistence import live_sessions
+from verification.sessions.lifecycle import live_sessions
 
 logger = logging.getLogger(__name__)
 MAX_CODE_TRIES = 3
@@ -125,7 +126,7 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
         for older in LoginSession.objects.filter(user=user, state=LoginState.PENDING):
             _reject(older, Ending.SUPERSEDED)
         login = _insert(user, facts)
-        queue_approval_mail(login)
+        _queue_link(login)
         transaction.on_commit(partial(announce_login, login.public_id, login.user_id))
     _record(Event.LOGIN_HELD, login, facts.origin)
     return login
@@ -156,6 +157,16 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
         created_at=now,
         expires_at=now + settings.LOGIN_SESSION_TTL,
     )
+
+
+def _queue_link(login: LoginSession) -> None:
+    """Queue the e-mail with the login's newest link, if the user has an address."""
+    if not login.user.email:
+        return
+    mail = enqueue(
+        APPROVAL, login.user, language=login.language, expires_at=login.expires_at
+    )
+    LoginMail.objects.create(mail=mail, login=login, link_number=login.link_number)
 
 
 def find_by_link(token: str) -> LoginSession | None:
@@ -290,7 +301,7 @@ def send_again(login: LoginSession) -> bool:
             return False
         login.refresh_from_db(fields=["link_number"])
         expire_mails(login)
-        queue_approval_mail(login)
+        _queue_link(login)
     return True
 
 

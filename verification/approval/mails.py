@@ -23,22 +23,12 @@ from verification.approval.tokens import link_token
 from verification.mail.choices import MailState
 from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
-from verification.mail.queue import enqueue, enqueue_notice
+from verification.mail.queue import enqueue_notice
 from verification.sessions.user_agents import browser_text
 
 # Of one user's rejections administrators are told once in this time, so that whoever
 # has his password cannot flood them.
 REJECTIONS_TOLD_EVERY = timedelta(hours=1)
-
-
-def queue_approval_mail(login: LoginSession) -> None:
-    """Queue the e-mail with the login's newest link, if the user has an address."""
-    if not login.user.email:
-        return
-    mail = enqueue(
-        APPROVAL, login.user, language=login.language, expires_at=login.expires_at
-    )
-    LoginMail.objects.create(mail=mail, login=login, link_number=login.link_number)
 
 
 def newest_mail(login: LoginSession) -> OutgoingEmail | None:

@@ -1,4 +1,4 @@
-"""The waiting page and the page of the e-mail link."""
+"""The waiting page, and the page of the e-mail link."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from authconfig.choices import Origin
-from authconfig.clients.choices import Kind
 from authconfig.users.audit import origin_of
 from verification.approval import flows
 from verification.approval.choices import Decision, LoginState, Outcome
 from verification.approval.forms import DecisionForm, EndingForm
 from verification.approval.mails import newest_mail
 from verification.approval.models import LoginSession
-from verification.approval.stage import (
+from verification.approval.pending import (
     approval_stage,
-    held_login,
-    held_stage,
     login_of,
-    release,
+    pending_login,
+    pending_stage,
 )
 from verification.approval.tokens import approval_code, ending_token
 from verification.sessions import passwords, signed_in
@@ -40,7 +38,7 @@ from verification.sessions.choices import Approver
 @never_cache
 @require_safe
 def wait(request: HttpRequest) -> HttpResponse:
-    login = held_login(request)
+    login = pending_login(request)
     if login is None:
         return redirect("account_login")
     return render(request, "verification/wait.html", _waiting(login))
@@ -83,8 +81,7 @@ def proceed(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     if not flows.complete(login, stage.login.user):
         return redirect("verification:wait")
-    client, account = Kind(login.client), stage.login.state.get("account")
-    release(request, client, login.method, approver=login.approver, account=account)
+    stage.state["approver"] = login.approver
     response: HttpResponse = stage.exit()
     return response
 
@@ -93,11 +90,11 @@ def proceed(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    login = held_login(request)
+    login = pending_login(request)
     if login is not None and flows.cancel(login, origin=origin_of(request)):
         text = _("The login was cancelled. Nobody has been logged in.")
         messages.info(request, text)
-    stage = held_stage(request)
+    stage = pending_stage(request)
     if stage is not None:
         stage.abort()
     return redirect("account_login")
@@ -107,7 +104,7 @@ def cancel(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def send_again(request: HttpRequest) -> HttpResponse:
-    login = held_login(request)
+    login = pending_login(request)
     if login is not None:
         flows.send_again(login)
     return redirect("verification:wait")

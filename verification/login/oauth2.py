@@ -77,7 +77,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             sociallogin.user = identities.login_user(claims, current_settings())
         except ProviderError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
-        sociallogin.user.login_method = Method.OAUTH2
         sociallogin.state["account"] = identity_of(claims)
 
     def on_authentication_error(
@@ -100,7 +99,7 @@ def _check_allowed() -> None:
 
 
 def bind_account(
-    request: HttpRequest, user: PbxUser, account: list[str] | None
+    request: HttpRequest, user: PbxUser, account: tuple[str, str] | None
 ) -> None:
     """Bind the account whose first login ends here, after the second factor."""
     if account is None:

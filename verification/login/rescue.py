@@ -25,8 +25,8 @@ from authconfig.clients.choices import Kind
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, sessions_ended
 from authconfig.users.models import PbxUser
-from verification.approval.stage import release
 from verification.login.models import RescueLink
+from verification.login.stages import Released
 
 SALT = "pbxsite.rescue.link"
 LINK_TTL = timedelta(minutes=10)
@@ -83,7 +83,7 @@ def rescue(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "account/rescue.html", {"administrator": link.user})
     adapter = get_adapter()
-    release(request, Kind.MYAPPS, Method.RESCUE, approver="")
+    Released(Kind.MYAPPS, Method.RESCUE).keep(request)
     adapter.login(request, link.user)
     response: HttpResponse = adapter.post_login(
         request,

@@ -16,7 +16,7 @@ from authconfig.directory.remedies import audit_detail
 from authconfig.models import current_settings
 from authconfig.policy import uses
 from authconfig.users import audit
-from verification.sessions.persistence import live_sessions
+from verification.sessions.lifecycle import live_sessions
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from verification.redis_access import announce_user
 from verification.sessions.choices import Approver
-from verification.sessions.persistence import live_sessions
+from verification.sessions.lifecycle import live_sessions
 from verification.sessions.user_agents import browser_text
 
 

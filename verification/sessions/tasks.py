@@ -1,11 +1,11 @@
-"""Celery's doors to the sessions."""
+"""The tasks about sessions."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from verification.sessions import rechecks
-from verification.sessions.persistence import clear_expired
+from verification.sessions.lifecycle import clear_expired
 
 
 @shared_task

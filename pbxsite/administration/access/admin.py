@@ -28,7 +28,7 @@ from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession
 from verification.sessions.choices import Approver
 from verification.sessions.factors import remove_all
-from verification.sessions.persistence import live_sessions
+from verification.sessions.lifecycle import live_sessions
 from verification.sessions.reauthentication import reauthentication_required
 from verification.sessions.user_agents import browser_text
 

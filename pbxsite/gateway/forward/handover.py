@@ -39,8 +39,8 @@ from pbxsite.gateway.forward.tokens import (
     state_name,
     use_code,
 )
+from verification.login.page import closed_reason
 from verification.login.redirect_page import page_to
-from verification.login.views import closed_reason
 
 # More than a browser opens at once with all its tabs.
 MOST_ROUNDS, ROUND_SECONDS = 20, 20

@@ -22,7 +22,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.forward.headers import Headers, remote_headers
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import read_cookie
-from verification.sessions.persistence import keep_alive
+from verification.sessions.lifecycle import keep_alive
 from verification.sessions.signed_in import is_unchanged
 
 

@@ -29,7 +29,7 @@ from tests.harnesses.bench.usage import cores
 from tests.harnesses.bench.waiting import allow_many_files
 from tests.support.server import running_server
 from tests.support.services import ROOT
-from verification.sessions.persistence import RENEWED_KEY
+from verification.sessions.lifecycle import RENEWED_KEY
 
 VISITORS, FEW = 500, 20
 ROUNDS, SECONDS = 3, 4.0

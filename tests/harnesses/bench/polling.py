@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 
 from pbxsite.asgi import application as site
-from verification.approval.stage import held_login
+from verification.approval.pending import pending_login
 
 # The site's door sets Django up.
 from django.conf import settings  # isort: skip
@@ -42,7 +42,7 @@ def state(scope: Any) -> str:
         cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         request.session = SessionStore(cookie)
         request.user = AnonymousUser()
-        login = held_login(request)
+        login = pending_login(request)
         return login.status if login else "gone"
     finally:
         connection.close()

@@ -125,7 +125,7 @@ def switch_two_factor_on() -> None:
 
 
 def measure(count: int, *, poll: bool = False) -> Measured:
-    waiting = held_logins(count)
+    waiting = pending_logins(count)
     application = "tests.harnesses.bench.polling" if poll else "pbxsite.asgi"
     with running_server(f"{application}:application") as (port, server):
         near, _far = cores()
@@ -140,7 +140,7 @@ def measure(count: int, *, poll: bool = False) -> Measured:
     return Measured(before, during, quantiles(times, n=100)[98] * 1000)
 
 
-def held_logins(count: int) -> dict[int, str]:
+def pending_logins(count: int) -> dict[int, str]:
     """Hold as many logins; return the key of each one's session.
 
     One is begun as any other, the others are its likeness for other users.

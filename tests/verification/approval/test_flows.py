@@ -39,7 +39,7 @@ def test_a_login_is_held_with_one_mail(login: LoginSession) -> None:
     mail = OutgoingEmail.objects.get()
 
     assert login.status == "pending"
-    assert (mail.login, mail.recipient) == (login, "anna@example.com")
+    assert (mail.login_mail.login, mail.recipient) == (login, "anna@example.com")
     assert mail.expires_at == login.expires_at
 
 
@@ -82,7 +82,7 @@ def test_a_newer_login_ends_the_older_one(login: LoginSession, user: PbxUser) ->
     login.refresh_from_db()
     assert login.status == Ending.SUPERSEDED
     assert flows.find_by_link(token) is None
-    assert OutgoingEmail.objects.get(login=login).state == MailState.EXPIRED
+    assert OutgoingEmail.objects.get(login_mail__login=login).state == MailState.EXPIRED
 
 
 def test_an_expired_login_cannot_be_decided(login: LoginSession) -> None:
@@ -221,7 +221,7 @@ def test_a_login_that_rolls_back_leaves_nothing(
     def fail(login: LoginSession) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(flows, "_queue_mail", fail)
+    monkeypatch.setattr(flows, "_queue_link", fail)
     with pytest.raises(RuntimeError):
         flows.start_login(user, FACTS)
 

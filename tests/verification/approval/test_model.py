@@ -39,7 +39,7 @@ from verification.approval import flows
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.sessions import signed_in
-from verification.sessions.persistence import noted
+from verification.sessions.lifecycle import noted
 
 pytestmark = pytest.mark.django_db
 BEGINNING = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from authconfig import counts
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.harnesses.bench import scale
-from verification.sessions.persistence import clear_expired
+from verification.sessions.lifecycle import clear_expired
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 GROWING = (

@@ -31,8 +31,8 @@ from django.http import HttpRequest
 
 from authconfig.clients.kinds import is_myapps
 from verification.approval.live import hub as hubs
-from verification.approval.live.topics import SignedInSession, Topic, WaitingLogin
-from verification.approval.stage import held_login
+from verification.approval.live.topics import PendingLogin, SignedInSession, Topic
+from verification.approval.pending import pending_login
 from verification.sessions.factors import is_missing
 from verification.sessions.signed_in import signed_in_user
 
@@ -41,9 +41,9 @@ EVENTS_PATH = "/login/waiting/events/"
 KEEP_ALIVE_SECONDS = 15.0
 
 
-def _waiting_login(request: HttpRequest) -> Topic | None:
-    login = held_login(request)
-    return WaitingLogin(login.public_id) if login else None
+def _pending_login(request: HttpRequest) -> Topic | None:
+    login = pending_login(request)
+    return PendingLogin(login.public_id) if login else None
 
 
 def _signed_in_session(request: HttpRequest) -> Topic | None:
@@ -57,7 +57,7 @@ def _signed_in_session(request: HttpRequest) -> Topic | None:
 
 
 STREAMS: dict[str, Callable[[HttpRequest], Topic | None]] = {
-    EVENTS_PATH: _waiting_login,
+    EVENTS_PATH: _pending_login,
     "/account/events/": _signed_in_session,
 }
 

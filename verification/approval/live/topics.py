@@ -41,7 +41,7 @@ class Topic(ABC):
 
 
 @dataclass(frozen=True)
-class WaitingLogin(Topic):
+class PendingLogin(Topic):
     public_id: UUID
     gone = "expired"
 
@@ -51,8 +51,8 @@ class WaitingLogin(Topic):
 
     @classmethod
     def states(
-        cls, topics: Collection[WaitingLogin], *, only_news: bool
-    ) -> dict[WaitingLogin, str]:
+        cls, topics: Collection[PendingLogin], *, only_news: bool
+    ) -> dict[PendingLogin, str]:
         """Of many that wait few have changed: news are those that wait no more."""
         rows = LoginSession.objects.over() if only_news else LoginSession.objects.all()
         logins = rows.filter(public_id__in={topic.public_id for topic in topics})

@@ -32,7 +32,7 @@ from authconfig.clients.kinds import myapps_required
 from authconfig.fields import decrypted, encrypted
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from verification.login.factors.stage import FactorStage
+from verification.login.stages import FactorStage
 from verification.sessions.factors import factors_of, is_missing, passkey_fault
 from verification.sessions.reauthentication import reauthentication_required
 

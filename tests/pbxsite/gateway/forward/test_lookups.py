@@ -22,7 +22,7 @@ from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from verification.sessions.persistence import noted
+from verification.sessions.lifecycle import noted
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 HOST = "apps.example.com"
@@ -252,7 +252,7 @@ def test_a_session_that_ends_while_it_is_renewed_stays_ended(
     def end_first(keys: Any) -> None:
         Session.objects.all().delete()
 
-    monkeypatch.setattr("verification.sessions.persistence.note_use", end_first)
+    monkeypatch.setattr("verification.sessions.lifecycle.note_use", end_first)
     with time_machine.travel(later):
         look_up([ticket])
 

@@ -21,7 +21,7 @@ from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.openid import Party, make_party
 from tests.verification.login.factors.test_factors import add_app
-from verification.sessions.persistence import clear_expired
+from verification.sessions.lifecycle import clear_expired
 
 pytestmark = pytest.mark.database
 

@@ -27,7 +27,7 @@ from verification.approval import flows
 from verification.approval.choices import Decision
 from verification.approval.live import hub as hubs
 from verification.approval.live import streams as events
-from verification.approval.live.topics import WaitingLogin
+from verification.approval.live.topics import PendingLogin
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
 from verification.redis_access import CHANNEL, _redis
@@ -81,7 +81,7 @@ def test_a_decision_is_told_within_a_second_and_ends_the_stream(
     told(story())
 
 
-def test_a_browser_without_a_held_login_is_told_to_stop(
+def test_a_browser_without_a_pending_login_is_told_to_stop(
     held: LoginSession, admin_client_myapps: Browser
 ) -> None:
     forged = Browser()
@@ -266,9 +266,9 @@ def test_readers_that_leave_at_once_leave_no_listener(
     async def story() -> None:
         alone = asyncio.all_tasks()
         for number in range(40):
-            queue = hub.join(WaitingLogin(held.public_id))
+            queue = hub.join(PendingLogin(held.public_id))
             await asyncio.sleep(number * 0.0002)
-            hub.leave(WaitingLogin(held.public_id), queue)
+            hub.leave(PendingLogin(held.public_id), queue)
         await asyncio.sleep(2)
         assert asyncio.all_tasks() == alone
 
@@ -394,16 +394,16 @@ def test_a_reader_who_is_slow_gets_the_newest_status(
     browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
-        queue = hub.join(WaitingLogin(held.public_id))
+        queue = hub.join(PendingLogin(held.public_id))
         await listening(hub)
         for _ in range(5):
-            await hub._tell({WaitingLogin(held.public_id)})
+            await hub._tell({PendingLogin(held.public_id)})
 
         await in_thread(lambda: decide(held))
-        await hub._tell({WaitingLogin(held.public_id)})
+        await hub._tell({PendingLogin(held.public_id)})
 
         assert queue.get_nowait() == "accepted"
-        hub.leave(WaitingLogin(held.public_id), queue)
+        hub.leave(PendingLogin(held.public_id), queue)
 
     told(story())
 

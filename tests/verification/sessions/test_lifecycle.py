@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from authconfig.users.models import PbxUser
 from tests.conftest import Starter
-from verification.sessions.persistence import Noted, noted
+from verification.sessions.lifecycle import Noted, noted
 from verification.sessions.tasks import clear_expired_sessions
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]

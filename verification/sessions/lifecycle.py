@@ -1,9 +1,12 @@
-"""Sessions that last: noted as used and renewed, but not with each request."""
+"""How sessions last, and what each request does for its own.
+
+A session is noted as used and renewed, but not with each request: that is a write.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -14,20 +17,33 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from authconfig.clients.kinds import BEGAN_KEY
+from verification.sessions.factors import is_missing
 
+View = Callable[..., Any]
 RENEWED_KEY = "renewed_at"
 # How exactly it is known when a session was used last.
 USE_NOTED_EVERY = timedelta(minutes=1)
 # A renewal is due when this part of the idle time has gone by.
 RENEWAL_PART = 30
+# What a session may open whose user has yet to set up the factor that is required.
+OPEN_WITHOUT_FACTOR = {
+    "mfa_needed",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "account_reauthenticate",
+    "account_logout",
+}
+# Pages that need no session, but lead the user of one on to a client.
+LEADING_ON = {"open_client", "openid:authorize", "openid:consent"}
 
 
 class Noted:
-    """The sessions whose use this process has noted of late."""
+    """Remembers whose use this process has noted of late."""
 
     MOST = 10_000
 
@@ -50,8 +66,56 @@ class Noted:
 noted = Noted()
 
 
+class PersistentSessions:
+    """Middleware: keep the session alive.
+
+    It does so after the response, when it is known whose session this is by now.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key_before = request.session.session_key
+        response: HttpResponse = self.get_response(request)
+        if request.session.accessed and request.user.is_authenticated:
+            follow(request, key_before)
+            renew(request.session)
+            note_use([request.session.session_key or ""])
+        return response
+
+
+class FactorRequirement:
+    """Middleware: lead users who have to have a factor and have none to setting one up.
+
+    What needs no login stays open: another login may begin, and this session may end.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = self.get_response(request)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: View, *_arguments: Any
+    ) -> HttpResponse | None:
+        if _is_open(request, view):
+            return None
+        return redirect("mfa_needed") if is_missing(request) else None
+
+
+def _is_open(request: HttpRequest, view: View) -> bool:
+    match = request.resolver_match
+    if match is None or match.view_name in LEADING_ON:
+        return False
+    is_public = not getattr(view, "login_required", True)
+    return is_public or match.url_name in OPEN_WITHOUT_FACTOR
+
+
 def live_sessions() -> QuerySet[UserSession]:
-    """Return all sessions that a browser can still use."""
+    """Return the sessions that a browser can still use."""
     stored = Session.objects.filter(expire_date__gt=timezone.now())
     sessions: QuerySet[UserSession] = UserSession.objects.filter(
         session_key__in=stored.values("session_key")
@@ -60,9 +124,9 @@ def live_sessions() -> QuerySet[UserSession]:
 
 
 def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
-    """Do the same for sessions that are used where none of our pages is seen.
+    """Keep sessions alive that are used where none of our pages is seen.
 
-    Takes their decoded contents by key; few of them cost a write.
+    `sessions` holds their decoded contents by key. Few of them cost a write.
     """
     note_use(sessions)
     store = import_module(settings.SESSION_ENGINE).SessionStore
@@ -79,7 +143,7 @@ def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
 def follow(request: HttpRequest, key_before: str | None) -> None:
     """Keep a session listed that Django gave a new key; else nobody could end it.
 
-    It does so when it checks a session with an older SECRET_KEY.
+    Django gives a new key when it checks a session with an older SECRET_KEY.
     """
     key = request.session.session_key
     if key != key_before and not UserSession.objects.filter(session_key=key).exists():
@@ -89,7 +153,7 @@ def follow(request: HttpRequest, key_before: str | None) -> None:
 
 
 def renew(session: SessionBase) -> None:
-    """Set when the session ends: a moment, so that no later write moves it."""
+    """Set the moment at which the session ends; no later write moves a moment."""
     now = time.time()
     # A session from before this was noted proves nobody's presence just now.
     began_at = session.setdefault(
@@ -110,7 +174,7 @@ def _is_renewal_due(kept: SessionBase | dict[str, Any], now: float) -> bool:
 
 
 def note_use(keys: Iterable[str]) -> None:
-    """Of many processes that note it, the first one of a minute writes."""
+    """Note that the sessions are used; of many processes one writes in a minute."""
     due, now = [key for key in keys if noted.is_due(key)], timezone.now()
     if due:
         UserSession.objects.filter(
@@ -119,7 +183,7 @@ def note_use(keys: Iterable[str]) -> None:
 
 
 def clear_expired() -> None:
-    """Delete what expired sessions leave behind; nobody can use them in any case."""
+    """Delete what expired sessions leave behind."""
     engine = import_module(settings.SESSION_ENGINE)
     engine.SessionStore.clear_expired()
     # Not "NOT IN": PostgreSQL would look through all stored keys for each session.

@@ -1,8 +1,9 @@
-"""allauth's adapter: the one place where policy and approval are plugged in."""
+"""How Django and allauth ask who somebody is, and begin the session."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -23,19 +25,55 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT, client_of, leading_path, start_path
 from authconfig.clients.kinds import BEGAN_KEY, SESSION_KEY, is_myapps, session_kind
 from authconfig.method_proofs import proof_of
+from authconfig.methods import CHECKS
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import current_settings
 from authconfig.names import name_key
+from authconfig.policy import password_methods_for
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
-from verification.approval.stage import ACCOUNT_KEY, RELEASED_KEY
 from verification.login.oauth2 import bind_account
+from verification.login.stages import Released
 from verification.sessions import signed_in
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
 # What allauth calls proving oneself with the password.
 PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
+
+
+@dataclass
+class Attempt:
+    """A password that is tried: for which kind, and by which method it was right."""
+
+    kind: Kind = Kind.MYAPPS
+    method: Method | None = None
+
+
+class PolicyBackend(ModelBackend):
+    """The one door for passwords: it asks the policy, then the methods it names."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        attempt: Attempt | None = None,
+        **kwargs: Any,
+    ) -> PbxUser | None:
+        # An empty password can be an "unauthenticated bind" (RFC 4513, 5.1.2).
+        if not username or not password or not password.strip("\0 \t\r\n"):
+            return None
+        attempt = attempt or Attempt()
+        rules = current_settings()
+        name = rules.login_name(username)
+        for method in password_methods_for(rules, attempt.kind):
+            check = CHECKS.get(method)
+            user = check(name, password) if check else None
+            if user:
+                attempt.method = method
+                return user
+        return None
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -52,8 +90,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_login_stages(self) -> list[str]:
         """A user's own factor is asked for first; then nobody has to approve."""
         return [
-            "verification.login.factors.stage.FactorStage",
-            "verification.approval.stage.ApprovalStage",
+            "verification.login.stages.FactorStage",
+            "verification.login.stages.ApprovalStage",
         ]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -70,20 +108,20 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_ours or client_of(url) is not None
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Where a login leads that wanted nothing in particular."""
-        client = session_kind(request)
-        return start_path(client) if client else reverse(ACCOUNT)
+        """Return where a login leads that wanted nothing in particular."""
+        kind = session_kind(request)
+        return start_path(kind) if kind else reverse(ACCOUNT)
 
     def login(self, request: HttpRequest, user: PbxUser) -> None:
         """Begin the session, always with a new key and of one kind."""
-        released = request.session.pop(RELEASED_KEY)
-        bind_account(request, user, request.session.pop(ACCOUNT_KEY, None))
+        released = Released.take(request)
+        bind_account(request, user, released.account)
         if request.user.is_authenticated:
             logout(request)
         super().login(request, user)
-        request.session[SESSION_KEY] = released["client"]
+        request.session[SESSION_KEY] = released.kind
         request.session[BEGAN_KEY] = time.time()
-        request.session[RELEASED_KEY] = released
+        released.keep(request)
 
     def logout(self, request: HttpRequest) -> None:
         signed_in.log_out(request)
@@ -93,18 +131,22 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
         response["Location"] = leading_path(response["Location"])
-        released = request.session.pop(RELEASED_KEY)
+        released = Released.take(request)
         UserSession.objects.filter(session_key=request.session.session_key).update(
-            data=released
+            data={
+                "client": released.kind,
+                "method": released.method,
+                "approver": released.approver,
+            }
         )
         audit.record(
             Event.LOGIN,
             user=user,
             origin=origin_of(request),
-            client=Kind(released["client"]),
-            method=released["method"],
-            detail=released["approver"],
-            proof=proof_of(current_settings(), Method(released["method"])),
+            client=released.kind,
+            method=released.method,
+            detail=released.approver,
+            proof=proof_of(current_settings(), released.method),
         )
         return response
 
@@ -160,7 +202,7 @@ class AccountAdapter(DefaultAccountAdapter):
             user=user,
             user_name=user.name if user else audit.unknown_name(entered),
             origin=origin_of(request),
-            client=credentials.get("client", Kind.MYAPPS),
+            client=credentials.get("attempt", Attempt()).kind,
             method=refusal.method if refusal else "",
             detail=refusal.detail if refusal else "",
         )
@@ -168,15 +210,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
-        """Count apart in the user's own sessions, and where he has logged in before.
+        """Count apart in the user's own sessions, and where they logged in before.
 
-        Strangers' failures from elsewhere then keep the owner out of nothing where he
-        is signed in. One of myPBX is no such session: the password alone begins it.
+        Strangers' failures from elsewhere then keep the owner out of nothing there. A
+        session of myPBX does not count: the password alone begins it.
         """
-        name = _login_name(credentials)
-        owner = request.user if is_myapps(request) else None
-        if isinstance(owner, PbxUser) and owner.name_key == name:
-            return f"present:{owner.pk}"
+        name, own = _login_name(credentials), request.user
+        if isinstance(own, PbxUser) and own.name_key == name and is_myapps(request):
+            return f"present:{own.pk}"
         address = self.get_client_ip(request)
         known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
         return f"{name}:{address if known else 'elsewhere'}"

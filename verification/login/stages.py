@@ -1,0 +1,187 @@
+"""The allauth login stages between a right first factor and the session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from allauth.account.stages import LoginStage
+from allauth.mfa.stages import AuthenticateStage
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.crypto import constant_time_compare
+
+from authconfig.choices import Event, Method
+from authconfig.clients.choices import Kind
+from authconfig.models import current_settings
+from authconfig.policy import needs_approval
+from authconfig.users import audit
+from verification.approval import flows
+from verification.approval.choices import LoginFacts, Refusal
+from verification.approval.pending import APPROVAL_STAGE
+from verification.sessions.choices import Approver
+
+# In the session of the browser, and in what allauth keeps there of a pending login.
+RELEASED_KEY = "released_client"
+# The response that a login ends or waits with, and whether it goes on after it.
+Handled = tuple[HttpResponse | None, bool]
+
+
+@dataclass(frozen=True)
+class Released:
+    """What is known of a login whose session may begin.
+
+    `approver` is "" where nobody had to approve. `account` is the issuer and subject at
+    the OpenID provider, which are bound to the user as the session begins.
+    """
+
+    kind: Kind
+    method: Method
+    approver: Approver | str = ""
+    account: tuple[str, str] | None = None
+
+    def keep(self, request: HttpRequest) -> None:
+        """Hand it on to whatever begins the session."""
+        request.session[RELEASED_KEY] = asdict(self)
+
+    @classmethod
+    def take(cls, request: HttpRequest) -> Self:
+        """Take what was kept; a login that nobody released has nothing: KeyError."""
+        return cls.of(request.session.pop(RELEASED_KEY))
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> Self:
+        account = kept["account"]
+        return cls(
+            kind=Kind(kept["kind"]),
+            method=Method(kept["method"]),
+            approver=kept["approver"],
+            account=tuple(account) if account else None,
+        )
+
+
+def _after_first_factor(login: Any) -> Released:
+    """Return what is known before anybody approves; only the form and OAuth2 lead here.
+
+    After a page allauth no longer knows the provider's answer.
+    """
+    social = (login.signal_kwargs or {}).get("sociallogin")
+    if social:
+        return Released(Kind.MYAPPS, Method.OAUTH2, account=social.state["account"])
+    return Released(Kind(login.state["kind"]), Method(login.state["method"]))
+
+
+def _renew_key(request: HttpRequest) -> None:
+    """Whoever planted the browser's key must not go on with the login it holds."""
+    if request.session.session_key:
+        request.session.cycle_key()
+
+
+class FactorStage(AuthenticateStage):
+    """Asks users with a passkey or one-time codes for one, whatever the settings.
+
+    It is the first stage, so it also notes what is lost after a page.
+    """
+
+    def handle(self) -> Handled:
+        released = _after_first_factor(self.login)
+        self.login.state[RELEASED_KEY] = asdict(released)
+        self.login.state["auth_hash"] = self.login.user.get_session_auth_hash()
+        if released.kind is not Kind.MYAPPS:
+            return None, True
+        response, go_on = super().handle()
+        if response:
+            self._wait(released.method)
+        return response, go_on
+
+    def _wait(self, method: Method) -> None:
+        # Else the provider's tokens and claims would lie in the session.
+        self.login.signal_kwargs = None
+        # allauth's page for factors is for anonymous visitors alone.
+        if self.request.user.is_authenticated:
+            logout(self.request)
+        else:
+            _renew_key(self.request)
+        audit.record(
+            Event.FACTOR_ASKED,
+            user=self.login.user,
+            origin=audit.origin_of(self.request),
+            client=Kind.MYAPPS,
+            method=method,
+        )
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        return False
+
+
+class ApprovalStage(LoginStage):
+    """Lets a login wait for somebody's approval, where the policy asks for one."""
+
+    key = APPROVAL_STAGE
+    urlname = "verification:wait"
+
+    def handle(self) -> Handled:
+        """Return the response that the login ends or waits with, if it does."""
+        released = Released.of(self.login.state[RELEASED_KEY])
+        if self._was_shown_a_factor():
+            if not self._is_unchanged():
+                return redirect("account_login"), False
+            self._release(Approver.FACTOR)
+            return None, True
+        if not needs_approval(current_settings(), released.kind):
+            self._release("")
+            return None, True
+        facts = LoginFacts(
+            released.kind,
+            released.method,
+            audit.origin_of(self.request),
+            translation.get_language() or "en",
+        )
+        return self._wait(facts)
+
+    def _wait(self, facts: LoginFacts) -> Handled:
+        started = flows.start_login(self.login.user, facts)
+        if isinstance(started, Refusal):
+            return self._refused(started), False
+        # Else the provider's tokens and claims would lie in the session.
+        self.login.signal_kwargs = None
+        _renew_key(self.request)
+        self.state["login"] = started.pk
+        return redirect("verification:wait"), True
+
+    def exit(self) -> HttpResponse:
+        """Begin the session of a login that was approved."""
+        self._release(self.state["approver"])
+        response: HttpResponse = super().exit()
+        return response
+
+    def is_resumable(self, request: HttpRequest) -> bool:
+        """The login page stays a login page while a login is pending."""
+        return False
+
+    def _release(self, approver: Approver | str) -> None:
+        released = Released.of(self.login.state[RELEASED_KEY])
+        replace(released, approver=approver).keep(self.request)
+
+    def _was_shown_a_factor(self) -> bool:
+        factor = self.controller.get_stage(AuthenticateStage.key)
+        return bool(factor.state.get("authentication_required"))
+
+    def _is_unchanged(self) -> bool:
+        """The user may have been deactivated, or their password changed, meanwhile."""
+        user = self.login.user
+        if user is None or not user.is_active:
+            return False
+        hash_now = user.get_session_auth_hash()
+        return constant_time_compare(self.login.state["auth_hash"], hash_now)
+
+    def _refused(self, refusal: Refusal) -> HttpResponse:
+        minutes = -(-refusal.wait.total_seconds() // 60) if refusal.wait else 0
+        return render(
+            self.request,
+            "verification/refused.html",
+            {"minutes": int(minutes), "too_many": refusal.too_many},
+            status=429 if refusal.wait else 200,
+        )
