@@ -14,7 +14,7 @@ from django.utils import translation
 
 from authconfig.models import current_settings
 from authconfig.users.models import PbxUser
-from pbxsite.administration.lists import moment
+from pbxsite.administration.cells import moment
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.html import Page
 from tests.support.openid import Party, make_party

@@ -1,35 +1,27 @@
-"""What the admin's read-only lists have in common."""
+"""What the lists of the administration have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from functools import wraps
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
 from django.contrib.admin import FieldListFilter
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.utils.formats import date_format
-from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.timezone import localtime
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.views import ChangeList
 
 from authconfig.counts import BoundedPaginator, bounded_count
 
-# A text, then what can be done about it: told from the text by more than its colour.
-LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
-
 
 class OwnLookups:
-    """Django filters a list by any column that the address names, shown or not.
+    """Lets an address filter a list by the list's own filters alone.
 
-    Whoever may see the list could ask a secret column letter by letter.
+    Django takes any column that the address names, shown or not: whoever may see the
+    list could ask a secret column letter by letter.
     """
 
     def lookup_allowed(
@@ -45,7 +37,7 @@ class OwnLookups:
 
 
 def _parameters(admin: Any, request: HttpRequest, listed: Any) -> list[str | None]:
-    """Return the words in an address that a filter of a list answers to."""
+    """Return the parameters of an address that a filter of a list answers to."""
     if isinstance(listed, type):
         return [listed.parameter_name]  # type: ignore[attr-defined]
     name, make = listed if isinstance(listed, tuple) else (listed, None)
@@ -57,7 +49,7 @@ def _parameters(admin: Any, request: HttpRequest, listed: Any) -> list[str | Non
 
 
 class BoundedChangeList(ChangeList):
-    """Django counts all rows for the page's head as well, filtered or not."""
+    """Counts no table to its end; Django counts all rows for the page's head too."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -78,7 +70,7 @@ class GrowingList(OwnLookups):
 
 
 class AddressSearch:
-    """A search for an address finds it in `address_field`, other words elsewhere."""
+    """Searches for an address in `address_field`, and for other words elsewhere."""
 
     address_field = "address"
 
@@ -101,7 +93,7 @@ def address_in(text: str) -> str:
 
 
 class ReadOnlyAdmin(GrowingList, ModelAdmin):
-    """What the site itself writes, nobody edits; what may be done are actions."""
+    """Rows that the site itself writes: nobody edits them, but there are actions."""
 
     list_fullwidth = True
     # "change" is the right to the actions.
@@ -113,55 +105,20 @@ class ReadOnlyAdmin(GrowingList, ModelAdmin):
     has_change_permission = has_delete_permission = has_add_permission
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        """The right that such actions ask for: to change what the list shows."""
+        """May the user end what the list shows? It takes the right to change it."""
         right = f"{self.opts.app_label}.change_{self.opts.model_name}"
         return request.user.has_perm(right)
 
     def in_words(self, row: Any) -> str:
-        """Return what tells the row from others where an action asks about it."""
+        """Return what the question before an action shows of the row."""
         return str(row)
 
 
-Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
-CONFIRMED = "confirmed"
-# What the question shows of many chosen rows.
-SHOWN_ROWS = 20
+class OwnedAdmin(ReadOnlyAdmin):
+    """Rows of allauth's tables, which name the column of the user in English alone."""
 
+    list_select_related = ("user",)
 
-def confirmed(question: str | Promise) -> Callable[[Action], Action]:
-    """Have an action of a list ask first; the answer is a second POST."""
-
-    def decorate(perform: Action) -> Action:
-        @wraps(perform)
-        def ask(
-            admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[Any]
-        ) -> HttpResponse | None:
-            if CONFIRMED in request.POST:
-                return perform(admin, request, queryset)
-            context = admin.admin_site.each_context(request) | {
-                "title": question,
-                "opts": admin.opts,
-                "rows": [admin.in_words(row) for row in queryset[:SHOWN_ROWS]],
-                "more": max(0, queryset.count() - SHOWN_ROWS),
-                "action": request.POST["action"],
-                "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-                "select_across": request.POST.get("select_across", "0"),
-                "confirmed_name": CONFIRMED,
-            }
-            return TemplateResponse(request, "admin/confirm_action.html", context)
-
-        return ask
-
-    return decorate
-
-
-def moment(at: datetime | None) -> str:
-    """Return a time to the second; a narrow column breaks it before the hour."""
-    if at is None:
-        return ""
-    part = '<span class="whitespace-nowrap">{}</span>'
-    local = localtime(at)
-    return format_html(
-        f"{part} {part}", date_format(local, "SHORT_DATE_FORMAT"), f"{local:%H:%M:%S}"
-    )
+    @display(description=_("user"), ordering="user__name")
+    def owner(self, row: Any) -> str:
+        return str(row.user)

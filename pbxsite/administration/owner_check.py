@@ -1,6 +1,7 @@
-"""Asking an administrator whose login is old once more who he is, on the form itself.
+"""A form that asks administrators whose login is old once more who they are.
 
-So nothing that was typed is lost on the way, and no new password lies in the session.
+Asking on the form itself loses nothing that was typed, and keeps new passwords out of
+the session.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _own_password_help() -> SafeString:
 
 
 class OwnPasswordField(forms.CharField):
-    """Of him who fills in the form, whomever it is about."""
+    """The password of whoever fills in the form, whomever the form is about."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -70,7 +71,7 @@ class OwnPasswordField(forms.CharField):
 
 
 def check_owner(form: forms.BaseForm, request: HttpRequest) -> None:
-    """Add a fault to a form whose sender has to show again who he is."""
+    """Add a fault to a form whose sender has to show again who they are."""
     field = OWN_PASSWORD if question_for(request) == OWN_PASSWORD else None
     fault = reauthentication_fault(request, form.cleaned_data.get(OWN_PASSWORD, ""))
     if fault:
@@ -78,7 +79,7 @@ def check_owner(form: forms.BaseForm, request: HttpRequest) -> None:
 
 
 def lets_in(form: forms.ModelForm) -> bool:  # type: ignore[type-arg]
-    """Does it change who gets in? To keep somebody out nobody is asked anything."""
+    """Does the form let somebody in? Keeping somebody out needs no proof."""
     changed = GUARDED & set(form.changed_data)
     if not form.cleaned_data.get("is_active"):
         changed.discard("is_active")
@@ -86,7 +87,7 @@ def lets_in(form: forms.ModelForm) -> bool:  # type: ignore[type-arg]
 
 
 def question_for(request: HttpRequest) -> str:
-    """Return the field that asks an old login; "" for one that is proof enough."""
+    """Return the field that asks an old login; "" if the login is proof enough."""
     assert isinstance(request.user, PbxUser)
     if is_recently_authenticated(request):
         return ""
@@ -120,7 +121,7 @@ def again_link() -> SafeString:
 
 
 def _link_again() -> SafeString:
-    """To another tab, so that what was typed in this one stays."""
+    """Link to another tab, so that what was typed in this one stays."""
     return format_html(
         '<a href="{}?{}" target="_blank" rel="noopener" class="text-primary-600'
         ' dark:text-primary-500 underline">{}</a>',

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from authconfig.users.csv_file import escape
 from authconfig.users.models import AuditEvent
 
-# What one file holds at most; a spreadsheet takes about a million rows.
+# One file holds at most these; a spreadsheet takes about a million rows.
 MOST_EVENTS = 100_000
 # Excel takes a file without this mark for its own old encoding.
 BYTE_ORDER_MARK = "\ufeff"
@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def as_csv(events: Iterable[AuditEvent]) -> str:
-    """Return the events by their codes, which no language changes; times are UTC."""
+    """Write events with their codes, which no language changes; times are UTC."""
     file = io.StringIO()
     file.write(BYTE_ORDER_MARK)
     writer = csv.writer(file)

@@ -18,9 +18,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from pbxsite.administration.lists import CONFIRMED
+from pbxsite.administration.confirmation import CONFIRMED
 from pbxsite.administration.queue.charts import chart
-from pbxsite.administration.queue.mails import operator_of
+from pbxsite.administration.queue.mail_actions import operator_of
 from pbxsite.administration.queue.report import Report, report
 from verification.mail.choices import MailState, Part
 from verification.mail.operation import actions

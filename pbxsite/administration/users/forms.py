@@ -59,7 +59,7 @@ class PbxUserAddForm(NameForm, UserCreationForm):
 
 
 class PbxUserForm(NameForm):
-    """`request`, of him who edits, is set by the admin each time."""
+    """The admin sets `request`, of the administrator who edits, each time."""
 
     request: HttpRequest
     own_password = OwnPasswordField()
@@ -116,7 +116,7 @@ class PbxUserForm(NameForm):
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """Sets a user's PBX password, or takes it away."""
+    """Sets or removes a user's PBX password."""
 
     own_password = OwnPasswordField()
 

@@ -28,7 +28,7 @@ admin.site.unregister(Group)
 class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
     """Groups of rights for administrators without all rights.
 
-    Whoever could change the own group would have every right.
+    Only those with all rights change them: others could give their own group any right.
     """
 
     offered_rights = ("view",)
@@ -43,7 +43,7 @@ class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Ask on the way: the form holds no secret, so that it may wait meanwhile."""
+        """Ask an old login on the way: the form holds no secret, so it may wait."""
         may_change = self.has_change_permission(request)
         if may_change and not is_recently_authenticated(request):
             raise ReauthenticationRequired
@@ -57,7 +57,7 @@ class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
         form: Any,
         change: bool,  # noqa: FBT001
     ) -> None:
-        """Called before the group gets its rights."""
+        """Save the group and record the change; Django saves its rights after this."""
         super().save_model(request, obj, form, change)
         told = [] if change else ["added"]
         if change and "name" in form.changed_data:

@@ -1,4 +1,4 @@
-"""The OAuth2 accounts on a user's page in the admin, and how one is disconnected."""
+"""The OAuth2 accounts on a user's page, and the page that disconnects one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from authconfig.oauth2 import identities
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
-from pbxsite.administration.lists import LINK, moment
+from pbxsite.administration.cells import LINK, moment
 from verification.sessions.reauthentication import is_recently_authenticated
 
 USER_PAGE = "admin:users_pbxuser_change"
@@ -29,7 +29,7 @@ DISCONNECT = "users_pbxuser_disconnect"
 
 
 class IdentitiesMixin:
-    """Shown read-only: a login connects an account, nobody types one in."""
+    """Shows the accounts read-only: a login connects one, nobody types one in."""
 
     admin_site: admin.AdminSite
 

@@ -1,4 +1,4 @@
-"""Which rights an administrator without all rights may be given, in people's words."""
+"""The rights that an administrator without all rights can be given, in words."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from authconfig.users.models import PbxUser
 
+# What a user's page gives: two switches, and what is chosen of many.
+ONE, MANY = ("is_staff", "is_superuser"), ("groups", "user_permissions")
+RIGHTS = (*ONE, *MANY)
 ACTIONS = {
     "view": _("see"),
     "add": _("add"),
@@ -28,7 +31,7 @@ ACTIONS = {
 
 
 class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stubs alone
-    """Django keeps the names of its permissions in English alone."""
+    """Names the rights in the reader's language; Django knows English names alone."""
 
     def label_from_instance(self, right: Permission) -> str:
         model = right.content_type.model_class()
@@ -39,12 +42,12 @@ class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg]  # in stu
 
 
 def _own_rights(model: type[Model]) -> dict[str, Any]:
-    """Those that a list has beside Django's four, with what they are called."""
+    """Return the rights that a list has beside Django's four, with their names."""
     return getattr(admin.site.get_model_admin(model), "own_rights", {})
 
 
 def rights() -> QuerySet[Permission]:
-    """Those for what the admin shows; any other would open nothing."""
+    """Return the rights over what the admin shows; any other would open nothing."""
     models = [model for model in apps.get_models() if admin.site.is_registered(model)]
     names = [
         f"{action}_{model._meta.model_name}"
@@ -60,7 +63,7 @@ def rights() -> QuerySet[Permission]:
 
 
 def is_above(request: HttpRequest, user: PbxUser | None) -> bool:
-    """An administrator of some rights must not take over one with others."""
+    """Must the requester, who has some rights, not take this administrator over?"""
     assert isinstance(request.user, PbxUser)
     if user is None or request.user.is_superuser or user.pk == request.user.pk:
         return False
@@ -78,7 +81,7 @@ def gained_and_lost(
 
 
 def _key(each: Group | Permission) -> str:
-    """The names that people see are those of their languages."""
+    """Return a name that no language changes."""
     if isinstance(each, Group):
         return each.name
     return f"{each.content_type.app_label}.{each.codename}"

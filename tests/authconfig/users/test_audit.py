@@ -15,7 +15,7 @@ from authconfig.choices import Event, Origin
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.users.tasks import forget_old_events
-from pbxsite.administration.users import admin
+from pbxsite.administration.logs import audit_log
 from pbxsite.celery import app
 from tests.conftest import PASSWORD
 
@@ -99,7 +99,7 @@ def test_an_export_is_recorded(
 def test_what_is_too_much_for_a_file_is_refused_with_a_remedy(
     admin_client_myapps: Browser, events: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin, "MOST_EVENTS", 1)
+    monkeypatch.setattr(audit_log, "MOST_EVENTS", 1)
 
     response = admin_client_myapps.get(EXPORT, {"q": ""}, follow=True)
 

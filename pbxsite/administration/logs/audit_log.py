@@ -1,4 +1,4 @@
-"""TODO docstring of pbxsite.administration.logs.admin"""
+"""The admin's list of the audit log."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
-from pbxsite.administration.lists import AddressSearch, ReadOnlyAdmin, moment
+from pbxsite.administration.cells import moment
+from pbxsite.administration.lists import AddressSearch, ReadOnlyAdmin
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv
 
 
 class DaysFilter(RangeDateFilter):
-    """From one day to another, both included, by the site's clock."""
+    """Filters from one day to another, both included, by the site's clock."""
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent]
@@ -80,7 +81,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
         return [path("export/", view, name=name), *super().get_urls()]
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
-        """The events that the list's search and filters leave, newest first."""
+        """Send the events that the list's search and filters leave, newest first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         events = self.get_changelist_instance(request).get_queryset(request)

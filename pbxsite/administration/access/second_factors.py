@@ -1,0 +1,70 @@
+"""The admin's list of second factors: after a loss they can be removed."""
+
+from __future__ import annotations
+
+from allauth.mfa.admin import Authenticator
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action, display
+
+from authconfig.users.models import PbxUser
+from pbxsite.administration.cells import moment
+from pbxsite.administration.confirmation import confirmed
+from pbxsite.administration.lists import OwnedAdmin
+from pbxsite.administration.users.rights import is_above
+from verification.sessions.factors import remove_all
+from verification.sessions.reauthentication import reauthentication_required
+
+# Importing allauth's page registered it; ours takes its place.
+admin.site.unregister(Authenticator)
+
+
+@action(description=_("Remove all second factors of these users"), permissions=["end"])
+@confirmed(_("Remove all second factors of these users?"))
+@method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no answer
+def remove_all_of_users(
+    admin: OwnedAdmin, request: HttpRequest, queryset: QuerySet[Authenticator]
+) -> None:
+    assert isinstance(request.user, PbxUser)
+    users = list(PbxUser.objects.filter(pk__in=queryset.values("user")))
+    own = [user for user in users if not is_above(request, user)]
+    removed = [user for user in own if remove_all(user, actor=request.user)]
+    if removed:
+        text = _("Removed: all second factors of %(names)s.")
+        messages.success(request, text % {"names": _names(removed)})
+    if above := [user for user in users if is_above(request, user)]:
+        text = _("Only an administrator with all rights may do that to %(names)s.")
+        messages.warning(request, text % {"names": _names(above)})
+
+
+def _names(users: list[PbxUser]) -> str:
+    return ", ".join(user.name for user in users)
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(OwnedAdmin):
+    list_display = ("owner", "kind", "created", "last_used")
+    list_filter = ("type",)
+    search_fields = ("user__name",)
+    search_help_text = _("Name of the user")
+    ordering = ("-created_at", "-pk")
+    fields = list_display
+    actions = [remove_all_of_users]
+
+    @display(description=_("second factor"))
+    def kind(self, factor: Authenticator) -> str:
+        return str(factor.get_type_display())
+
+    @display(description=_("created"), ordering="created_at")
+    def created(self, factor: Authenticator) -> str:
+        return moment(factor.created_at)
+
+    @display(description=_("last used"), ordering="last_used_at")
+    def last_used(self, factor: Authenticator) -> str:
+        return moment(factor.last_used_at)
+
+    def in_words(self, factor: Authenticator) -> str:
+        return f"{factor.user} · {self.kind(factor)}"

@@ -1,0 +1,23 @@
+"""What a cell of the administration shows: a time, or a text with a link."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.timezone import localtime
+
+# A text, then what can be done about it: told from the text by more than its colour.
+LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time to the second; a narrow column breaks it before the hour."""
+    if at is None:
+        return ""
+    part = '<span class="whitespace-nowrap">{}</span>'
+    local = localtime(at)
+    return format_html(
+        f"{part} {part}", date_format(local, "SHORT_DATE_FORMAT"), f"{local:%H:%M:%S}"
+    )

@@ -1,0 +1,93 @@
+"""The part of OpenID Connect on a client application's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from pbxsite.administration.cells import LINK, moment
+from pbxsite.administration.clients.secret_page import SECRET
+from pbxsite.gateway.openid.models import OpenIdClient
+
+
+class OpenIdForm(forms.ModelForm):  # type: ignore[type-arg]  # in stubs alone
+    """Keeps one address in each line, without what surrounds it."""
+
+    class Meta:
+        model = OpenIdClient
+        fields = ("redirect_uris", "logout_uris", "is_public")
+        widgets = {
+            "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "logout_uris": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
+
+    def clean_redirect_uris(self) -> str:
+        return _lines(self.cleaned_data["redirect_uris"])
+
+    def clean_logout_uris(self) -> str:
+        return _lines(self.cleaned_data["logout_uris"])
+
+
+def _lines(text: str) -> str:
+    return "\n".join(filter(None, map(str.strip, text.splitlines())))
+
+
+class OpenIdInline(StackedInline):
+    model = OpenIdClient
+    form = OpenIdForm
+    verbose_name = verbose_name_plural = "OpenID Connect"
+    hide_title = True
+    can_delete = False
+    max_num = 1
+    readonly_fields = ("configuration", "identifier", "secret")
+    fields = ("redirect_uris", "logout_uris", "is_public", *readonly_fields)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may change the application may change this part of it."""
+        return request.user.has_perm("clients.change_clientapplication")
+
+    has_add_permission = has_change_permission
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("clients.view_clientapplication")
+
+    @display(description=_("OpenID well-known configuration URL"))
+    def configuration(self, openid: OpenIdClient) -> SafeString:
+        address = f"{settings.SITE_URL}{reverse('openid:configuration')}"
+        return format_html("<code>{}</code>", address)
+
+    @display(description=_("Client ID"))
+    def identifier(self, openid: OpenIdClient) -> SafeString | str:
+        if not openid.pk:
+            return gettext("Shown once the client is saved.")
+        return format_html('<code id="client-id">{}</code>', openid.client_id)
+
+    @display(description=_("Client secret"))
+    def secret(self, openid: OpenIdClient) -> SafeString | str:
+        if not openid.pk:
+            return gettext("Made once the client is saved.")
+        if openid.is_public:
+            return gettext("None: a public client.")
+        return format_html(
+            LINK,
+            _made(openid),
+            reverse(f"admin:{SECRET}", args=[openid.application_id]),
+            gettext("Make a new secret"),
+        )
+
+
+def _made(openid: OpenIdClient) -> SafeString | str:
+    if openid.secret_made_at is None:
+        return gettext("There is none yet.")
+    return format_html(gettext("Made {}."), moment(openid.secret_made_at))

@@ -1,0 +1,67 @@
+"""Changes of client applications: they are in the audit log, and allauth follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from authconfig.choices import Event
+from authconfig.clients.models import ClientApplication
+from authconfig.users import audit
+from authconfig.users.audit import origin_of
+from pbxsite.gateway.openid.clients import forget, keep_in_step
+from pbxsite.gateway.openid.models import OpenIdClient
+
+
+class RecordedApplications:
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ClientApplication,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        before = ClientApplication.objects.filter(pk=obj.pk).first()
+        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        told = [
+            f"{name}: “{getattr(before, name, '')}” → “{getattr(obj, name)}”"
+            for name in form.changed_data
+            if hasattr(obj, name)
+        ]
+        if told:
+            record_change(request, obj, ", ".join(told))
+        openid = OpenIdClient.objects.filter(application=obj.pk).first()
+        if openid:
+            openid.application = obj
+            keep_in_step(openid)
+
+    def save_formset(
+        self, request: HttpRequest, form: Any, formset: Any, change: Any
+    ) -> None:
+        for openid in formset.save(commit=False):
+            keep_in_step(openid)
+            addresses = ", ".join(openid.redirect_uris.splitlines())
+            record_change(request, openid.application, f"redirect URIs: {addresses}")
+
+    def delete_model(self, request: HttpRequest, obj: ClientApplication) -> None:
+        forget(obj)
+        super().delete_model(request, obj)  # type: ignore[misc]
+        record_change(request, obj, "deleted")
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: QuerySet[ClientApplication]
+    ) -> None:
+        for client in queryset:
+            self.delete_model(request, client)
+
+
+def record_change(request: HttpRequest, client: ClientApplication, detail: str) -> None:
+    audit.record(
+        Event.SETTING_CHANGED,
+        user=None,
+        actor=request.user,
+        origin=origin_of(request),
+        detail=" ".join(f"client {client.slug}: {detail}".split()),
+    )

@@ -1,0 +1,102 @@
+"""The admin's list of outgoing e-mails: operators queue them again or cancel them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from pbxsite.administration.cells import moment
+from pbxsite.administration.lists import ReadOnlyAdmin
+from pbxsite.administration.queue.mail_actions import cancel_selected, retry_selected
+from verification.mail.choices import MailState
+from verification.mail.models import OutgoingEmail
+from verification.mail.operation.history import mail_history
+from verification.mail.operation.operators import is_operator
+from verification.mail.operation.outcomes import remedy_of
+
+# The list shows the beginning of the server's words, the mail's own page all of them.
+REPLY_LENGTH = 60
+STATE_COLORS = {
+    MailState.QUEUED: "info",
+    MailState.SENDING: "info",
+    MailState.SENT: "success",
+    MailState.FAILED: "danger",
+    MailState.UNKNOWN: "warning",
+}
+
+
+class MailCells:
+    """What the list and a mail's page show of a mail beside its columns."""
+
+    @display(description=_("state"), ordering="state", label=STATE_COLORS)
+    def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
+        return mail.state, mail.get_state_display()
+
+    @display(description=_("code"), ordering="code")
+    def reply_code(self, mail: OutgoingEmail) -> str:
+        return str(mail.code or "")
+
+    @display(description=_("server's words"))
+    def reply(self, mail: OutgoingEmail) -> str:
+        return Truncator(mail.words).chars(REPLY_LENGTH)
+
+    @display(description=_("created"), ordering="created_at")
+    def created(self, mail: OutgoingEmail) -> str:
+        return moment(mail.created_at)
+
+    @display(description=_("due"), ordering="due_at")
+    def due(self, mail: OutgoingEmail) -> str:
+        return moment(mail.due_at)
+
+    @display(description=_("ended"), ordering="ended_at")
+    def ended(self, mail: OutgoingEmail) -> str:
+        return moment(mail.ended_at)
+
+    @display(description=_("what to do"))
+    def remedy(self, mail: OutgoingEmail) -> str:
+        return remedy_of(mail)
+
+    @display(description=_("what became of it"))
+    def history(self, mail: OutgoingEmail) -> str:
+        """Show each try and what operators did, by the audit log: no body, no link."""
+        rows = [
+            (moment(event.at), event.get_event_display(), event.actor or "", words)
+            for event, words in mail_history(mail)
+        ]
+        return render_to_string("verification/mail_history.html", {"rows": rows})
+
+
+@admin.register(OutgoingEmail)
+class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
+    offered_rights = ("view",)
+    own_rights = {"operate_queue": _("operate the queue")}
+    list_display = (
+        *("user", "kind", "recipient", "state_text", "attempts"),
+        *("created", "due", "ended", "reply_code", "reply"),
+    )
+    list_filter = ("state", "kind")
+    list_select_related = ("user",)
+    search_fields = ("user__name", "user__email")
+    search_help_text = _("Name or e-mail address of the user")
+    fields = (
+        *("user", "kind", "recipient", "state", "attempts"),
+        *("created", "due", "ended", "expires_at"),
+        *("stage", "code", "words", "remedy", "language", "history"),
+    )
+    actions = [retry_selected, cancel_selected]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may_view = bool(super().has_view_permission(request, obj))
+        return may_view or self.has_operate_permission(request)
+
+    def in_words(self, mail: OutgoingEmail) -> str:
+        return f"{mail.get_kind_display()} · {mail.recipient} · {mail.words}"

@@ -1,0 +1,79 @@
+"""The admin's pages for PBX users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.admin import EmailAddress
+from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from authconfig.users.models import PbxUser
+from pbxsite.administration.cells import LINK
+from pbxsite.administration.owner_check import LOG_IN_AGAIN, OwnerMixin
+from pbxsite.administration.users.forms import PasswordForm, PbxUserAddForm, PbxUserForm
+from pbxsite.administration.users.identities import IdentitiesMixin
+from pbxsite.administration.users.import_pages import UserFileMixin
+from pbxsite.administration.users.permitted_changes import PermittedChanges
+from pbxsite.administration.users.recorded_changes import RecordedUsers
+from pbxsite.administration.users.rights import MANY, ONE, RightsMixin
+from pbxsite.administration.users.user_list import UserList
+
+# Importing allauth's pages registered them; nothing takes their places.
+admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
+FACTS = ("name", "long_name", "email", "number", "language", "time_zone")
+LOGIN = ("is_active", "pbx_password", "oauth2_accounts", "last_login")
+
+
+@admin.register(PbxUser)
+class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginator
+    RightsMixin,
+    PermittedChanges,
+    OwnerMixin,
+    RecordedUsers,
+    UserFileMixin,
+    IdentitiesMixin,
+    UserList,
+    BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
+    ModelAdmin,
+):
+    form = PbxUserForm
+    add_form = PbxUserAddForm
+    add_form_template = None
+    change_password_form = PasswordForm
+    change_user_password_template = "admin/users/pbxuser/password.html"  # noqa: S105
+    fieldsets = (
+        (None, {"fields": FACTS}),
+        (_("Login"), {"fields": LOGIN}),
+        (_("Administration"), {"fields": ONE}),
+        (_("Groups and permissions"), {"fields": MANY, "classes": ("collapse",)}),
+    )
+    add_fieldsets = (
+        fieldsets[0],
+        (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
+    )
+    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login", LOG_IN_AGAIN)
+    filter_horizontal = ()
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
+        form: type[Any] = super().get_form(request, *args, **kwargs)
+        return type(form.__name__, (form,), {"request": request})
+
+    @display(description=_("PBX password"))
+    def pbx_password(self, user: PbxUser) -> SafeString:
+        has_one = user.has_usable_password()
+        return format_html(
+            LINK,
+            gettext("Set.") if has_one else gettext("None."),
+            reverse("admin:auth_user_password_change", args=[user.pk]),
+            gettext("Change or remove it") if has_one else gettext("Set one"),
+        )

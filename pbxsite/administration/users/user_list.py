@@ -1,0 +1,93 @@
+"""The columns, filters and search of the list of PBX users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from authconfig.users.changes import without_factor
+from authconfig.users.models import PbxUser
+from pbxsite.administration.cells import moment
+from pbxsite.administration.lists import GrowingList
+
+NO_EMAIL = "no-email"
+NO_FACTOR = "none"
+
+
+class WithoutEmailFilter(admin.SimpleListFilter):
+    """Filters who needs a session that exists for two-factor authentication."""
+
+    title = _("e-mail address")
+    parameter_name = "email_address"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [(NO_EMAIL, _("without e-mail address"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PbxUser]
+    ) -> QuerySet[PbxUser]:
+        return queryset.filter(email="") if self.value() == NO_EMAIL else queryset
+
+
+class WithoutFactorFilter(admin.SimpleListFilter):
+    """Filters who has to set a factor up where one is required."""
+
+    title = _("second factor")
+    parameter_name = "factor"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [(NO_FACTOR, _("without passkey and authenticator app"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PbxUser]
+    ) -> QuerySet[PbxUser]:
+        return without_factor(queryset) if self.value() == NO_FACTOR else queryset
+
+
+class UserList(GrowingList):
+    list_display = (
+        *("name", "long_name", "email_or_warning", "number"),
+        *("access", "role", "last_seen"),
+    )
+    list_filter = ("is_active", "is_staff", WithoutEmailFilter, WithoutFactorFilter)
+    search_fields = ("name", "long_name", "email", "number")
+    search_help_text = _("Name, long name, e-mail address or number")
+    ordering = ("name_key",)
+    list_select_related = False
+
+    @display(description=_("e-mail address"), ordering="email")
+    def email_or_warning(self, user: PbxUser) -> str:
+        return user.email or _label(gettext("No e-mail address"), "warning")
+
+    @display(
+        description=_("login"),
+        ordering="is_active",
+        label={"active": "success", "inactive": "danger"},
+    )
+    def access(self, user: PbxUser) -> tuple[str, str]:
+        if user.is_active:
+            return "active", gettext("Active")
+        return "inactive", gettext("Inactive")
+
+    @display(description=_("administrator"), ordering="is_staff", label="info")
+    def role(self, user: PbxUser) -> str:
+        if user.is_superuser and user.is_staff:
+            return gettext("All rights")
+        return gettext("Some rights") if user.is_staff else ""
+
+    @display(description=_("last login"), ordering="last_login")
+    def last_seen(self, user: PbxUser) -> str:
+        return moment(user.last_login)
+
+
+def _label(text: str, color: str) -> SafeString:
+    words = {"text": text, "type": color}
+    return render_to_string("unfold/helpers/label.html", words)
