@@ -5,16 +5,40 @@ from __future__ import annotations
 import logging
 import time
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, models, transaction
+from django.db.models import CheckConstraint, Q, UniqueConstraint
 from django.utils import timezone
 
 from authconfig.choices import Dependency
-from authconfig.models import DependencyState
 
 logger = logging.getLogger(__name__)
 # That all is well as before is written so often at most, by each process.
 SAME_NEWS_SECONDS = 10.0
 _told: dict[tuple[str, str], tuple[bool, float]] = {}
+
+
+class DependencyState(models.Model):
+    """How a server of others answered last, told by whichever process asked it."""
+
+    kind = models.CharField(max_length=12, choices=Dependency.choices)
+    name = models.CharField(max_length=300)
+    is_up = models.BooleanField()
+    # Since when it is so, what was said, and when it was asked last.
+    changed_at = models.DateTimeField(default=timezone.now)
+    words = models.CharField(max_length=500, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [
+            UniqueConstraint(name="dependency_has_one_state", fields=["kind", "name"]),
+            CheckConstraint(
+                name="dependency_is_known", condition=Q(kind__in=Dependency.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {'up' if self.is_up else 'down'}"
 
 
 def note_up(kind: Dependency, name: str) -> None:

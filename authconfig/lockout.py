@@ -36,35 +36,37 @@ SHOWN_NAMES = 3
 RIGHT = "change_authenticationsettings"
 
 
-class Refusal(NamedTuple):
+class Lockout(NamedTuple):
     """`field` is the one whose change is refused."""
 
     field: str
     text: str
 
 
-def refusal(
-    old: AuthenticationSettings,
-    new: AuthenticationSettings,
+def lockout_by(
+    rules: AuthenticationSettings,
+    new_rules: AuthenticationSettings,
     administrator: PbxUser | None,
-) -> Refusal | None:
+) -> Lockout | None:
     """Return why nobody could administer the site any more, if so.
 
     The admin's login counts as myApps. Without the PBX password, only a recent login
     or test of this very administrator, by the new method and settings, is proof.
     """
-    changed = [n for n in _watched(new) if getattr(old, n) != getattr(new, n)]
+    changed = [
+        n for n in _watched(new_rules) if getattr(rules, n) != getattr(new_rules, n)
+    ]
     if not changed:
         return None
-    methods = methods_for(new, Kind.MYAPPS)
-    able = _able(new, methods, since=_proof_begins())
+    methods = methods_for(new_rules, Kind.MYAPPS)
+    able = _able(new_rules, methods, since=_proof_begins())
     if administrator and Method.PASSWORD not in methods:
         able = [user for user in able if user == administrator]
     if not able:
         field = _preferred("authentication_type", changed)
-        return Refusal(field, _no_way_in(new, administrator))
-    if needs_approval(new, Kind.MYAPPS) and not any(user.email for user in able):
-        return Refusal(_preferred("two_factor", changed), _no_address(able))
+        return Lockout(field, _no_way_in(new_rules, administrator))
+    if needs_approval(new_rules, Kind.MYAPPS) and not any(user.email for user in able):
+        return Lockout(_preferred("two_factor", changed), _no_address(able))
     return None
 
 
@@ -122,8 +124,8 @@ def _proof_begins() -> datetime:
     return timezone.now() - PROOF_TTL
 
 
-def _watched(new: AuthenticationSettings) -> list[str]:
-    methods = methods_for(new, Kind.MYAPPS)
+def _watched(new_rules: AuthenticationSettings) -> list[str]:
+    methods = methods_for(new_rules, Kind.MYAPPS)
     return [*ALWAYS, *(name for m in methods for name in FIELDS_OF.get(m, ()))]
 
 
@@ -194,12 +196,14 @@ def _is_found_by_name(user: PbxUser, rules: AuthenticationSettings) -> bool:
     return name_key(rules.login_name(user.name)) == user.name_key
 
 
-def _no_way_in(new: AuthenticationSettings, administrator: PbxUser | None) -> str:
-    methods = methods_for(new, Kind.MYAPPS)
+def _no_way_in(new_rules: AuthenticationSettings, administrator: PbxUser | None) -> str:
+    methods = methods_for(new_rules, Kind.MYAPPS)
     if Method.PASSWORD in methods:
-        return _no_password(new)
-    if administrator and administrator in _proved(new, methods[0], _proof_begins()):
-        return _not_connected(new, administrator)
+        return _no_password(new_rules)
+    if administrator and administrator in _proved(
+        new_rules, methods[0], _proof_begins()
+    ):
+        return _not_connected(new_rules, administrator)
     return _(
         "You have not logged in with “%(method)s” and these settings in the last 15"
         " minutes, so nobody knows whether you could. Run the section's test with your"
@@ -207,17 +211,17 @@ def _no_way_in(new: AuthenticationSettings, administrator: PbxUser | None) -> st
     ) % {"method": methods[0].label}
 
 
-def _no_password(new: AuthenticationSettings) -> str:
+def _no_password(new_rules: AuthenticationSettings) -> str:
     holders = [user for user in _administrators() if user.has_usable_password()]
     if not holders:
         return _("No administrator has a PBX password. Set one first.")
-    return _misnamed(new, holders[0])
+    return _misnamed(new_rules, holders[0])
 
 
-def _not_connected(new: AuthenticationSettings, administrator: PbxUser) -> str:
+def _not_connected(new_rules: AuthenticationSettings, administrator: PbxUser) -> str:
     """He did log in, and yet the next time he would not be found."""
-    if Method.NETLOGON in methods_for(new, Kind.MYAPPS):
-        return _misnamed(new, administrator)
+    if Method.NETLOGON in methods_for(new_rules, Kind.MYAPPS):
+        return _misnamed(new_rules, administrator)
     return _(
         "Your account at the provider is not connected, so a login with it would be"
         " refused. Choose a type that allows both and connect it under Account security"
@@ -225,11 +229,11 @@ def _not_connected(new: AuthenticationSettings, administrator: PbxUser) -> str:
     )
 
 
-def _misnamed(new: AuthenticationSettings, administrator: PbxUser) -> str:
+def _misnamed(new_rules: AuthenticationSettings, administrator: PbxUser) -> str:
     return _(
         "With these domains the login form takes “%(name)s” for the user “%(other)s”,"
         " so no administrator could log in. Rename an administrator first."
-    ) % {"name": administrator.name, "other": new.login_name(administrator.name)}
+    ) % {"name": administrator.name, "other": new_rules.login_name(administrator.name)}
 
 
 def _no_address(able: Sequence[PbxUser]) -> str:

@@ -1,39 +1,31 @@
-"""The PBX users, the one row of settings, and the audit log."""
+"""The rules: the one row of settings that decides who may log in, and how."""
 
 from __future__ import annotations
 
 import time
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import CheckConstraint, Q, UniqueConstraint
-from django.utils import timezone
+from django.db.models import CheckConstraint, Q
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.choices import (
-    AuthenticationType,
-    Dependency,
-    NetlogonSecurity,
-    SmtpSecurity,
-)
+from authconfig import validators
+from authconfig.choices import AuthenticationType, NetlogonSecurity, SmtpSecurity
+from authconfig.dependencies import DependencyState as DependencyState
 from authconfig.fields import SecretField
 from authconfig.names import pbx_name
-from authconfig.validators import (
-    validate_authorize_query,
-    validate_certificates,
-    validate_domain,
-    validate_host,
-    validate_one_line,
-    validate_secure_url,
-    validate_servers,
-    validate_user_filter,
-)
+
+# DependencyState is imported so that Django finds its table here.
+USES_NETLOGON = Q(authentication_type__in=["netlogon_only", "pbx_and_netlogon"])
+USES_OAUTH2 = Q(authentication_type__in=["oauth2_only", "pbx_and_oauth2"])
+
+
+def _is_known(field: str, choices: type[models.TextChoices]) -> CheckConstraint:
+    condition = Q(**{f"{field}__in": choices.values})
+    return CheckConstraint(name=f"{field}_is_known", condition=condition)
 
 
 class AuthenticationSettings(models.Model):
-    """The one row that decides who may log in, and how."""
-
     # Authentication
     two_factor = models.BooleanField(
         _("Two-factor authentication"),
@@ -53,7 +45,7 @@ class AuthenticationSettings(models.Model):
         _("OAuth2 provider name"),
         max_length=60,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "The name that users know the OAuth2 provider by. It stands on the button"
             " of the login form, for example “Windows” or “Active Directory”."
@@ -63,7 +55,7 @@ class AuthenticationSettings(models.Model):
         _("OAuth2 domain"),
         max_length=253,
         blank=True,
-        validators=[validate_domain],
+        validators=[validators.validate_domain],
         help_text=_(
             "Needed if the users' domain at the provider is not the PBX's domain:"
             " users of this domain count as members of the PBX's."
@@ -73,7 +65,7 @@ class AuthenticationSettings(models.Model):
         _("PBX domain"),
         max_length=253,
         blank=True,
-        validators=[validate_domain],
+        validators=[validators.validate_domain],
         help_text=_("The PBX's own domain: its members log in with or without it."),
     )
     factor_required = models.BooleanField(
@@ -87,10 +79,7 @@ class AuthenticationSettings(models.Model):
     password_min_length = models.PositiveSmallIntegerField(
         _("Minimum password length"),
         default=8,
-        validators=[
-            MinValueValidator(8, _("Enter a number from 8 to 64.")),
-            MaxValueValidator(64, _("Enter a number from 8 to 64.")),
-        ],
+        validators=validators.between(8, 64, _("Enter a number from 8 to 64.")),
         help_text=_(
             "Of new PBX passwords. NIST SP 800-63B-4 asks for 15 where the password is"
             " the only factor, and for 8 beside a second one."
@@ -109,7 +98,7 @@ class AuthenticationSettings(models.Model):
         _("SMTP server"),
         max_length=260,
         blank=True,
-        validators=[validate_host],
+        validators=[validators.validate_host],
         help_text=_("IP address or DNS name, also with a port: mail.example.com:587."),
     )
     smtp_client_host_name = models.CharField(
@@ -117,7 +106,7 @@ class AuthenticationSettings(models.Model):
         max_length=253,
         blank=True,
         default="127.0.0.1",
-        validators=[validate_host],
+        validators=[validators.validate_host],
         help_text=_(
             "How this site calls itself in the EHLO message: a host name or an IP"
             " address. Optional, 127.0.0.1 by default."
@@ -127,20 +116,20 @@ class AuthenticationSettings(models.Model):
         _("Sender name"),
         max_length=100,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_("The name that recipients see as the sender."),
     )
     smtp_email_address = models.EmailField(
         _("Email address"),
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_("The address that the e-mails come from."),
     )
     smtp_username = models.CharField(
         _("Username"),
         max_length=254,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "The user name of the e-mail account. Empty: the server asks for no login."
         ),
@@ -155,7 +144,7 @@ class AuthenticationSettings(models.Model):
         _("Verification link"),
         max_length=500,
         blank=True,
-        validators=[validate_secure_url],
+        validators=[validators.validate_secure_url],
         help_text=_(
             "The address at which users accept or reject a login, as they reach it:"
             " https://PBX-IP-or-DNS-name/PBX0/session.xml"
@@ -164,10 +153,7 @@ class AuthenticationSettings(models.Model):
     smtp_port = models.PositiveIntegerField(
         _("Port"),
         default=587,
-        validators=[
-            MinValueValidator(1, _("Enter a number from 1 to 65535.")),
-            MaxValueValidator(65535, _("Enter a number from 1 to 65535.")),
-        ],
+        validators=validators.between(1, 65535, _("Enter a number from 1 to 65535.")),
         help_text=_(
             "Empty: the usual one (587 with STARTTLS, 465 with TLS, 25 without)."
         ),
@@ -182,16 +168,13 @@ class AuthenticationSettings(models.Model):
     smtp_ca_certificate = models.TextField(
         _("CA certificate"),
         blank=True,
-        validators=[validate_certificates],
+        validators=[validators.validate_certificates],
         help_text=_("PEM. Only for a server whose certificate is of your own CA."),
     )
     smtp_connections = models.PositiveSmallIntegerField(
         _("Connections"),
         default=3,
-        validators=[
-            MinValueValidator(1, _("Enter a number from 1 to 20.")),
-            MaxValueValidator(20, _("Enter a number from 1 to 20.")),
-        ],
+        validators=validators.between(1, 20, _("Enter a number from 1 to 20.")),
         help_text=_(
             "How many connections to the server each worker process opens at most,"
             " when many e-mails wait. Some providers allow no more than three."
@@ -203,14 +186,14 @@ class AuthenticationSettings(models.Model):
         _("Windows domain"),
         max_length=253,
         blank=True,
-        validators=[validate_domain],
+        validators=[validators.validate_domain],
         help_text=_("The DNS name of the Active Directory domain: ad.example.com."),
     )
     netlogon_servers = models.CharField(
         _("Domain controllers"),
         max_length=1000,
         blank=True,
-        validators=[validate_servers],
+        validators=[validators.validate_servers],
         help_text=_(
             "Host names or IP addresses, also with a port, separated by commas; they"
             " are tried in this order. Empty: found by DNS (SRV) from the domain."
@@ -226,7 +209,7 @@ class AuthenticationSettings(models.Model):
     netlogon_ca_certificate = models.TextField(
         _("CA certificate"),
         blank=True,
-        validators=[validate_certificates],
+        validators=[validators.validate_certificates],
         help_text=_(
             "PEM. Needed where your own CA made the controllers' certificates."
         ),
@@ -235,7 +218,7 @@ class AuthenticationSettings(models.Model):
         _("Base DN"),
         max_length=500,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "Where users are searched: DC=ad,DC=example,DC=com. Empty: from the domain."
         ),
@@ -244,7 +227,7 @@ class AuthenticationSettings(models.Model):
         _("Service account"),
         max_length=500,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "The account that searches for users. Empty: users are checked by a direct"
             " login as user@domain, as Active Directory takes it."
@@ -258,21 +241,21 @@ class AuthenticationSettings(models.Model):
         max_length=500,
         blank=True,
         default="(sAMAccountName=%(user)s)",
-        validators=[validate_user_filter],
+        validators=[validators.validate_user_filter],
         help_text=_("The LDAP filter that finds a user; %(user)s is the login name."),
     )
     netlogon_group = models.CharField(
         _("Required group"),
         max_length=500,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_("The DN of a group. Only its members may log in. Optional."),
     )
     netlogon_netbios_name = models.CharField(
         _("NetBIOS name"),
         max_length=15,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "The DOMAIN in DOMAIN\\user. Empty: the first part of the Windows domain."
         ),
@@ -280,10 +263,7 @@ class AuthenticationSettings(models.Model):
     netlogon_max_failures = models.PositiveSmallIntegerField(
         _("Wrong passwords before the directory is left alone"),
         default=3,
-        validators=[
-            MinValueValidator(1, _("Enter a number from 1 to 100.")),
-            MaxValueValidator(100, _("Enter a number from 1 to 100.")),
-        ],
+        validators=validators.between(1, 100, _("Enter a number from 1 to 100.")),
         help_text=_(
             "In 10 minutes and for one user; keep it below the lock-out of the domain."
         ),
@@ -294,11 +274,14 @@ class AuthenticationSettings(models.Model):
         _("OpenID well-known configuration URL"),
         max_length=500,
         blank=True,
-        validators=[validate_secure_url],
+        validators=[validators.validate_secure_url],
         help_text=_("Ends in /.well-known/openid-configuration"),
     )
     oauth2_client_id = models.CharField(
-        _("Client ID"), max_length=255, blank=True, validators=[validate_one_line]
+        _("Client ID"),
+        max_length=255,
+        blank=True,
+        validators=[validators.validate_one_line],
     )
     oauth2_client_secret = SecretField(
         _("Client secret"),
@@ -310,21 +293,21 @@ class AuthenticationSettings(models.Model):
         _("Scope"),
         max_length=255,
         default="openid profile email",
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_("What the provider is asked for; it has to contain openid."),
     )
     oauth2_authorize_query = models.CharField(
         _("Additional authorize URL query"),
         max_length=255,
         blank=True,
-        validators=[validate_authorize_query],
+        validators=[validators.validate_authorize_query],
         help_text=_("Starts with &, for example &prompt=login"),
     )
     oauth2_upn_claim = models.CharField(
         _("UPN claim"),
         max_length=100,
         default="upn",
-        validators=[validate_one_line],
+        validators=[validators.validate_one_line],
         help_text=_(
             "The claim that holds the login name. Enter another one than upn only if"
             " users cannot change its value themselves: it decides who they are."
@@ -337,10 +320,7 @@ class AuthenticationSettings(models.Model):
         verbose_name_plural = _("authentication")
         constraints = [
             CheckConstraint(name="settings_are_one_row", condition=Q(id=1)),
-            CheckConstraint(
-                name="authentication_type_is_known",
-                condition=Q(authentication_type__in=AuthenticationType.values),
-            ),
+            _is_known("authentication_type", AuthenticationType),
             CheckConstraint(
                 name="password_min_length_from_8_to_64",
                 condition=Q(password_min_length__range=(8, 64)),
@@ -354,21 +334,15 @@ class AuthenticationSettings(models.Model):
                 name="factor_requirement_needs_two_factor",
                 condition=Q(factor_required=False) | Q(two_factor=True),
             ),
-            CheckConstraint(
-                name="smtp_security_is_known",
-                condition=Q(smtp_security__in=SmtpSecurity.values),
-            ),
+            _is_known("smtp_security", SmtpSecurity),
             CheckConstraint(
                 name="smtp_connections_from_1_to_20",
                 condition=Q(smtp_connections__range=(1, 20)),
             ),
-            CheckConstraint(
-                name="netlogon_security_is_known",
-                condition=Q(netlogon_security__in=NetlogonSecurity.values),
-            ),
+            _is_known("netlogon_security", NetlogonSecurity),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",
-                condition=~Q(authentication_type__in=["oauth2_only", "pbx_and_oauth2"])
+                condition=~USES_OAUTH2
                 | (
                     ~Q(oauth2_provider_name="")
                     & ~Q(oauth2_well_known_url="")
@@ -377,10 +351,7 @@ class AuthenticationSettings(models.Model):
             ),
             CheckConstraint(
                 name="netlogon_in_use_has_a_domain",
-                condition=~Q(
-                    authentication_type__in=["netlogon_only", "pbx_and_netlogon"]
-                )
-                | ~Q(netlogon_domain=""),
+                condition=~USES_NETLOGON | ~Q(netlogon_domain=""),
             ),
         ]
 
@@ -425,27 +396,3 @@ class CurrentSettings:
 
 
 current_settings = CurrentSettings()
-
-
-class DependencyState(models.Model):
-    """How a server of others answered last, told by whichever process asked it."""
-
-    kind = models.CharField(max_length=12, choices=Dependency.choices)
-    name = models.CharField(max_length=300)
-    is_up = models.BooleanField()
-    # Since when it is so, what was said, and when it was asked last.
-    changed_at = models.DateTimeField(default=timezone.now)
-    words = models.CharField(max_length=500, blank=True)
-    asked_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["kind", "name"]
-        constraints = [
-            UniqueConstraint(name="dependency_has_one_state", fields=["kind", "name"]),
-            CheckConstraint(
-                name="dependency_is_known", condition=Q(kind__in=Dependency.values)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} {'up' if self.is_up else 'down'}"

@@ -47,27 +47,27 @@ TABLE: dict[AuthenticationType, dict[Kind, tuple[Method, ...]]] = {
 }
 
 
-def methods_for(rules: Rules, client: Kind) -> tuple[Method, ...]:
+def methods_for(rules: Rules, kind: Kind) -> tuple[Method, ...]:
     """Return the methods in the order in which they are to be tried."""
-    return TABLE[AuthenticationType(rules.authentication_type)][client]
+    return TABLE[AuthenticationType(rules.authentication_type)][kind]
 
 
-def password_methods_for(rules: Rules, client: Kind) -> tuple[Method, ...]:
+def password_methods_for(rules: Rules, kind: Kind) -> tuple[Method, ...]:
     """Return those methods that the login form's password field serves."""
-    return tuple(m for m in methods_for(rules, client) if m is not Method.OAUTH2)
+    return tuple(m for m in methods_for(rules, kind) if m is not Method.OAUTH2)
 
 
-def needs_approval(rules: Rules, client: Kind) -> bool:
+def needs_approval(rules: Rules, kind: Kind) -> bool:
     """Two-factor authentication is for myApps only."""
-    return rules.two_factor and client is Kind.MYAPPS
+    return rules.two_factor and kind is Kind.MYAPPS
 
 
-def requires_factor(rules: Rules, client: Kind) -> bool:
+def requires_factor(rules: Rules, kind: Kind) -> bool:
     """Does the approval by e-mail or session not suffice?"""
-    return rules.factor_required and needs_approval(rules, client)
+    return rules.factor_required and needs_approval(rules, kind)
 
 
 def uses(rules: Rules, method: Method) -> bool:
-    """Is the method in use for any client?"""
+    """Is the method in use for any kind?"""
     columns = TABLE[AuthenticationType(rules.authentication_type)].values()
     return any(method in methods for methods in columns)

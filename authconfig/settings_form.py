@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
-from authconfig.lockout import Refusal
+from authconfig.lockout import Lockout
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.oauth2.discovery import is_for_many_tenants
 from authconfig.oauth2.faults import ProviderFault
@@ -106,7 +106,7 @@ class OutsideFacts:
     """What the form has to ask of parts of the site that it may not import."""
 
     account_was_accepted: Callable[[AuthenticationSettings], bool]
-    lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Refusal | None]
+    lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Lockout | None]
 
 
 NOTHING_OUTSIDE = OutsideFacts(
@@ -144,9 +144,9 @@ class SettingsForm(SettingsModelForm):
         self.outside = outside
         # The secrets that a change of their server took away.
         self.lost_secrets: list[str] = []
-        self.refusal: Refusal | None = None
+        self.lockout: Lockout | None = None
         self._entered: dict[str, Any] = {}
-        self.stored = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
+        self.rules = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
         for name, field in self.fields.items():
             # Django asks the model's validators after clean(), which is too late.
             known = field.validators
@@ -156,10 +156,10 @@ class SettingsForm(SettingsModelForm):
         for name in (*DEFAULTED_FIELDS, "smtp_port"):
             self.fields[name].required = False
         for name in CERTIFICATE_FIELDS:
-            setattr(self.stored, name, _plain_lines(getattr(self.stored, name)))
+            setattr(self.rules, name, _plain_lines(getattr(self.rules, name)))
         for name in SECRETS:
             self.fields[name].widget.attrs["autocomplete"] = "new-password"
-            self.fields[name].widget.is_stored = bool(getattr(self.stored, name))
+            self.fields[name].widget.is_stored = bool(getattr(self.rules, name))
             self.initial[name] = ""
             self.fields[name].help_text = MODEL_FIELDS[name].help_text
 
@@ -183,24 +183,24 @@ class SettingsForm(SettingsModelForm):
         # A fault found from here on takes its value out of what Django calls cleaned.
         self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
-        self.check_together(self.candidate())
+        self.check_together(self.new_rules())
         return cleaned
 
-    def check_together(self, candidate: AuthenticationSettings) -> None:
+    def check_together(self, new_rules: AuthenticationSettings) -> None:
         """Check what fields of several sections have to agree on."""
-        self._check_methods(candidate)
-        self._check_two_factor(candidate)
+        self._check_methods(new_rules)
+        self._check_two_factor(new_rules)
         if not self.errors:
-            self.refusal = self.outside.lockout(self.stored, candidate)
-            if self.refusal:
-                self.add_error(*self.refusal)
+            self.lockout = self.outside.lockout(self.rules, new_rules)
+            if self.lockout:
+                self.add_error(*self.lockout)
 
-    def candidate(self) -> AuthenticationSettings:
+    def new_rules(self) -> AuthenticationSettings:
         """Return the values on the screen as an unsaved row.
 
         Values that are no such thing at all stay as they are stored.
         """
-        values = {n: self._entered.get(n, getattr(self.stored, n)) for n in FIELDS}
+        values = {n: self._entered.get(n, getattr(self.rules, n)) for n in FIELDS}
         return AuthenticationSettings(pk=1, **values)
 
     @property
@@ -215,17 +215,17 @@ class SettingsForm(SettingsModelForm):
 
     def changed_keys(self) -> list[str]:
         """Return what the values on the screen would change, faulty ones left out."""
-        candidate = self.candidate()
+        new_rules = self.new_rules()
         return [
             name
             for name in FIELDS
-            if getattr(self.stored, name) != getattr(candidate, name)
+            if getattr(self.rules, name) != getattr(new_rules, name)
         ]
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Yield (key, from, to) of each changed setting; secrets as words."""
         for name in FIELDS:
-            old, new = getattr(self.stored, name), getattr(self.instance, name)
+            old, new = getattr(self.rules, name), getattr(self.instance, name)
             if old == new:
                 continue
             if name in SECRETS:
@@ -257,10 +257,10 @@ class SettingsForm(SettingsModelForm):
             if cleaned.get(name) or name not in self.fields:
                 continue
             moved = any(
-                cleaned.get(field) != getattr(self.stored, field) for field in bound_to
+                cleaned.get(field) != getattr(self.rules, field) for field in bound_to
             )
             keep = not moved and cleaned.get(name) is not None
-            stored = getattr(self.stored, name)
+            stored = getattr(self.rules, name)
             if moved and stored and cleaned.get(name) is not None:
                 self.lost_secrets.append(name)
             cleaned[name] = stored if keep else ""
@@ -287,16 +287,16 @@ class SettingsForm(SettingsModelForm):
                 ),
             )
 
-    def _check_methods(self, candidate: AuthenticationSettings) -> None:
+    def _check_methods(self, new_rules: AuthenticationSettings) -> None:
         fault = _("Needed by the authentication type that you chose.")
-        if uses(candidate, Method.OAUTH2):
+        if uses(new_rules, Method.OAUTH2):
             self._require(
                 "oauth2_provider_name",
                 "oauth2_well_known_url",
                 "oauth2_client_id",
                 fault=fault,
             )
-        if uses(candidate, Method.NETLOGON):
+        if uses(new_rules, Method.NETLOGON):
             self._require("netlogon_domain", fault=fault)
 
     def _require(self, *names: str, fault: str | Promise) -> None:
@@ -304,9 +304,9 @@ class SettingsForm(SettingsModelForm):
             if name in self.cleaned_data and not self.cleaned_data[name]:
                 self.add_error(name, str(fault))
 
-    def _check_two_factor(self, candidate: AuthenticationSettings) -> None:
-        if not candidate.two_factor:
-            self._check_factor(candidate)
+    def _check_two_factor(self, new_rules: AuthenticationSettings) -> None:
+        if not new_rules.two_factor:
+            self._check_factor(new_rules)
             return
         self._require(
             "smtp_server",
@@ -314,9 +314,9 @@ class SettingsForm(SettingsModelForm):
             "verification_link",
             fault=_("Needed by two-factor authentication."),
         )
-        if self.errors or self._account_is_in_use(candidate):
+        if self.errors or self._account_is_in_use(new_rules):
             return
-        if not self.outside.account_was_accepted(candidate):
+        if not self.outside.account_was_accepted(new_rules):
             self.add_error(
                 "two_factor",
                 _(
@@ -325,9 +325,9 @@ class SettingsForm(SettingsModelForm):
                 ),
             )
 
-    def _check_factor(self, candidate: AuthenticationSettings) -> None:
+    def _check_factor(self, new_rules: AuthenticationSettings) -> None:
         """Whoever has no factor yet sets one up in a login that was approved."""
-        if candidate.factor_required and "factor_required" in self.cleaned_data:
+        if new_rules.factor_required and "factor_required" in self.cleaned_data:
             self.add_error(
                 "factor_required",
                 _(
@@ -336,9 +336,9 @@ class SettingsForm(SettingsModelForm):
                 ),
             )
 
-    def _account_is_in_use(self, candidate: AuthenticationSettings) -> bool:
-        return self.stored.two_factor and not any(
-            getattr(candidate, name) != getattr(self.stored, name)
+    def _account_is_in_use(self, new_rules: AuthenticationSettings) -> bool:
+        return self.rules.two_factor and not any(
+            getattr(new_rules, name) != getattr(self.rules, name)
             for name in ACCOUNT_FIELDS
         )
 
@@ -352,7 +352,7 @@ class MailAccountForm(SettingsForm):
             if name not in MAIL_FIELDS:
                 del self.fields[name]
 
-    def check_together(self, candidate: AuthenticationSettings) -> None:
+    def check_together(self, new_rules: AuthenticationSettings) -> None:
         pass
 
 

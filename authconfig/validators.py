@@ -8,16 +8,21 @@ import unicodedata
 import zoneinfo
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import idna
 from cryptography import x509
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.names import domain_key
+
+if TYPE_CHECKING:  # the stubs are not there in production
+    from django_stubs_ext import StrPromise
 
 # They turn the text after them around (Unicode's embeddings, overrides, isolates).
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -45,6 +50,13 @@ def split_port(server: str, default: int) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError(port)
     return host.strip("[]"), int(port)
+
+
+def between(
+    lowest: int, highest: int, message: StrPromise
+) -> list[MinValueValidator | MaxValueValidator]:
+    """Return the validators of a number that has both limits."""
+    return [MinValueValidator(lowest, message), MaxValueValidator(highest, message)]
 
 
 def validate_one_line(value: str) -> None:

@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import myapps_required
+from authconfig.clients.session_kinds import myapps_required
 from authconfig.oauth2.provider import CALLBACK
 from pbxsite import health
 from pbxsite.administration.authentication import oauth2_round_trip

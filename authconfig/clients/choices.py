@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.clients.kinds.choices"""
+"""The two kinds of client, and what a client application chooses from."""
 
 from __future__ import annotations
 

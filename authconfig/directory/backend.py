@@ -13,14 +13,14 @@ from django_auth_ldap.backend import LDAPBackend
 from django_auth_ldap.config import LDAPSearch, LDAPSettings
 from ldap.ldapobject import SimpleLDAPObject
 
-from authconfig.directory.accounts import (
+from authconfig.directory.attempt import Attempt
+from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.entries import (
     ATTRIBUTES,
     Attributes,
     account_fault,
     is_locked,
 )
-from authconfig.directory.attempt import Attempt
-from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.directory.groups import RequiredGroup
 from authconfig.models import AuthenticationSettings
@@ -28,7 +28,7 @@ from authconfig.users.models import PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER
 
 # A DN and what its entry says.
-Account = tuple[str, Attributes]
+Entry = tuple[str, Attributes]
 
 # No setting of Django's begins so; ours come from the row alone.
 PREFIX = "NETLOGON_ROW_"
@@ -44,7 +44,7 @@ def base_dn(rules: AuthenticationSettings) -> str:
     return ",".join(f"DC={ldap.dn.escape_dn_chars(label)}" for label in labels)
 
 
-class Connection(SimpleLDAPObject):
+class DirectoryConnection(SimpleLDAPObject):
     """libldap over a channel; reports each bind to the attempt."""
 
     def __init__(
@@ -71,8 +71,8 @@ class Connection(SimpleLDAPObject):
 @contextmanager
 def connection(
     channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
-) -> Iterator[Connection]:
-    connected = Connection(channel, rules, attempt)
+) -> Iterator[DirectoryConnection]:
+    connected = DirectoryConnection(channel, rules, attempt)
     try:
         yield connected
     finally:
@@ -81,7 +81,7 @@ def connection(
 
 
 class UserSearch(LDAPSearch):
-    """Finds exactly one account, or says why not."""
+    """Finds exactly one entry, or says why not."""
 
     def __init__(self, rules: AuthenticationSettings, attempt: Attempt) -> None:
         super().__init__(
@@ -97,16 +97,16 @@ class UserSearch(LDAPSearch):
         connection: Any,
         filterargs: Any = (),
         escape: bool = True,  # noqa: FBT001, FBT002
-    ) -> list[Account]:
+    ) -> list[Entry]:
         with self._attempt.stage(NetlogonStage.SEARCH) as found:
-            accounts: list[Account] = super().execute(connection, filterargs, escape)
-            if len(accounts) != 1:
+            entries: list[Entry] = super().execute(connection, filterargs, escape)
+            if len(entries) != 1:
                 fault = (
-                    DirectoryFault.SEVERAL_USERS if accounts else DirectoryFault.NO_USER
+                    DirectoryFault.SEVERAL_USERS if entries else DirectoryFault.NO_USER
                 )
                 raise DirectoryError(NetlogonStage.SEARCH, fault)
-            found.append(accounts[0][0])
-        return accounts
+            found.append(entries[0][0])
+        return entries
 
 
 def _template(user_filter: str) -> str:
@@ -122,7 +122,7 @@ class DirectoryBackend(LDAPBackend):
         self,
         name: str,
         rules: AuthenticationSettings,
-        connection: Connection,
+        connection: DirectoryConnection,
         attempt: Attempt,
     ) -> None:
         self._name, self._rules, self._attempt = name, rules, attempt
@@ -200,11 +200,16 @@ def refuse_ended(attributes: Attributes) -> None:
 
 
 def look_up(
-    name: str, rules: AuthenticationSettings, connection: Connection, attempt: Attempt
-) -> Account:
+    name: str,
+    rules: AuthenticationSettings,
+    connection: DirectoryConnection,
+    attempt: Attempt,
+) -> Entry:
     """Find the account with the service account's rights; no user's password."""
     return UserSearch(rules, attempt).execute(connection, {"user": name})[0]
 
 
-def bind_service(rules: AuthenticationSettings, connection: Connection) -> None:
+def bind_service(
+    rules: AuthenticationSettings, connection: DirectoryConnection
+) -> None:
     connection.simple_bind_s(rules.netlogon_bind_dn, rules.netlogon_bind_password)

@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.directory.choices"""
+"""The stages of checking a Windows password, in their order."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NetlogonStage(TextChoices):
-    """A stage of checking a Windows password."""
-
     FIND = "find", _("Find the domain controllers")
     CONNECT = "connect", _("Connect")
     TLS = "tls", _("Encrypt (TLS)")

@@ -12,7 +12,11 @@ from django.utils.crypto import salted_hmac
 from authconfig import dependencies
 from authconfig.choices import Dependency
 from authconfig.directory.attempt import Attempt
-from authconfig.directory.backend import Connection, DirectoryBackend, connection
+from authconfig.directory.backend import (
+    DirectoryBackend,
+    DirectoryConnection,
+    connection,
+)
 from authconfig.directory.channel import open_channel
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.controllers import (
@@ -33,7 +37,9 @@ SERVICE_REST_SECONDS = 600
 
 
 def ask(
-    rules: AuthenticationSettings, attempt: Attempt, question: Callable[[Connection], T]
+    rules: AuthenticationSettings,
+    attempt: Attempt,
+    question: Callable[[DirectoryConnection], T],
 ) -> T:
     """Return the answer of the first controller that has one.
 
@@ -74,7 +80,7 @@ def _bind(
     password: str,
     rules: AuthenticationSettings,
     attempt: Attempt,
-    connection: Connection,
+    connection: DirectoryConnection,
 ) -> None:
     backend = DirectoryBackend(name, rules, connection, attempt)
     backend.authenticate(None, username=name, password=password)
@@ -84,7 +90,7 @@ def _ask_one(
     controller: Controller,
     rules: AuthenticationSettings,
     attempt: Attempt,
-    question: Callable[[Connection], T],
+    question: Callable[[DirectoryConnection], T],
 ) -> T:
     channel = open_channel(controller, rules, attempt)
     with connection(channel, rules, attempt) as connected:

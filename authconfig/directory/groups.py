@@ -9,9 +9,9 @@ import ldap
 from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
-from authconfig.directory.accounts import NO_ATTRIBUTES
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"

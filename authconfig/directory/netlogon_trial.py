@@ -11,7 +11,7 @@ from authconfig.choices import Event, Method
 from authconfig.directory import controllers
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.backend import (
-    Connection,
+    DirectoryConnection,
     base_dn,
     bind_service,
     look_up,
@@ -74,7 +74,10 @@ def name_of(entered: str, rules: AuthenticationSettings) -> str:
 
 
 def _look(
-    name: str, rules: AuthenticationSettings, attempt: Attempt, connection: Connection
+    name: str,
+    rules: AuthenticationSettings,
+    attempt: Attempt,
+    connection: DirectoryConnection,
 ) -> None:
     if not rules.netlogon_bind_dn:
         return

@@ -7,16 +7,16 @@ from functools import partial
 
 import ldap
 
-from authconfig.directory.accounts import NO_ATTRIBUTES
 from authconfig.directory.attempt import Attempt
 from authconfig.directory.backend import (
-    Connection,
+    DirectoryConnection,
     base_dn,
     bind_service,
     look_up,
     refuse_ended,
 )
 from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.failover import ask
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
@@ -30,7 +30,7 @@ CLOSED = {
 UNCLEAR = {DirectoryFault.SEVERAL_USERS}
 
 
-def closed_accounts(
+def refused_users(
     rules: AuthenticationSettings, names: Iterable[str]
 ) -> dict[str, DirectoryError]:
     """Return those who may not log in any more, and why; DirectoryError: unknown."""
@@ -45,7 +45,7 @@ def _closed(
     names: Iterable[str],
     rules: AuthenticationSettings,
     attempt: Attempt,
-    connection: Connection,
+    connection: DirectoryConnection,
 ) -> dict[str, DirectoryError]:
     bind_service(rules, connection)
     _require_sight(rules, attempt, connection)
@@ -63,7 +63,7 @@ def _closed(
 
 
 def _require_sight(
-    rules: AuthenticationSettings, attempt: Attempt, connection: Connection
+    rules: AuthenticationSettings, attempt: Attempt, connection: DirectoryConnection
 ) -> None:
     """To an account without rights everybody seems to be gone."""
     with attempt.stage(NetlogonStage.SEARCH):

@@ -1,4 +1,8 @@
-"""The ways to log in with a password, each one `check` of the same shape."""
+"""The login methods that take a password: each module offers one `check`.
+
+A check returns the active PBX user or None; LoginRefusedError says why if that helps.
+A new method gets a module here, a line in CHECKS and its place in `policy`.
+"""
 
 from __future__ import annotations
 

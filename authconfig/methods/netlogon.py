@@ -10,7 +10,7 @@ from django.utils.crypto import salted_hmac
 
 from authconfig.choices import Method, StepState
 from authconfig.directory.attempt import Attempt
-from authconfig.directory.backend import Connection, bind_service, look_up
+from authconfig.directory.backend import DirectoryConnection, bind_service, look_up
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError, Verdict
@@ -88,7 +88,10 @@ def _pretend(name: str, rules: AuthenticationSettings) -> None:
 
 
 def _find(
-    name: str, rules: AuthenticationSettings, attempt: Attempt, connection: Connection
+    name: str,
+    rules: AuthenticationSettings,
+    attempt: Attempt,
+    connection: DirectoryConnection,
 ) -> None:
     if rules.netlogon_bind_dn:
         bind_service(rules, connection)

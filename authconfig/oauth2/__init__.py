@@ -1,5 +1,5 @@
-"""The talk with the OpenID provider, built on allauth's OpenID Connect client.
+"""Our login at somebody else's OpenID provider, built on allauth's OpenID client.
 
-It is an "app" of allauth's only by its name in INSTALLED_APPS: the provider's own
-settings are those of the page, so there is no second place to configure it.
+allauth loads it as one of its providers. `discovery` and `tokens` check what is said,
+`mapping` and `identities` find the PBX user, `configuration_trial` tries the rules.
 """

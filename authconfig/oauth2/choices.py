@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.oauth2.choices"""
+"""The stages of checking a provider's configuration, in their order."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OAuth2Stage(TextChoices):
-    """A stage of checking an OpenID provider's configuration."""
-
     FETCH = "fetch", _("Fetch the configuration")
     ISSUER = "issuer", _("Compare the issuer")
     ENDPOINTS = "endpoints", _("Check the addresses")

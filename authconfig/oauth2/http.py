@@ -16,7 +16,7 @@ LONGEST_ANSWER = 512 * 1024
 CHUNK = 16 * 1024
 
 
-class Session(requests.Session):
+class LimitedSession(requests.Session):
     """All of allauth's requests to a provider go through one of these."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def _words(error: BaseException) -> str:
 
 def fetch_json(url: str, **headers: str) -> dict[str, Any]:
     """Return the JSON object at the address; raise ProviderError."""
-    with Session() as session:
+    with LimitedSession() as session:
         response = session.get(url, headers=headers or None)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         words = f"status {response.status_code} at {url}"

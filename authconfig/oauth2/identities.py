@@ -14,7 +14,12 @@ from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.names import name_key
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
+from authconfig.oauth2.mapping import (
+    ProviderClaims,
+    identity_of,
+    is_same_name,
+    mapped_name,
+)
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import methods_for
 from authconfig.users import audit
@@ -41,7 +46,7 @@ def connection_of(user: PbxUser) -> ConnectedAccount | None:
     )
 
 
-def login_user(claims: Claims, rules: AuthenticationSettings) -> PbxUser:
+def login_user(claims: ProviderClaims, rules: AuthenticationSettings) -> PbxUser:
     """Return whom these claims log in; raise ProviderError.
 
     A bound account is found by (issuer, subject) alone, whatever its name has become.

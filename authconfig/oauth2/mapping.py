@@ -12,7 +12,7 @@ from authconfig.oauth2.faults import ProviderError, ProviderFault
 LONGEST_NAME = 254
 EMAIL = "email"
 # What the ID token says, and what UserInfo: {"id_token": …, "userinfo": …}.
-Claims = Mapping[str, Mapping[str, Any]]
+ProviderClaims = Mapping[str, Mapping[str, Any]]
 
 
 class Domains(Protocol):
@@ -26,12 +26,12 @@ class Domains(Protocol):
     def pbx_domain(self) -> str: ...
 
 
-def identity_of(claims: Claims) -> tuple[str, str]:
+def identity_of(claims: ProviderClaims) -> tuple[str, str]:
     """Return the account's issuer and subject, which the provider signed."""
     return claims["id_token"]["iss"], claims["id_token"]["sub"]
 
 
-def mapped_name(claims: Claims, rules: Domains) -> str:
+def mapped_name(claims: ProviderClaims, rules: Domains) -> str:
     return pbx_name_of((claims["id_token"], claims["userinfo"]), rules)
 
 

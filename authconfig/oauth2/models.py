@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.oauth2.models"""
+"""The table of accounts at the OpenID provider that users log in with."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
 from authconfig.oauth2 import discovery, tokens
@@ -54,7 +54,7 @@ def redirect_uri() -> str:
     return f"{settings.SITE_URL}{reverse(CALLBACK)}"
 
 
-class Client(OAuth2Client):
+class OAuth2LoginClient(OAuth2Client):
     consumer_key: str
     consumer_secret: str
 
@@ -95,8 +95,8 @@ def _said(error: Exception) -> str:
     return readable(": ".join(said)) or type(error).__name__
 
 
-class Adapter(OpenIDConnectOAuth2Adapter):
-    client_class = Client
+class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
+    client_class = OAuth2LoginClient
 
     @cached_property
     def openid_config(self) -> Document:
@@ -118,7 +118,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         self,
         request: HttpRequest,
         app: SocialApp,
-        client: Client,
+        client: OAuth2LoginClient,
         pkce_code_verifier: str = "",
     ) -> dict[str, Any]:
         self._check_answering_issuer(request)
@@ -160,7 +160,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
 class PbxProvider(OpenIDConnectProvider):
     id = "pbx_oidc"
-    oauth2_adapter_class = Adapter
+    oauth2_adapter_class = OAuth2LoginAdapter
     pkce_enabled_default = True
 
     def get_pkce_params(self) -> dict[str, str]:
@@ -183,7 +183,7 @@ class PbxProvider(OpenIDConnectProvider):
 
 def address_to_ask(request: HttpRequest, provider_id: str) -> str:
     """Return where the user logs in at the provider; raise ProviderError."""
-    provider = Adapter(request, provider_id).get_provider()
+    provider = OAuth2LoginAdapter(request, provider_id).get_provider()
     address: str = provider.redirect_from_request(request).url
     return address
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
-from authconfig.counts import bounded_count
+from authconfig.bounded_counts import bounded_count
 from authconfig.names import name_key
 from authconfig.users.models import PbxUser
 

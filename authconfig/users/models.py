@@ -1,4 +1,4 @@
-"""TODO docstring of authconfig.users.changes.models"""
+"""The tables of PBX users and of the audit log."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from authconfig.bounded_counts import bounded_count
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
-from authconfig.counts import bounded_count
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.policy import needs_approval
 from authconfig.sections import SETTINGS_PAGE

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from authconfig.counts import BoundedPaginator, bounded_count
+from authconfig.bounded_counts import BoundedPaginator, bounded_count
 
 
 class OwnLookups:

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from verification.mail.operation.operators import is_operator_alone
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.directory.netlogon_trial import try_netlogon as run_test
-from authconfig.lockout import PROOF_TTL, refusal
+from authconfig.lockout import PROOF_TTL, lockout_by
 from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
@@ -37,7 +37,7 @@ def netlogon_only(**values: Any) -> AuthenticationSettings:
 def lockout_fault(
     old: AuthenticationSettings, new: AuthenticationSettings, user: PbxUser | None
 ) -> str:
-    refused = refusal(old, new, user)
+    refused = lockout_by(old, new, user)
     return refused.text if refused else ""
 
 
@@ -146,7 +146,7 @@ def test_two_factor_needs_an_administrator_with_an_address(
     assert lockout_fault(rules(), new, administrator) == ""
     PbxUser.objects.update(email="")
 
-    refused = refusal(rules(), new, administrator)
+    refused = lockout_by(rules(), new, administrator)
 
     assert refused
     assert refused.field == "two_factor"
@@ -225,9 +225,9 @@ def test_a_domain_must_not_take_every_administrators_name(
         name="admin@example.com", name_key="admin@example.com"
     )
 
-    refused = refusal(rules(), rules(pbx_domain="example.com"), administrator)
+    refused = lockout_by(rules(), rules(pbx_domain="example.com"), administrator)
 
     assert refused
     assert refused.field == "pbx_domain"
     assert "takes “admin@example.com” for the user “admin”" in refused.text
-    assert refusal(rules(), rules(pbx_domain="other.example"), administrator) is None
+    assert lockout_by(rules(), rules(pbx_domain="other.example"), administrator) is None

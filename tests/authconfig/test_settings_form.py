@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authconfig.lockout import Refusal
+from authconfig.lockout import Lockout
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from authconfig.settings_form import OutsideFacts, SettingsForm
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 
 def form_of(
-    *, is_accepted: bool = True, refusal: Refusal | None = None, **changes: str
+    *, is_accepted: bool = True, refusal: Lockout | None = None, **changes: str
 ) -> SettingsForm:
     outside = OutsideFacts(
         account_was_accepted=lambda _row: is_accepted,
@@ -123,7 +123,7 @@ def test_changed_account_is_tested_anew_while_two_factor_is_on(
 
 def test_lockout_is_a_fault_of_the_field_to_blame() -> None:
     form = form_of(
-        refusal=Refusal("authentication_type", "Nobody could log in."),
+        refusal=Lockout("authentication_type", "Nobody could log in."),
         authentication_type="netlogon_only",
         **NEEDS["netlogon_only"],
     )
@@ -140,7 +140,7 @@ def test_changed_server_takes_the_secret_away(
 
     assert form.is_valid(), form.errors
     assert form.lost_secrets == [secret]
-    assert getattr(form.candidate(), secret) == ""
+    assert getattr(form.new_rules(), secret) == ""
     form.save()
     assert getattr(AuthenticationSettings.load(), secret) == ""
 
@@ -213,7 +213,7 @@ def test_server_with_a_port_is_split(entered: str, server: str, port: int) -> No
     form = form_of(smtp_server=entered)
 
     assert form.is_valid(), form.errors
-    assert (form.candidate().smtp_server, form.candidate().smtp_port) == (server, port)
+    assert (form.new_rules().smtp_server, form.new_rules().smtp_port) == (server, port)
 
 
 @pytest.mark.parametrize(
@@ -223,14 +223,14 @@ def test_empty_port_is_the_usual_one_of_the_security(security: str, port: int) -
     form = form_of(smtp_security=security, smtp_port="")
 
     assert form.is_valid(), form.errors
-    assert form.candidate().smtp_port == port
+    assert form.new_rules().smtp_port == port
 
 
 def test_chosen_port_stays_with_another_security() -> None:
     form = form_of(smtp_security="tls", smtp_port="587")
 
     assert form.is_valid()
-    assert form.candidate().smtp_port == 587
+    assert form.new_rules().smtp_port == 587
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_fields_that_are_not_in_use_are_kept() -> None:
 def test_what_is_saved_is_what_was_judged() -> None:
     form = form_of(authentication_type="pbx_and_oauth2", **OAUTH2)
     assert form.is_valid()
-    judged = form.candidate()
+    judged = form.new_rules()
     form.save()
 
     saved = AuthenticationSettings.load()

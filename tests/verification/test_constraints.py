@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from authconfig.choices import AuthenticationType
 from authconfig.clients.models import ClientApplication
-from authconfig.models import AuthenticationSettings, DependencyState
+from authconfig.dependencies import DependencyState
+from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import PbxUser
 from pbxsite.metrics.models import Tally, TallyMark

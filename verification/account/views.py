@@ -19,8 +19,8 @@ from django.views.decorators.http import (
 )
 
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import is_myapps, myapps_required, session_kind
 from authconfig.clients.models import ClientApplication
+from authconfig.clients.session_kinds import is_myapps, myapps_required, session_kind
 from authconfig.models import current_settings
 from authconfig.oauth2.identities import connection_of
 from authconfig.users.audit import origin_of

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from verification.approval.forms import DecisionForm
 from verification.approval.models import LoginSession
 from verification.approval.pending import pending_login

@@ -23,7 +23,12 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT, client_of, leading_path, start_path
-from authconfig.clients.kinds import BEGAN_KEY, SESSION_KEY, is_myapps, session_kind
+from authconfig.clients.session_kinds import (
+    BEGAN_KEY,
+    SESSION_KEY,
+    is_myapps,
+    session_kind,
+)
 from authconfig.method_proofs import proof_of
 from authconfig.methods import CHECKS
 from authconfig.methods.refusal import LoginRefusedError

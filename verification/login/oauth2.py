@@ -27,14 +27,20 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import current_settings
 from authconfig.network import readable
 from authconfig.oauth2 import identities
 from authconfig.oauth2.faults import ProviderError, ProviderFault, sentence
-from authconfig.oauth2.http import Session
-from authconfig.oauth2.mapping import Claims, identity_of, mapped_name
-from authconfig.oauth2.provider import LOGIN, TRIAL, Adapter, address_to_ask, app_of
+from authconfig.oauth2.http import LimitedSession
+from authconfig.oauth2.mapping import ProviderClaims, identity_of, mapped_name
+from authconfig.oauth2.provider import (
+    LOGIN,
+    TRIAL,
+    OAuth2LoginAdapter,
+    address_to_ask,
+    app_of,
+)
 from authconfig.policy import methods_for
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
@@ -54,8 +60,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         fits = provider in ("", None, app.provider, app.provider_id)
         return [app] if fits and client_id in ("", None, app.client_id) else []
 
-    def get_requests_session(self) -> Session:
-        return Session()
+    def get_requests_session(self) -> LimitedSession:
+        return LimitedSession()
 
     def is_open_for_signup(self, *args: Any) -> bool:
         """PBX users are made by administrators alone."""
@@ -111,7 +117,7 @@ def bind_account(
 
 
 def _shown(
-    request: HttpRequest, sociallogin: SocialLogin, claims: Claims
+    request: HttpRequest, sociallogin: SocialLogin, claims: ProviderClaims
 ) -> HttpResponse:
     """Whoever is signed in has shown his account there: proof, or a new connection."""
     if identities.bound_user(*identity_of(claims)) != request.user:
@@ -136,7 +142,7 @@ def _is_recent(authenticated_at: object) -> bool:
     return age <= settings.REAUTHENTICATION_TTL.total_seconds()
 
 
-def _connected(request: HttpRequest, claims: Claims) -> HttpResponse:
+def _connected(request: HttpRequest, claims: ProviderClaims) -> HttpResponse:
     """Bind the account to whoever is signed in already."""
     assert isinstance(request.user, PbxUser)
     identities.connect(
@@ -219,7 +225,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Where the provider sends the user back to."""
     asked = TRIAL if oauth2_trial.is_answer(request) else LOGIN
     try:
-        view = OAuth2CallbackView.adapter_view(Adapter(request, asked))
+        view = OAuth2CallbackView.adapter_view(OAuth2LoginAdapter(request, asked))
         answer: HttpResponse = view(request)
     except OAuth2Error as error:
         return _failed(request, asked, _meaning(request, "", error))

@@ -20,7 +20,12 @@ from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import identities
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.mapping import Claims, identity_of, is_same_name, mapped_name
+from authconfig.oauth2.mapping import (
+    ProviderClaims,
+    identity_of,
+    is_same_name,
+    mapped_name,
+)
 from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.users import audit
@@ -61,9 +66,9 @@ def user_of(request: HttpRequest) -> PbxUser:
     return request.user
 
 
-def keep(request: HttpRequest, candidate: AuthenticationSettings) -> None:
+def keep(request: HttpRequest, new_rules: AuthenticationSettings) -> None:
     """Let what is tested wait in the tester's session, as only our keys open it."""
-    values = {name: getattr(candidate, name) for name in KEPT_FIELDS}
+    values = {name: getattr(new_rules, name) for name in KEPT_FIELDS}
     request.session[KEPT_KEY] = {"sealed": encrypted(json.dumps(values))}
 
 
@@ -90,7 +95,7 @@ def is_answer(request: HttpRequest) -> bool:
     return begun == state and _kept(request) is not None
 
 
-def ended(request: HttpRequest, claims: Claims) -> HttpResponse:
+def ended(request: HttpRequest, claims: ProviderClaims) -> HttpResponse:
     """Say whom these claims would log in; nobody is logged in, nothing is bound."""
     row = _taken(request)
     try:
@@ -135,12 +140,12 @@ def _asked(row: AuthenticationSettings) -> str:
     return f"{row.oauth2_well_known_url} {row.oauth2_client_id}"
 
 
-def _account(claims: Claims) -> str:
+def _account(claims: ProviderClaims) -> str:
     issuer, subject = identity_of(claims)
     return f"{subject} ({issuer})"
 
 
-def _shown(claims: Claims) -> list[tuple[str, str]]:
+def _shown(claims: ProviderClaims) -> list[tuple[str, str]]:
     """Return what the provider told of the user; the ID token's word goes first."""
     merged = {**claims["userinfo"], **claims["id_token"]}
     return [
@@ -174,7 +179,10 @@ def _record(
 
 
 def _offer(
-    user: PbxUser, error: ProviderError, claims: Claims, row: AuthenticationSettings
+    user: PbxUser,
+    error: ProviderError,
+    claims: ProviderClaims,
+    row: AuthenticationSettings,
 ) -> str:
     """Return what the button "Connect" sends back, if the account is the tester's.
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT, leading_path
-from authconfig.clients.kinds import session_kind
+from authconfig.clients.session_kinds import session_kind
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import current_settings
 from authconfig.policy import methods_for, password_methods_for

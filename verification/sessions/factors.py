@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import current_settings
 from authconfig.policy import requires_factor
 from authconfig.users import audit

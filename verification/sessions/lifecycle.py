@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from authconfig.clients.kinds import BEGAN_KEY
+from authconfig.clients.session_kinds import BEGAN_KEY
 from verification.sessions.factors import is_missing
 
 View = Callable[..., Any]

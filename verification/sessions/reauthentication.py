@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import BEGAN_KEY, View
+from authconfig.clients.session_kinds import BEGAN_KEY, View
 from authconfig.models import current_settings
 from authconfig.policy import methods_for
 from authconfig.users.models import PbxUser

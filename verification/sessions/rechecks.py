@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.directory.faults import DirectoryError
-from authconfig.directory.recheck import closed_accounts
+from authconfig.directory.recheck import refused_users
 from authconfig.directory.remedies import audit_detail
 from authconfig.models import current_settings
 from authconfig.policy import uses
@@ -32,7 +32,7 @@ def end_sessions_of_closed_accounts() -> int:
         return 0
     sessions = list(_sessions())
     try:
-        closed = closed_accounts(row, sorted({s.user.name for s in sessions}))
+        closed = refused_users(row, sorted({s.user.name for s in sessions}))
     except DirectoryError as error:
         logger.warning("accounts not re-checked: %s", audit_detail(error))
         return 0

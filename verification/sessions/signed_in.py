@@ -20,7 +20,7 @@ from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import is_myapps, session_kind
+from authconfig.clients.session_kinds import is_myapps, session_kind
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions

@@ -49,7 +49,7 @@ def send_test(request: HttpRequest) -> JsonResponse:
     recipient = request.POST.get(RECIPIENT, "").strip()
     if faults := faults_of(form, recipient):
         return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
-    trial = start(account_of(form.candidate()), recipient, request.user)
+    trial = start(account_of(form.new_rules()), recipient, request.user)
     url = reverse(STATUS, args=[trial.public_id])
     return JsonResponse({"url": url, **status_of(trial)})
 
@@ -74,7 +74,7 @@ def faults_of(form: SettingsForm, recipient: str) -> Faults:
     """Return what is wrong with the e-mail account; other fields do not matter."""
     form.is_valid()
     faults = {n: form.faults[n] for n in MAIL_FIELDS if n in form.faults}
-    rules = form.candidate()
+    rules = form.new_rules()
     if not rules.smtp_server:
         faults.setdefault("smtp_server", [_("Enter the SMTP server first.")])
     if not rules.smtp_email_address:

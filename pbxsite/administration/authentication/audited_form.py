@@ -26,7 +26,7 @@ def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
     """Return what the form asks of the rest of the site, for this administrator."""
     return OutsideFacts(
         account_was_accepted=account_was_accepted,
-        lockout=lambda rules, new_rules: lockout.refusal(
+        lockout=lambda rules, new_rules: lockout.lockout_by(
             rules, new_rules, administrator
         ),
     )

@@ -192,7 +192,7 @@ def _card(form: SettingsForm, section: Section) -> Card:
     of_method = [name for name in section.fields if name in METHOD_OF_FIELD]
     return Card(
         section=section,
-        summary=summary.SENTENCES[section.key](form.stored),
+        summary=summary.SENTENCES[section.key](form.rules),
         introduction=INTRODUCTIONS.get(section.key, ""),
         rows=_rows(form, own),
         of_method=_method_fold(form, of_method),
@@ -246,14 +246,14 @@ def _own_link() -> str:
 
 
 def _stale_link(form: SettingsForm) -> str:
-    return summary.stale_link(form.stored.verification_link, settings.SITE_URL)
+    return summary.stale_link(form.rules.verification_link, settings.SITE_URL)
 
 
 def _is_used(form: SettingsForm, method: Method) -> bool:
     """By what is chosen on the screen, which a refused form shows again."""
     chosen = form["authentication_type"].value()
     known = chosen in AuthenticationType.values
-    rules = AuthenticationSettings(authentication_type=chosen) if known else form.stored
+    rules = AuthenticationSettings(authentication_type=chosen) if known else form.rules
     return uses(rules, method)
 
 
@@ -263,13 +263,13 @@ def _has_errors(form: SettingsForm, names: Iterable[str]) -> bool:
 
 def _are_default(form: SettingsForm, names: Iterable[str]) -> bool:
     return all(
-        getattr(form.stored, name) == MODEL_FIELDS[name].get_default() for name in names
+        getattr(form.rules, name) == MODEL_FIELDS[name].get_default() for name in names
     )
 
 
 def _certificates_in(form: SettingsForm, name: str) -> Iterator[str]:
     """Say whose the stored certificates are and when they end."""
-    pem = getattr(form.stored, name)
+    pem = getattr(form.rules, name)
     if name not in CERTIFICATE_FIELDS or not pem:
         return
     for certificate in x509.load_pem_x509_certificates(pem.encode()):

@@ -40,7 +40,7 @@ def try_netlogon(request: HttpRequest) -> HttpResponseBase:
         wait = _("3 tests a minute are enough. Please wait a minute, then try again.")
         return _too_often(wait)
     password = request.POST.get(NETLOGON_PASSWORD, "")
-    trial = NetlogonTrial(form.candidate(), user, password, user_of(request))
+    trial = NetlogonTrial(form.new_rules(), user, password, user_of(request))
     if not trial.may_ask():
         return _too_often(_spared_words(current_settings().netlogon_max_failures))
     return streamed(trial.run, trial.headings)
@@ -84,7 +84,7 @@ class NetlogonTrial:
 def _netlogon_faults(form: SettingsForm, user: str) -> Faults:
     """Return what is wrong with Netlogon's fields; other fields do not matter."""
     faults = _faults_of(form, "netlogon", "netlogon_bind_password")
-    if not form.candidate().netlogon_domain:
+    if not form.new_rules().netlogon_domain:
         faults.setdefault("netlogon_domain", [_("Enter the Windows domain first.")])
     if not user:
         faults[NETLOGON_USER] = [_("Enter the name of a user to test with.")]
@@ -121,7 +121,7 @@ def try_oauth2(request: HttpRequest) -> HttpResponseBase:
     form, actor = posted_form(request), user_of(request)
     if faults := _provider_faults(form):
         return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
-    rules = form.candidate()
+    rules = form.new_rules()
 
     def run(progress: Progress) -> Report:
         return configuration_trial.try_oauth2(rules, progress, actor=actor)
@@ -138,7 +138,7 @@ def _provider_faults(form: SettingsForm) -> Faults:
     """Return what is wrong with the provider's address; nothing else is needed."""
     form.is_valid()
     name = "oauth2_well_known_url"
-    if not form.candidate().oauth2_well_known_url:
+    if not form.new_rules().oauth2_well_known_url:
         return {name: [_("Enter the address of the provider's configuration first.")]}
     return {name: form.faults[name]} if name in form.faults else {}
 
@@ -146,7 +146,7 @@ def _provider_faults(form: SettingsForm) -> Faults:
 def round_trip_faults(form: SettingsForm) -> Faults:
     """Return what is wrong with any of OAuth2's fields."""
     faults = _faults_of(form, "oauth2", "oauth2_client_secret")
-    rules = form.candidate()
+    rules = form.new_rules()
     for name in ("oauth2_well_known_url", "oauth2_client_id"):
         if not getattr(rules, name):
             faults.setdefault(name, [_("Enter it first.")])

@@ -40,7 +40,7 @@ def start(request: HttpRequest) -> HttpResponse:
     form = _form(request)
     if faults := _faults(form):
         return page(request, faults=faults)
-    rules = form.candidate()
+    rules = form.new_rules()
     keep(request, rules)
     try:
         discovery.renew(rules.oauth2_well_known_url)

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from authconfig.counts import bounded_count
+from authconfig.bounded_counts import bounded_count
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import SETTINGS_PAGE
@@ -39,7 +39,7 @@ def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
         "form": form,
         "cards": cards.cards(form),
         "types": cards.type_options(form),
-        "conditions": cards.conditions(form, form.stored),
+        "conditions": cards.conditions(form, form.rules),
         "field_faults": _field_faults(form),
         "version": version(),
         "paused": paused_words() if actions.current_pause() else "",
@@ -51,7 +51,7 @@ def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
         "test_user": user_of(request).name,
         "without_email": _without_email(),
         "without_factor": _without_factor(),
-        "never_approved": _never_approved(request, form.stored),
+        "never_approved": _never_approved(request, form.rules),
         "reauthentication": _reauthentication(request),
     }
 

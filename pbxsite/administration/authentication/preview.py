@@ -15,14 +15,14 @@ from pbxsite.administration.authentication.posted_form import posted_form
 def preview(request: HttpRequest) -> JsonResponse:
     form = posted_form(request)
     form.is_valid()
-    rules, new_rules = form.stored, form.candidate()
+    rules, new_rules = form.rules, form.new_rules()
     facts = summary.Facts(count_without_email(), count_without_factor())
     return JsonResponse(
         {
             "sections": summary.consequences(rules, new_rules, facts),
             "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
             "changed": [cards.name_of(key) for key in form.changed_keys()],
-            "refusal": form.refusal._asdict() if form.refusal else None,
+            "refusal": form.lockout._asdict() if form.lockout else None,
             "conditions": [
                 condition.is_met for condition in cards.conditions(form, new_rules)
             ],

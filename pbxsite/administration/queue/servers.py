@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 
 from authconfig.choices import Dependency, Method
+from authconfig.dependencies import DependencyState
 from authconfig.directory.controllers import controllers_of
-from authconfig.models import AuthenticationSettings, DependencyState
+from authconfig.models import AuthenticationSettings
 from authconfig.policy import uses
 
 # A controller that the DNS names no more is not asked any more.

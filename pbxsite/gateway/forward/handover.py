@@ -24,9 +24,9 @@ from django.views.decorators.http import require_safe
 
 from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.destinations import ACCOUNT, LOGIN_PAGES, RETURN_FIELD
-from authconfig.clients.kinds import session_kind
 from authconfig.clients.models import ClientApplication
 from authconfig.clients.return_urls import Address, parse
+from authconfig.clients.session_kinds import session_kind
 from authconfig.models import current_settings
 from authconfig.policy import methods_for
 from pbxsite.gateway.forward.requests import host_address, is_on_our_host

@@ -13,8 +13,8 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from authconfig.clients.choices import AsksBy, Kind
-from authconfig.clients.kinds import SESSION_KEY as CLIENT_KEY
 from authconfig.clients.models import ClientApplication
+from authconfig.clients.session_kinds import SESSION_KEY as CLIENT_KEY
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, requires_factor
 from authconfig.users.changes import without_factor

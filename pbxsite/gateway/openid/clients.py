@@ -10,8 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from authconfig.clients.choices import AsksBy, Kind
-from authconfig.clients.kinds import SESSION_KEY
 from authconfig.clients.models import ClientApplication
+from authconfig.clients.session_kinds import SESSION_KEY
 from authconfig.models import current_settings
 from authconfig.policy import methods_for
 from pbxsite.gateway.openid.hashers import RandomSecretHasher

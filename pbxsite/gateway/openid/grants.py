@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import SESSION_KEY
+from authconfig.clients.session_kinds import SESSION_KEY
 from pbxsite.gateway.openid.clients import opens
 from pbxsite.gateway.openid.models import Grant, GrantedToken
 from verification.sessions.factors import is_missing_for

@@ -11,7 +11,7 @@ from allauth.idp.oidc.internal.tokens import decode_jwt_token
 from django.http import HttpRequest
 
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import session_kind
+from authconfig.clients.session_kinds import session_kind
 from pbxsite.gateway.openid.asking_time import marked_at
 from pbxsite.gateway.openid.clients import is_shut
 from pbxsite.gateway.openid.forms import AuthorizationForm

@@ -141,7 +141,7 @@ class Command(SiteCommand):
         if faults:
             self._print_faults(faults)
             return False
-        test = account_trials.create(account_of(form.candidate()), address, None)
+        test = account_trials.create(account_of(form.new_rules()), address, None)
         account_trial.run_trial(test.pk)
         for step in test.steps.all():
             time = f"{step.elapsed_ms} ms"
@@ -182,9 +182,8 @@ class Command(SiteCommand):
 
     def _warn(self, form: SettingsForm) -> None:
         """The command line is the owner's: it warns where the page refuses."""
-        candidate = form.candidate()
-        if refusal := lockout.refusal(form.stored, candidate, None):
-            self.stderr.write(f"Warning: {refusal.field}: {refusal.text}")
+        if found := lockout.lockout_by(form.rules, form.new_rules(), None):
+            self.stderr.write(f"Warning: {found.field}: {found.text}")
         for name in form.lost_secrets:
             self.stderr.write(f"Warning: {name}: {summary.LOST_SECRET[name]}")
 

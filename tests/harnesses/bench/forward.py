@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from authconfig.clients.choices import Kind
-from authconfig.clients.kinds import BEGAN_KEY, SESSION_KEY
 from authconfig.clients.models import ClientApplication
+from authconfig.clients.session_kinds import BEGAN_KEY, SESSION_KEY
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure

@@ -160,15 +160,15 @@ def test_the_testers_own_account_is_connected_by_his_word_and_is_then_proof(
     wanted = AuthenticationSettings(authentication_type="oauth2_only", **values)
     shown = go("2", **values)
     assert "an administrator's account has to be connected first" in read(shown)
-    assert lockout.refusal(AuthenticationSettings(), wanted, administrator)
+    assert lockout.lockout_by(AuthenticationSettings(), wanted, administrator)
 
     connected = read(post(admin, CONNECT, offer=offer_in(shown)))
 
     assert "This account logs in as admin. It is connected" in connected
     assert ProviderIdentity.objects.get().user == administrator
-    assert not lockout.refusal(AuthenticationSettings(), wanted, administrator)
+    assert not lockout.lockout_by(AuthenticationSettings(), wanted, administrator)
     wanted.oauth2_client_id = "other"
-    assert lockout.refusal(AuthenticationSettings(), wanted, administrator)
+    assert lockout.lockout_by(AuthenticationSettings(), wanted, administrator)
 
 
 def test_the_own_bound_account_is_proof_at_once(
@@ -181,7 +181,7 @@ def test_the_own_bound_account_is_proof_at_once(
 
     assert "It is your own account" in read(go("2", **values))
 
-    assert not lockout.refusal(AuthenticationSettings(), wanted, administrator)
+    assert not lockout.lockout_by(AuthenticationSettings(), wanted, administrator)
 
 
 def test_nobody_is_offered_another_administrators_account(

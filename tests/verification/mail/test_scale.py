@@ -15,7 +15,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from authconfig import counts
+from authconfig import bounded_counts
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.harnesses.bench import scale
 from verification.sessions.lifecycle import clear_expired
@@ -90,7 +90,7 @@ def looked_at(queries: CaptureQueriesContext) -> Counter[str]:
 def test_no_list_reads_a_growing_table_as_a_whole(
     admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "MOST_COUNTED", 1000)
+    monkeypatch.setattr(bounded_counts, "MOST_COUNTED", 1000)
     scale.grow(USERS, ROWS)
 
     too_many = {}
@@ -136,7 +136,7 @@ def test_sessions_that_nobody_can_use_are_forgotten_and_others_kept(
 def test_a_list_of_more_rows_than_are_counted_says_so(
     admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "MOST_COUNTED", 1000)
+    monkeypatch.setattr(bounded_counts, "MOST_COUNTED", 1000)
     AuditEvent.objects.bulk_create(AuditEvent(event="login") for _ in range(1001))
 
     page = admin_client_myapps.get("/admin/users/auditevent/").content.decode()

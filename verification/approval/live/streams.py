@@ -29,7 +29,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.http import HttpRequest
 
-from authconfig.clients.kinds import is_myapps
+from authconfig.clients.session_kinds import is_myapps
 from verification.approval.live import hub as hubs
 from verification.approval.live.topics import PendingLogin, SignedInSession, Topic
 from verification.approval.pending import pending_login

@@ -28,7 +28,7 @@ from django.views.generic import RedirectView
 
 from authconfig.choices import Event
 from authconfig.clients.destinations import ACCOUNT
-from authconfig.clients.kinds import myapps_required
+from authconfig.clients.session_kinds import myapps_required
 from authconfig.fields import decrypted, encrypted
 from authconfig.users import audit
 from authconfig.users.models import PbxUser

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from authconfig import dependencies
 from authconfig.choices import Dependency, Event, Origin
-from authconfig.models import DependencyState
+from authconfig.dependencies import DependencyState
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.heartbeats import silent_parts
