@@ -88,8 +88,15 @@ def _rejection_context(mail: OutgoingEmail) -> dict[str, Any]:
     return {"login": login, "link": link}
 
 
+def _has_login(mail: OutgoingEmail) -> bool:
+    """The login goes with its user; a notice to administrators may still be queued."""
+    return hasattr(mail, "login_mail")
+
+
 def _is_wanted(mail: OutgoingEmail) -> bool:
     """A mail for a login that is over, or with an older link, helps nobody."""
+    if not _has_login(mail):
+        return False
     login = mail.login_mail.login
     is_newest = mail.login_mail.link_number == login.link_number
     is_pending = login.state == LoginState.PENDING
@@ -105,7 +112,7 @@ def _still_wanted() -> Q:
 
 
 def _login_id(mail: OutgoingEmail) -> str:
-    return str(mail.login_mail.login.public_id)
+    return str(mail.login_mail.login.public_id) if _has_login(mail) else ""
 
 
 APPROVAL = MailKind(
@@ -125,5 +132,7 @@ REJECTION = MailKind(
     _("Notice of a rejected login"),
     "verification/mail/rejection",
     context=_rejection_context,
+    is_wanted=_has_login,
+    still_wanted=lambda: Q(login_mail__isnull=False),
     log_subject=_login_id,
 )

@@ -155,10 +155,10 @@ def deliver(mail: OutgoingEmail, line: Line) -> None:
 
 
 def _deliver(mail: OutgoingEmail, line: Line) -> None:
-    if not _is_wanted(mail):
-        claims.end(mail, MailState.EXPIRED)
-        return
     try:
+        if not _is_wanted(mail):
+            claims.end(mail, MailState.EXPIRED)
+            return
         words = _send(mail, line)
     except SmtpError as error:
         _note_server(error)

@@ -20,6 +20,7 @@ from tests.support.scripted_smtp import closed_port, hang_up, scripted_server
 from tests.support.smtp_servers import Server, smtp_server
 from verification.approval.choices import Ending, LoginState
 from verification.approval.flows import find_by_link
+from verification.approval.mails import REJECTION
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.mail import claims, sending
@@ -190,6 +191,20 @@ def test_no_mail_goes_out_with_an_older_link(
 
     assert deliver(queued) == MailState.EXPIRED
     assert server.connections == 0
+
+
+def test_a_mail_about_a_login_that_was_deleted_keeps_no_other_from_going_out(
+    queued: OutgoingEmail, server: Server, administrator: PbxUser
+) -> None:
+    told = OutgoingEmail.objects.create(
+        kind=REJECTION.name,
+        user=administrator,
+        recipient=administrator.email,
+        expires_at=queued.expires_at,
+    )
+
+    assert deliver(told) == MailState.EXPIRED
+    assert [mail.recipient for mail in server.mails] == ["anna@example.com"]
 
 
 @pytest.mark.parametrize("model", [LoginSession, OutgoingEmail])
