@@ -22,6 +22,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 app = Celery("pbxsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_publish_retry=False,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    # A dead or silent broker costs a login half a second, not for ever.
+    broker_transport_options={
+        "socket_timeout": 0.5,
+        "socket_connect_timeout": 0.5,
+        "max_retries": 0,
+    },
+)
 # A sweep that no worker took up before the next one is needed no more.
 app.conf.beat_schedule = {
     "wake-due-mails": {

@@ -5,34 +5,21 @@ Embedded mode is "no DATABASE_URL": everything lives in DATA_DIR on this machine
 
 from __future__ import annotations
 
-import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from pbxsite import logs
 from pbxsite.administration import theme
+from pbxsite.conf import databases, pages, passwords, storages
 from pbxsite.embedded import data_dir
-from pbxsite.env import (
-    SQLITE_OPTIONS,
-    broker_url,
-    env,
-    postgresql_options,
-    required,
-    secret,
-    user_rate,
-    words,
-)
+from pbxsite.env import broker_url, env, required, secret, user_rate, version, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Beside each worker's name on the operators' page: which of them still run old code?
-VERSION = str(
-    tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
-)
+VERSION = version(BASE_DIR / "pyproject.toml")
 
 # Where the site lives
 
@@ -40,18 +27,18 @@ EMBEDDED = not env.str("DATABASE_URL", default="")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 if EMBEDDED:
     env.read_env(data_dir.prepare(DATA_DIR), overwrite=False)
-
 SECRET_KEY = required("SECRET_KEY")
 SECRET_KEY_FALLBACKS = words(secret("SECRET_KEY_FALLBACKS", default=""))
 # The first key encrypts, every key decrypts; `manage.py rotatekeys` re-encrypts.
-ENCRYPTION_KEYS = words(secret("ENCRYPTION_KEYS", default="")) or [
-    SECRET_KEY,
-    *SECRET_KEY_FALLBACKS,
-]
+ENCRYPTION_KEYS = words(secret("ENCRYPTION_KEYS", default=""))
+ENCRYPTION_KEYS = ENCRYPTION_KEYS or [SECRET_KEY, *SECRET_KEY_FALLBACKS]
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", default=8000)
 BIND = env.str("BIND", default="") or "127.0.0.1"
 SITE_NAME = env.str("SITE_NAME", default="PBX")
+CONTACT_LINE = env.str("CONTACT_LINE", default="")
+# For scrapes from other machines; empty: only this machine may ask for metrics.
+METRICS_KEY = secret("METRICS_KEY", default="")
 if EMBEDDED:
     SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
     ALLOWED_HOSTS = words(env.str("ALLOWED_HOSTS", default="127.0.0.1,localhost"))
@@ -117,88 +104,26 @@ MIDDLEWARE = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "pbxsite.urls"
 ASGI_APPLICATION = "pbxsite.asgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "pbxsite.context.site",
-            ],
-        },
-    },
-]
+TEMPLATES = pages.templates(BASE_DIR / "templates")
 
 # Data
 
-database: dict[str, Any]
-if EMBEDDED:
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}
-else:
-    database = env.db("DATABASE_URL")
-if database["ENGINE"] == "django.db.backends.sqlite3":
-    database["OPTIONS"] = SQLITE_OPTIONS
-else:
-    database |= {
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": postgresql_options(
-            database.get("OPTIONS", {}),
-            # Connections of each process at most; 0: a new one for each request.
-            pool_size=env.int("DATABASE_POOL", default=10),
-            # Seconds that a query may take; 0: as long as it likes, as migrations do.
-            query_seconds=env.int("DATABASE_QUERY_TIMEOUT", default=0),
-        ),
-    }
-DATABASES = {"default": database}
+DATABASES = databases.databases(
+    databases.file(DATA_DIR) if EMBEDDED else env.db("DATABASE_URL"),
+    pool_size=env.int("DATABASE_POOL", default=10),
+    query_seconds=env.int("DATABASE_QUERY_TIMEOUT", default=0),
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {
-    "default": {
-        "BACKEND": "verification.redis_access.RedisOrLocalCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
-    }
-}
-
-# Tasks: Redis only wakes the workers, the database rows are the queue.
-
+CACHES = databases.caches(REDIS_URL)
+# Redis only wakes the workers, the database rows are the queue (pbxsite/celery.py).
 CELERY_BROKER_URL = broker_url(REDIS_URL)
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A dead or silent broker costs a login half a second, not for ever; the worker
-# sets its own, patient values (pbxsite/celery.py).
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 0.5,
-    "socket_connect_timeout": 0.5,
-    "max_retries": 0,
-}
 
 # Logging in
 
 AUTH_USER_MODEL = "users.PbxUser"
 AUTHENTICATION_BACKENDS = ["verification.login.authentication.PolicyBackend"]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    # For secrets that the site makes itself, never for passwords.
-    "pbxsite.gateway.openid.hashers.RandomSecretHasher",
-]
-# NIST SP 800-63B-4, 3.1.1: length and a block list, no rules of composition.
-VALIDATION = "django.contrib.auth.password_validation"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "authconfig.users.password_rules.MinimumLengthValidator"},
-    {"NAME": f"{VALIDATION}.CommonPasswordValidator"},
-    {
-        "NAME": f"{VALIDATION}.UserAttributeSimilarityValidator",
-        "OPTIONS": {"user_attributes": ["name", "long_name", "email"]},
-    },
-]
+PASSWORD_HASHERS = passwords.HASHERS
+AUTH_PASSWORD_VALIDATORS = passwords.VALIDATORS
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "verification:account"
 LOGOUT_REDIRECT_URL = "account_login"
@@ -210,7 +135,7 @@ ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_NOTIFICATIONS = False
-# The login page does so itself, by client.
+# The login page redirects by itself, to what the client wanted.
 ACCOUNT_AUTHENTICATED_LOGIN_REDIRECTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_TIMEOUT = 900
@@ -219,7 +144,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
     "test_netlogon": "3/m/user",
     "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
-    # Of those who are not signed in, how many the audit log tells of.
+    # How many refusals the audit log tells of, where nobody is signed in.
     "openid_refused": "20/m/ip",
     "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
     "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
@@ -246,47 +171,39 @@ IDP_OIDC_ROTATE_REFRESH_TOKEN = False
 # How many proxies of ours stand in front and append to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 
-# How long a domain controller may take, in seconds: to be reached with its TLS, and
-# for each answer after that.
+# Seconds until a domain controller is reached with its TLS, and for each answer then.
 NETLOGON_CONNECT_TIMEOUT = env.float("NETLOGON_CONNECT_TIMEOUT", default=3.0)
 NETLOGON_OPERATION_TIMEOUT = env.float("NETLOGON_OPERATION_TIMEOUT", default=5.0)
 NETLOGON_RECHECK_MINUTES = env.int("NETLOGON_RECHECK_MINUTES", default=15)
 
-# The second factor
+# The second factor, mails and voicemails
 
 # NIST SP 800-63B-4, 3.1.3: an approval is complete within ten minutes.
 LOGIN_SESSION_TTL = timedelta(minutes=10)
-# Each sends a mail; those that were completed do not count.
+# Each login that waits sends a mail; those that were completed do not count.
 LIMIT_HELD_LOGINS = user_rate("LIMIT_HELD_LOGINS", default="5/10m/user")
 WAITS_AFTER_REJECTION = [timedelta(minutes=m) for m in (1, 5, 15)]
-# A worker renews its leases every five seconds, so that 25 are always left: the clocks
-# of all workers have to agree better than that. What a dead one held goes out when its
-# lease has ended.
+# A worker renews its leases every five seconds, so the clocks of all workers may differ
+# by 25. Mails that a dead worker held go out when its lease has ended.
 MAIL_LEASE_TTL = timedelta(seconds=30)
 MAIL_MAX_ATTEMPTS = 8
-# How long the queue remembers mails that are over; 0 days: for ever.
+# How long mails that are over and the audit log are kept; 0 days: for ever.
 MAIL_RETENTION_TTL = timedelta(days=env.int("MAIL_RETENTION_DAYS", default=30))
-CONTACT_LINE = env.str("CONTACT_LINE", default="")
-
-# The voicemail object
-
+AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
 VOICEMAIL_MAX_BYTES = env.int("VOICEMAIL_MAX_MB", default=10) * 1024 * 1024
 # RFC 5321, 4.5.4.1: for so long a mail is tried at least.
 VOICEMAIL_TTL = timedelta(days=5)
 LIMIT_VOICEMAILS = user_rate("LIMIT_VOICEMAILS", default="60/h/user")
-# Of what a browser or script may send at once: a recording, or a file of users.
+# The most that a browser or script may send at once: a recording, or a file of users.
 BODY_MAX_BYTES = max(VOICEMAIL_MAX_BYTES, 4 * 1024 * 1024) + 64 * 1024
-
-# How long the audit log is kept; 0 days: for ever.
-AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
 
 # Browsers
 
 # Event streams of one session, in each process: one for each open page.
 LIMIT_STREAMS = env.int("LIMIT_STREAMS", default=10)
-# Of this name browsers take no cookie that another host of the domain sets.
+# Browsers take no cookie of this name that another host of the domain sets.
 SESSION_COOKIE_NAME = "__Host-pbx_session" if HTTPS else "pbx_session"
-# What only the owner should do asks for the password again after so long.
+# After so long, what only the owner should do asks for the password again.
 REAUTHENTICATION_TTL = timedelta(minutes=15)
 ACCOUNT_REAUTHENTICATION_TIMEOUT = int(REAUTHENTICATION_TTL.total_seconds())
 # A session ends when it was not used for so long, and in any case after so long.
@@ -301,7 +218,6 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 SECURE_SSL_REDIRECT = HTTPS and env.bool("SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
-# A year.
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=False)
@@ -312,25 +228,7 @@ if ALLAUTH_TRUSTED_PROXY_COUNT:
 # With "no-referrer" browsers send "Origin: null", and every POST would be refused.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "manifest-src": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
-    }
-}
-
-# Operation
-
-# For scrapes from other machines; empty: only this machine may ask for metrics.
-METRICS_KEY = secret("METRICS_KEY", default="")
+CONTENT_SECURITY_POLICY = pages.CONTENT_SECURITY_POLICY
 
 # Words and files
 
@@ -344,22 +242,8 @@ UNFOLD = theme.theme(SITE_NAME)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
 WHITENOISE_USE_FINDERS = EMBEDDED
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # Under no address of the site: mails carry what lies there.
-    "recordings": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": env.str("RECORDINGS_DIR", default=str(DATA_DIR / "recordings")),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if EMBEDDED
-        else "pbxsite.staticfiles.StaticFilesStorage"
-    },
-}
+STORAGES = storages.storages(
+    env.str("RECORDINGS_DIR", default=str(DATA_DIR / "recordings")), embedded=EMBEDDED
+)
 LOG_FORMAT = env.str("LOG_FORMAT", default="text" if EMBEDDED else "json")
 LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"), LOG_FORMAT)

@@ -14,10 +14,10 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.test import override_settings
 
-OURS = Path(__file__).resolve().parents[2] / "pbxsite/static"
+OURS = Path(__file__).resolve().parents[3] / "pbxsite/static"
 IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
-STORAGE = {"BACKEND": "pbxsite.staticfiles.StaticFilesStorage"}
+STORAGE = {"BACKEND": "pbxsite.conf.storages.StaticFilesStorage"}
 FINDER = "django.contrib.staticfiles.finders.FileSystemFinder"
 
 

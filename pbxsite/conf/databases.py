@@ -1,0 +1,76 @@
+"""How the site speaks to SQLite, to PostgreSQL and to Redis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SQLITE = "django.db.backends.sqlite3"
+# Without IMMEDIATE, two writers that both read first fail at once as "locked".
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+# How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
+# takes to restart.
+CONNECTION_SECONDS = 5
+
+
+def file(data_dir: Path) -> dict[str, Any]:
+    return {"ENGINE": SQLITE, "NAME": data_dir / "db.sqlite3"}
+
+
+def databases(
+    given: dict[str, Any], *, pool_size: int, query_seconds: int
+) -> dict[str, Any]:
+    """Return DATABASES: the one that is given, with the options that the site needs.
+
+    `pool_size`: the most connections of a process; with 0 each request opens one.
+    `query_seconds`: how long a query may take; with 0 as long as it likes.
+    """
+    if given["ENGINE"] == SQLITE:
+        return {"default": given | {"OPTIONS": SQLITE_OPTIONS}}
+    options = _postgresql_options(pool_size, query_seconds) | given.get("OPTIONS", {})
+    return {"default": given | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}}
+
+
+def _postgresql_options(pool_size: int, query_seconds: int) -> dict[str, Any]:
+    """Return libpq's options and the pool's.
+
+    Without them a page waits for minutes for a host that is silent, and a request that
+    comes on a thread of its own opens a connection of its own.
+    """
+    options: dict[str, Any] = {
+        "connect_timeout": CONNECTION_SECONDS,
+        # Of what was sent and not acknowledged, in milliseconds.
+        "tcp_user_timeout": 5000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    if query_seconds:
+        options["options"] = f"-c statement_timeout={query_seconds}s"
+    if pool_size:
+        options["pool"] = _pool(pool_size)
+    return options
+
+
+def _pool(size: int) -> dict[str, Any]:
+    return {
+        "min_size": min(size, 4),
+        "max_size": size,
+        "timeout": CONNECTION_SECONDS,
+        # A pool that gave up tries again with the next request, not in minutes.
+        "reconnect_timeout": CONNECTION_SECONDS,
+        "max_idle": 60,
+    }
+
+
+def caches(redis_url: str) -> dict[str, Any]:
+    redis = {
+        "BACKEND": "verification.redis_access.RedisOrLocalCache",
+        "LOCATION": redis_url,
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    }
+    return {"default": redis}
