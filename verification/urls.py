@@ -1,24 +1,24 @@
-"""The addresses of the second factor; the site includes them at its root."""
+"""The addresses of approval, Account security and the voicemail object."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from verification.account import views as account_views
-from verification.approval import views
+from verification.approval import views as approval_views
 from verification.voicemail import views as voicemail_views
 
 app_name = "verification"
 urlpatterns = [
-    path("login/waiting/", views.wait, name="wait"),
-    path("login/waiting/continue/", views.proceed, name="proceed"),
-    path("login/waiting/cancel/", views.cancel, name="cancel"),
-    path("login/waiting/send-again/", views.send_again, name="send_again"),
-    path("PBX0/session.xml", views.link, name="link"),
+    path("login/waiting/", approval_views.wait, name="wait"),
+    path("login/waiting/continue/", approval_views.proceed, name="proceed"),
+    path("login/waiting/cancel/", approval_views.cancel, name="cancel"),
+    path("login/waiting/send-again/", approval_views.send_again, name="send_again"),
+    path("PBX0/session.xml", approval_views.link, name="link"),
     path("PBX0/voicemail.xml", voicemail_views.voicemail, name="voicemail"),
     path(
         "login/rejected/end-sessions/",
-        views.end_after_rejection,
+        approval_views.end_after_rejection,
         name="end_after_rejection",
     ),
     path("account/", account_views.account, name="account"),

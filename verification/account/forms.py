@@ -1,4 +1,4 @@
-"""TODO docstring of verification.account.views.forms"""
+"""The form of the own PBX password."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from authconfig.users.models import PbxUser
 
 
 class OwnPasswordForm(PasswordChangeForm):
-    """Django's, in our words."""
-
     error_messages = PasswordChangeForm.error_messages | {
         "password_incorrect": _("This is not your present PBX password."),
         "password_mismatch": _("The two new passwords are not the same."),
@@ -26,5 +24,5 @@ class OwnPasswordForm(PasswordChangeForm):
         return new
 
     def validate_password_for_user(self, user: PbxUser, *_names: str) -> None:
-        """Django would show the fault at the repetition."""
+        """Show the fault at the new password; Django shows it at the repetition."""
         super().validate_password_for_user(user, "new_password1")

@@ -1,4 +1,4 @@
-"""What happened with an account lately, in words for its owner."""
+"""The last events of an account, in words for its owner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TEXTS: dict[str, str | Promise] = {
     ),
     Event.RESCUED: gettext_lazy("A rescue link was made on the server"),
 }
-# What its owner should look at twice.
+# Events that the owner should look at twice.
 WARNINGS = {
     Event.LOGIN_FAILED,
     Event.LOGIN_REFUSED,

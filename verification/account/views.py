@@ -1,4 +1,4 @@
-"""Account security: logins to decide about, own sessions, own password."""
+"""Account security: pending logins, own sessions, own password."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from verification.sessions import factors, passwords, signed_in
 from verification.sessions.choices import Approver
 from verification.sessions.reauthentication import reauthentication_required
 
-# A page that shows the logins beside its own business asks for them alone.
+# A page that shows the logins beside something else asks for this fragment.
 FRAGMENT_HEADER = "X-Fragment"
 
 
@@ -54,7 +54,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
     context = {
         "client": client,
         "tiles": ClientApplication.objects.tiles_of(client),
-        # For the include that shows the logins to decide about.
+        # For the tag that shows the logins to decide about.
         "tried": tried,
         "sessions": listed,
         "can_end_others": len(listed) > 1,
@@ -70,7 +70,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
 @never_cache
 @require_GET
 def approvals(request: HttpRequest) -> HttpResponse:
-    """The logins to decide about, for a page that was told that they changed."""
+    """Show the logins to decide about, for a page that heard that they changed."""
     return _approvals(request, is_open="open" in request.GET)
 
 
@@ -90,9 +90,8 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
     form = DecisionForm(request.POST)
     outcome = outcome_of(login, form, Approver.SESSION, origin_of(request))
     if FRAGMENT_HEADER in request.headers:
-        shown = (
-            outcome if outcome is not Outcome.DECIDED else form.cleaned_data["decision"]
-        )
+        decided = outcome is Outcome.DECIDED
+        shown = form.cleaned_data["decision"] if decided else outcome
         return _approvals(request, (pk, form), outcome=shown)
     if outcome is Outcome.OVER:
         return stale(request)
@@ -107,7 +106,7 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @myapps_required
 def rejected(request: HttpRequest) -> HttpResponse:
-    """What to do after "It is not me"."""
+    """Say what to do after "It is not me"."""
     assert isinstance(request.user, PbxUser)
     context = {
         "may_change_password": passwords.may_change(request.user),
@@ -121,7 +120,7 @@ def rejected(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @myapps_required
 def password(request: HttpRequest) -> HttpResponse:
-    """Change the own PBX password, which is asked for once more at any age of login."""
+    """Change the own PBX password; the present one is asked for at any age of login."""
     assert isinstance(request.user, PbxUser)
     if not passwords.may_change(request.user):
         raise Http404

@@ -1,4 +1,4 @@
-"""The logins that wait for a signed-in user's decision, as every page shows them."""
+"""The pending logins that a signed-in user may decide about, on every page."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def approvals_of(request: HttpRequest, tried: Tried | None = None) -> list[Appro
 def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
     """Return the logins that this session may decide about.
 
-    A myPBX session decides nothing, nor does one whose user has yet to set up a factor;
-    and no login is approved by the browser that began it, even a signed-in one.
+    A myPBX session decides nothing, nor does one whose user has yet to set up a factor.
+    No browser approves the login that it began itself, even a signed-in one.
     """
     if not is_myapps(request) or is_missing(request):
         return LoginSession.objects.none()

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.approval.choices"""
+"""The words of logins that wait for approval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LoginState(TextChoices):
 
 
 class Ending(TextChoices):
-    """Why a login was rejected; only the first is the user's own word."""
+    """Why a login was rejected; only REJECTED is the user's own word."""
 
     REJECTED = "rejected", _("Rejected by the user")
     WRONG_CODES = "wrong_codes", _("Three wrong codes")
@@ -36,8 +36,6 @@ class Decision(TextChoices):
 
 
 class Outcome(TextChoices):
-    """What came of a decision."""
-
     DECIDED = "decided"
     WRONG_CODE = "wrong_code"
     OVER = "over"
@@ -47,7 +45,7 @@ class Outcome(TextChoices):
 class LoginFacts:
     """What is known of a login when its first factor was right."""
 
-    client: Kind
+    kind: Kind
     method: Method
     origin: Origin
     language: str
@@ -55,9 +53,10 @@ class LoginFacts:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a login is not even held: no way to approve it, or a wait.
+    """Why a login does not even become pending.
 
-    One waits after a rejection, or when too many logins were held already.
+    Either nobody could approve it, or the user has to wait: after a rejection, or after
+    too many logins.
     """
 
     wait: timedelta | None = None

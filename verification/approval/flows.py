@@ -1,4 +1,4 @@
-"""What can happen to a login session; the only code that changes one."""
+"""What can happen to a login: the only code that changes a LoginSession."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ RESEND_DELAY = timedelta(seconds=30)
 
 
 def has_approving_session(user: PbxUser) -> bool:
-    """A myPBX session never passed a second factor, so it approves nothing."""
     return _approving_sessions(user).exists()
 
 
 def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
+    """A myPBX session approves nothing: it never passed a second factor."""
     return live_sessions().filter(user=user, data__client=Kind.MYAPPS)
 
 
@@ -66,10 +66,10 @@ def is_known(user: PbxUser, address: str) -> bool:
 
 
 def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
-    """Return what is left of the wait after the user rejected logins, if anything.
+    """Return what is left of the wait after the user's rejections, if anything.
 
-    An address with an approved session of the user never waits, so that a stranger's
-    tries keep the owner out of nothing.
+    An address with an approved session of the user never waits. So a stranger's tries
+    keep the owner out of nothing.
     """
     if is_known(user, address):
         return None
@@ -82,7 +82,7 @@ def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
 
 
 def _rejections_since_success(user: PbxUser) -> list[datetime]:
-    """Newest first; only the user's own rejections, not wrong codes, count."""
+    """Return the times of the user's own rejections, newest first."""
     logins = LoginSession.objects.filter(user=user)
     success = logins.filter(state=LoginState.COMPLETED).first()
     since = success.created_at if success else timezone.now() - timedelta(days=1)
@@ -92,33 +92,36 @@ def _rejections_since_success(user: PbxUser) -> list[datetime]:
 
 
 def wait_after_many(user: PbxUser, address: str) -> timedelta | None:
-    """Return how long no further login is held, if too many were of late.
+    """Return how long no further login becomes pending, if too many did of late.
 
-    Addresses with an approved session count for themselves, as after rejections.
+    An address with an approved session counts for itself, as after rejections.
     """
     most, period = settings.LIMIT_HELD_LOGINS
-    held = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
+    begun = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
         user=user, created_at__gt=timezone.now() - period
     )
     if is_known(user, address):
-        counted = held.filter(address=address)
+        counted = begun.filter(address=address)
     else:
         known = _approving_sessions(user).order_by().values("ip")
-        counted = held.exclude(address__in=known)
+        counted = begun.exclude(address__in=known)
     newest = counted.order_by("-created_at").values_list("created_at", flat=True)
     times = list(newest[:most])
     return times[-1] + period - timezone.now() if len(times) == most else None
 
 
 def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
-    """Hold a login whose first factor was right: a session and a mail, or neither."""
+    """Make a login pending whose first factor was right.
+
+    It writes the login and its mail, or neither.
+    """
     wait = wait_after_rejections(user, facts.origin.address)
     if wait:
         return _refuse(user, facts, Refusal(wait))
     if not user.email and not has_approving_session(user):
         return _refuse(user, facts, Refusal())
     with transaction.atomic():
-        # One login after the other: at most one of a user's is pending.
+        # Logins of a user begin one after the other, so that one is pending at most.
         PbxUser.objects.select_for_update().get(pk=user.pk)
         wait = wait_after_many(user, facts.origin.address)
         if wait:
@@ -137,7 +140,7 @@ def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
         Event.LOGIN_REFUSED,
         user=user,
         origin=facts.origin,
-        client=facts.client,
+        client=facts.kind,
         method=facts.method,
         detail=refusal.reason,
     )
@@ -148,7 +151,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
     now = timezone.now()
     return LoginSession.objects.create(
         user=user,
-        client=facts.client,
+        client=facts.kind,
         method=facts.method,
         address=facts.origin.address or None,
         user_agent=facts.origin.user_agent,
@@ -160,7 +163,6 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
 
 
 def _queue_link(login: LoginSession) -> None:
-    """Queue the e-mail with the login's newest link, if the user has an address."""
     if not login.user.email:
         return
     mail = enqueue(
@@ -170,7 +172,7 @@ def _queue_link(login: LoginSession) -> None:
 
 
 def find_by_link(token: str) -> LoginSession | None:
-    """Return the pending login of the newest link; None if forged, used or over."""
+    """Return the pending login of its newest link; None if forged, used or over."""
     found = read_link_token(token)
     if found is None:
         return None
@@ -182,7 +184,7 @@ def find_by_link(token: str) -> LoginSession | None:
 
 
 def find_rejected(token: str) -> LoginSession | None:
-    """Return the login that the owner of the e-mail link rejected a moment ago."""
+    """Return the login that somebody rejected by its link a moment ago."""
     public_id = read_ending_token(token)
     if public_id is None:
         return None
@@ -195,8 +197,8 @@ def accept(
 ) -> Outcome:
     """Accept a pending login with the code of its waiting page.
 
-    A try is used up before it is looked at, so that guesses at the same time cannot
-    get more than three.
+    The try is counted before the code is compared: guesses at the same time get no more
+    than three.
     """
     tried = (
         LoginSession.objects.pending()
@@ -225,7 +227,7 @@ def tries_left(login: LoginSession) -> int:
 
 
 def reject(login: LoginSession, *, approver: Approver, origin: Origin) -> Outcome:
-    """Reject a pending login; the victim of a stranger's login needs no code."""
+    """Reject a pending login: the victim of a stranger's login has no code."""
     return _decided(login, LoginState.REJECTED, Ending.REJECTED, approver, origin)
 
 
@@ -247,7 +249,7 @@ def _decided(
 
 
 def cancel(login: LoginSession, *, origin: Origin) -> bool:
-    """End a login from the browser that started it."""
+    """End a login from the browser that began it."""
     if not _reject(login, Ending.CANCELLED):
         return False
     _record(Event.LOGIN_ENDED, login, origin, detail=Ending.CANCELLED)
@@ -255,7 +257,6 @@ def cancel(login: LoginSession, *, origin: Origin) -> bool:
 
 
 def end(login: LoginSession, *, actor: PbxUser) -> bool:
-    """End a waiting login as an administrator."""
     if not _reject(login, Ending.ENDED):
         return False
     audit.record(Event.LOGIN_ENDED, user=login.user, actor=actor, detail=Ending.ENDED)
@@ -264,7 +265,7 @@ def end(login: LoginSession, *, actor: PbxUser) -> bool:
 
 @receiver(sessions_ended)
 def revoke(users: Iterable[PbxUser], **_: Any) -> int:
-    """End all that could still become a session: else one would begin after all."""
+    """End the logins of users whose sessions end: else one could still begin."""
     ended = list(users)
     logins = LoginSession.objects.unfinished().filter(user__in=ended)
     return sum(_revoke(login) for login in logins.select_related("user"))
@@ -287,7 +288,7 @@ def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> date
 
 
 def send_again(login: LoginSession) -> bool:
-    """Queue another mail; its link voids the older ones."""
+    """Queue another mail, whose link voids the older ones."""
     allowed_at = resend_allowed_at(login, newest_mail(login))
     if resends_left(login) <= 0 or allowed_at > timezone.now():
         return False
@@ -307,10 +308,11 @@ def send_again(login: LoginSession) -> bool:
 
 @transaction.atomic
 def complete(login: LoginSession, user: PbxUser) -> bool:
-    """Use an accepted login, once; nobody else asks these questions again.
+    """Use an accepted login up; return whether its session may begin.
 
-    The user may have been deactivated, or his password changed, while he waited. The
-    session has to begin in the same transaction, or ending them all could miss it.
+    The user may have been deactivated, or their password changed, while they waited.
+    The session has to begin in the same transaction: whoever ends all sessions of the
+    user meanwhile would miss it.
     """
     user.refresh_from_db(from_queryset=PbxUser.objects.select_for_update())
     unchanged = constant_time_compare(login.auth_hash, user.get_session_auth_hash())
@@ -323,12 +325,12 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
 
 
 def _move(login: LoginSession, state: LoginState, **values: str) -> bool:
-    """Whoever changes the pending row wins; everybody else is told False."""
+    """Change the pending row; of several at once one is told True."""
     return _close(LoginSession.objects.pending(), login, state, **values)
 
 
 def _reject(login: LoginSession, ending: Ending) -> bool:
-    """End a login without its user's word; one that expired may be closed too."""
+    """End a login without its user's word, even one that has expired."""
     rows = LoginSession.objects.filter(state=LoginState.PENDING)
     return _close(rows, login, LoginState.REJECTED, ending=ending)
 

@@ -1,4 +1,4 @@
-"""What people enter about logins, sessions and passwords, and the PBX's voicemails."""
+"""What people enter to decide about a login."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verification.approval.choices import Decision
 
 
 class DecisionForm(forms.Form):
-    """`code` is needed for "accept" alone."""
+    """Only "accept" needs the code."""
 
     code = forms.CharField(
         label=_("Code"),
@@ -39,6 +39,6 @@ class DecisionForm(forms.Form):
 
 
 class EndingForm(forms.Form):
-    """Stands on the page of a rejection alone."""
+    """The button on the page of a rejection that ends all sessions."""
 
     token = forms.CharField(widget=forms.HiddenInput)

@@ -26,8 +26,8 @@ from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue_notice
 from verification.sessions.user_agents import browser_text
 
-# Of one user's rejections administrators are told once in this time, so that whoever
-# has his password cannot flood them.
+# Administrators are told of a user's rejections once in this time, so that whoever has
+# the user's password cannot flood them.
 REJECTIONS_TOLD_EVERY = timedelta(hours=1)
 
 

@@ -21,18 +21,16 @@ from verification.sessions.user_agents import browser_text
 
 class LoginSessionQuerySet(models.QuerySet["LoginSession"]):
     def live(self) -> Self:
-        """Not expired; expiry is no state, so that no late sweeper can be a hole."""
+        """Expiry is a time and no state, so a late sweeper is no hole."""
         return self.filter(expires_at__gt=timezone.now())
 
     def pending(self) -> Self:
         return self.live().filter(state=LoginState.PENDING)
 
     def unfinished(self) -> Self:
-        """What may still become a session."""
         return self.live().filter(state__in=[LoginState.PENDING, LoginState.ACCEPTED])
 
     def over(self) -> Self:
-        """No longer pending, by a decision or by time."""
         return self.exclude(state=LoginState.PENDING, expires_at__gt=timezone.now())
 
 
@@ -61,7 +59,7 @@ class LoginSession(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=200, blank=True)
     language = models.CharField(_("language"), max_length=8, default="en")
-    # Equal at the end, or the password was changed while the login waited.
+    # Another one at the end shows that the password was changed while the login waited.
     auth_hash = models.CharField(max_length=128, editable=False)
     code_tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     link_number = models.PositiveSmallIntegerField(_("links sent"), default=1)
@@ -118,7 +116,7 @@ class LoginSession(models.Model):
 
     @property
     def status(self) -> str:
-        """The state as people see it: an ending or "expired" instead of a state."""
+        """Return the state, or how the login ended: an ending or "expired"."""
         if self.state == LoginState.REJECTED:
             return self.ending
         if self.state != LoginState.COMPLETED and self.expires_at <= timezone.now():

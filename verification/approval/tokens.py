@@ -1,4 +1,4 @@
-"""Links and codes: signed or derived when they are needed, stored nowhere."""
+"""Links and codes, which are signed or derived when needed and stored nowhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODE_SALT = b"verification.tokens.code"
 
 
 def link_token(login: LoginSession) -> str:
-    """Return the secret of the login's newest e-mail link."""
+    """Return the secret of the login's newest link."""
     return signing.dumps([login.public_id.hex, login.link_number], salt=LINK_SALT)
 
 
@@ -34,7 +34,7 @@ def read_link_token(token: str) -> tuple[UUID, int] | None:
 
 
 def ending_token(login: LoginSession) -> str:
-    """Return what lets whoever just rejected the login end its user's sessions."""
+    """Return the secret that lets whoever rejected the login end all sessions."""
     return signing.dumps(login.public_id.hex, salt=ENDING_SALT)
 
 

@@ -113,7 +113,7 @@ def send_again(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 def link(request: HttpRequest) -> HttpResponse:
-    """The page of the e-mail link: opening it changes nothing, only a POST decides."""
+    """Show the login of a link; mail scanners open links, so only a POST decides."""
     login = flows.find_by_link(request.GET.get("id", ""))
     if login is None:
         return stale(request)
@@ -130,7 +130,7 @@ def link(request: HttpRequest) -> HttpResponse:
 def outcome_of(
     login: LoginSession | None, form: DecisionForm, approver: Approver, origin: Origin
 ) -> Outcome:
-    """Decide, or say in the form why the code was not taken."""
+    """Decide; the form says why a code was not taken."""
     if login is None:
         return Outcome.OVER
     if not form.is_valid():
@@ -175,7 +175,7 @@ def _decided(
 @never_cache
 @require_POST
 def end_after_rejection(request: HttpRequest) -> HttpResponse:
-    """End all sessions for whoever rejected a login by the e-mail link just now."""
+    """End all sessions of a user who has just rejected a login by its link."""
     form = EndingForm(request.POST)
     login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
     if login is None:

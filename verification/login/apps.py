@@ -1,4 +1,4 @@
-"""Logging in as an application, with a table of its own."""
+"""The login as an application of Django, with the table of rescue links."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class LoginConfig(AppConfig):
     verbose_name = _("Login")
 
     def ready(self) -> None:
-        # It hears of users whose sessions are ended, in commands as well.
+        # Its receivers have to hear of sessions that end, in commands as well.
         import_module("verification.login.rescue")

@@ -93,21 +93,21 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def get_login_stages(self) -> list[str]:
-        """A user's own factor is asked for first; then nobody has to approve."""
+        # Where a user's own factor was right, nobody has to approve.
         return [
             "verification.login.stages.FactorStage",
             "verification.login.stages.ApprovalStage",
         ]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """PBX users are made by administrators alone."""
+        # Administrators alone make PBX users.
         return False
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """Stay silent: where a login ends says enough."""
+        """Stay silent: the page where a login ends says enough."""
 
     def is_safe_url(self, url: str) -> bool:
-        """Go on to this site and its clients alone; the Host header never counts."""
+        """Only this site and its clients are safe; the Host header never counts."""
         host = urlsplit(settings.SITE_URL).netloc
         is_ours = url_has_allowed_host_and_scheme(url, allowed_hosts={host})
         return is_ours or client_of(url) is not None
@@ -156,7 +156,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> PbxUser | None:
-        """Record why, and raise only what the visitor should hear of."""
+        """Record why a login is refused, and raise only what the visitor may hear."""
         try:
             user: PbxUser | None = super().authenticate(request, **credentials)
         except LoginRefusedError as refusal:
@@ -167,13 +167,13 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Never by allauth: `reauthentication_required` asks, by our rule."""
+        # Our own `reauthentication_required` asks, by our rule.
         return False
 
     def get_reauthentication_methods(
         self, user: PbxUser | AnonymousUser
     ) -> list[dict[str, Any]]:
-        """The ways that work for this user at present; the last one works always."""
+        """Return the ways that work for this user at present; the last always does."""
         if not isinstance(user, PbxUser):
             return []
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
@@ -234,6 +234,6 @@ def _way(name: str, description: str | Promise) -> dict[str, Any]:
 
 
 def _login_name(credentials: dict[str, Any]) -> str:
-    """All spellings of a user's name count as one."""
+    """Return the key of the name, so that all its spellings count as one."""
     entered = credentials.get("username", "")
     return name_key(current_settings().login_name(entered))

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.login.models"""
+"""The links of `manage.py rescue`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class RescueLink(models.Model):
-    """A way in that was made on the server; it opens one session."""
+    """A link that was made on the server and opens one session."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rescue_links"

@@ -1,4 +1,4 @@
-"""Logging in with OAuth2: the start, the way back, and who it is."""
+"""Logging in with OAuth2: the way to the provider, the way back, and who came."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def list_apps(
         self, request: HttpRequest, provider: str = "", client_id: str = ""
     ) -> list[SocialApp]:
-        """The one provider, as the page describes it; no row of allauth's counts."""
+        """Return the provider of the settings; rows of allauth's count for nothing."""
         if provider == TRIAL:
             return oauth2_trial.apps(request)
         app = app_of(current_settings())
@@ -64,21 +64,21 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return LimitedSession()
 
     def is_open_for_signup(self, *args: Any) -> bool:
-        """PBX users are made by administrators alone."""
+        # Administrators alone make PBX users.
         return False
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find out who it is; whoever may not log in is turned away here."""
+        """Find out who came back, and turn away whoever may not log in."""
         claims = sociallogin.account.extra_data
         # Neither the session nor the database has a use for them.
         sociallogin.token, sociallogin.account.extra_data = None, {}
         if sociallogin.account.provider == TRIAL:
             raise ImmediateHttpResponse(oauth2_trial.ended(request, claims))
         try:
-            # It may have been switched off while the user was at the provider.
+            # OAuth2 may have been switched off while the user was at the provider.
             _check_allowed()
             if is_myapps(request):
-                answer = _shown(request, sociallogin, claims)
+                answer = _prove_or_connect(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
             sociallogin.user = identities.login_user(claims, current_settings())
         except ProviderError as error:
@@ -94,7 +94,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         extra_context: dict[str, Any] | None = None,
     ) -> None:
         if exception is None and "state" not in (extra_context or {}):
-            raise ImmediateHttpResponse(_unasked(request, provider.sub_id))
+            raise ImmediateHttpResponse(_refuse_unasked(request, provider.sub_id))
         meant = _meaning(request, error, exception)
         raise ImmediateHttpResponse(_failed(request, provider.sub_id, meant))
 
@@ -107,7 +107,7 @@ def _check_allowed() -> None:
 def bind_account(
     request: HttpRequest, user: PbxUser, account: tuple[str, str] | None
 ) -> None:
-    """Bind the account whose first login ends here, after the second factor."""
+    """Bind the account at its first login, which has passed the second factor."""
     if account is None:
         return
     try:
@@ -116,10 +116,10 @@ def bind_account(
         raise ImmediateHttpResponse(turned_away(request, error)) from error
 
 
-def _shown(
+def _prove_or_connect(
     request: HttpRequest, sociallogin: SocialLogin, claims: ProviderClaims
 ) -> HttpResponse:
-    """Whoever is signed in has shown his account there: proof, or a new connection."""
+    """Take the account of a signed-in user as proof who they are, or connect it."""
     if identities.bound_user(*identity_of(claims)) != request.user:
         return _connected(request, claims)
     if not _is_recent(claims["id_token"].get("auth_time")):
@@ -132,9 +132,10 @@ def _shown(
 
 
 def _is_recent(authenticated_at: object) -> bool:
-    """In seconds since 1970 (Core 1.0, 2); whoever was asked for a max_age says so.
+    """Did the user log in at the provider just now (`auth_time`, Core 1.0, 2)?
 
-    Without it nothing is proved: anybody at the keyboard can change what is asked.
+    A provider that was asked for a max_age tells. Otherwise nothing is proved: anybody
+    at the keyboard can change what the provider is asked.
     """
     if not isinstance(authenticated_at, int | float):
         return False
@@ -143,7 +144,6 @@ def _is_recent(authenticated_at: object) -> bool:
 
 
 def _connected(request: HttpRequest, claims: ProviderClaims) -> HttpResponse:
-    """Bind the account to whoever is signed in already."""
     assert isinstance(request.user, PbxUser)
     identities.connect(
         request.user,
@@ -170,8 +170,8 @@ def _meaning(
     return ProviderError(ProviderFault.CODE_REFUSED, str(exception)[:200])
 
 
-def _unasked(request: HttpRequest, asked: str) -> HttpResponse:
-    """Anybody can come by with an answer to nothing, and each one is recorded."""
+def _refuse_unasked(request: HttpRequest, asked: str) -> HttpResponse:
+    """Refuse an answer that nobody asked for; the limit keeps the audit log small."""
     limited: HttpResponse | None = ratelimit.consume_or_429(
         request, action="login", limit_get=True
     )
@@ -185,7 +185,7 @@ def _failed(request: HttpRequest, asked: str, error: ProviderError) -> HttpRespo
 
 
 def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
-    """Say so in one sentence, with a number under which the audit log says why."""
+    """Refuse the login in one sentence; the audit log says why under its number."""
     reference = secrets.token_hex(4)
     user = request.user if isinstance(request.user, PbxUser) else None
     audit.record(
@@ -206,7 +206,6 @@ def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
 @never_cache
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
-    """Lead to the provider by a page of our own."""
     limited = ratelimit.consume_or_429(request, action="login")
     if limited:
         return limited  # type: ignore[no-any-return]
@@ -222,7 +221,6 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
-    """Where the provider sends the user back to."""
     asked = TRIAL if oauth2_trial.is_answer(request) else LOGIN
     try:
         view = OAuth2CallbackView.adapter_view(OAuth2LoginAdapter(request, asked))

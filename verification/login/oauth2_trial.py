@@ -1,4 +1,4 @@
-"""A test of OAuth2 that goes to the provider and back, and logs nobody in."""
+"""A trial of OAuth2 that goes to the provider and back, and logs nobody in."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def user_of(request: HttpRequest) -> PbxUser:
 
 
 def keep(request: HttpRequest, new_rules: AuthenticationSettings) -> None:
-    """Let what is tested wait in the tester's session, as only our keys open it."""
+    """Keep the rules of a trial in the session, encrypted: a secret is among them."""
     values = {name: getattr(new_rules, name) for name in KEPT_FIELDS}
     request.session[KEPT_KEY] = {"sealed": encrypted(json.dumps(values))}
 
@@ -83,13 +83,13 @@ def _kept(request: HttpRequest) -> AuthenticationSettings | None:
 
 
 def apps(request: HttpRequest) -> list[SocialApp]:
-    """Return the provider under test as allauth wants to see it."""
-    row = _kept(request)
-    return [app_of(row, TRIAL)] if row else []
+    """Return the provider of the trial as allauth wants to see it."""
+    rules = _kept(request)
+    return [app_of(rules, TRIAL)] if rules else []
 
 
 def is_answer(request: HttpRequest) -> bool:
-    """Is this the provider's answer to a test that this session began?"""
+    """Is this the provider's answer to a trial that this session began?"""
     state = request.GET.get("state", "")
     begun = request.session.get(KEPT_KEY, {}).get("state")
     return begun == state and _kept(request) is not None
@@ -97,15 +97,15 @@ def is_answer(request: HttpRequest) -> bool:
 
 def ended(request: HttpRequest, claims: ProviderClaims) -> HttpResponse:
     """Say whom these claims would log in; nobody is logged in, nothing is bound."""
-    row = _taken(request)
+    rules = _taken(request)
     try:
-        user = identities.login_user(claims, row)
+        user = identities.login_user(claims, rules)
     except ProviderError as error:
-        _record(request, _asked(row), str(error))
-        offer = _offer(user_of(request), error, claims, row)
+        _record(request, _asked(rules), str(error))
+        offer = _offer(user_of(request), error, claims, rules)
         return _failure(request, error, claims=_shown(claims), offer=offer)
-    proof = proof_of(row, Method.OAUTH2)
-    _record(request, _asked(row), _account(claims), user=user, proof=proof)
+    proof = proof_of(rules, Method.OAUTH2)
+    _record(request, _asked(rules), _account(claims), user=user, proof=proof)
     bound = identities.bound_user(*identity_of(claims)) is not None
     return page(request, claims=_shown(claims), mapped=user, bound=bound)
 
@@ -116,11 +116,11 @@ def failed(request: HttpRequest, error: ProviderError) -> HttpResponse:
 
 
 def _taken(request: HttpRequest) -> AuthenticationSettings:
-    """What was kept for a test is good for one."""
-    row = _kept(request)
-    assert row
+    """Return the rules of the trial, which are good for one."""
+    rules = _kept(request)
+    assert rules
     del request.session[KEPT_KEY]
-    return row
+    return rules
 
 
 def _failure(
@@ -136,8 +136,8 @@ def page(request: HttpRequest, **context: Any) -> HttpResponse:
     return render(request, "account/oauth2_test.html", context)
 
 
-def _asked(row: AuthenticationSettings) -> str:
-    return f"{row.oauth2_well_known_url} {row.oauth2_client_id}"
+def _asked(rules: AuthenticationSettings) -> str:
+    return f"{rules.oauth2_well_known_url} {rules.oauth2_client_id}"
 
 
 def _account(claims: ProviderClaims) -> str:
@@ -146,7 +146,7 @@ def _account(claims: ProviderClaims) -> str:
 
 
 def _shown(claims: ProviderClaims) -> list[tuple[str, str]]:
-    """Return what the provider told of the user; the ID token's word goes first."""
+    """Return what the provider told of the user; the ID token takes precedence."""
     merged = {**claims["userinfo"], **claims["id_token"]}
     return [
         (name[:LONGEST_VALUE], _plain(value)[:LONGEST_VALUE])
@@ -179,30 +179,27 @@ def _record(
 
 
 def _offer(
-    user: PbxUser,
-    error: ProviderError,
-    claims: ProviderClaims,
-    row: AuthenticationSettings,
+    user: PbxUser, error: ProviderError, claims: ProviderClaims, rules: AuthenticationSettings
 ) -> str:
-    """Return what the button "Connect" sends back, if the account is the tester's.
+    """Return what the button "Connect" sends back, if the account is the user's own.
 
-    No login binds an administrator's account; here he says so himself.
+    No login binds an administrator's account, so administrators do it here themselves.
     """
     if error.fault is not ProviderFault.ADMINISTRATOR:
         return ""
-    name = mapped_name(claims, row)
+    name = mapped_name(claims, rules)
     if not is_same_name(name, user.name):
         return ""
-    proof = proof_of(row, Method.OAUTH2)
-    facts = (user.pk, identity_of(claims), name, _asked(row), proof)
+    proof = proof_of(rules, Method.OAUTH2)
+    facts = (user.pk, identity_of(claims), name, _asked(rules), proof)
     return signing.dumps(facts, salt=OFFER_SALT)
 
 
 def connect(request: HttpRequest) -> HttpResponse:
-    """Bind the account that the tester has just shown, and take it as a test."""
+    """Bind the account that the user has just shown; the trial has succeeded then."""
     if not may_try(request):
         raise PermissionDenied
-    # Logging in again leads here by a GET, and has ended what was asked.
+    # A new login meanwhile leads here by a GET, and nothing is asked any more.
     return _connect(request) if request.method == "POST" else redirect(SETTINGS_PAGE)
 
 

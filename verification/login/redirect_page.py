@@ -1,7 +1,7 @@
 """Pages that lead on to another host.
 
-Browsers hold a form to `form-action` over all redirects that follow it, and where they
-lead is not ours to say; a page of ours may lead anywhere.
+Browsers hold a form to `form-action` over all redirects that follow it. Where those
+lead is not ours to say, but a page of ours may lead anywhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door of last resort: a one-time link, made by `manage.py rescue`."""
+"""The way in of last resort: a link for one login, made by `manage.py rescue`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINK_TTL = timedelta(minutes=10)
 
 
 def make_link(user: PbxUser) -> str:
-    """Return a link that logs the administrator in once; what goes on of his ends."""
+    """Return a link that logs the administrator in once; their sessions end."""
     with transaction.atomic():
         end_sessions([user])
         link = RescueLink.objects.create(user=user)
@@ -44,7 +44,7 @@ def make_link(user: PbxUser) -> str:
 
 @receiver(sessions_ended)
 def void_links(users: Iterable[PbxUser], **_: Any) -> None:
-    """A link opens a session: it ends with all the others of its user."""
+    """Void the links of users whose sessions end: a link opens a session."""
     links = RescueLink.objects.filter(user__in=list(users), over_at=None)
     links.update(over_at=timezone.now())
 
@@ -64,10 +64,10 @@ def _open(pk: int) -> QuerySet[RescueLink]:
 
 
 def _use(link: RescueLink) -> bool:
-    """Of two uses at the same time only one finds the link open.
+    """Use the link up; of two uses at the same time only one finds it open.
 
-    The condition stands on the row alone: beside a join PostgreSQL would not look at
-    it again after waiting for the other.
+    The condition stands on the row alone: beside a join PostgreSQL would not look at it
+    again after waiting for the other use.
     """
     return _open(link.pk).update(over_at=timezone.now()) == 1
 
@@ -76,7 +76,7 @@ def _use(link: RescueLink) -> bool:
 @never_cache
 @transaction.atomic
 def rescue(request: HttpRequest) -> HttpResponse:
-    """Show whom the link is for; only the POST uses it."""
+    """Show whom the link is for; mail scanners open links, so only the POST uses it."""
     link = _find(request.GET.get("id", ""))
     if link is None or (request.method == "POST" and not _use(link)):
         return render(request, "verification/stale.html", status=HTTPStatus.GONE)

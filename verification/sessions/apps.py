@@ -1,4 +1,4 @@
-"""Signed-in sessions as an application; their table is allauth's."""
+"""Sessions as an application of Django; their table is allauth's."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""TODO docstring of verification.sessions.signed_in.choices"""
+"""What a login was approved by."""
 
 from __future__ import annotations
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-# Where a wrong password was entered that was no login.
+# In the audit log: where a wrong password was entered outside of a login.
 PASSWORD_CHANGE = "change of the password"  # noqa: S105
 
 

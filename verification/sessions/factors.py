@@ -1,4 +1,4 @@
-"""The factors beside e-mail: passkeys and one-time codes, as allauth.mfa keeps them."""
+"""Second factors that users have: passkeys and one-time codes, kept by allauth.mfa."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Type = Authenticator.Type
 
 @dataclass(frozen=True)
 class Factors:
-    """What a user has; `recovery_codes_left` is None where there were never any."""
+    """A user's factors; `recovery_codes_left` is None where no codes were made."""
 
     passkeys: tuple[Authenticator, ...]
     app: Authenticator | None
@@ -47,12 +47,12 @@ def factors_of(user: PbxUser) -> Factors:
     )
 
 
-def _only(kept: list[Authenticator], kind: str) -> Authenticator | None:
-    return next((factor for factor in kept if factor.type == kind), None)
+def _only(kept: list[Authenticator], type_: str) -> Authenticator | None:
+    return next((factor for factor in kept if factor.type == type_), None)
 
 
 def _unused(codes: Authenticator) -> int:
-    """allauth marks each used code with a bit; so nothing has to be decrypted."""
+    """Count the bits that allauth sets for used codes: nothing has to be decrypted."""
     used: int = codes.data["used_mask"]
     every: int = app_settings.RECOVERY_CODE_COUNT
     return every - used.bit_count()
@@ -66,14 +66,14 @@ def is_missing(request: HttpRequest) -> bool:
     return is_myapps(request) and is_missing_for(request.user.pk or 0, Kind.MYAPPS)
 
 
-def is_missing_for(user_pk: int, client: Kind) -> bool:
-    if not requires_factor(current_settings(), client):
+def is_missing_for(user_pk: int, kind: Kind) -> bool:
+    if not requires_factor(current_settings(), kind):
         return False
     return without_factor(PbxUser.objects.filter(pk=user_pk)).exists()
 
 
 def passkey_fault() -> str:
-    """Say why browsers would make no passkey for this site's address, or nothing.
+    """Say why browsers would make no passkey for this site's address; "" if they do.
 
     A passkey belongs to a host name, and to https (WebAuthn Level 3, 5.1.3).
     """
@@ -98,7 +98,7 @@ def _is_address(host: str) -> bool:
 
 
 def remove_all(user: PbxUser, *, actor: PbxUser) -> int:
-    """Take all factors from a user who lost them; his next login asks for e-mail."""
+    """Take all factors from a user who lost them; the next login asks for e-mail."""
     removed: int = Authenticator.objects.filter(user=user).delete()[0]
     if removed:
         audit.record(Event.FACTOR_REMOVED, user=user, actor=actor, detail="all")

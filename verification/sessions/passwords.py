@@ -1,4 +1,4 @@
-"""How a user changes his own PBX password."""
+"""How users change their own PBX password."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from verification.sessions.choices import PASSWORD_CHANGE
 
 
 def may_change(user: PbxUser) -> bool:
-    """Where nobody logs in with it, a new PBX password would only look like one."""
+    """A PBX password that nobody logs in with cannot be changed: it would mislead."""
     rules = current_settings()
     allowed = uses(rules, Method.PASSWORD) and not rules.password_changes_forbidden
     return allowed and user.has_usable_password()
@@ -41,7 +41,7 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
     with transaction.atomic():
         user.set_password(new)
         user.save(update_fields=["password"])
-        # The session goes on, with a new key.
+        # This session goes on with a new key.
         update_session_auth_hash(request, user)
         key = request.session.session_key or ""
         follow_session(key_before, key)
@@ -52,12 +52,12 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:
-    """Wrong ones count for all sessions of the user together, and for them alone."""
+    """Ask for the limit, which all sessions of the user share."""
     return _count_failure(request, user, dry_run=True)
 
 
 def record_wrong(request: HttpRequest, user: PbxUser) -> None:
-    """Whoever found an open session may be guessing at the password."""
+    """Count and record it: whoever found an open session may be guessing."""
     _count_failure(request, user)
     audit.record(
         Event.LOGIN_FAILED,

@@ -1,4 +1,4 @@
-"""Asking again who somebody is, before he does what only the owner should do."""
+"""Asking again who somebody is, before they do what only the owner should do."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from authconfig.users.models import PbxUser
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Did this session's user log in, or prove himself again, a short while ago?"""
+    """Did this session's user prove who they are a short while ago?"""
     return seconds_left(request) > 0
 
 
 def seconds_left(request: HttpRequest) -> float:
-    """Return for how long the last proof still counts; at least 0."""
+    """Return for how long the last proof still counts, at least 0."""
     counts: float = settings.REAUTHENTICATION_TTL.total_seconds()
     return max(0.0, authenticated_at(request) + counts - time.time())
 
 
 def authenticated_at(request: HttpRequest) -> float:
-    """Return when this session's user last proved himself, in seconds since 1970."""
+    """Return when this session's user last proved who they are (seconds since 1970)."""
     assert isinstance(request.user, PbxUser)
     records = get_authentication_records(request, request.user)
     proofs = [float(r["at"]) for r in records if r.get("reauthenticated")]
@@ -43,9 +43,9 @@ def authenticated_at(request: HttpRequest) -> float:
 
 
 def reauthentication_required(view: View) -> View:
-    """Ask again, and go on by itself with what was wanted.
+    """Ask again, then go on with what was wanted.
 
-    allauth keeps a POST meanwhile, so that this is not for views that take secrets.
+    allauth keeps the POST meanwhile, so this is not for views that take secrets.
     """
 
     @wraps(view)
@@ -60,7 +60,7 @@ def reauthentication_required(view: View) -> View:
 def can_reauthenticate_by_password(user: PbxUser) -> bool:
     """Is there a password that the login form would take from this user?
 
-    Of a Windows password nobody knows before the directory is asked.
+    Whether there is a Windows password only the directory knows, so it may be.
     """
     methods = methods_for(current_settings(), Kind.MYAPPS)
     by_pbx = Method.PASSWORD in methods and user.has_usable_password()
@@ -68,9 +68,9 @@ def can_reauthenticate_by_password(user: PbxUser) -> bool:
 
 
 def reauthentication_fault(request: HttpRequest, password: str) -> str:
-    """Say why it is not sure that this is still the owner; "" if it is.
+    """Say why this may not be the owner; "" if the password proves it.
 
-    For views that take secrets: what they were sent is kept nowhere meanwhile.
+    For views that take secrets, which must not be kept while somebody is asked again.
     """
     assert isinstance(request.user, PbxUser)
     if is_recently_authenticated(request):

@@ -1,4 +1,4 @@
-"""Whose account in the directory is closed by now loses his sessions from there."""
+"""Ends the sessions of users whose accounts in the directory are closed by now."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ logger = logging.getLogger(__name__)
 
 
 def end_sessions_of_closed_accounts() -> int:
-    """Ask the directory about everybody who logged in with his Windows password.
+    """Ask the directory about everybody who logged in with their Windows password.
 
-    Without a service account nobody can be asked about, and while the directory
-    cannot be reached nobody's session ends.
+    Without a service account the directory cannot be asked. While it cannot be reached,
+    nobody's session ends.
     """
-    row = current_settings()
-    if not (uses(row, Method.NETLOGON) and row.netlogon_bind_dn):
+    rules = current_settings()
+    if not (uses(rules, Method.NETLOGON) and rules.netlogon_bind_dn):
         return 0
     sessions = list(_sessions())
     try:
-        closed = refused_users(row, sorted({s.user.name for s in sessions}))
+        closed = refused_users(rules, sorted({s.user.name for s in sessions}))
     except DirectoryError as error:
         logger.warning("accounts not re-checked: %s", audit_detail(error))
         return 0

@@ -1,4 +1,4 @@
-"""The signed-in sessions of a user, as allauth.usersessions keeps them."""
+"""The sessions of a user: who they are, how they are listed, how they end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from verification.sessions.user_agents import browser_text
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):
-    """allauth's, whose every end of a session the open pages are told of at once."""
+    """Tells the open pages of sessions that end."""
 
     def end_sessions(self, sessions: Iterable[UserSession]) -> None:
         ended = list(sessions)
@@ -54,15 +54,11 @@ class ListedSession:
     approved_by_label: str
 
 
-def signed_in_user(request: HttpRequest) -> PbxUser | None:
-    return user_of(request.session)
-
-
 def user_of(session: SessionBase) -> PbxUser | None:
     """Return whose session this is, without touching it.
 
-    Django's own `get_user` may give the session a new key, of which neither a stream
-    nor a client's token could tell the browser.
+    Django's own `get_user` may give the session a new key, and neither a stream nor a
+    client's token could tell the browser of it.
     """
     stored = session.get(SESSION_KEY)
     user = PbxUser.objects.filter(pk=stored, is_active=True).first() if stored else None
@@ -70,7 +66,7 @@ def user_of(session: SessionBase) -> PbxUser | None:
 
 
 def is_unchanged(user: PbxUser, kept: SessionBase | dict[str, Any]) -> bool:
-    """A session ends with the password that it began with."""
+    """Has the user the password that the session began with?"""
     known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     shown = kept.get(HASH_SESSION_KEY, "")
     return any(constant_time_compare(shown, each) for each in known)
@@ -105,7 +101,7 @@ def _label(
 
 
 def manageable(request: HttpRequest) -> QuerySet[UserSession]:
-    """A myPBX session sees and ends itself alone."""
+    """Return the sessions that this one lists and may end; one of myPBX only itself."""
     assert isinstance(request.user, PbxUser)
     sessions = live_sessions().filter(user=request.user).order_by("-last_seen_at")
     if is_myapps(request):
@@ -122,7 +118,7 @@ def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
 def end_never_approved(
     *, actor: PbxUser | None, origin: Origin = audit.NOWHERE, besides: str = ""
 ) -> int:
-    """End them, as the page offers when two-factor is switched on; return how many."""
+    """End the sessions that were never approved; return how many."""
     ended = list(never_approved(besides=besides))
     get_sessions_adapter().end_sessions(ended)
     for session in ended:
@@ -131,7 +127,7 @@ def end_never_approved(
 
 
 def end_all(user: PbxUser, *, origin: Origin, besides: str = "") -> int:
-    """End all of the user's sessions, as he wishes, and what would become one."""
+    """End all of the user's sessions as they wish, and what would become one."""
     ended = end_sessions([user], besides=besides)
     words = "all others" if besides else "all"
     audit.record(
@@ -141,7 +137,7 @@ def end_all(user: PbxUser, *, origin: Origin, besides: str = "") -> int:
 
 
 def log_out(request: HttpRequest) -> None:
-    """End the browser's own session; its other pages go to the login by themselves."""
+    """End the browser's own session; its other pages hear of it."""
     assert isinstance(request.user, PbxUser)
     audit.record(
         Event.LOGOUT,
@@ -156,7 +152,7 @@ def log_out(request: HttpRequest) -> None:
 
 
 def end(request: HttpRequest, ended: Iterable[UserSession]) -> None:
-    """End the sessions; ending one's own is logging out."""
+    """End the sessions; who ends their own logs out."""
     assert isinstance(request.user, PbxUser)
     origin = origin_of(request)
     for session in ended:

@@ -1,4 +1,4 @@
-"""A browser's User-Agent in words that its owner recognises."""
+"""A User-Agent in words in which people recognise their browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _families(user_agent: str) -> tuple[str, str]:
 
 
 def browser_text(user_agent: str) -> str:
-    """Return "Firefox on Windows", or what of it can be told."""
+    """Return "Firefox on Windows", or what is known of it."""
     browser, system = _families(user_agent)
     if browser and system:
         return gettext("%(browser)s on %(system)s") % {

@@ -249,7 +249,7 @@ class SecondFactor(RuleBasedStateMachine):
         for number, browser in enumerate(self.browsers):
             request = HttpRequest()
             request.session = browser.session
-            user = signed_in.signed_in_user(request)
+            user = signed_in.user_of(request.session)
             assert (user is not None) is self._is_signed_in(number), number
 
     @invariant()

@@ -1,8 +1,8 @@
 """Brings news to the open pages of this process, through one connection to Redis.
 
 A stream costs a queue and two tasks, but neither a thread nor a database connection.
-What is heard from Redis is only "look again"; the rows decide, and are also asked now
-and then, so that a lost word or a lost Redis delays the news by a moment.
+Redis only says "look again", and the rows decide. They are also read now and then, so
+that a lost word or a lost Redis delays the news by a moment.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from verification.approval.live.topics import Topic
 from verification.redis_access import CHANNEL
 
 logger = logging.getLogger(__name__)
-# How often the rows are asked: without Redis, and beside one that may have lost a
-# word. A Redis that hangs looks like one that has nothing to say.
+# How often the rows are read without Redis, and beside one that may have lost a word:
+# a Redis that hangs looks like one that has nothing to say.
 POLL_SECONDS_ALONE = 0.5
 POLL_SECONDS_BESIDE_REDIS = 0.8
-# Rows asked for now and then; news that came meanwhile wait for so many at most.
+# How many topics are read at once; news that come meanwhile wait for no more.
 POLLED_AT_ONCE = 250
 
 
@@ -43,16 +43,16 @@ class Hub:
         self._told: dict[Topic, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._writers: set[asyncio.Task[None]] = set()
-        self._asking = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._knows_of_the_end = False
 
     def join(self, topic: Topic) -> asyncio.Queue[str]:
         """Return a queue that gets the topic's state whenever it may have changed."""
-        # Only the newest state counts: a slow reader misses none that matters.
+        # Only the newest state counts, so a slow reader misses nothing.
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
         self._queues[topic].add(queue)
         self._topics[topic.word].add(topic)
-        # Whoever comes now may have read another state than was told last.
+        # The new page may have been rendered with another state than was told last.
         self._told.pop(topic, None)
         if not self._tasks:
             self._begin()
@@ -75,7 +75,7 @@ class Hub:
             del self._topics[topic.word]
 
     def write(self, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run what writes a stream, until it ends or the server does."""
+        """Run what writes a stream until it ends, or the server does."""
         task = asyncio.create_task(writing)
         self._writers.add(task)
         task.add_done_callback(self._writers.discard)
@@ -114,7 +114,7 @@ class Hub:
         async with redis, redis.pubsub() as pubsub:
             await pubsub.subscribe(CHANNEL)
             self._alone.clear()
-            await self._ask_all()
+            await self._read_all()
             while not _is_cancelled():
                 message = await pubsub.get_message(
                     ignore_subscribe_messages=True, timeout=5
@@ -123,7 +123,7 @@ class Hub:
                     await self._tell(self._named(message["data"]))
 
     def _named(self, data: bytes) -> list[Topic]:
-        """Read words from the channel; what is none is nobody's."""
+        """Return the topics of the words; other words are nobody's."""
         words = data.decode(errors="replace").split()
         return [topic for word in words for topic in self._topics.get(word, ())]
 
@@ -135,12 +135,12 @@ class Hub:
                     await self._alone.wait()
                     await asyncio.sleep(POLL_SECONDS_ALONE)
             try:
-                await self._ask_all()
+                await self._read_all()
             except AnyDatabaseError as error:
-                # The streams live on and hear of it later.
+                # The streams live on, and a later round tells them.
                 logger.warning("events: not read (%s)", type(error).__name__)
 
-    async def _ask_all(self) -> None:
+    async def _read_all(self) -> None:
         topics = list(self._queues)
         for start in range(0, len(topics), POLLED_AT_ONCE):
             await self._tell(topics[start : start + POLLED_AT_ONCE])
@@ -148,8 +148,8 @@ class Hub:
     async def _tell(self, topics: Collection[Topic]) -> None:
         if not topics:
             return
-        # One after the other, or an older answer could come after a newer one.
-        async with self._asking:
+        # One round after the other, or an older answer could follow a newer one.
+        async with self._reading:
             for topic, state in (await states(topics, only_news=True)).items():
                 if topic in self._queues and self._told.get(topic) != state:
                     self._told[topic] = state
@@ -163,13 +163,13 @@ class Hub:
 
 
 def _is_cancelled() -> bool:
-    """The client of Redis may swallow a cancellation that comes while it connects."""
+    """Was this task cancelled? Redis' client may swallow it while it connects."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def _chain_sigterm(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
-    """End the streams when the server is told to: it would wait for them for ever."""
+    """End the streams when the server has to end: it would wait for them for ever."""
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread():
         return
@@ -188,14 +188,14 @@ hub = Hub()
 
 @sync_to_async(thread_sensitive=False)
 def states(topics: Collection[Topic], *, only_news: bool = False) -> dict[Topic, str]:
-    """Ask the rows of each kind of topic at once."""
-    kinds: defaultdict[type[Topic], list[Topic]] = defaultdict(list)
+    """Read the rows of all topics of a class at once."""
+    classes: defaultdict[type[Topic], list[Topic]] = defaultdict(list)
     for topic in topics:
-        kinds[type(topic)].append(topic)
+        classes[type(topic)].append(topic)
     found: dict[Topic, str] = {}
     try:
-        for kind, followed in kinds.items():
-            found |= kind.states(followed, only_news=only_news)
+        for topic_class, followed in classes.items():
+            found |= topic_class.states(followed, only_news=only_news)
     finally:
         connection.close()
     return found

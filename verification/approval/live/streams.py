@@ -1,4 +1,4 @@
-"""Server-sent events for open pages: a raw ASGI application, one stream for each page.
+"""Server-sent events for open pages, as an ASGI application: each page has a stream.
 
 Behind Django's middleware each stream would hold a thread and a database connection.
 """
@@ -34,7 +34,7 @@ from verification.approval.live import hub as hubs
 from verification.approval.live.topics import PendingLogin, SignedInSession, Topic
 from verification.approval.pending import pending_login
 from verification.sessions.factors import is_missing
-from verification.sessions.signed_in import signed_in_user
+from verification.sessions.signed_in import user_of
 
 logger = logging.getLogger(__name__)
 EVENTS_PATH = "/login/waiting/events/"
@@ -47,7 +47,7 @@ def _pending_login(request: HttpRequest) -> Topic | None:
 
 
 def _signed_in_session(request: HttpRequest) -> Topic | None:
-    user = signed_in_user(request)
+    user = user_of(request.session)
     if user is None:
         return None
     request.user = user
@@ -64,7 +64,7 @@ STREAMS: dict[str, Callable[[HttpRequest], Topic | None]] = {
 
 @sync_to_async(thread_sensitive=False)
 def _find_topic(scope: Scope) -> Topic | None:
-    """Find what this browser's page may follow; the session is only read."""
+    """Find what this browser's page may follow, without touching its session."""
     assert scope["type"] == "http"
     try:
         request = ASGIRequest(scope, io.BytesIO())
@@ -79,7 +79,7 @@ def _find_topic(scope: Scope) -> Topic | None:
 async def stream(
     scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
-    """Stream the state of what the page follows, until it is the last one."""
+    """Stream the states of what the page follows, until the last one."""
     try:
         topic = await _find_topic(scope)
     except AnyDatabaseError as error:
@@ -113,7 +113,7 @@ async def _follow(
 async def _write_states(
     topic: Topic, queue: asyncio.Queue[str], send: ASGISendCallable
 ) -> None:
-    # Read after joining, so that no change falls between.
+    # Read after joining, or a change between the two would be lost.
     found = await hubs.states({topic})
     state, written, written_at = found.get(topic, topic.gone), "", 0.0
     while True:

@@ -1,4 +1,4 @@
-"""What open pages follow: a login that waits, and a session that is signed in."""
+"""What open pages follow: a pending login, or a signed-in session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from verification.redis_access import login_word, user_word
 
 
 class Topic(ABC):
-    """Rows that are asked again whenever somebody publishes their word."""
+    """Rows that are read again whenever somebody publishes their word."""
 
     # The state of a topic whose rows are no longer there.
     gone: ClassVar[str]
@@ -30,7 +30,7 @@ class Topic(ABC):
     @classmethod
     @abstractmethod
     def states(cls, topics: Collection[Any], *, only_news: bool) -> dict[Any, str]:
-        """Ask for the topics' states; of `only_news` many need not be told."""
+        """Read the topics' states; with `only_news` those that need telling suffice."""
 
     @abstractmethod
     def event(self, state: str) -> str:
@@ -53,7 +53,7 @@ class PendingLogin(Topic):
     def states(
         cls, topics: Collection[PendingLogin], *, only_news: bool
     ) -> dict[PendingLogin, str]:
-        """Of many that wait few have changed: news are those that wait no more."""
+        """Only logins that are over are news: of many that wait few are."""
         rows = LoginSession.objects.over() if only_news else LoginSession.objects.all()
         logins = rows.filter(public_id__in={topic.public_id for topic in topics})
         return {cls(login.public_id): login.status for login in logins}
@@ -67,7 +67,7 @@ class PendingLogin(Topic):
 
 @dataclass(frozen=True)
 class SignedInSession(Topic):
-    """A signed-in page; only a myApps session is told of logins to decide about."""
+    """A signed-in session; one of myApps also hears of logins to decide about."""
 
     user_pk: int
     session_key: str = field(repr=False)
@@ -91,13 +91,13 @@ class SignedInSession(Topic):
         logins = dict(pending.values_list("user_id", "pk"))
         living = {key for (key,) in alive}
         return {
-            topic: topic._state(logins.get(topic.user_pk))
+            topic: topic.state(logins.get(topic.user_pk))
             if topic.session_key in living
             else cls.gone
             for topic in topics
         }
 
-    def _state(self, login_pk: int | None) -> str:
+    def state(self, login_pk: int | None) -> str:
         logins = [login_pk] if login_pk and self.decides else []
         return json.dumps({"pending": len(logins), "logins": logins})
 

@@ -1,4 +1,4 @@
-"""The one include of every page of a signed-in user."""
+"""The tag that every page of a signed-in user includes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.inclusion_tag("verification/approvals.html", takes_context=True)
 def approvals(context: RequestContext) -> dict[str, Any]:
-    """Show logins that wait for a decision; on Account security with open forms."""
+    """Show pending logins to decide about; Account security shows their forms open."""
     request = context.get("request")
     if request is None or not hasattr(request, "user"):
         return {}

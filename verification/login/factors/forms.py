@@ -1,4 +1,4 @@
-"""allauth's forms for second factors, with our limits, and with a trace of failures."""
+"""allauth's forms for second factors, with our limits and an audit of failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMIT = "login_failed"
 
 
 class CodeMixin:
-    """Limits guesses at the codes of a user as failed logins are limited."""
+    """Limits guesses at a user's codes as failed logins are limited."""
 
     user: PbxUser
     authenticator: Authenticator
@@ -55,7 +55,7 @@ class CodeAgainForm(CodeMixin, ReauthenticateForm):
 
 
 class PasskeyMixin:
-    """Nobody guesses what a passkey signs: however many fail, its owner gets in."""
+    """Limits no tries: nobody guesses what a passkey signs."""
 
     user: PbxUser
     cleaned_data: dict[str, object]
@@ -64,7 +64,7 @@ class PasskeyMixin:
         try:
             return _shown_passkey(self.user, self.cleaned_data["credential"])
         except ValidationError:
-            # The limit is the audit log's: who fails on and on is recorded so often.
+            # Only what the audit log records of a long row of failures is limited.
             key = _limit_key(self.user, "passkey")
             if consume(context.request, action=LIMIT, key=key):
                 _record_failure(self.user)
@@ -82,7 +82,7 @@ class PasskeyAgainForm(PasskeyMixin, ReauthenticateWebAuthnForm):
 def _limit_key(user: PbxUser, what: str) -> str:
     """Count apart where a second factor of the user's was right before.
 
-    A session of myPBX makes no address known: it takes nothing but the password.
+    A session of myPBX makes no address known: the password alone begins it.
     """
     address = get_account_adapter().get_client_ip(context.request)
     place = address if is_known(user, address) else "elsewhere"
@@ -101,7 +101,7 @@ def _shown_passkey(user: PbxUser, credential: object) -> Authenticator:
     try:
         webauthn.parse_authentication_response(credential)
     except (AttributeError, LookupError) as error:
-        # allauth expects other kinds of nonsense alone.
+        # allauth catches other errors of nonsense only.
         raise get_adapter().validation_error("incorrect_code") from error
     shown: Authenticator = webauthn.complete_authentication(user, credential)
     return shown

@@ -1,4 +1,4 @@
-"""Passkeys and one-time codes: allauth's pages for them, kept to myApps sessions."""
+"""The pages of passkeys and one-time codes, which only myApps sessions open."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class FactorView(base.AuthenticateView):
         return context | {"factors": factors_of(self.stage.login.user)}
 
 
-held_view = FactorView.as_view()
+factor_view = FactorView.as_view()
 
 
 @login_not_required
 def authenticate(request: HttpRequest) -> HttpResponse:
-    """allauth's page, but for a login whose user was deleted meanwhile."""
+    """Show allauth's page; it would fail for a user who was deleted meanwhile."""
     stage = LoginStageController.enter(request, FactorStage.key)
     deleted = stage is not None and stage.login.user is None
-    answer: HttpResponse = stage.abort() if deleted else held_view(request)
+    answer: HttpResponse = stage.abort() if deleted else factor_view(request)
     return answer
 
 
@@ -69,7 +69,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return encrypted(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Raise what the form shows where no key opens it: closed, never open."""
+        """Refuse what no key opens, with an error that the form shows."""
         try:
             return decrypted(encrypted_text)
         except InvalidToken as error:
@@ -82,7 +82,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return user.name
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """The site's own address decides; the Host header never counts."""
+        # Not the Host header, which visitors choose.
         return {"id": urlsplit(settings.SITE_URL).hostname, "name": settings.SITE_NAME}
 
     def generate_authenticator_name(self, user: PbxUser, type: str) -> str:
@@ -121,7 +121,7 @@ def _page(route: str, view: View, name: str) -> URLPattern:
 
 
 def _change(route: str, view: View, name: str) -> URLPattern:
-    """What changes or shows a factor asks an old login who it is."""
+    """Pages that change or show a factor ask old logins again."""
     return _page(route, reauthentication_required(view), name)
 
 
