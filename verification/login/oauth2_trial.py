@@ -179,7 +179,10 @@ def _record(
 
 
 def _offer(
-    user: PbxUser, error: ProviderError, claims: ProviderClaims, rules: AuthenticationSettings
+    user: PbxUser,
+    error: ProviderError,
+    claims: ProviderClaims,
+    rules: AuthenticationSettings,
 ) -> str:
     """Return what the button "Connect" sends back, if the account is the user's own.
 
