@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -19,12 +18,13 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 from authconfig import dependencies
-from authconfig.choices import AuthenticationType
+from authconfig.choices import AuthenticationType, SmtpSecurity
 from authconfig.clients.first_rows import make_first_clients
 from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.users.models import PbxUser
+from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
 from tests.support.directory import Directory, running_directory
 from tests.support.provider import Provider, running_provider
@@ -36,6 +36,7 @@ from tests.support.site import (
     log_in,
     running_site,
 )
+from tests.support.smtp_servers import Server, smtp_server
 from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.mail import sending
@@ -64,7 +65,7 @@ def _seconds_allowed(item: pytest.Item) -> float:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
-    """A file of SQLite is there before the tests: a copy of the one with all tables."""
+    """On SQLite the database is there before the tests: a copy with all tables."""
     return settings.EMBEDDED
 
 
@@ -172,6 +173,20 @@ def start(user: PbxUser) -> Starter:
 
 
 @pytest.fixture
+def signed_in(start: Starter, browser: Browser) -> Browser:
+    """Anna's browser, signed in to myApps."""
+    start(browser)
+    return browser
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A mail server that asks for no password and has no TLS."""
+    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
+        yield running
+
+
+@pytest.fixture
 def held(
     two_factor: AuthenticationSettings, start: Starter, browser: Browser
 ) -> LoginSession:
@@ -196,15 +211,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> hubs.Hub:
 @pytest.fixture
 def admin_client_myapps(administrator: PbxUser) -> Browser:
     """The administrator's browser, signed in to myApps."""
-    signed_in = Browser()
-    signed_in.force_login(administrator)
-    session = signed_in.session
-    session["client"] = "myapps"
-    session["began_at"] = time.time()
-    session.save()
+    browser = sign_in(administrator)
     # The first page notes that the session is used.
-    signed_in.get("/account/")
-    return signed_in
+    browser.get("/account/")
+    return browser
+
+
+@pytest.fixture
+def admin(admin_client_myapps: Browser) -> Browser:
+    return admin_client_myapps
 
 
 @pytest.fixture(scope="session")

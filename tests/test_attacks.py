@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import StringIO
 from urllib.parse import quote, urlencode
@@ -21,13 +21,13 @@ from django.test import Client as Browser
 from playwright.sync_api import Page, sync_playwright
 from redis import Redis
 
-from authconfig.choices import Event, SmtpSecurity
+from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.pbxsite.test_urls import ROUTES, address
 from tests.support.site import launch
-from tests.support.smtp_servers import Mail, Server, smtp_server
+from tests.support.smtp_servers import Mail, Server
 from tests.support.streams import Stream, told
 from verification.approval.choices import LoginState
 from verification.approval.live import hub as hubs
@@ -68,11 +68,10 @@ def everything() -> str:
 
 @pytest.fixture
 def server(
-    two_factor: AuthenticationSettings, configure: SettingsSetter
-) -> Iterator[Server]:
-    with smtp_server(security=SmtpSecurity.NONE, credentials=None) as running:
-        configure(smtp_server=running.host, smtp_port=running.port)
-        yield running
+    two_factor: AuthenticationSettings, configure: SettingsSetter, server: Server
+) -> Server:
+    configure(smtp_port=server.port)
+    return server
 
 
 @pytest.fixture

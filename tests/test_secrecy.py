@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 import pytest
@@ -13,10 +12,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client as Browser
 
-from authconfig.choices import SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
-from tests.support.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server
 from verification.mail import sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -27,11 +25,10 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def server(
-    two_factor: AuthenticationSettings, configure: SettingsSetter
-) -> Iterator[Server]:
-    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
-        configure(smtp_port=running.port)
-        yield running
+    two_factor: AuthenticationSettings, configure: SettingsSetter, server: Server
+) -> Server:
+    configure(smtp_port=server.port)
+    return server
 
 
 def database() -> str:

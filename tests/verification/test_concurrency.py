@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.choices import Event, Method, Origin, SmtpSecurity
+from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.users.changes import end_sessions
@@ -32,7 +32,7 @@ from tests.support.html import Page
 from tests.support.recordings import wav
 from tests.support.scripted_smtp import scripted_server
 from tests.support.settings_data import posted
-from tests.support.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server
 from verification.approval import flows
 from verification.approval.choices import Ending, LoginFacts, LoginState, Outcome
 from verification.approval.models import LoginSession
@@ -99,11 +99,10 @@ def deliver_as_a_worker() -> bool:
 
 @pytest.fixture
 def server(
-    two_factor: AuthenticationSettings, configure: SettingsSetter
-) -> Iterator[Server]:
-    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
-        configure(smtp_port=running.port)
-        yield running
+    two_factor: AuthenticationSettings, configure: SettingsSetter, server: Server
+) -> Server:
+    configure(smtp_port=server.port)
+    return server
 
 
 def test_one_of_many_workers_sends_a_mail(user: PbxUser, server: Server) -> None:

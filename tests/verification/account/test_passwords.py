@@ -24,12 +24,6 @@ PATH = "/account/password/"
 NEW = "seven purple lamps"
 
 
-@pytest.fixture
-def signed_in(start: Starter, browser: Browser) -> Browser:
-    start(browser)
-    return browser
-
-
 def change(browser: Browser, new: str = NEW, **values: str) -> HttpResponse:
     data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     return browser.post(PATH, data | values)

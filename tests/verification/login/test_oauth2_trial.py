@@ -34,11 +34,6 @@ RoundTrip = Callable[..., HttpResponse]
 
 
 @pytest.fixture
-def admin(admin_client_myapps: Browser) -> Browser:
-    return admin_client_myapps
-
-
-@pytest.fixture
 def stored(configure: SettingsSetter, provider: Provider) -> AuthenticationSettings:
     """The provider's settings, saved, while OAuth2 is not allowed yet."""
     return configure(**provider.settings())

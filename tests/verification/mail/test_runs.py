@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes
 from io import BytesIO
@@ -20,12 +20,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from authconfig.choices import Event as Audited
-from authconfig.choices import SmtpSecurity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.recordings import wav
 from tests.support.scripted_smtp import hang_up, scripted_server
-from tests.support.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server
 from verification.mail import claims, sending
 from verification.mail.choices import MailPriority, MailState
 from verification.mail.fast import batches
@@ -42,10 +41,9 @@ Queue = Callable[..., OutgoingEmail]
 
 
 @pytest.fixture
-def server(configure: SettingsSetter) -> Iterator[Server]:
-    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
-        configure(smtp_port=running.port, smtp_server="127.0.0.1")
-        yield running
+def server(configure: SettingsSetter, server: Server) -> Server:
+    configure(smtp_port=server.port)
+    return server
 
 
 @pytest.fixture

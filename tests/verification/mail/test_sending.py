@@ -12,12 +12,12 @@ from django.db import OperationalError
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import Event, SmtpSecurity
+from authconfig.choices import Event
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app as celery_app
 from tests.conftest import LINK, SettingsSetter, Starter
 from tests.support.scripted_smtp import closed_port, hang_up, scripted_server
-from tests.support.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server
 from verification.approval.choices import Ending, LoginState
 from verification.approval.flows import find_by_link
 from verification.approval.mails import REJECTION
@@ -32,12 +32,6 @@ from verification.mail.tasks import end_overdue_mails, wake_due_mails
 pytestmark = pytest.mark.database
 
 LINK_PATTERN = re.compile(re.escape(LINK) + r"\?id=([\w%:.-]+)")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
-        yield running
 
 
 @pytest.fixture

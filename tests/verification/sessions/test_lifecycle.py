@@ -23,12 +23,6 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def signed_in(start: Starter, browser: Browser) -> Browser:
-    start(browser)
-    return browser
-
-
 def is_signed_in(browser: Browser) -> bool:
     return browser.get("/account/").status_code == 200
 

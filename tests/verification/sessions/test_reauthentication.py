@@ -35,12 +35,6 @@ OAUTH2 = {
 
 
 @pytest.fixture
-def signed_in(start: Starter, browser: Browser) -> Browser:
-    start(browser)
-    return browser
-
-
-@pytest.fixture
 def other(start: Starter) -> Browser:
     browser = Browser()
     start(browser)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
-from authconfig.choices import Event, SmtpSecurity
+from authconfig.choices import Event
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.recordings import a_law_wav, seconds_of, wav
-from tests.support.smtp_servers import Server, smtp_server
+from tests.support.smtp_servers import Server
 from verification.mail import claims, sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -44,12 +43,6 @@ CALLED = {
     "time": "2026-11-24T18:23:05+01:00",
     "duration": "42",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with smtp_server(SmtpSecurity.NONE, credentials=None) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

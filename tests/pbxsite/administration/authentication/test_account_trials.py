@@ -23,11 +23,6 @@ SEND = f"{PAGE}send-test/"
 Configure = Callable[..., AuthenticationSettings]
 
 
-@pytest.fixture
-def admin(admin_client_myapps: Browser) -> Browser:
-    return admin_client_myapps
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with smtp_server() as running:

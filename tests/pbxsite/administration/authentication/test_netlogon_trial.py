@@ -16,7 +16,7 @@ from authconfig.methods.netlogon import Failures
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.pbxsite.administration.users.test_users import signed_in
+from tests.support.browsers import sign_in
 from tests.support.directory import WINDOWS_PASSWORD, Directory
 from tests.support.settings_data import posted
 
@@ -40,11 +40,6 @@ def statuses(response: Any) -> list[dict[str, Any]]:
 
 def states(status: dict[str, Any]) -> dict[str, str]:
     return {step["stage"]: step["state"] for step in status["steps"]}
-
-
-@pytest.fixture
-def admin(admin_client_myapps: Browser) -> Browser:
-    return admin_client_myapps
 
 
 @pytest.fixture
@@ -108,7 +103,7 @@ def test_three_tests_a_minute_are_enough_for_each_administrator(
 
     assert answer.status_code == 429
     assert "Please wait a minute" in json.loads(answer.content)["message"]
-    other = signed_in(PbxUser.objects.create_superuser("other"))
+    other = sign_in(PbxUser.objects.create_superuser("other"))
     assert ask(other, **unsaved, test_user="anna").status_code == 200
 
 

@@ -18,6 +18,7 @@ from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.authentication import audited_form
+from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
 from tests.support.html import Page
 from tests.support.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
@@ -51,20 +52,6 @@ ORIGINAL_EMAIL = [
     "Test",
 ]
 Configure = Callable[..., AuthenticationSettings]
-
-
-@pytest.fixture
-def admin(admin_client_myapps: Browser) -> Browser:
-    return admin_client_myapps
-
-
-def signed_in(user: PbxUser, client: str = "myapps") -> Browser:
-    browser = Browser()
-    browser.force_login(user)
-    session = browser.session
-    session["client"] = client
-    session.save()
-    return browser
 
 
 def page_of(browser: Browser) -> Page:
@@ -356,11 +343,11 @@ def test_single_row_has_no_other_pages(admin: Browser) -> None:
 
 @pytest.mark.parametrize("path", ["", "preview/", "send-test/"])
 def test_page_is_for_administrators_who_may_change_it(user: PbxUser, path: str) -> None:
-    assert signed_in(user).post(PAGE + path).status_code == 302
+    assert sign_in(user).post(PAGE + path).status_code == 302
     user.is_staff = True
     user.save()
-    assert signed_in(user).post(PAGE + path).status_code == 403
-    assert signed_in(user, "mypbx").post(PAGE + path).status_code == 302
+    assert sign_in(user).post(PAGE + path).status_code == 403
+    assert sign_in(user, "mypbx").post(PAGE + path).status_code == 302
     assert Browser().post(PAGE + path).status_code == 302
     unchanged = AuthenticationSettings(pk=1)
     assert model_to_dict(AuthenticationSettings.load()) == model_to_dict(unchanged)
@@ -373,7 +360,7 @@ def test_operator_with_the_permission_may_change_it(user: PbxUser) -> None:
         Permission.objects.get(codename="change_authenticationsettings")
     )
 
-    assert signed_in(user).get(PAGE).status_code == 200
+    assert sign_in(user).get(PAGE).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["", "preview/", "send-test/"])

@@ -10,7 +10,8 @@ from authconfig.choices import Event
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users import import_pages
 from tests.conftest import PASSWORD
-from tests.pbxsite.administration.users.test_users import LIST, signed_in, told
+from tests.pbxsite.administration.users.test_users import LIST, told
+from tests.support.browsers import sign_in
 
 pytestmark = pytest.mark.database
 
@@ -121,7 +122,7 @@ def test_an_export_opens_in_a_spreadsheet_and_comes_back(
 def test_import_and_export_need_rights() -> None:
     helper = PbxUser.objects.create_user("helper", PASSWORD, is_staff=True)
     helper.user_permissions.set(Permission.objects.filter(codename="view_pbxuser"))
-    browser = signed_in(helper)
+    browser = sign_in(helper)
 
     assert browser.get(f"{LIST}export/").status_code == 200
     assert browser.get(IMPORT).status_code == 403

@@ -16,7 +16,8 @@ from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.pbxsite.administration.users.test_import_pages import HEADER, confirm, upload
-from tests.pbxsite.administration.users.test_users import LIST, change, page, signed_in
+from tests.pbxsite.administration.users.test_users import LIST, change, page
+from tests.support.browsers import sign_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SAYS = "No other administrator can log in with the present settings"
@@ -31,7 +32,7 @@ def last(db: None) -> PbxUser:
 @pytest.fixture
 def admin(last: PbxUser) -> Browser:
     """Signed in as by a rescue link: without a PBX password and an address."""
-    return signed_in(PbxUser.objects.create_superuser("admin"))
+    return sign_in(PbxUser.objects.create_superuser("admin"))
 
 
 def told(answer: object) -> str:

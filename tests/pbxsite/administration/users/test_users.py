@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
+from tests.support.browsers import sign_in
 
 pytestmark = pytest.mark.database
 
@@ -30,16 +30,6 @@ def helper(db: None) -> PbxUser:
     rights = Permission.objects.filter(content_type__model="pbxuser")
     helper.user_permissions.set(rights)
     return helper
-
-
-def signed_in(user: PbxUser) -> Browser:
-    browser = Browser()
-    browser.force_login(user)
-    session = browser.session
-    session["client"] = "myapps"
-    session["began_at"] = time.time()
-    session.save()
-    return browser
 
 
 def page(user: PbxUser) -> str:
@@ -261,7 +251,7 @@ def test_no_page_of_a_user_shows_a_hash(
 def test_some_rights_give_no_way_to_all_of_them(
     helper: PbxUser, administrator: PbxUser, user: PbxUser
 ) -> None:
-    browser = signed_in(helper)
+    browser = sign_in(helper)
 
     change(browser, helper, is_superuser="on")
     change(browser, user, is_staff="on", is_superuser="on")

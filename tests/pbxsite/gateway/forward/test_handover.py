@@ -43,12 +43,6 @@ def at_client() -> Browser:
     return Browser()
 
 
-@pytest.fixture
-def signed_in(start: Starter, browser: Browser) -> Browser:
-    start(browser)
-    return browser
-
-
 def begin(at_client: Browser, wanted: str = WANTED) -> str:
     """Return where the client's host sends the browser, on the site."""
     response = at_client.get(LOGIN, {"return": wanted}, **THERE)

@@ -29,12 +29,6 @@ HOST = "apps.example.com"
 OK, LOG_IN = HTTPStatus.OK, HTTPStatus.UNAUTHORIZED
 
 
-@pytest.fixture
-def signed_in(start: Starter, browser: Browser) -> Browser:
-    start(browser)
-    return browser
-
-
 def by_session(browser: Browser, slug: str = "myapps") -> Ticket:
     return Ticket(slug, browser.session.session_key or "", "", "")
 

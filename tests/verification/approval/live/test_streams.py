@@ -269,8 +269,9 @@ def test_readers_that_leave_at_once_leave_no_listener(
             queue = hub.join(PendingLogin(held.public_id))
             await asyncio.sleep(number * 0.0002)
             hub.leave(PendingLogin(held.public_id), queue)
-        await asyncio.sleep(2)
-        assert asyncio.all_tasks() == alone
+        async with asyncio.timeout(2):
+            while asyncio.all_tasks() != alone:
+                await asyncio.sleep(0.02)
 
     told(story())
 
