@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 
@@ -35,6 +37,8 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{HERE}.settings"
     os.environ["BENCH_RUNS"] = options.runs
     django.setup()
+    # Whatever was started ends with this process, also when it is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.base and not options.parts:
         report(beside(options.base), RESULTS)
         return

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--base", metavar="COMMIT", help="count in an older commit too")
     options = parser.parse_args()
+    # The older tree and the provider end with this process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.base:
         with older_tree(options.base) as tree:
             say(f"Commit {options.base}:")

@@ -18,7 +18,7 @@ from tests.harnesses.bench.beside.stand import LINK, Stand
 from tests.harnesses.bench.usage import cpu_seconds, memory_kib
 from tests.harnesses.bench.waiters import next_told, waiting_browsers
 
-LOGINS, AT_ONCE, WARM_UP_LOGINS = 60, 2, 5
+LOGINS, AT_ONCE, WARM_UP_LOGINS = 40, 2, 4
 BROWSERS = 1000
 DECISIONS, SECONDS_BETWEEN = 200, 0.02
 # Opened, and closed again, so that the server has paid what it pays once.
