@@ -72,8 +72,6 @@ INSTALLED_APPS = [
     "allauth.idp.oidc",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "unfold.contrib.import_export",
-    "import_export",
     "pbxsite.administration.apps.PbxAdminConfig",
     "django.forms",
     "django.contrib.auth",

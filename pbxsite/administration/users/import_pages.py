@@ -1,40 +1,48 @@
-"""Import and export of users on the admin's pages."""
+"""The admin's pages that import users from a file, and the file of all users."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.contrib.admin import AdminSite
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
-from django.utils.decorators import method_decorator
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
-from import_export.admin import ImportExportMixin
-from import_export.tmp_storages import CacheStorage
-from unfold.contrib.import_export.forms import ImportForm
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from authconfig.users.audit import origin_of
-from authconfig.users.csv_file import UsersCsv
-from pbxsite.administration.users.import_export import UserResource, UserResult
+from authconfig.users.csv_file import as_csv, parse
+from authconfig.users.models import PbxUser
+from pbxsite.administration.users.user_import import UserImport
 from verification.sessions.reauthentication import reauthentication_required
 
 MAX_BYTES = 2 * 1024 * 1024
 # What a page shows of thousands of rows or faults.
 SHOWN_ROWS = 200
+# An upload waits in the cache until it is confirmed: every web process finds it there.
+KEPT_SECONDS = 3600
+KEPT_KEY = "users-import-{}"
+PAGE = "admin/users/pbxuser/import.html"
+# Excel takes a file without this mark for its own old encoding.
+EXCEL_ENCODING = "utf-8-sig"
 
 
-class UploadStorage(CacheStorage):
-    """Holds an upload until it is confirmed, where every web process finds it."""
+class UploadForm(forms.Form):
+    import_file = forms.FileField(
+        label=gettext_lazy("File to import"), widget=UnfoldAdminFileFieldWidget
+    )
 
-    CACHE_LIFETIME = 3600
-    CACHE_PREFIX = "users-import-"
-
-
-class UserImportForm(ImportForm):
-    def clean_import_file(self) -> Any:
+    def clean_import_file(self) -> bytes:
         file = self.cleaned_data["import_file"]
         if file.size > MAX_BYTES:
             raise forms.ValidationError(
@@ -44,72 +52,122 @@ class UserImportForm(ImportForm):
                 )
                 % {"size": filesizeformat(file.size), "most": filesizeformat(MAX_BYTES)}
             )
-        return file
+        content: bytes = file.read()
+        self.rows = parse(content)
+        return content
 
 
-class UserFileMixin(ImportExportMixin):
-    """All or nothing: what one row does not allow, no row gets."""
+class ConfirmForm(forms.Form):
+    import_file_name = forms.CharField(widget=forms.HiddenInput)
 
-    resource_classes = [UserResource]
-    formats = import_formats = export_formats = [UsersCsv]
-    import_form_class = UserImportForm
-    import_export_change_list_template = "admin/users/pbxuser/change_list.html"
-    import_template_name = "admin/users/pbxuser/import.html"
-    tmp_storage_class = UploadStorage
-    skip_export_form = True
-    skip_admin_log = True
-    # Excel takes a file without this mark for its own old encoding.
-    to_encoding = "utf-8-sig"
+
+class UserFileMixin:
+    """All or nothing: if one row cannot be imported, none is."""
+
+    admin_site: AdminSite
+    change_list_template = "admin/users/pbxuser/change_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        views = {
+            "import": self.import_view,
+            "process_import": reauthentication_required(self.confirm_view),
+            "export": require_safe(self.export_view),
+        }
+        own = [
+            path(f"{key}/", self.admin_site.admin_view(view), name=_url_name(key))
+            for key, view in views.items()
+        ]
+        urls: list[URLPattern] = super().get_urls()  # type: ignore[misc]
+        return [*own, *urls]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        may = {"has_import_permission": self.has_import_permission(request)}
+        shown = (extra_context or {}) | may
+        page: HttpResponse = super().changelist_view(request, shown)  # type: ignore[misc]
+        return page
 
     def has_import_permission(self, request: HttpRequest) -> bool:
-        allowed: bool = self.has_add_permission(request)
-        return allowed and self.has_change_permission(request)
+        may_add: bool = self.has_add_permission(request)  # type: ignore[attr-defined]
+        return may_add and self.has_change_permission(request)  # type: ignore[attr-defined]
 
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        allowed: bool = self.has_view_permission(request)
-        return allowed
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the form, then what the file would change or what is wrong with it."""
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        is_post = request.method == "POST"
+        form = UploadForm(request.POST, request.FILES) if is_post else UploadForm()
+        context = self.admin_site.each_context(request) | {
+            "title": _("Import"),
+            "opts": PbxUser._meta,
+            "form": form,
+            "shown_rows": f":{SHOWN_ROWS}",
+            "shown_count": SHOWN_ROWS,
+        }
+        return TemplateResponse(request, PAGE, context | _preview(request, form))
 
-    def get_import_resource_kwargs(
-        self, request: HttpRequest, **kwargs: Any
-    ) -> dict[str, Any]:
-        return {"actor": request.user, "origin": origin_of(request)}
-
-    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
-        return {"rollback_on_validation_errors": True}
-
-    def get_import_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {"shown_rows": f":{SHOWN_ROWS}", "shown_count": SHOWN_ROWS}
-
-    def add_data_read_fail_error_to_form(self, form: forms.Form, e: Exception) -> None:
-        if not isinstance(e, ValidationError):
-            raise e
-        form.add_error("import_file", e)
-
-    @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no streams
-    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def confirm_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_import_permission(request):
+            raise PermissionDenied
         if request.method != "POST":
-            # Whoever logged in again instead comes back without what he confirmed.
-            return self._again(request, _("The import was not confirmed."))
-        try:
-            response: HttpResponse = super().process_import(request, **kwargs)
-        except ValidationError:
-            return self._again(request, _("The file is no longer here."))
-        return response
+            # An administrator who logged in again instead lost what they confirmed.
+            return _again(request, _("The import was not confirmed."))
+        form = ConfirmForm(request.POST)
+        text = _taken(form.cleaned_data["import_file_name"]) if form.is_valid() else ""
+        if not text:
+            return _again(request, _("The file is no longer here."))
+        done = UserImport(parse(text), _actor(request), origin_of(request))
+        done.run(save=True)
+        if done.faults:
+            # The preview was right, but somebody may have changed the users since.
+            return _again(request, str(done.faults[0]))
+        messages.success(request, f"{done.summary}.")
+        return redirect("admin:users_pbxuser_changelist")
 
-    def process_result(self, result: UserResult, request: HttpRequest) -> HttpResponse:
-        """The preview was right then; by now somebody may have changed the users."""
-        if result.faults:
-            return self._again(request, str(result.faults[0]))
-        response: HttpResponse = super().process_result(result, request)
-        return response
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Send the users that the list's search and filters leave."""
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        listed = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+        users = listed.get_queryset(request)
+        headers = {"Content-Disposition": 'attachment; filename="pbxusers.csv"'}
+        file = as_csv(users).encode(EXCEL_ENCODING)
+        return HttpResponse(file, "text/csv; charset=utf-8", headers=headers)
 
-    def add_success_message(self, result: UserResult, request: HttpRequest) -> None:
-        messages.success(request, f"{result.summary}.")
 
-    def _again(self, request: HttpRequest, fault: str) -> HttpResponse:
-        text = _("Nothing was imported. %(fault)s Please upload the file again.")
-        messages.error(request, text % {"fault": fault})
-        return redirect("admin:users_pbxuser_import")
+def _url_name(key: str) -> str:
+    return f"users_pbxuser_{key}"
 
-    def get_export_filename(self, *args: Any) -> str:
-        return "pbxusers.csv"
+
+def _actor(request: HttpRequest) -> PbxUser:
+    assert isinstance(request.user, PbxUser)
+    return request.user
+
+
+def _preview(request: HttpRequest, form: UploadForm) -> dict[str, Any]:
+    """Try the file without saving it; without faults it is kept to be confirmed."""
+    if not form.is_valid():
+        return {}
+    tried = UserImport(form.rows, _actor(request), origin_of(request))
+    tried.run(save=False)
+    if tried.faults:
+        return {"result": tried}
+    name, text = secrets.token_urlsafe(16), form.cleaned_data["import_file"].decode()
+    cache.set(KEPT_KEY.format(name), text, KEPT_SECONDS)
+    confirm_form = ConfirmForm(initial={"import_file_name": name})
+    return {"result": tried, "confirm_form": confirm_form}
+
+
+def _taken(name: str) -> str:
+    """Return the text of an upload, which can be confirmed once."""
+    key = KEPT_KEY.format(name)
+    text: str = cache.get(key, "")
+    cache.delete(key)
+    return text
+
+
+def _again(request: HttpRequest, fault: str) -> HttpResponse:
+    text = _("Nothing was imported. %(fault)s Please upload the file again.")
+    messages.error(request, text % {"fault": fault})
+    return redirect("admin:users_pbxuser_import")

@@ -14,9 +14,9 @@ from django.db import transaction
 from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.changes import check_new
-from authconfig.users.csv_file import COLUMNS, UsersCsv
+from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
-from pbxsite.administration.users.import_export import UserResource
+from pbxsite.administration.users.user_import import UserImport
 from pbxsite.management.site_command import SiteCommand
 
 
@@ -60,21 +60,19 @@ class Command(SiteCommand):
         raise SystemExit(1)
 
     def _import(self, *, file: Path, **_: Any) -> None:
-        dataset = UsersCsv().create_dataset(file.read_bytes())
-        resource = UserResource()
-        result = resource.import_data(dataset, rollback_on_validation_errors=True)
-        if result.faults:
-            self._fail(result.faults)
-        if resource.leaves_nobody:
+        done = UserImport(parse(file.read_bytes()))
+        done.run(save=True)
+        if done.faults:
+            self._fail(done.faults)
+        if done.leaves_nobody:
             self.stderr.write(
                 "Warning: no administrator can log in any more; manage.py rescue lets"
                 " one in."
             )
-        self.stdout.write(result.summary)
+        self.stdout.write(done.summary)
 
     def _export(self, **_: Any) -> None:
-        dataset = UserResource().export()
-        text = UsersCsv().export_data(dataset, lineterminator="\n")
+        text = as_csv(PbxUser.objects.all(), line_end="\n")
         self.stdout.write(text, ending="")
 
     def _add(

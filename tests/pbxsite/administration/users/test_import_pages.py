@@ -21,7 +21,7 @@ IMPORT = f"{LIST}import/"
 
 def upload(browser: Browser, rows: str) -> HttpResponse:
     file = SimpleUploadedFile("users.csv", (HEADER + rows).encode())
-    return browser.post(IMPORT, {"format": "0", "resource": "0", "import_file": file})
+    return browser.post(IMPORT, {"import_file": file})
 
 
 def confirm(browser: Browser, preview: HttpResponse) -> HttpResponse:
