@@ -27,7 +27,6 @@ from authconfig.clients.session_kinds import (
     BEGAN_KEY,
     SESSION_KEY,
     is_myapps,
-    session_kind,
 )
 from authconfig.method_proofs import proof_of
 from authconfig.methods import CHECKS
@@ -114,8 +113,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return where a login leads that wanted nothing in particular."""
-        kind = session_kind(request)
-        return start_path(kind) if kind else reverse(ACCOUNT)
+        kind = request.session.get(SESSION_KEY)
+        return start_path(Kind(kind)) if kind else reverse(ACCOUNT)
 
     def login(self, request: HttpRequest, user: PbxUser) -> None:
         """Begin the session, always with a new key and of one kind."""

@@ -77,7 +77,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         try:
             # OAuth2 may have been switched off while the user was at the provider.
             _check_allowed()
-            if is_myapps(request):
+            if request.user.is_authenticated and is_myapps(request):
                 answer = _prove_or_connect(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
             sociallogin.user = identities.login_user(claims, current_settings())
@@ -221,7 +221,8 @@ def start(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
-    asked = TRIAL if oauth2_trial.is_answer(request) else LOGIN
+    has_trial = oauth2_trial.KEPT_KEY in request.session
+    asked = TRIAL if has_trial and oauth2_trial.is_answer(request) else LOGIN
     try:
         view = OAuth2CallbackView.adapter_view(OAuth2LoginAdapter(request, asked))
         answer: HttpResponse = view(request)
