@@ -7,9 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from django.conf import settings
 from kombu.exceptions import OperationalError
@@ -17,6 +15,7 @@ from kombu.exceptions import OperationalError
 from pbxsite.celery import app as celery_app
 from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import redis_server
+from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.supervisor import Family
 from pbxsite.env import broker_url
 
@@ -25,22 +24,8 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compar
 FIRST_START_NAMES = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_EMAIL"}
 
 
-@dataclass(frozen=True)
-class Plan:
-    data_dir: Path
-    bind: str
-    port: int
-    mailbox_port: int
-    redis_url: str
-    own_redis: bool
-
-    @property
-    def worker_name(self) -> str:
-        return f"site-{self.port}@localhost"
-
-
 def environment(plan: Plan) -> dict[str, str]:
-    """What was given from outside; the rest each process reads in site.env itself."""
+    """Return what came from outside; each process reads the rest in site.env itself."""
     given = {name: os.environ[name] for name in embedded.GIVEN - FIRST_START_NAMES}
     place = {"DATA_DIR": str(plan.data_dir), "PORT": str(plan.port)}
     return given | place | {"PYTHONUNBUFFERED": "1"}

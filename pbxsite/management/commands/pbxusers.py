@@ -55,8 +55,7 @@ class Command(SiteCommand):
             self._fail(_lines(error))
 
     def _fail(self, faults: Iterable[object]) -> None:
-        for fault in faults:
-            self.stderr.write(str(fault))
+        self.stderr.write("\n".join(str(fault) for fault in faults))
         raise SystemExit(1)
 
     def _import(self, *, file: Path, **_: Any) -> None:

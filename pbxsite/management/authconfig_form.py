@@ -1,0 +1,64 @@
+"""The settings page's form, filled from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from authconfig import lockout
+from authconfig.models import AuthenticationSettings
+from authconfig.sections import FIELDS, SECRETS
+from authconfig.settings_form import (
+    DEFAULT_PORTS,
+    OutsideFacts,
+    SecretInput,
+    SettingsForm,
+)
+from pbxsite.administration.authentication import audited_form, summary
+from pbxsite.management.authconfig_values import BOOLEANS
+
+
+def stored_form() -> SettingsForm:
+    return filled_form(AuthenticationSettings.load(), {})
+
+
+def filled_form(rules: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
+    """Fill the page's form with what is stored, and with new values on top."""
+    outside = OutsideFacts(
+        account_was_accepted=audited_form.account_was_accepted,
+        lockout=lambda _old, _new: None,
+    )
+    data = dict(_stored_inputs(rules)) | _follow_security(rules, values)
+    for name, value in values.items():
+        if name in SECRETS and not value:
+            data[SecretInput.removal_name(name)] = "on"
+        elif isinstance(getattr(rules, name), bool):
+            data[name] = BOOLEANS[value]
+        else:
+            data[name] = value
+    return SettingsForm(data, instance=rules, outside=outside)
+
+
+def _stored_inputs(rules: AuthenticationSettings) -> Iterator[tuple[str, str]]:
+    for name in FIELDS:
+        value = getattr(rules, name)
+        if isinstance(value, bool):
+            yield name, "on" if value else ""
+        elif name not in SECRETS:
+            yield name, str(value)
+
+
+def _follow_security(
+    rules: AuthenticationSettings, values: dict[str, str]
+) -> dict[str, str]:
+    """Another security takes its usual port along, unless another one was in use."""
+    usual = {kind.value: port for kind, port in DEFAULT_PORTS.items()}
+    is_usual = rules.smtp_port == usual[rules.smtp_security]
+    return {"smtp_port": ""} if "smtp_security" in values and is_usual else {}
+
+
+def warnings(form: SettingsForm) -> Iterator[str]:
+    """The command line is the owner's: it warns where the page refuses."""
+    if found := lockout.lockout_by(form.rules, form.new_rules(), None):
+        yield f"Warning: {found.field}: {found.text}"
+    for name in form.lost_secrets:
+        yield f"Warning: {name}: {summary.LOST_SECRET[name]}"
