@@ -10,7 +10,6 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from authconfig.users.models import PbxUser
-from verification.approval.models import LoginSession
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
@@ -33,9 +32,6 @@ def mails(user: PbxUser) -> list[OutgoingEmail]:
     """Three queued mails (one of them due later), one failed, one sent."""
     now = timezone.now()
     expires_at = now + timedelta(minutes=10)
-    login = LoginSession.objects.create(
-        user=user, client="myapps", method="pbx", expires_at=expires_at
-    )
     ended = {"ended_at": now}
     facts: list[dict[str, Any]] = [
         {"due_at": now - timedelta(seconds=90)},
@@ -52,14 +48,9 @@ def mails(user: PbxUser) -> list[OutgoingEmail]:
     ]
     return [
         OutgoingEmail.objects.create(
-            user=user,
-            login=login,
-            link_number=number,
-            recipient=user.email,
-            expires_at=expires_at,
-            **fact,
+            user=user, recipient=user.email, expires_at=expires_at, **fact
         )
-        for number, fact in enumerate(facts)
+        for fact in facts
     ]
 
 
