@@ -63,12 +63,11 @@ def _redis() -> Redis:
 
 
 def announce_login(public_id: UUID, user_pk: int) -> None:
-    """Tell the page where a login waits, and the pages of sessions that may decide."""
     _publish(login_word(public_id), user_word(user_pk))
 
 
 def announce_user(user_pk: int) -> None:
-    """Tell the user's signed-in pages, one of which may have ended."""
+    """Tell the user's signed-in pages; the session of one may have ended."""
     _publish(user_word(user_pk))
 
 

@@ -10,17 +10,12 @@ from typing import Any
 
 import pytest
 
-from authconfig.choices import SmtpSecurity
+from authconfig.choices import SmtpSecurity, StepState
+from authconfig.trial import Step
 from tests.support.scripted_smtp import ScriptedServer, scripted_server
 from tests.support.smtp_servers import Server, smtp_server
-from verification.mail.smtp import (
-    Account,
-    Connection,
-    SmtpError,
-    Step,
-    StepState,
-    open_connection,
-)
+from verification.mail.account import Account
+from verification.mail.smtp import Connection, SmtpError, open_connection
 
 SENDER, RECIPIENT = "site@example.com", "anna@example.com"
 NONE = SmtpSecurity.NONE

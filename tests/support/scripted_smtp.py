@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from authconfig.choices import SmtpSecurity
-from verification.mail.smtp import Account
+from verification.mail.account import Account
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
 

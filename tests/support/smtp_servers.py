@@ -18,7 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from authconfig.choices import SmtpSecurity
 from tests.support.certificates import Authority, make_authority
-from verification.mail.smtp import Account
+from verification.mail.account import Account
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
 CREDENTIALS = ("site@example.com", "correct horse")

@@ -387,8 +387,8 @@ def test_a_voicemail_that_is_posted_twice_at_once_is_one_mail(
 
     def post(key: str) -> int:
         recording = ContentFile(wav(1), "a.wav")
-        message = voicemail_flows.Message(user.name, recording, key=key)
-        taken = voicemail_flows.take(message, HERE)
+        posted = voicemail_flows.PostedVoicemail(user.name, recording, key=key)
+        taken = voicemail_flows.take(posted, HERE)
         assert isinstance(taken, OutgoingEmail), taken
         return taken.pk
 

@@ -20,7 +20,7 @@ from pbxsite.metrics.models import Tally, TallyMark
 from verification.approval.choices import LoginState
 from verification.approval.mails import APPROVAL
 from verification.approval.models import LoginMail, LoginSession
-from verification.mail.choices import MailState, Stage
+from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import (
     AccountTrial,
     AccountTrialStep,
@@ -59,7 +59,7 @@ def rows(held: LoginSession, mail: OutgoingEmail, administrator: PbxUser) -> Row
         password="secret",
         fingerprint="0" * 64,
     )
-    AccountTrialStep.objects.create(test=trial, stage=Stage.CONNECT, state="done")
+    AccountTrialStep.objects.create(test=trial, stage=SmtpStage.CONNECT, state="done")
     return Rows(held.user, administrator, held, mail, trial)
 
 

@@ -14,7 +14,7 @@ from authconfig.choices import Event, StepState
 from authconfig.trial import Step
 from authconfig.users import audit
 from verification.mail.account import Account, account_from, fingerprint
-from verification.mail.choices import Stage, TrialState
+from verification.mail.choices import SmtpStage, TrialState
 from verification.mail.models import AccountTrial
 from verification.mail.rendering import compose
 from verification.mail.sending import own_fault
@@ -29,14 +29,12 @@ TRIAL_TTL = timedelta(minutes=10)
 
 
 def was_accepted(account: Account) -> bool:
-    """Has the server accepted the message of a trial with exactly this account?"""
     return AccountTrial.objects.filter(
         fingerprint=fingerprint(account), state=TrialState.ACCEPTED
     ).exists()
 
 
 def run_trial(pk: int) -> None:
-    """Run a trial that somebody asked for, unless that was too long ago."""
     started = AccountTrial.objects.filter(
         pk=pk,
         state=TrialState.QUEUED,
@@ -74,17 +72,16 @@ def _try_account(trial: AccountTrial) -> SmtpError | None:
     except SmtpError as error:
         return error
     except Exception:
-        logger.exception("account test %s: this site failed", trial.pk)
+        logger.exception("account trial %s: this site failed", trial.pk)
         return _failed_here(trial)
     return None
 
 
 def _failed_here(trial: AccountTrial) -> SmtpError:
-    """Return this site's own fault as one of the stage that was reached."""
     words, last = own_fault(), trial.steps.last()
     if last:
         trial.steps.filter(pk=last.pk).update(state=StepState.FAILED, words=words)
-    stage = Stage(last.stage) if last else Stage.RESOLVE
+    stage = SmtpStage(last.stage) if last else SmtpStage.RESOLVE
     return SmtpError(stage, words, fault=SmtpFault.THIS_SITE)
 
 
@@ -111,7 +108,7 @@ def _end_trial(trial: AccountTrial, error: SmtpError | None) -> None:
     if not ended:
         return
     where = f"{trial.server}:{trial.port}"
-    outcome = f"{Stage(error.stage).value}: {error.words}" if error else "accepted"
+    outcome = f"{SmtpStage(error.stage).value}: {error.words}" if error else "accepted"
     audit.record(
         Event.MAIL_TESTED,
         user=trial.requested_by,

@@ -1,4 +1,4 @@
-"""The outgoing queue as an application, with tables of its own."""
+"""The mail system as a Django application with tables of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of the second factor and of the outgoing queue."""
+"""The words of the outgoing queue."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ class MailState(TextChoices):
 
 
 class Part(TextChoices):
-    """What of this site tells that it runs."""
-
     WORKER = "worker", _("Worker")
     SCHEDULER = "scheduler", _("Scheduler")
 
@@ -36,8 +34,8 @@ class TrialState(TextChoices):
     FAILED = "failed", _("Failed")
 
 
-class Stage(TextChoices):
-    """A stage of delivering a mail, in the order in which they are passed."""
+class SmtpStage(TextChoices):
+    """The stages of a delivery, in their order."""
 
     RESOLVE = "resolve", _("Find the server")
     CONNECT = "connect", _("Connect")

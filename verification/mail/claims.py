@@ -126,7 +126,6 @@ def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:
 
 
 def change(mail: OutgoingEmail, **values: Any) -> bool:
-    """Change the row if it is still as it was read."""
     rows = OutgoingEmail.objects.filter(
         pk=mail.pk, state=mail.state, attempts=mail.attempts
     )

@@ -78,5 +78,4 @@ def choices() -> list[tuple[str, str | Promise]]:
 
 
 def related() -> list[str]:
-    """Return what every kind wants to be read along with its mails."""
     return [name for kind in every_kind() for name in kind.related]

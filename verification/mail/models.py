@@ -15,7 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.fields import SecretField
 from verification.mail import kinds
-from verification.mail.choices import MailPriority, MailState, Part, Stage, TrialState
+from verification.mail.choices import (
+    MailPriority,
+    MailState,
+    Part,
+    SmtpStage,
+    TrialState,
+)
 
 OVER = (MailState.SENT, MailState.FAILED, MailState.EXPIRED, MailState.UNKNOWN)
 # Nearly every mail is of this kind; an index names it.
@@ -40,7 +46,6 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
         return rows.filter(wanted)
 
     def overdue(self) -> Self:
-        """Queued for a purpose that is over."""
         return self.filter(state=MailState.QUEUED, expires_at__lte=timezone.now())
 
     def abandoned(self) -> Self:
@@ -82,7 +87,7 @@ class OutgoingEmail(models.Model):
     doubts = models.PositiveSmallIntegerField(default=0)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     stage = models.CharField(
-        _("stage"), max_length=10, blank=True, choices=Stage.choices
+        _("stage"), max_length=10, blank=True, choices=SmtpStage.choices
     )
     code = models.PositiveSmallIntegerField(_("server's code"), null=True, blank=True)
     # What failed if the server gave no code; the remedy is found by it.
@@ -266,7 +271,7 @@ class AccountTrialStep(models.Model):
     test = models.ForeignKey(
         AccountTrial, on_delete=models.CASCADE, related_name="steps"
     )
-    stage = models.CharField(max_length=10, choices=Stage.choices)
+    stage = models.CharField(max_length=10, choices=SmtpStage.choices)
     state = models.CharField(max_length=10, choices=StepState.choices)
     elapsed_ms = models.PositiveIntegerField(default=0)
     words = models.TextField(blank=True)

@@ -20,7 +20,6 @@ NOTICE_TTL = timedelta(days=1)
 def enqueue(
     kind: MailKind, user: PbxUser, *, language: str, expires_at: datetime
 ) -> OutgoingEmail:
-    """Queue a mail to the user's address; after the commit a worker is woken."""
     mail = OutgoingEmail.objects.create(
         kind=kind.name,
         priority=kind.priority,

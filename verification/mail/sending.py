@@ -28,7 +28,7 @@ from authconfig.network import LONGEST_WORDS
 from verification import log_context
 from verification.mail import claims
 from verification.mail.account import Account, account_of
-from verification.mail.choices import MailPriority, MailState, Stage
+from verification.mail.choices import MailPriority, MailState, SmtpStage
 from verification.mail.claims import LostClaimError
 from verification.mail.fast.batches import Recorder, Stock, woken
 from verification.mail.kinds import kind_of
@@ -170,7 +170,7 @@ def _deliver(mail: OutgoingEmail, line: Line) -> None:
         raise
     except OSError:
         logger.exception("mail %s: not sent, its recording cannot be read", mail.pk)
-        unread = SmtpError(Stage.DATA, own_fault(), fault=SmtpFault.THIS_SITE)
+        unread = SmtpError(SmtpStage.DATA, own_fault(), fault=SmtpFault.THIS_SITE)
         _record_failure(mail, unread)
     except Exception:
         logger.exception("mail %s: not sent, this site failed", mail.pk)
@@ -190,7 +190,7 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
     account = account_of(current_settings())
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
-        raise SmtpError(Stage.RESOLVE, words, fault=SmtpFault.NAME_UNKNOWN)
+        raise SmtpError(SmtpStage.RESOLVE, words, fault=SmtpFault.NAME_UNKNOWN)
     message = render_mail(mail, account)
     send = partial(
         Connection.send,
@@ -206,7 +206,7 @@ def _note_server(error: SmtpError | None) -> None:
     """Tell operators how the server is; it is well if it refuses a single mail."""
     rules = current_settings()
     name = f"{rules.smtp_server}:{rules.smtp_port}"
-    if error is None or error.stage in (Stage.RCPT_TO, Stage.DATA):
+    if error is None or error.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA):
         dependencies.note_up(Dependency.SMTP, name)
     else:
         words = f"{error.stage}: {error.words}"
@@ -242,7 +242,7 @@ def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> boo
     if due_at >= mail.expires_at:
         return True
     if mail.priority == MailPriority.LATER:
-        return error.permanent and error.stage in (Stage.RCPT_TO, Stage.DATA)
+        return error.permanent and error.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA)
     return error.permanent or mail.attempts >= settings.MAIL_MAX_ATTEMPTS
 
 

@@ -1,4 +1,4 @@
-"""The voicemail object as an application, with tables of its own."""
+"""The voicemail object as a Django application with tables of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.voicemail.choices"""
+"""The words of the voicemail object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class VoicemailFault(Enum):
-    """Why a voicemail is not taken; for scripts, so in English alone."""
+    """Why a voicemail is not taken. Scripts read this, so it is in English alone."""
 
     NOBODY = "No user has this name or extension number."
     TWO_USERS = (

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a valid VoicemailForm holds; `key` is the request's Idempotency-Key."""
+class PostedVoicemail:
+    """The content of a valid VoicemailForm; `key` is the request's Idempotency-Key."""
 
     user: str
     recording: File[bytes]
@@ -42,32 +42,32 @@ class Message:
     key: str = ""
 
 
-def take(message: Message, origin: Origin) -> OutgoingEmail | VoicemailFault:
-    """Queue the voicemail, or say why not; the same request gets the same mail."""
-    digest = _digest(message)
-    if earlier := _earlier(message.key, digest):
+def take(posted: PostedVoicemail, origin: Origin) -> OutgoingEmail | VoicemailFault:
+    """Queue the voicemail, or say why not; a repeated request gets the same mail."""
+    digest = _digest(posted)
+    if earlier := _earlier(posted.key, digest):
         return earlier
-    user = _find(message.user)
+    user = _find(posted.user)
     if isinstance(user, VoicemailFault):
         return user
     if fault := _fault_of(user):
         _record_refusal(user, fault, origin)
         return fault
-    return _keep(message, digest, user)
+    return _keep(posted, digest, user)
 
 
-def _digest(message: Message) -> str:
-    """Of what was asked, so that another request under the same key is known."""
+def _digest(posted: PostedVoicemail) -> str:
+    """Return a digest of the request: another request may come under the same key."""
     file = hashlib.sha256()
-    message.recording.seek(0)
-    for chunk in message.recording.chunks():
+    posted.recording.seek(0)
+    for chunk in posted.recording.chunks():
         file.update(chunk)
     asked = (
-        message.user,
-        message.caller,
-        message.caller_name,
-        message.time,
-        message.duration,
+        posted.user,
+        posted.caller,
+        posted.caller_name,
+        posted.time,
+        posted.duration,
         file.hexdigest(),
     )
     return hashlib.sha256(repr(asked).encode()).hexdigest()
@@ -85,7 +85,7 @@ def _earlier(key: str, digest: str) -> OutgoingEmail | VoicemailFault | None:
 
 
 def _find(entered: str) -> PbxUser | VoicemailFault:
-    """By name or extension number; nobody else's, where both lead to somebody."""
+    """Find the user by name or extension number; if two users fit, neither gets it."""
     by_name = PbxUser.objects.filter(name_key=name_key(entered)).first()
     by_number = PbxUser.objects.filter(number=entered.strip()).first()
     if by_name and by_number and by_name != by_number:
@@ -98,8 +98,8 @@ def _fault_of(user: PbxUser) -> VoicemailFault | None:
         return VoicemailFault.INACTIVE
     if not user.email:
         return VoicemailFault.NO_EMAIL
-    account = current_settings()
-    if not (account.smtp_server and account.smtp_email_address):
+    rules = current_settings()
+    if not (rules.smtp_server and rules.smtp_email_address):
         return VoicemailFault.NO_ACCOUNT
     return VoicemailFault.TOO_MANY if _are_too_many(user) else None
 
@@ -113,34 +113,34 @@ def _are_too_many(user: PbxUser) -> bool:
 
 
 def _record_refusal(user: PbxUser, fault: VoicemailFault, origin: Origin) -> None:
-    """What is wrong with a user is the administrator's business, not the PBX's."""
+    """The audit log tells administrators, who alone can mend a user."""
     audit.record(Event.VOICEMAIL_REFUSED, user=user, origin=origin, detail=fault.value)
 
 
 def _keep(
-    message: Message, digest: str, user: PbxUser
+    posted: PostedVoicemail, digest: str, user: PbxUser
 ) -> OutgoingEmail | VoicemailFault:
-    """The file first: one without a row is swept away, a row without one is a loss."""
-    kind = audio_type(message.recording)
+    """Store the file first: a file without a row is swept up, the reverse is a loss."""
+    kind = audio_type(posted.recording)
     assert kind
     try:
-        name = recordings.keep(message.recording, kind.suffix)
+        name = recordings.keep(posted.recording, kind.suffix)
     except OSError as error:
         logger.error("voicemail: the recording was not stored (%s)", error)
         return VoicemailFault.NO_ROOM
     facts = {"recording": name, "content_type": kind.content_type}
     try:
-        return _insert(message, user, request_digest=digest, **facts)
+        return _insert(posted, user, request_digest=digest, **facts)
     except IntegrityError:
-        # After any other error the row may be there all the same.
+        # Only here is it sure that there is no row; other errors may leave one.
         recordings.remove(name)
         # The same request came twice at once, and the other one was first.
-        if earlier := _earlier(message.key, digest):
+        if earlier := _earlier(posted.key, digest):
             return earlier
         raise
 
 
-def _insert(message: Message, user: PbxUser, **facts: str) -> OutgoingEmail:
+def _insert(posted: PostedVoicemail, user: PbxUser, **facts: str) -> OutgoingEmail:
     with transaction.atomic():
         mail = enqueue(
             VOICEMAIL,
@@ -150,20 +150,19 @@ def _insert(message: Message, user: PbxUser, **facts: str) -> OutgoingEmail:
         )
         Voicemail.objects.create(
             mail=mail,
-            caller_number=message.caller,
-            caller_name=message.caller_name,
-            recorded_at=message.time or mail.created_at,
-            duration=_duration(message),
-            idempotency_key=message.key,
+            caller_number=posted.caller,
+            caller_name=posted.caller_name,
+            recorded_at=posted.time or mail.created_at,
+            duration=_duration(posted),
+            idempotency_key=posted.key,
             **facts,
         )
     return mail
 
 
-def _duration(message: Message) -> int | None:
-    """In seconds; of a WAV also where the PBX does not say it."""
-    if message.duration is not None:
-        return message.duration
-    file: IO[bytes] = message.recording
+def _duration(posted: PostedVoicemail) -> int | None:
+    if posted.duration is not None:
+        return posted.duration
+    file: IO[bytes] = posted.recording
     seconds = wav_seconds(file) if audio_type(file) == WAV else None
     return None if seconds is None else round(seconds)

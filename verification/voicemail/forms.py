@@ -1,4 +1,4 @@
-"""TODO docstring of verification.voicemail.forms"""
+"""The form by which a PBX posts a voicemail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verification.voicemail.sound import KNOWN, WAV, audio_type, wav_seconds
 
 
 class VoicemailForm(forms.Form):
-    """A voicemail as the PBX tells of it; for scripts, so in English alone."""
+    """Its errors are for scripts, so they are in English alone."""
 
     NOT_AUDIO, TOO_LARGE = "not_audio", "too_large"
 
@@ -30,7 +30,6 @@ class VoicemailForm(forms.Form):
     recording = forms.FileField(max_length=255)
 
     def sentences(self) -> list[str]:
-        """Return every fault with the name of its field."""
         return [
             f"{name}: {' '.join(map(str, texts))}"
             for name, texts in self.errors.items()

@@ -1,4 +1,4 @@
-"""The key with which the PBX posts voicemail: shown once, known here by its digest."""
+"""The key by which the PBX posts voicemails: shown once, kept as a digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.voicemail.models import VoicemailKey
 
-# By which people and secret scanners know what it is.
+# People and secret scanners recognise the key by it.
 PREFIX = "pbxvm_"
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -26,7 +26,7 @@ def current_key() -> VoicemailKey | None:
 
 
 def make(*, actor: PbxUser | None, origin: Origin = audit.NOWHERE) -> str:
-    """Return a new key, which nobody can read again; an older one ends with it."""
+    """Return a new key, which nobody can read again; an older key ends with this."""
     key = PREFIX + secrets.token_urlsafe(32)
     values = {"digest": _digest(key), "made_at": timezone.now(), "last_used_at": None}
     with transaction.atomic():
@@ -46,7 +46,7 @@ def revoke(*, actor: PbxUser | None, origin: Origin = audit.NOWHERE) -> bool:
 
 
 def is_right(key: str) -> bool:
-    """Compare with the present key, in a time that tells nothing, and note the use."""
+    """Compare with the present key, in a time that gives nothing away; note the use."""
     present = current_key()
     stored = present.digest if present else ""
     if not constant_time_compare(_digest(key), stored):
@@ -62,5 +62,5 @@ def _note_use() -> None:
 
 
 def _digest(key: str) -> str:
-    """Of 256 random bits a plain digest gives nothing away, however fast it is."""
+    """A plain digest will do: nobody guesses 256 random bits, however fast it is."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""The e-mail that brings a voicemail to its user."""
+"""The mail that brings a voicemail to its user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from verification.mail.kinds import Attachment, MailKind
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import recordings
 
-# What is left of a caller's number in the name of a file.
+# These are taken out of a caller's number for the name of a file.
 UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
 
 
@@ -23,7 +23,6 @@ def _context(mail: OutgoingEmail) -> dict[str, Any]:
 
 
 def _recording(mail: OutgoingEmail) -> Attachment:
-    """The file as it was posted, under a name that every system takes."""
     voicemail = mail.voicemail
     content = recordings.read(voicemail.recording)
     at = timezone.localtime(voicemail.recorded_at)

@@ -1,4 +1,4 @@
-"""TODO docstring of verification.voicemail.models"""
+"""Voicemails, and the key by which the PBX posts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verification.mail.models import OutgoingEmail
 
 
 class Voicemail(models.Model):
-    """What a voicemail's mail says; the recording lies in a storage of its own."""
+    """What the mail of a voicemail says; the recording lies in a storage of its own."""
 
     mail = models.OneToOneField(
         OutgoingEmail, on_delete=models.CASCADE, related_name="voicemail"
@@ -24,7 +24,7 @@ class Voicemail(models.Model):
     # The file's name in the storage; emptied when the mail is over.
     recording = models.CharField(max_length=100, blank=True)
     content_type = models.CharField(max_length=40)
-    # The sender's name for this very request, and a digest of what it asked.
+    # The sender's name for this very request, and a digest of its content.
     idempotency_key = models.CharField(max_length=255, blank=True)
     request_digest = models.CharField(max_length=64)
 
@@ -39,7 +39,7 @@ class Voicemail(models.Model):
             ),
         ]
         indexes = [
-            # The sweep's "whose file is this?", and which files are still kept.
+            # The sweep asks whose file this is, and which files are still kept.
             Index(
                 name="voicemail_by_recording",
                 fields=["recording"],
@@ -52,14 +52,12 @@ class Voicemail(models.Model):
 
     @property
     def caller(self) -> str:
-        """Name and number, as far as they are known."""
         if self.caller_name and self.caller_number:
             return f"{self.caller_name} ({self.caller_number})"
         return self.caller_name or self.caller_number
 
     @property
     def duration_text(self) -> str:
-        """As a clock shows it: 0:42, or 1:02:03."""
         minutes, seconds = divmod(self.duration or 0, 60)
         hours, minutes = divmod(minutes, 60)
         if hours:
@@ -68,7 +66,7 @@ class Voicemail(models.Model):
 
 
 class VoicemailKey(models.Model):
-    """What the PBX posts voicemails with; there is one at most, known by its digest."""
+    """The PBX's key for posting voicemails; there is one at most, kept as a digest."""
 
     digest = models.CharField(max_length=64)
     made_at = models.DateTimeField(default=timezone.now)

@@ -1,4 +1,4 @@
-"""The files of voicemails: in Django's storage "recordings", not in their rows."""
+"""The files of voicemails, which lie in Django's storage "recordings"."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from verification.mail.choices import MailState
 from verification.voicemail.models import Voicemail
 
 logger = logging.getLogger(__name__)
-# A file without a row may be one whose row is about to be written.
+# The row of a younger file may be about to be written.
 ORPHAN_AGE = timedelta(hours=1)
-# Whose mail went out or is not wanted any more; the others may be sent again.
+# Mails in other states may be sent again, with their recordings.
 DONE_STATES = (MailState.SENT, MailState.EXPIRED)
 DONE_AGE = timedelta(minutes=10)
 AT_ONCE = 500
@@ -38,7 +38,7 @@ def read(name: str) -> bytes:
 
 
 def keep(file: File[bytes], suffix: str) -> str:
-    """Store the file under a name that tells nothing; return the name.
+    """Store the file under a name that tells nothing, and return the name.
 
     Raises OSError, and then leaves nothing.
     """
@@ -54,7 +54,7 @@ def keep(file: File[bytes], suffix: str) -> str:
 
 
 def _flush(name: str) -> None:
-    """Have it survive a power cut, as the row will; only on this machine's disk."""
+    """Make the file survive a power cut, as its row does, if it is on a local disk."""
     try:
         path = Path(storage().path(name))
     except NotImplementedError:
@@ -68,7 +68,7 @@ def _flush(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Delete the file; what cannot be deleted now, the next sweep finds."""
+    """Delete the file; if that fails now, the next sweep finds it."""
     try:
         storage().delete(name)
     except OSError as error:
@@ -76,7 +76,6 @@ def remove(name: str) -> None:
 
 
 def sweep() -> int:
-    """Delete files whose mails are over, and files without a mail; return how many."""
     return _remove_done() + _remove_orphans()
 
 
@@ -106,7 +105,7 @@ def _remove_orphans() -> int:
 
 
 def _orphans() -> Iterator[str]:
-    """Yield the files that are in no row: their rows are deleted, or never were."""
+    """Yield the files that no row names: it was deleted, or never was written."""
     since = timezone.now() - ORPHAN_AGE
     stored = _names()
     for start in range(0, len(stored), AT_ONCE):

@@ -1,4 +1,4 @@
-"""What a recording is, by what it holds: its file's name could say anything."""
+"""What a recording is, by its content, since its file's name could say anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import IO
 
 HEAD_BYTES = 16
-# A chunk's name and size; of the format, the bytes that a second takes.
+# A chunk begins with its name and size. In the chunk of the format, the number of bytes
+# that a second takes stands here.
 CHUNK, BYTE_RATE_AT = struct.Struct("<4sI"), 8
 
 
@@ -21,7 +22,7 @@ class AudioType:
 
 WAV = AudioType("WAV", "audio/wav", ".wav")
 MP3 = AudioType("MP3", "audio/mpeg", ".mp3")
-# Where a file begins so, it is of that type.
+# A file of the type begins with one of these.
 TYPES: tuple[tuple[AudioType, tuple[bytes, ...]], ...] = (
     (MP3, (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa")),
     (AudioType("Ogg", "audio/ogg", ".ogg"), (b"OggS",)),
@@ -34,7 +35,7 @@ KNOWN = "WAV, MP3, Ogg, FLAC, M4A, AMR or AU"
 
 
 def audio_type(file: IO[bytes]) -> AudioType | None:
-    """Return what the file begins as; None if it is no audio that mailboxes play."""
+    """Tell by the file's beginning; None if it is no audio that mailboxes play."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -56,7 +57,7 @@ def wav_seconds(file: IO[bytes]) -> float | None:
             file.seek(content_at + BYTE_RATE_AT)
             byte_rate = int.from_bytes(file.read(4), "little")
         elif name == b"data":
-            # Recorders that stream may leave 0, or more than there is.
+            # Recorders that stream leave 0 or too large a size here.
             sound = size or file.seek(0, 2) - content_at
             break
     file.seek(0)
@@ -64,7 +65,7 @@ def wav_seconds(file: IO[bytes]) -> float | None:
 
 
 def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-    """Yield each chunk's name, its place, and its size as far as it is there."""
+    """Yield the name, place and size of each chunk, cut off at the end of the file."""
     end, at = file.seek(0, 2), 12
     while at + CHUNK.size <= end:
         file.seek(at)

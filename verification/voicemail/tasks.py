@@ -1,4 +1,4 @@
-"""Celery's door to the recordings."""
+"""Celery's door to the sweep of recordings."""
 
 from __future__ import annotations
 

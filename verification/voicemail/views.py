@@ -1,4 +1,4 @@
-"""The address at which the PBX posts voicemails; for scripts, so in English alone."""
+"""The address at which the PBX posts voicemails. Scripts read it: English alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from verification.voicemail.forms import VoicemailForm
 logger = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "60"}
-# As a structured header writes a string, or without the quotes.
+# A string as structured headers have it (RFC 9651), with or without the quotes.
 IDEMPOTENCY_KEY = re.compile(r'"?([!#-\[\]-~]{1,255})"?')
 STATUS_OF_FAULT = {
     VoicemailFault.NOBODY: HTTPStatus.NOT_FOUND,
@@ -51,7 +51,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 class ProblemError(Exception):
-    """Becomes the answer, as RFC 9457 writes it."""
+    """Becomes the answer, in the form of RFC 9457."""
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class ProblemError(Exception):
 
 
 def for_scripts(view: View) -> View:
-    """No cookie counts here, and every failure is a problem told in JSON."""
 
     @csrf_exempt
     @login_not_required
@@ -103,14 +102,13 @@ def for_scripts(view: View) -> View:
 
 @for_scripts
 def voicemail(request: HttpRequest) -> HttpResponse:
-    """Take a recording for a user: 202 with the mail's id, or a problem."""
     _check_method(request)
     _check_key(request)
     form = _form(request)
     if not form.is_valid():
         _refuse(form)
-    message = flows.Message(**form.cleaned_data, key=_idempotency_key(request))
-    taken = flows.take(message, origin_of(request))
+    posted = flows.PostedVoicemail(**form.cleaned_data, key=_idempotency_key(request))
+    taken = flows.take(posted, origin_of(request))
     if isinstance(taken, VoicemailFault):
         raise ProblemError(STATUS_OF_FAULT[taken], taken.value)
     return JsonResponse({"id": str(taken.public_id)}, status=HTTPStatus.ACCEPTED)
@@ -123,7 +121,7 @@ def _check_method(request: HttpRequest) -> None:
 
 
 def _check_key(request: HttpRequest) -> None:
-    """A right key is never kept out by others' wrong ones from the same address."""
+    """Limit wrong keys alone, or an attacker at the address could lock the PBX out."""
     scheme, _blank, key = request.headers.get("Authorization", "").partition(" ")
     is_bearer = scheme.lower() == "bearer"
     if is_bearer and keys.is_right(key.strip()):
@@ -164,7 +162,7 @@ def _refuse_size() -> NoReturn:
 
 
 def _files(request: HttpRequest) -> MultiValueDict[str, Any]:
-    """The only file is the recording, whatever a script calls it."""
+    """Take the only file for the recording, whatever a script calls it."""
     files: MultiValueDict[str, Any] = request.FILES
     if len(files) == 1 and "recording" not in files:
         return MultiValueDict({"recording": next(iter(files.lists()))[1]})

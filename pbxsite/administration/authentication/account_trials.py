@@ -23,11 +23,10 @@ from kombu.exceptions import OperationalError
 from authconfig.models import AuthenticationSettings
 from authconfig.settings_form import MAIL_FIELDS, MailAccountForm, SettingsForm
 from authconfig.users.models import PbxUser
-from verification.mail.account import account_of, fingerprint
+from verification.mail.account import Account, account_of, fingerprint
 from verification.mail.account_trial import TRIAL_START_TTL
 from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial
-from verification.mail.smtp import Account
 from verification.mail.tasks import run_account_trial
 
 logger = logging.getLogger(__name__)

@@ -54,8 +54,8 @@ class Command(SiteCommand):
         if faults:
             self.stderr.write("\n".join(faults))
             sys.exit(1)
-        message = flows.Message(**form.cleaned_data, key=key)
-        taken = flows.take(message, audit.NOWHERE)
+        posted = flows.PostedVoicemail(**form.cleaned_data, key=key)
+        taken = flows.take(posted, audit.NOWHERE)
         if isinstance(taken, VoicemailFault):
             raise CommandError(taken.value)
         return str(taken.public_id)

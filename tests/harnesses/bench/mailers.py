@@ -30,11 +30,10 @@ from tests.harnesses.bench import settings as own_settings
 from verification.approval.mails import APPROVAL
 from verification.approval.models import LoginMail, LoginSession
 from verification.mail import sending
-from verification.mail.account import account_of
+from verification.mail.account import Account, account_of
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
-from verification.mail.smtp import Account
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SENDER = "pbx@example.com"

@@ -69,8 +69,8 @@ class Queue:
     def _queue(self, user: PbxUser) -> None:
         if self.random.random() < VOICEMAIL_SHARE:
             recording = ContentFile(RECORDING, "a.wav")
-            message = flows.Message(user.name, recording, caller="0711123456")
-            queued: object = flows.take(message, HERE)
+            posted = flows.PostedVoicemail(user.name, recording, caller="0711123456")
+            queued: object = flows.take(posted, HERE)
             assert isinstance(queued, OutgoingEmail), queued
         else:
             login = approval_flows.start_login(user, FACTS)

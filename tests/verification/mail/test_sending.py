@@ -24,7 +24,7 @@ from verification.approval.mails import REJECTION
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.mail import claims, sending
-from verification.mail.choices import MailState, Stage
+from verification.mail.choices import MailState, SmtpStage
 from verification.mail.fast import batches
 from verification.mail.models import OutgoingEmail
 from verification.mail.tasks import end_overdue_mails, wake_due_mails
@@ -216,16 +216,16 @@ def test_no_mail_goes_out_after_its_time(
 @pytest.mark.parametrize(
     ("refusal", "stage", "code"),
     [
-        ({"refuse_sender": "451 4.7.1 Busy"}, Stage.MAIL_FROM, 451),
-        ({"refuse_recipient": "450 4.2.1 Greylisted"}, Stage.RCPT_TO, 450),
-        ({"refuse_content": "452 4.3.1 Full"}, Stage.DATA, 452),
+        ({"refuse_sender": "451 4.7.1 Busy"}, SmtpStage.MAIL_FROM, 451),
+        ({"refuse_recipient": "450 4.2.1 Greylisted"}, SmtpStage.RCPT_TO, 450),
+        ({"refuse_content": "452 4.3.1 Full"}, SmtpStage.DATA, 452),
     ],
 )
 def test_a_temporary_refusal_is_tried_again_later(
     queued: OutgoingEmail,
     server: Server,
     refusal: dict[str, str],
-    stage: Stage,
+    stage: SmtpStage,
     code: int,
 ) -> None:
     vars(server).update(refusal)
@@ -267,7 +267,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again(
     configure(smtp_port=closed_port())
 
     assert deliver(queued) == MailState.QUEUED
-    assert (queued.stage, queued.code) == (Stage.CONNECT, None)
+    assert (queued.stage, queued.code) == (SmtpStage.CONNECT, None)
     assert queued.words
 
 

@@ -212,7 +212,6 @@ class Recorder:
             raise LostClaimError(mail.pk)
 
     def add(self, mail: OutgoingEmail, words: str) -> None:
-        """Record that the server took the mail."""
         sent = Sent(mail, words, timezone.now())
         with self._lock:
             self._sent.append(sent)

@@ -38,7 +38,6 @@ Headers = list[tuple[str, Any]]
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
-    """Render a mail's template in the active language."""
     if not is_plain(context):
         return render_to_string(template, dict(context))
     return _filled(_pieces_of(template, tuple(context), get_language()), context)
@@ -61,7 +60,6 @@ def _split(text: str) -> Pieces:
 
 
 def _joined(pieces: Iterable[str]) -> str:
-    """Return the text with its marks."""
     return "".join(f"{BEGIN}{p}{END}" if n % 2 else p for n, p in enumerate(pieces))
 
 
@@ -75,7 +73,6 @@ class MergedMessage(EmailMessage):
     """Holds headers and the finished body; `whole()` makes the parts of the body."""
 
     def __init__(self, template: str, context: Mapping[str, Any]) -> None:
-        """Take the texts of a template in the active language."""
         super().__init__(POLICY)
         self._body = _filled_body(template, context)
         self._texts = partial(_texts, template, context, get_language())

@@ -1,4 +1,4 @@
-"""What operators do with the outgoing queue, each with its line in the audit log."""
+"""What operators do with the outgoing queue; each act has a line in the audit log."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from verification.mail.sending import wake_due
 
 @dataclass(frozen=True)
 class Operator:
-    """Who acts, and from where."""
-
     user: PbxUser
     origin: Origin
 
 
 def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
-    """Have those sent now that may be; return how many."""
+    """Send now those mails that may still go out; return how many."""
     fresh = {"state": MailState.QUEUED, "due_at": timezone.now(), "ended_at": None}
     with transaction.atomic():
         pks = _move(mails.retryable(), Event.MAIL_RETRIED, operator, fresh)
@@ -35,7 +33,6 @@ def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
 
 
 def cancel(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
-    """End those that nobody sends just now; return how many."""
     words = _("Cancelled by an operator.")
     ended = {"state": MailState.EXPIRED, "ended_at": timezone.now(), "words": words}
     with transaction.atomic():
@@ -49,7 +46,6 @@ def _move(
     operator: Operator,
     values: dict[str, Any],
 ) -> list[int]:
-    """Change the rows while they are locked, and tell of each one."""
     locked = mails.order_by("pk").select_for_update(of=("self",))
     found = list(locked.select_related("user"))
     pks = [mail.pk for mail in found]
@@ -60,7 +56,6 @@ def _move(
 
 
 def pause(operator: Operator) -> bool:
-    """Stop the claiming of mails; False if it was stopped already."""
     with transaction.atomic():
         _row, is_new = SendingPause.objects.get_or_create(
             pk=1, defaults={"actor": operator.user}

@@ -1,4 +1,4 @@
-"""Who runs: each worker says so itself, and the sweeps say it for the scheduler."""
+"""Which processes run: workers report themselves, sweeps report the scheduler."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from verification.mail.models import Heartbeat
 
 SCHEDULER = "scheduler"
 BEAT_SECONDS = 10.0
-# Several beats may be late; then nobody seems to be there.
+# After so long without a beat a process counts as silent; several beats may be late.
 SILENCE = timedelta(minutes=1)
-# A worker that is gone for good is shown no longer than that.
+# The page shows a worker that is gone for good no longer than that.
 REMEMBERED = timedelta(days=1)
 
 
 def beat() -> None:
-    """Say that the scheduler had a worker sweep."""
     _write(SCHEDULER, Part.SCHEDULER)
 
 
@@ -39,6 +38,6 @@ def end_worker(name: str) -> None:
 
 
 def _write(name: str, kind: Part, **facts: object) -> None:
-    said = {"seen_at": timezone.now(), "version": settings.VERSION, **facts}
-    if not Heartbeat.objects.filter(name=name).update(**said):
-        Heartbeat.objects.get_or_create(name=name, defaults={"kind": kind, **said})
+    report = {"seen_at": timezone.now(), "version": settings.VERSION, **facts}
+    if not Heartbeat.objects.filter(name=name).update(**report):
+        Heartbeat.objects.get_or_create(name=name, defaults={"kind": kind, **report})

@@ -1,4 +1,4 @@
-"""What became of one mail, from the audit log, which outlives each try."""
+"""What became of one mail, by the audit log, which keeps every try."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ EVENTS = (
 
 
 def mail_history(mail: OutgoingEmail) -> Iterator[tuple[AuditEvent, str]]:
-    """Return the events with their words, oldest first."""
     name = f"{mail.kind} {mail.pk}"
-    told = AuditEvent.objects.filter(
+    events = AuditEvent.objects.filter(
         Q(detail=name) | Q(detail__startswith=f"{name}:"),
         user=mail.user_id,
         event__in=EVENTS,
         at__gte=mail.created_at,
     )
-    for event in told.select_related("actor").order_by("at", "pk"):
+    for event in events.select_related("actor").order_by("at", "pk"):
         yield event, event.detail.removeprefix(name).removeprefix(":").strip()

@@ -1,4 +1,4 @@
-"""What an outgoing e-mail that failed says to administrators."""
+"""What a mail that failed tells administrators."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from authconfig.models import current_settings
-from verification.mail.choices import MailState, Stage
+from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OVER, OutgoingEmail
 from verification.mail.smtp import SmtpError
 from verification.mail.smtp.faults import SmtpFault
 
 OUTCOMES_SHOWN = 20
-# A mail that was sent, or that nobody wanted any more, needs no remedy.
+# These need no remedy: the mail was sent, or nobody wanted it any more.
 WELL = (MailState.SENT, MailState.EXPIRED)
 
 
@@ -24,18 +24,17 @@ class EndedMail:
 
 
 def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
-    """Say what to do, as a test of the e-mail account would."""
-    settings = current_settings()
+    rules = current_settings()
     details = {
-        "server": settings.smtp_server,
-        "port": settings.smtp_port,
+        "server": rules.smtp_server,
+        "port": rules.smtp_port,
         "issuer": _("somebody"),
     }
     known = SmtpFault.__members__.get(fault, SmtpFault.THIS_SITE)
     if known is SmtpFault.REPLY and code is None:
         known = SmtpFault.THIS_SITE
     # Before the greeting no server gives a code.
-    where = Stage(stage) if stage else Stage.EHLO
+    where = SmtpStage(stage) if stage else SmtpStage.EHLO
     return SmtpError(where, words, fault=known, code=code, details=details).remedy
 
 
@@ -46,7 +45,6 @@ def remedy_of(mail: OutgoingEmail) -> str:
 
 
 def last_outcomes() -> list[EndedMail]:
-    """Return the mails that were over last, newest first."""
     over = OutgoingEmail.objects.filter(state__in=OVER, ended_at__isnull=False)
     mails = over.select_related("user").order_by("-ended_at")[:OUTCOMES_SHOWN]
     return [EndedMail(mail, remedy_of(mail)) for mail in mails]

@@ -1,4 +1,4 @@
-"""The outgoing queue in numbers, from the database alone."""
+"""The outgoing queue in numbers, all of them from the database."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from verification.mail.choices import MailState
 from verification.mail.models import OVER, OutgoingEmail
 
 LATELY = timedelta(hours=1)
-# How far back counts and charts look; what is older says nothing about today.
+# Counts and charts look so far back; older mails say nothing about today.
 DAY = timedelta(days=1)
 MOST_MEASURED = 1000
 MOST_GROUPS = 20
 FAILURES = (MailState.FAILED, MailState.UNKNOWN)
 WAITING = (MailState.QUEUED, MailState.SENDING)
-# How many mails of a state were over in the minute that begins there.
+# How many mails of a state ended in the minute that begins at the time.
 Counts = dict[tuple[datetime, str], int]
 
 
@@ -31,7 +31,7 @@ Counts = dict[tuple[datetime, str], int]
 class Overview:
     """`oldest_due_seconds` is how long the oldest due mail has waited, or None.
 
-    Of mails that are over `mails` counts those of the last day.
+    `mails` counts by state; of the mails that have ended, those of the last day.
     """
 
     mails: dict[str, int]
@@ -74,10 +74,10 @@ def _age(moment: datetime | None) -> float | None:
 
 
 class Ended:
-    """How many mails were over in each minute of the last day, by state.
+    """Counts how many mails ended in each minute of the last day, by state.
 
-    Of a day's many mails only the newest are counted each time; all of them are when
-    the last whole count is older than half a minute, for operators retry some.
+    A day has many mails, so mostly only the newest are counted again. All of them are
+    counted if the last whole count is older than half a minute: operators retry some.
     """
 
     MAX_AGE_SECONDS = 30.0
@@ -135,14 +135,13 @@ def _last_failure() -> OutgoingEmail | None:
 
 
 def _in_words(failed: OutgoingEmail) -> str:
-    """Words of servers begin with their code, what this site found has none."""
+    """A server's words begin with the code; words of this site have none."""
     code = str(failed.code or "")
     words = failed.words.removeprefix(code).strip()
     return " ".join(filter(None, [failed.stage, code, words]))
 
 
 def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:
-    """Did the last hour's last mail fail?"""
     if failed is None or not failed.ended_at:
         return False
     lately = timezone.now() - LATELY
@@ -151,7 +150,7 @@ def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:
 
 @dataclass(frozen=True)
 class MailTimes:
-    """How long the last hour's mails took from the login to the server's yes."""
+    """How long the last hour's mails took from the login until the server took them."""
 
     count: int
     median_seconds: float = 0
@@ -179,7 +178,7 @@ def mail_times() -> MailTimes:
 
 @dataclass(frozen=True)
 class Group:
-    """Mails that failed in the same way; those still queued are tried again."""
+    """Mails that failed in the same way; the queued ones among them are tried again."""
 
     state: MailState
     stage: str
@@ -208,7 +207,6 @@ class Failures:
 
 
 def failures() -> list[Failures]:
-    """Group the last day's failed mails, and those whose last try failed."""
     ended = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
     delayed = OutgoingEmail.objects.filter(state=MailState.QUEUED).exclude(stage="")
     groups = [*_grouped(delayed), *_grouped(ended.filter(state__in=FAILURES))]
@@ -228,5 +226,4 @@ def _grouped(mails: Any) -> Iterable[Failures]:
 
 
 def group_of(key: str) -> Group | None:
-    """Find the group that a page named; None for what is none."""
     return next((f.group for f in failures() if f.group.key == key), None)

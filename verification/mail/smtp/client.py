@@ -13,22 +13,21 @@ from authconfig.network import Deadline
 
 LONGEST_REPLY = 65536  # bytes; real ones have some hundred
 CHUNK = 4096
-# CRAM-MD5 comes last: it needs passwords that the server keeps readable, and
-# nothing here is sent but over TLS or to this machine.
+# CRAM-MD5 comes last, since it needs passwords that the server can read. The others
+# are safe here: everything goes over TLS or stays on this machine.
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
-# PLAIN says that other letters are written as UTF-8 (RFC 4616), and servers take
-# LOGIN, which no standard describes, the same way.
+# RFC 4616 has UTF-8 in PLAIN. No standard describes LOGIN; servers take it likewise.
 MECHANISMS_OF_UTF8 = ("PLAIN", "LOGIN")
-# The server knows the mechanism not or does not want it here; another may do.
+# The server does not know the mechanism, or refuses it here; another one may do.
 TRY_ANOTHER = {504, 534}
 
 
 class PlaintextBeforeTlsError(smtplib.SMTPException):
-    """Somebody wrote into the connection before it was encrypted."""
+    """Somebody wrote into the connection before its encryption began."""
 
 
 class Replies:
-    """The file that smtplib reads from; a reply has one limit, however it drips."""
+    """The file that smtplib reads; a whole reply has one limit, however it drips."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -62,9 +61,9 @@ class Replies:
 
 
 class Client(smtplib.SMTP):
-    """`limit` is that of the next command or reply; `is_idle`: one may be sent.
+    """`limit` is that of the next command or reply, in seconds.
 
-    `unanswered` is how many replies are still to come.
+    `is_idle`: a command may be sent. `unanswered`: how many replies are still to come.
     """
 
     file: Replies | None
@@ -121,9 +120,8 @@ class Client(smtplib.SMTP):
         return reply
 
     def settle(self) -> None:
-        """Read the replies that nobody wants to know any more."""
         while self.unanswered:
-            # A body was asked for, and there is none: only the end helps.
+            # The server wants a body and gets none, so the connection has to end.
             if self._next_reply()[0] == 354:
                 self.close()
                 return
@@ -141,7 +139,7 @@ class Client(smtplib.SMTP):
         return self.esmtp_features.get("auth", "").upper().split()
 
     def authenticate(self, username: str, password: str) -> tuple[int, bytes]:
-        """Log in by one mechanism: each further try would count as a wrong password."""
+        """Log in by one mechanism, as each try counts as a wrong password."""
         self.user, self.password = username, password
         reply = None
         for mechanism in self._usable_mechanisms():
@@ -171,7 +169,6 @@ class Client(smtplib.SMTP):
             return error.smtp_code, words.encode() if isinstance(words, str) else words
 
     def _try_utf8(self, mechanism: str) -> tuple[int, bytes]:
-        """Do what smtplib's own methods do for ASCII alone."""
         if mechanism == "PLAIN":
             response = _b64(f"\0{self.user}\0{self.password}")
             return self.docmd("AUTH", f"PLAIN {response}")

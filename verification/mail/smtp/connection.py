@@ -12,7 +12,7 @@ from typing import Self
 
 from authconfig.trial import Progress
 from verification.mail.account import Account
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.delivery import deliver
 from verification.mail.smtp.errors import SmtpError
@@ -32,7 +32,6 @@ IDLE_SECONDS = 15.0
 
 
 def open_connection(account: Account, progress: Progress | None = None) -> Connection:
-    """Connect, encrypt and log in; raises SmtpError."""
     refuse_control_characters(
         account.server, account.client_host_name, account.email_address
     )
@@ -121,7 +120,6 @@ def _hang_up(talk: Conversation) -> None:
 
 
 def _take_back(talk: Conversation) -> None:
-    """Make the connection ready for another mail, or close it for good."""
     client = talk.client
     with suppress(OSError), talk.limit(SMALL_TALK_LIMIT):
         client.settle()
@@ -180,7 +178,6 @@ class Pool:
             self._timer.start()
 
     def _close_idle(self) -> None:
-        """Close connections that were idle too long; look again while some are left."""
         since = time.monotonic() - IDLE_SECONDS
         with self._lock:
             old = [c for c in self._idle if c.used_at <= since]
@@ -240,5 +237,5 @@ def _has_a_future(connection: Connection) -> bool:
 
 def _is_tired(error: SmtpError) -> bool:
     """Has the server ended the connection, or taken all the mails it wants by it?"""
-    is_at_start = error.stage == Stage.MAIL_FROM and not error.permanent
+    is_at_start = error.stage == SmtpStage.MAIL_FROM and not error.permanent
     return is_at_start and error.fault in (SmtpFault.REPLY, SmtpFault.CLOSED)

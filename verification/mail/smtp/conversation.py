@@ -12,7 +12,7 @@ from authconfig.choices import StepState
 from authconfig.network import LONGEST_WORDS, readable
 from authconfig.trial import Failure, Progress, report_step, run_stage
 from verification.mail.account import Account
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.client import Client
 from verification.mail.smtp.errors import SmtpError
 from verification.mail.smtp.faults import SmtpFault, fault_of
@@ -44,10 +44,10 @@ class Conversation:
     def is_open(self) -> bool:
         return self._client is not None
 
-    def report(self, stage: Stage, state: StepState, words: str = "") -> None:
+    def report(self, stage: SmtpStage, state: StepState, words: str = "") -> None:
         report_step(self.progress, stage, state, words)
 
-    def stage(self, stage: Stage) -> AbstractContextManager[list[str]]:
+    def stage(self, stage: SmtpStage) -> AbstractContextManager[list[str]]:
         """Run a stage; any failure leaves it as an SmtpError."""
         return run_stage(stage, self.progress, self._meaning)
 
@@ -55,12 +55,11 @@ class Conversation:
         if isinstance(raised, SmtpError):
             return Failure(raised, raised.words)
         if isinstance(raised, OSError):  # smtplib's exceptions derive from it
-            error = self.error(Stage(stage), str(raised), fault_of(raised))
+            error = self.error(SmtpStage(stage), str(raised), fault_of(raised))
             return Failure(error, error.words)
         return None
 
-    def expect(self, stage: Stage, reply: Reply, wanted: int) -> str:
-        """Return the reply's words if its first digit is the wanted code's."""
+    def expect(self, stage: SmtpStage, reply: Reply, wanted: int) -> str:
         code, text = reply
         words = f"{code} {self._without_secrets(stage, readable(text))}".strip()
         if not 200 <= code < 600:
@@ -71,14 +70,13 @@ class Conversation:
 
     def error(
         self,
-        stage: Stage,
+        stage: SmtpStage,
         words: str,
         fault: SmtpFault = SmtpFault.REPLY,
         *,
         code: int | None = None,
         issuer: str = "",
     ) -> SmtpError:
-        """Make an error that knows the server and how far the delivery came."""
         account = self.account
         error = SmtpError(
             stage,
@@ -91,9 +89,9 @@ class Conversation:
         error.outcome_unknown = self.handed_over and code is None
         return error
 
-    def _without_secrets(self, stage: Stage, words: str) -> str:
+    def _without_secrets(self, stage: SmtpStage, words: str) -> str:
         """Some servers repeat the command that they refuse."""
-        if stage != Stage.AUTH:
+        if stage != SmtpStage.AUTH:
             return words
         username, password = self.account.username, self.account.password
         for secret in (f"\0{username}\0{password}", password):

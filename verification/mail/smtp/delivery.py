@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.client import Client
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.faults import SmtpFault
@@ -42,11 +42,11 @@ def deliver(
     parcel = _pack(talk.client, with_wire_domains(message), sender, recipient)
     _check(talk, parcel)
     replies = talk.client.ask_in_turn(_commands(talk.client, parcel))
-    for stage, wanted in ((Stage.MAIL_FROM, 250), (Stage.RCPT_TO, 250)):
+    for stage, wanted in ((SmtpStage.MAIL_FROM, 250), (SmtpStage.RCPT_TO, 250)):
         with talk.stage(stage) as found:
             found.append(talk.expect(stage, next(replies), wanted))
-    with talk.stage(Stage.DATA) as found:
-        talk.expect(Stage.DATA, next(replies), 354)
+    with talk.stage(SmtpStage.DATA) as found:
+        talk.expect(SmtpStage.DATA, next(replies), 354)
         if before_data:
             before_data()
         found.append(_hand_over(talk, as_data(parcel.content)))
@@ -71,8 +71,8 @@ def _check(talk: Conversation, parcel: Parcel) -> None:
     can_go_from = parcel.has_utf8 or sender.isascii()
     can_go_to = parcel.has_utf8 or not parcel.needs_utf8
     for stage, address, wire, can_travel in (
-        (Stage.MAIL_FROM, parcel.sender, sender, can_go_from),
-        (Stage.RCPT_TO, parcel.recipient, recipient, can_go_to),
+        (SmtpStage.MAIL_FROM, parcel.sender, sender, can_go_from),
+        (SmtpStage.RCPT_TO, parcel.recipient, recipient, can_go_to),
     ):
         if wire and can_travel:
             continue
@@ -103,4 +103,4 @@ def _hand_over(talk: Conversation, data: bytes) -> str:
     with talk.limit(talk.account.data_timeout) as client:
         client.send(data)
         talk.handed_over = True
-        return talk.expect(Stage.DATA, client.getreply(), 250)
+        return talk.expect(SmtpStage.DATA, client.getreply(), 250)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.faults import LASTING, SmtpFault
 from verification.mail.smtp.remedies import remedy_for_fault, remedy_for_reply
 
@@ -21,7 +21,7 @@ class SmtpError(Exception):
 
     def __init__(
         self,
-        stage: Stage,
+        stage: SmtpStage,
         words: str,
         *,
         fault: SmtpFault = SmtpFault.REPLY,
@@ -44,17 +44,15 @@ class SmtpError(Exception):
 
     @property
     def permanent(self) -> bool:
-        """Is it useless to try again with the same values?"""
         if self.code is None:
             return self.fault in LASTING
         if self.enhanced.startswith("4"):
             return False
         # RFC 5321 4.5.3.1.10: 552 for a recipient means 452, "too many for now".
-        return self.code >= 500 and (self.code, self.stage) != (552, Stage.RCPT_TO)
+        return self.code >= 500 and (self.code, self.stage) != (552, SmtpStage.RCPT_TO)
 
     @property
     def remedy(self) -> str:
-        """Say in the active language what to do."""
         if self.code is None:
             return str(remedy_for_fault(self.fault, self.stage)) % self.details
         permanent = self.permanent

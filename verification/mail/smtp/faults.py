@@ -62,7 +62,6 @@ CLIENT_FAULTS: tuple[tuple[type[Exception], SmtpFault], ...] = (
 
 
 def fault_of(error: BaseException | None) -> SmtpFault:
-    """Say what an exception of the network, of TLS or of smtplib means."""
     if isinstance(error, smtplib.SMTPServerDisconnected):
         # smtplib raises it while it handles the exception that says more.
         error = error.__context__

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from authconfig import network
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline, SocketAddress, UnreachableError, readable
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.client import MECHANISMS, Client
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.errors import SmtpError
@@ -32,19 +32,20 @@ def open_conversation(talk: Conversation) -> None:
         _encrypt(talk)
         _greet(talk, is_first=False)
     if security == SmtpSecurity.NONE:
-        talk.report(Stage.TLS, StepState.SKIPPED)
+        talk.report(SmtpStage.TLS, StepState.SKIPPED)
     _log_in(talk)
 
 
 def _resolve(talk: Conversation) -> list[SocketAddress]:
     account = talk.account
-    with talk.stage(Stage.RESOLVE) as found:
+    with talk.stage(SmtpStage.RESOLVE) as found:
         try:
             limit = Deadline(account.connect_timeout)
             addresses = network.resolve(talk.host, account.port, limit)
         except (socket.gaierror, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error)
-            raise talk.error(Stage.RESOLVE, words, SmtpFault.NAME_UNKNOWN) from error
+            fault = SmtpFault.NAME_UNKNOWN
+            raise talk.error(SmtpStage.RESOLVE, words, fault) from error
         found.append(", ".join(host for host, _port in addresses))
     return addresses
 
@@ -53,29 +54,29 @@ def _connect(talk: Conversation, addresses: list[SocketAddress]) -> None:
     account = talk.account
 
     def name_address(address: str) -> None:
-        talk.report(Stage.CONNECT, StepState.STARTED, address)
+        talk.report(SmtpStage.CONNECT, StepState.STARTED, address)
 
-    with talk.stage(Stage.CONNECT) as found:
+    with talk.stage(SmtpStage.CONNECT) as found:
         try:
             limit = Deadline(account.connect_timeout)
             sock = network.connect(addresses, limit, name_address)
         except UnreachableError as error:
             fault = connecting_fault(error)
-            raise talk.error(Stage.CONNECT, str(error), fault) from error
+            raise talk.error(SmtpStage.CONNECT, str(error), fault) from error
         name = greeting_name(account.client_host_name)
         talk.client = Client(sock, name, account.reply_timeout)
         found.append(str(sock.getpeername()[0]))
 
 
 def _greet(talk: Conversation, *, is_first: bool) -> None:
-    with talk.stage(Stage.EHLO) as found:
+    with talk.stage(SmtpStage.EHLO) as found:
         if is_first:
-            talk.expect(Stage.EHLO, talk.client.getreply(), 220)
-        found.append(talk.expect(Stage.EHLO, talk.client.ehlo(), 250))
+            talk.expect(SmtpStage.EHLO, talk.client.getreply(), 220)
+        found.append(talk.expect(SmtpStage.EHLO, talk.client.ehlo(), 250))
 
 
 def _encrypt(talk: Conversation) -> None:
-    with talk.stage(Stage.TLS) as found:
+    with talk.stage(SmtpStage.TLS) as found:
         context = _trust(talk)
         if talk.account.security == SmtpSecurity.STARTTLS:
             _start_tls(talk)
@@ -92,7 +93,7 @@ def _trust(talk: Conversation) -> ssl.SSLContext:
     try:
         return network.verifying_context(talk.account.ca_certificate)
     except ValueError as error:
-        raise talk.error(Stage.TLS, str(error), SmtpFault.CA_UNREADABLE) from error
+        raise talk.error(SmtpStage.TLS, str(error), SmtpFault.CA_UNREADABLE) from error
 
 
 def _start_tls(talk: Conversation) -> None:
@@ -100,8 +101,8 @@ def _start_tls(talk: Conversation) -> None:
     client = talk.client
     if not client.has_extn("starttls"):
         words = _offers(" ".join(client.esmtp_features).upper())
-        raise talk.error(Stage.TLS, words, SmtpFault.NO_STARTTLS)
-    talk.expect(Stage.TLS, client.docmd("STARTTLS"), 220)
+        raise talk.error(SmtpStage.TLS, words, SmtpFault.NO_STARTTLS)
+    talk.expect(SmtpStage.TLS, client.docmd("STARTTLS"), 220)
 
 
 def _offers(what: str) -> str:
@@ -129,7 +130,7 @@ def _tls_error(
         and talk.account.security == SmtpSecurity.STARTTLS
     ):
         fault = SmtpFault.TLS_FAILED
-    return talk.error(Stage.TLS, str(error), fault)
+    return talk.error(SmtpStage.TLS, str(error), fault)
 
 
 def _certificate_error(
@@ -140,10 +141,10 @@ def _certificate_error(
 ) -> SmtpError:
     certificate = _look_at_certificate(talk, address)
     if certificate is None:
-        return talk.error(Stage.TLS, error.verify_message, fault, issuer="?")
+        return talk.error(SmtpStage.TLS, error.verify_message, fault, issuer="?")
     words = f"{error.verify_message}: {network.certificate_words(certificate)}"
     issuer = readable(network.common_name(certificate.issuer))
-    return talk.error(Stage.TLS, words, fault, issuer=issuer)
+    return talk.error(SmtpStage.TLS, words, fault, issuer=issuer)
 
 
 def _look_at_certificate(
@@ -167,14 +168,14 @@ def _look_at_certificate(
 
 def _log_in(talk: Conversation) -> None:
     if not talk.account.username:
-        talk.report(Stage.AUTH, StepState.SKIPPED)
+        talk.report(SmtpStage.AUTH, StepState.SKIPPED)
         return
-    with talk.stage(Stage.AUTH) as found:
+    with talk.stage(SmtpStage.AUTH) as found:
         sock = talk.client.sock
         assert sock is not None
         if not (isinstance(sock, ssl.SSLSocket) or network.is_loopback(sock)):
             words = _("The connection is not encrypted.")
-            raise talk.error(Stage.AUTH, words, SmtpFault.CLEAR_TEXT)
+            raise talk.error(SmtpStage.AUTH, words, SmtpFault.CLEAR_TEXT)
         found.append(_authenticate(talk))
 
 
@@ -190,7 +191,7 @@ def _authenticate(talk: Conversation) -> str:
         reply = client.authenticate(account.username, account.password)
     except smtplib.SMTPNotSupportedError as error:
         words = _offers(" ".join(client.offered_mechanisms()))
-        raise talk.error(Stage.AUTH, words, _why_no_mechanism(client)) from error
+        raise talk.error(SmtpStage.AUTH, words, _why_no_mechanism(client)) from error
     except binascii.Error as error:  # the challenge was no base64
-        raise talk.error(Stage.AUTH, str(error), SmtpFault.NOT_SMTP) from error
-    return talk.expect(Stage.AUTH, reply, 235)
+        raise talk.error(SmtpStage.AUTH, str(error), SmtpFault.NOT_SMTP) from error
+    return talk.expect(SmtpStage.AUTH, reply, 235)

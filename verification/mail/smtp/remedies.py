@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage
 from verification.mail.smtp.faults import SmtpFault
 
 if TYPE_CHECKING:  # the stubs are not there in production
@@ -103,46 +103,46 @@ REMEDIES: dict[SmtpFault, StrPromise] = {
 }
 
 # Silence and a closed connection right at the start have causes of their own.
-REMEDIES_AT_STAGE: dict[tuple[SmtpFault, Stage], StrPromise] = {
-    (SmtpFault.TIMEOUT, Stage.CONNECT): _(
+REMEDIES_AT_STAGE: dict[tuple[SmtpFault, SmtpStage], StrPromise] = {
+    (SmtpFault.TIMEOUT, SmtpStage.CONNECT): _(
         "“%(server)s” did not answer on port %(port)s in time. Check the SMTP server"
         " and the port, and whether a firewall blocks the connection."
     ),
-    (SmtpFault.TIMEOUT, Stage.RESOLVE): _(
+    (SmtpFault.TIMEOUT, SmtpStage.RESOLVE): _(
         "The DNS did not answer in time. Check the DNS of the machine that this site"
         " runs on."
     ),
-    (SmtpFault.TIMEOUT, Stage.EHLO): _(
+    (SmtpFault.TIMEOUT, SmtpStage.EHLO): _(
         "“%(server)s” accepted the connection and then stayed silent. If port"
         " %(port)s expects TLS from the start, as 465 does, select that security;"
         " otherwise try again later."
     ),
-    (SmtpFault.CLOSED, Stage.EHLO): _(
+    (SmtpFault.CLOSED, SmtpStage.EHLO): _(
         "“%(server)s” closed the connection at once. If port %(port)s expects TLS"
         " from the start, as 465 does, select that security; otherwise the server may"
         " not accept this site: ask its operator."
     ),
 }
 
-REPLY_REMEDIES: dict[tuple[Stage | None, int], StrPromise] = {
-    (Stage.AUTH, 530): _(
+REPLY_REMEDIES: dict[tuple[SmtpStage | None, int], StrPromise] = {
+    (SmtpStage.AUTH, 530): _(
         "The server wants an encrypted connection. Select the security “STARTTLS” or"
         " “TLS from the start”."
     ),
-    (Stage.AUTH, 534): _(
+    (SmtpStage.AUTH, 534): _(
         "The server does not accept this kind of password. Many providers want a"
         " password of its own for each application: create one there and enter it."
     ),
-    (Stage.AUTH, 535): _(
+    (SmtpStage.AUTH, 535): _(
         "The user name or the password is wrong. Enter both again; some providers"
         " want a password of its own for each application, or have to allow SMTP for"
         " the account."
     ),
-    (Stage.AUTH, 538): _(
+    (SmtpStage.AUTH, 538): _(
         "The server wants an encrypted connection for the login. Select the security"
         " “STARTTLS” or “TLS from the start”."
     ),
-    (Stage.AUTH, 432): _(
+    (SmtpStage.AUTH, 432): _(
         "The server wants the password to be changed first. Change it there and enter"
         " the new one."
     ),
@@ -207,28 +207,28 @@ ENHANCED_REMEDIES: dict[str, StrPromise] = {
     ),
 }
 
-STAGE_REMEDIES: dict[Stage, StrPromise] = {
-    Stage.TLS: _(
+STAGE_REMEDIES: dict[SmtpStage, StrPromise] = {
+    SmtpStage.TLS: _(
         "The server refused to begin the encryption. Ask the operator of the SMTP"
         " server."
     ),
-    Stage.EHLO: _(
+    SmtpStage.EHLO: _(
         "The server does not accept this site. Check the client host name, and ask"
         " the operator of the SMTP server whether this site's address is blocked."
     ),
-    Stage.AUTH: _(
+    SmtpStage.AUTH: _(
         "The server refused the login. Check username and password, and what the"
         " server says about it."
     ),
-    Stage.MAIL_FROM: _(
+    SmtpStage.MAIL_FROM: _(
         "The server does not accept the sender. Check that the e-mail address belongs"
         " to this account, and that the server allows to send from it."
     ),
-    Stage.RCPT_TO: _(
+    SmtpStage.RCPT_TO: _(
         "The server does not accept the recipient. Check the address; if it is right,"
         " the server may want a login before it forwards e-mails to it."
     ),
-    Stage.DATA: _(
+    SmtpStage.DATA: _(
         "The server refused the e-mail itself, often as spam or by a rule. Ask the"
         " operator of the SMTP server."
     ),
@@ -240,14 +240,13 @@ TEMPORARY_REMEDY = _(
 )
 
 
-def remedy_for_fault(fault: SmtpFault, stage: Stage) -> StrPromise:
+def remedy_for_fault(fault: SmtpFault, stage: SmtpStage) -> StrPromise:
     return REMEDIES_AT_STAGE.get((fault, stage)) or REMEDIES[fault]
 
 
 def remedy_for_reply(
-    stage: Stage, code: int, enhanced: str, *, permanent: bool
+    stage: SmtpStage, code: int, enhanced: str, *, permanent: bool
 ) -> StrPromise:
-    """`enhanced` is the enhanced status code, or ""."""
     exact = (
         ENHANCED_REMEDIES.get(enhanced.partition(".")[2])
         or REPLY_REMEDIES.get((stage, code))

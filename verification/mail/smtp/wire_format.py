@@ -122,7 +122,6 @@ def wire_policy(*, smtputf8: bool, eight_bit: bool) -> Policy:
 
 
 def with_wire_domains(message: EmailMessage) -> EmailMessage:
-    """Return the message with the domains in its headers as A-labels."""
     if _addresses_are_ascii(message):
         return message
     changed = copy.copy(message)
@@ -148,7 +147,6 @@ def _specs_are_ascii(message: EmailMessage, name: str) -> bool:
 
 
 def has_foreign_mailbox(message: EmailMessage) -> bool:
-    """Does a header name a mailbox that only SMTPUTF8 can carry?"""
     if _addresses_are_ascii(message):
         return False
     return not all(_specs_are_ascii(message, name) for name in ADDRESS_HEADERS)

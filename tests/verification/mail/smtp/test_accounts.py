@@ -16,11 +16,10 @@ from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.support.smtp_servers import CREDENTIALS, Server, smtp_server
 from verification.mail import account_trial, choices
-from verification.mail.account import account_of, fingerprint
+from verification.mail.account import Account, account_of, fingerprint
 from verification.mail.account_trial import was_accepted
-from verification.mail.choices import Stage
+from verification.mail.choices import SmtpStage as Stage
 from verification.mail.models import AccountTrial
-from verification.mail.smtp import Account
 from verification.mail.tasks import end_abandoned_trials
 
 ACCOUNT = Account(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from authconfig.choices import SmtpSecurity
+from authconfig.trial import Step
 from tests.support.deliveries import (
     RECIPIENT,
     SENDER,
@@ -15,7 +16,8 @@ from tests.support.deliveries import (
     send,
 )
 from tests.support.smtp_servers import smtp_server
-from verification.mail.smtp import Stage, Step, open_connection
+from verification.mail.choices import SmtpStage as Stage
+from verification.mail.smtp import open_connection
 
 # What arrives
 
@@ -123,7 +125,8 @@ def test_foreign_mailbox_goes_by_smtputf8() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "stage"), [("sender", Stage.MAIL_FROM), ("recipient", Stage.RCPT_TO)]
+    ("role", "stage"),
+    [("sender", Stage.MAIL_FROM), ("recipient", Stage.RCPT_TO)],
 )
 def test_foreign_mailbox_without_smtputf8_is_refused(role: str, stage: Stage) -> None:
     with connected(smtputf8=False) as (server, connection):

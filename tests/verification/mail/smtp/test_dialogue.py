@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from authconfig import network
-from authconfig.choices import SmtpSecurity
+from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline
+from authconfig.trial import Step
 from tests.support.certificates import Authority, make_authority
 from tests.support.deliveries import failed_opening
 from tests.support.scripted_smtp import (
@@ -25,13 +26,9 @@ from tests.support.scripted_smtp import (
     then_silent,
 )
 from tests.support.smtp_servers import CREDENTIALS, smtp_server
-from verification.mail.smtp import (
-    Account,
-    Stage,
-    Step,
-    StepState,
-    open_connection,
-)
+from verification.mail.account import Account
+from verification.mail.choices import SmtpStage as Stage
+from verification.mail.smtp import open_connection
 
 STARTTLS, TLS, NONE = SmtpSecurity.STARTTLS, SmtpSecurity.TLS, SmtpSecurity.NONE
 OFFER_STARTTLS = b"250-scripted\r\n250 STARTTLS\r\n"
@@ -167,7 +164,11 @@ def test_next_address_is_tried_when_one_is_closed() -> None:
 def test_name_that_does_not_resolve_is_said(name: str) -> None:
     error = failed_opening(Account(name, 587, STARTTLS))
 
-    assert (error.stage, error.code, error.permanent) == (Stage.RESOLVE, None, False)
+    assert (error.stage, error.code, error.permanent) == (
+        Stage.RESOLVE,
+        None,
+        False,
+    )
     assert f"“{name}”" in error.remedy
 
 
@@ -216,7 +217,11 @@ def test_connecting_has_a_limit() -> None:
 SILENT = {
     "greeting": ({"GREETING": stay_silent}, NONE, Stage.EHLO),
     "greeting for ever": ({"GREETING": drip(b"2" * 99, 0.1)}, NONE, Stage.EHLO),
-    "endless greeting": ({"GREETING": drip(b"220-\r\n" * 99, 0.02)}, NONE, Stage.EHLO),
+    "endless greeting": (
+        {"GREETING": drip(b"220-\r\n" * 99, 0.02)},
+        NONE,
+        Stage.EHLO,
+    ),
     "EHLO": ({"EHLO": stay_silent}, NONE, Stage.EHLO),
     "STARTTLS": (
         {"EHLO": OFFER_STARTTLS, "STARTTLS": stay_silent},

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
+from authconfig.choices import StepState
+from authconfig.trial import Step
 from tests.support.deliveries import (
     connected,
     failed_sending,
@@ -25,7 +27,7 @@ from tests.support.scripted_smtp import (
     hang_up,
     stay_silent,
 )
-from verification.mail.smtp import Stage, Step, StepState
+from verification.mail.choices import SmtpStage as Stage
 
 PLAIN = b"250 scripted\r\n"
 PIPELINING = b"250-scripted\r\n250 PIPELINING\r\n"
@@ -90,7 +92,11 @@ def test_mail_beyond_the_size_limit_is_refused_before_it_is_sent() -> None:
     with connected(size_limit=2000) as (_server, connection):
         error = failed_sending(connection, message=mail("x" * 70 + "\n" * 3000))
 
-    assert (error.stage, error.code, error.permanent) == (Stage.MAIL_FROM, 552, True)
+    assert (error.stage, error.code, error.permanent) == (
+        Stage.MAIL_FROM,
+        552,
+        True,
+    )
     assert not error.data_begun
 
 

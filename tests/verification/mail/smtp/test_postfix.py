@@ -16,7 +16,8 @@ from tests.support.postfix import IS_POSSIBLE, Postfix, running_postfix
 from verification.approval.flows import find_by_link
 from verification.approval.models import LoginSession
 from verification.mail import sending
-from verification.mail.choices import MailState, Stage
+from verification.mail.choices import MailState
+from verification.mail.choices import SmtpStage as Stage
 from verification.mail.models import OutgoingEmail
 from verification.sessions.passwords import PASSWORD_NOTICE
 

@@ -13,7 +13,9 @@ from tests.support.certificates import Authority, make_authority
 from tests.support.deliveries import failed_opening
 from tests.support.scripted_smtp import scripted_server
 from tests.support.smtp_servers import smtp_server
-from verification.mail.smtp import Account, SmtpError, Stage, open_connection
+from verification.mail.account import Account
+from verification.mail.choices import SmtpStage as Stage
+from verification.mail.smtp import SmtpError, open_connection
 
 STARTTLS, TLS, NONE = SmtpSecurity.STARTTLS, SmtpSecurity.TLS, SmtpSecurity.NONE
 OFFER_STARTTLS = b"250-scripted\r\n250 STARTTLS\r\n"
