@@ -1,4 +1,4 @@
-"""Who may log in, and how."""
+"""The rules of logins as an application of Django's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting tables that grow for years: exact up to a bound, and no further."""
+"""Counting tables that grow for years: exactly up to a bound, and no further."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.utils.formats import number_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
-# Of more nobody reads the number, and PostgreSQL would read every row for it.
+# Nobody reads a larger number, and PostgreSQL would read every row to find it.
 MOST_COUNTED = 2_000
 
 
 class MoreThan(int):
-    """A count that ended at its bound, and says so where it is shown."""
+    """A count that stopped at its bound; where it is shown, it says so."""
 
     def __str__(self) -> str:
         number = number_format(int(self), force_grouping=True)
@@ -28,7 +28,7 @@ def bounded_count(rows: QuerySet[Any]) -> int:
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs
-    """The pages up to the bound; to what lies behind, search and filters lead."""
+    """Pages up to the bound; search and filters lead to the rows behind it."""
 
     object_list: QuerySet[Any]
 

@@ -1,4 +1,4 @@
-"""The words of the house: choices and small values that several modules share."""
+"""Choices and small values that several packages share."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Method(TextChoices):
-    """A way to show who one is."""
-
     PASSWORD = "pbx", _("PBX password")
     NETLOGON = "netlogon", _("Windows password")
     OAUTH2 = "oauth2", _("OAuth2")
@@ -38,7 +36,7 @@ class NetlogonSecurity(TextChoices):
 
 
 class Dependency(TextChoices):
-    """What this site needs of others."""
+    """A kind of server that this site needs and does not run itself."""
 
     SMTP = "smtp", _("SMTP server")
     CONTROLLER = "controller", _("Domain controller")
@@ -46,8 +44,6 @@ class Dependency(TextChoices):
 
 
 class StepState(TextChoices):
-    """How a stage of a test stands."""
-
     STARTED = "started", _("running")
     DONE = "done", _("done")
     SKIPPED = "skipped", _("not needed")
@@ -55,8 +51,6 @@ class StepState(TextChoices):
 
 
 class Event(TextChoices):
-    """What the audit log records."""
-
     LOGIN = "login", _("Logged in")
     LOGIN_FAILED = "login_failed", _("Login failed")
     LOGIN_HELD = "login_held", _("Login waits for approval")

@@ -1,4 +1,4 @@
-"""How the servers of others answer, kept where every process and operator sees it."""
+"""Whether other people's servers answer, kept where every process sees it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from django.utils import timezone
 from authconfig.choices import Dependency
 
 logger = logging.getLogger(__name__)
-# That all is well as before is written so often at most, by each process.
+# A process repeats unchanged news no more often than this.
 SAME_NEWS_SECONDS = 10.0
 _told: dict[tuple[str, str], tuple[bool, float]] = {}
 
 
 class DependencyState(models.Model):
-    """How a server of others answered last, told by whichever process asked it."""
+    """How a server answered last; whichever process asked it writes this row."""
 
     kind = models.CharField(max_length=12, choices=Dependency.choices)
     name = models.CharField(max_length=300)
     is_up = models.BooleanField()
-    # Since when it is so, what was said, and when it was asked last.
+    # When the state changed, and when the server was asked last.
     changed_at = models.DateTimeField(default=timezone.now)
     words = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(default=timezone.now)
@@ -50,7 +50,7 @@ def note_down(kind: Dependency, name: str, words: str) -> None:
 
 
 def _note(kind: Dependency, name: str, *, is_up: bool, words: str) -> None:
-    """Write it down; nothing that asks a server fails because this did."""
+    """A login or a mail that asks a server must not fail because this row did."""
     key, now = (kind.value, name), time.monotonic()
     was_up, until = _told.get(key, (not is_up, 0.0))
     if was_up == is_up and now < until:
@@ -73,5 +73,5 @@ def _write(kind: Dependency, name: str, *, is_up: bool, words: str) -> None:
 
 
 def forget() -> None:
-    """Tell again what was told already; for tests, whose tables are emptied."""
+    """For tests, which empty the table: write everything again."""
     _told.clear()

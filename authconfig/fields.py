@@ -1,4 +1,4 @@
-"""Model fields: secrets encrypted at rest, and keys that follow another field."""
+"""Model fields: encrypted secrets, and a key that follows the field `name`."""
 
 from __future__ import annotations
 
@@ -35,19 +35,18 @@ def _key_ring() -> MultiFernet:
 
 
 def encrypted(text: str) -> str:
-    """Return the text as only a key of ENCRYPTION_KEYS opens it."""
     return _key_ring().encrypt(text.encode()).decode()
 
 
 def decrypted(text: str) -> str:
-    """Return what `encrypted` was given; raises InvalidToken if no key opens it."""
+    """Undo `encrypted`; InvalidToken if none of ENCRYPTION_KEYS fits."""
     return _key_ring().decrypt(text).decode()
 
 
 class SecretField(TextField):
-    """Text that the database holds encrypted with the first of ENCRYPTION_KEYS.
+    """Text that the database holds encrypted.
 
-    A value that no key opens reads as "", so that what needs it stays closed.
+    A value that no key opens reads as "", so that whatever needs it stays closed.
     """
 
     def get_prep_value(self, value: Any) -> str:
@@ -64,7 +63,7 @@ class SecretField(TextField):
 
 
 class NameKeyField(CharField):
-    """The comparable form of the model's field `name`, kept whenever it is saved."""
+    """The comparable form of the field `name`, renewed with every save."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: FBT001
         key = name_key(model_instance.name)  # type: ignore[attr-defined]

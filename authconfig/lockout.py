@@ -1,4 +1,4 @@
-"""Would this leave an administrator a way in?"""
+"""Whether a change would lock every administrator out of the administration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import methods_for, needs_approval
 from authconfig.users.models import AuditEvent, PbxUser
 
-# How fresh the proof is that this administrator can log in by the new method.
+# A login or trial proves for this long that an administrator can log in.
 PROOF_TTL = timedelta(minutes=15)
 PROOFS = (Event.LOGIN, Event.NETLOGON_TESTED, Event.OAUTH2_TESTED)
-# Of these the domains decide what the login form takes a name for.
+# The domains decide which user the login form takes a name for.
 ALWAYS = (
     "authentication_type",
     "two_factor",
@@ -32,12 +32,12 @@ ALWAYS = (
     "netlogon_netbios_name",
 )
 SHOWN_NAMES = 3
-# Whoever may change the settings may mend them.
+# Users with this right can repair the rules.
 RIGHT = "change_authenticationsettings"
 
 
 class Lockout(NamedTuple):
-    """`field` is the one whose change is refused."""
+    """Why a change is refused, told at the field whose change does the harm."""
 
     field: str
     text: str
@@ -48,10 +48,10 @@ def lockout_by(
     new_rules: AuthenticationSettings,
     administrator: PbxUser | None,
 ) -> Lockout | None:
-    """Return why nobody could administer the site any more, if so.
+    """Return why no administrator could log in any more by the new rules, if so.
 
-    The admin's login counts as myApps. Without the PBX password, only a recent login
-    or test of this very administrator, by the new method and settings, is proof.
+    The administration counts as myApps. Where the PBX password is no method, the only
+    proof is a recent login or trial of this very administrator by the new rules.
     """
     changed = [
         n for n in _watched(new_rules) if getattr(rules, n) != getattr(new_rules, n)
@@ -71,16 +71,16 @@ def lockout_by(
 
 
 def leaves_nobody(without: Iterable[PbxUser]) -> bool:
-    """Are these all of the administrators who can log in, so far as is known?"""
+    """Would no administrator who can log in remain without these users?"""
     able = {user.pk for user in able_at_present()}
     return bool(able) and able <= {user.pk for user in without}
 
 
 def able_at_present() -> list[PbxUser]:
-    """Return the administrators who can log in with the present settings.
+    """Return the administrators who can log in by the present rules.
 
-    Of a Windows or a provider's password nobody knows more than that it was right with
-    these very settings before.
+    The site cannot know a Windows password or a provider's: an earlier login by these
+    very rules counts as proof.
     """
     rules = current_settings()
     able = _able(rules, methods_for(rules, Kind.MYAPPS))
@@ -92,7 +92,7 @@ def needs_email() -> bool:
 
 
 def needs_password(administrator: PbxUser) -> bool:
-    """Is his PBX password the last way in for any administrator?"""
+    """Can no administrator log in once this one has no PBX password?"""
     rules = current_settings()
     methods = methods_for(rules, Kind.MYAPPS)
     if Method.PASSWORD not in methods or not leaves_nobody([administrator]):
@@ -109,7 +109,7 @@ def last_one() -> str:
 
 
 def needs_identity(identity: ProviderIdentity) -> bool:
-    """Is this the last account at the provider that an administrator logs in with?"""
+    """Can no administrator log in once this account is disconnected?"""
     rules, issuer = current_settings(), identity.issuer.rstrip("/")
     at_present = rules.oauth2_well_known_url.startswith(f"{issuer}/")
     if not at_present or methods_for(rules, Kind.MYAPPS) != (Method.OAUTH2,):
@@ -134,7 +134,6 @@ def _preferred(field: str, changed: Sequence[str]) -> str:
 
 
 def _administrators() -> QuerySet[PbxUser]:
-    """Return those who may mend the settings."""
     own = Q(user_permissions__codename=RIGHT)
     of_group = Q(groups__permissions__codename=RIGHT)
     active = PbxUser.objects.filter(is_active=True, is_staff=True)
@@ -172,7 +171,7 @@ def _able_by_netlogon(
 def _able_by_oauth2(
     rules: AuthenticationSettings, since: datetime | None
 ) -> list[PbxUser]:
-    """An administrator's account is never connected by a login, so it has to be."""
+    """A login never connects an administrator's account, so it must be connected."""
     issuer = issuer_of(rules.oauth2_well_known_url)
     proved = _proved(rules, Method.OAUTH2, since)
     return list(proved.filter(identities__issuer__in=(issuer, f"{issuer}/")))
@@ -219,7 +218,7 @@ def _no_password(new_rules: AuthenticationSettings) -> str:
 
 
 def _not_connected(new_rules: AuthenticationSettings, administrator: PbxUser) -> str:
-    """He did log in, and yet the next time he would not be found."""
+    """They have just logged in by this method, and would not be found the next time."""
     if Method.NETLOGON in methods_for(new_rules, Kind.MYAPPS):
         return _misnamed(new_rules, administrator)
     return _(

@@ -1,4 +1,4 @@
-"""Which settings a login or a test of a method succeeded with."""
+"""A digest of the rules of one method, kept with each login or trial that succeeded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from authconfig.choices import Method
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECTIONS
 
-# It stops wrong passwords and no right one.
+# These fields only stop wrong passwords, so a change of them makes no proof void.
 HARMLESS = ("netlogon_max_failures",)
 
 
@@ -17,7 +17,7 @@ def _section(key: str) -> tuple[str, ...]:
     return tuple(name for name in fields if name not in HARMLESS)
 
 
-# What decides whether a login by the method succeeds.
+# The fields that decide whether a login by the method succeeds.
 FIELDS_OF: dict[Method, tuple[str, ...]] = {
     Method.NETLOGON: ("pbx_domain", *_section("netlogon")),
     Method.OAUTH2: ("oauth2_domain", "pbx_domain", *_section("oauth2")),
@@ -25,10 +25,9 @@ FIELDS_OF: dict[Method, tuple[str, ...]] = {
 
 
 def proof_of(rules: AuthenticationSettings, method: Method) -> str:
-    """Return a keyed digest of the method's settings; "" for the PBX password.
+    """Return a keyed digest of the method's rules; "" for the PBX password.
 
-    It goes with each login and test that succeeded, so that it proves something of
-    these very settings and of no others.
+    An audit event keeps it, and so proves something of these very rules and no others.
     """
     if method not in FIELDS_OF:
         return ""

@@ -360,7 +360,7 @@ class AuthenticationSettings(models.Model):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the row, which is made with a fresh site's values if need be."""
+        """Read the row; a fresh site gets one with the default values."""
         return cls.objects.get_or_create(pk=1)[0]
 
     @property
@@ -368,7 +368,7 @@ class AuthenticationSettings(models.Model):
         return self.netlogon_netbios_name or self.netlogon_domain.partition(".")[0]
 
     def login_name(self, entered: str) -> str:
-        """Return whose name the login form takes the entered one for."""
+        """Return the name of the PBX user that the login form takes this entry for."""
         return pbx_name(
             entered,
             domains=(self.pbx_domain, self.netlogon_domain),
@@ -377,7 +377,7 @@ class AuthenticationSettings(models.Model):
 
 
 class CurrentSettings:
-    """Each process's copy of the row, read again when it is older than a second."""
+    """Each process's copy of the rules, read again when it is older than a second."""
 
     MAX_AGE_SECONDS = 1.0
 

@@ -9,10 +9,10 @@ import idna
 
 
 def name_key(name: str) -> str:
-    """Return the form in which login names are compared and are unique.
+    """Return the form in which login names are compared, and are unique.
 
-    Folded until nothing changes any more: casefolding can undo the normal form, and
-    the normal form can bring up another capital or space.
+    It folds until nothing changes: casefolding can undo the normal form, and the normal
+    form can bring up another capital letter or space.
     """
     folded = unicodedata.normalize("NFKC", name).casefold().strip()
     return folded if folded == name else name_key(folded)
@@ -21,7 +21,7 @@ def name_key(name: str) -> str:
 def domain_key(domain: str) -> str:
     """Return a domain's A-label form, or "" if it is no valid domain.
 
-    A trailing dot is not forgiven: what is compared decides who logs in.
+    A trailing dot makes it invalid: domains decide who logs in, and compare strictly.
     """
     if not domain or domain.endswith("."):
         return ""

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 T = TypeVar("T")
 LONGEST_WORDS = 500
-# With less than this, connecting could not even begin.
+# With less time than this, connecting could not even begin.
 SHORTEST_WAIT_SECONDS = 0.001
 SocketAddress = tuple[str, int]
 
@@ -71,7 +71,7 @@ TLS_FAULTS = {
 
 
 class UnreachableError(OSError):
-    """None of the server's addresses takes a connection; the text names each."""
+    """None of the addresses takes a connection; the text names each of them."""
 
     def __init__(self, tried: list[tuple[str, OSError]]) -> None:
         words = (f"{address}: {error.strerror or error}" for address, error in tried)
@@ -80,7 +80,6 @@ class UnreachableError(OSError):
 
 
 def network_fault(error: BaseException | None) -> NetworkFault:
-    """Name what an exception of sockets, DNS or TLS means."""
     if isinstance(error, UnreachableError):
         error = error.last
     for kind, fault in FAULTS:
@@ -98,8 +97,6 @@ def _exact_fault(error: BaseException, fault: NetworkFault) -> NetworkFault:
 
 
 class Deadline:
-    """One time limit for several waits together."""
-
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
@@ -151,8 +148,6 @@ def ascii_host(host: str) -> str:
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> list[SocketAddress]:
-    """Ask the system for the host's addresses."""
-
     def look_up() -> list[SocketAddress]:
         # Python encodes a str by an older IDNA than ours, and leaves bytes alone.
         name = ascii_host(host).encode()
@@ -244,7 +239,6 @@ def _await(sock: socket.socket, event: int, deadline: Deadline) -> None:
 
 
 def describe(tls: ssl.SSLSocket) -> str:
-    """Name the version of TLS and, if it can be read, the server's certificate."""
     version = str(tls.version())
     with suppress(ValueError):
         return f"{version}, {certificate_words(certificate_of(tls))}"
@@ -252,7 +246,7 @@ def describe(tls: ssl.SSLSocket) -> str:
 
 
 def certificate_of(tls: ssl.SSLSocket) -> x509.Certificate:
-    """Return the server's certificate; ValueError if it is malformed."""
+    """Raises ValueError if the certificate is malformed."""
     return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
 
 

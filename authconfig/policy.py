@@ -1,4 +1,4 @@
-"""Who may log in where, and how: one table, asked by the page and the backend alike.
+"""Who may log in where, and how: one table, read by the page and by the login alike.
 
 Pure: no request, no database, no clock.
 """
@@ -12,7 +12,7 @@ from authconfig.clients.choices import Kind
 
 
 class Rules(Protocol):
-    """What the policy needs to know of the settings."""
+    """The part of the rules that the policy reads."""
 
     @property
     def authentication_type(self) -> str: ...
@@ -48,26 +48,23 @@ TABLE: dict[AuthenticationType, dict[Kind, tuple[Method, ...]]] = {
 
 
 def methods_for(rules: Rules, kind: Kind) -> tuple[Method, ...]:
-    """Return the methods in the order in which they are to be tried."""
+    """Return the methods in the order in which a login tries them."""
     return TABLE[AuthenticationType(rules.authentication_type)][kind]
 
 
 def password_methods_for(rules: Rules, kind: Kind) -> tuple[Method, ...]:
-    """Return those methods that the login form's password field serves."""
     return tuple(m for m in methods_for(rules, kind) if m is not Method.OAUTH2)
 
 
 def needs_approval(rules: Rules, kind: Kind) -> bool:
-    """Two-factor authentication is for myApps only."""
     return rules.two_factor and kind is Kind.MYAPPS
 
 
 def requires_factor(rules: Rules, kind: Kind) -> bool:
-    """Does the approval by e-mail or session not suffice?"""
+    """Does an approval by e-mail or session not suffice?"""
     return rules.factor_required and needs_approval(rules, kind)
 
 
 def uses(rules: Rules, method: Method) -> bool:
-    """Is the method in use for any kind?"""
     columns = TABLE[AuthenticationType(rules.authentication_type)].values()
     return any(method in methods for methods in columns)

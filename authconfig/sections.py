@@ -1,7 +1,7 @@
-"""The settings page's sections: the original's fields in the original's order.
+"""The sections of the page "Authentication", in the original's order of fields.
 
-The original is the page "Authentication" of the innovaphone PBX. What this site adds
-stands after them, folded away as "More".
+The original is the page of that name in the innovaphone PBX. The fields that this
+site adds follow in each section, folded away as "More".
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ SECTIONS = (
 )
 FIELDS = tuple(field for section in SECTIONS for field in section.all_fields)
 
-# A change of any of these fields takes the secret away: it was given for the other
-# server, and must never be sent to a new one.
+# A change of any of these fields clears the secret: it was entered for the old
+# server, and a new one must never receive it.
 SECRETS = {
     "smtp_password": (
         "smtp_server",
@@ -111,7 +111,7 @@ SECRETS = {
     "oauth2_client_secret": ("oauth2_well_known_url", "oauth2_client_id"),
 }
 
-# Which fields and options the original marks "(myApps only)", and which for both.
+# The kinds that the original names at a field: "(myApps only)", or both.
 CLIENTS_OF_FIELD = {
     "two_factor": (Kind.MYAPPS,),
     "factor_required": (Kind.MYAPPS,),

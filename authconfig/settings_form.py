@@ -1,4 +1,4 @@
-"""The login form, and the settings form with its rules across fields."""
+"""The form of all rules, with the checks across fields."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ DEFAULT_PORTS = {
 EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
 PEM_START = "-----BEGIN CERTIFICATE-----"
 MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
-# What decides whether the server accepts a mail.
+# The fields that decide whether the server accepts a mail.
 ACCOUNT_FIELDS = tuple(
     name for name in MAIL_FIELDS if name not in ("smtp_sender_name", "smtp_connections")
 )
-# Left empty, these have the value of a fresh site.
+# These fields, left empty, get the value of a fresh site.
 DEFAULTED_FIELDS = (
     "password_min_length",
     "smtp_client_host_name",
@@ -55,10 +55,10 @@ CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
 class SecretInput(forms.PasswordInput):
-    """A write-only input: empty keeps what is stored, the box beside it removes it."""
+    """An input that never shows its value: left empty, it keeps what is stored."""
 
     template_name = "authconfig/secret_input.html"
-    # Set by the form.
+    # The form sets this.
     is_stored = False
 
     @staticmethod
@@ -71,7 +71,7 @@ class SecretInput(forms.PasswordInput):
         return None if removed and not value else value
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        """Never: Django would keep a secret that a changed server takes away."""
+        """Were it omitted, Django would keep a secret that a changed server clears."""
         return False
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class SecretInput(forms.PasswordInput):
 
 
 class SecretFormField(forms.CharField):
-    """Cleans to "" for "keep it", to None for "remove it"."""
+    """Cleans to "" for "keep it", and to None for "remove it"."""
 
     widget = SecretInput
 
@@ -103,7 +103,7 @@ class SecretFormField(forms.CharField):
 
 @dataclass(frozen=True)
 class OutsideFacts:
-    """What the form has to ask of parts of the site that it may not import."""
+    """Answers that the form needs from packages that it may not import."""
 
     account_was_accepted: Callable[[AuthenticationSettings], bool]
     lockout: Callable[[AuthenticationSettings, AuthenticationSettings], Lockout | None]
@@ -115,7 +115,7 @@ NOTHING_OUTSIDE = OutsideFacts(
 
 
 class SettingsForm(SettingsModelForm):
-    """All settings at once; the page and the command line share its rules."""
+    """The page and the command line share this form and its checks."""
 
     smtp_password = SecretFormField(
         label=_("Password"), required=False, strip=False, max_length=500
@@ -142,13 +142,13 @@ class SettingsForm(SettingsModelForm):
     def __init__(self, *args: Any, outside: OutsideFacts, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.outside = outside
-        # The secrets that a change of their server took away.
+        # Secrets that are cleared because their server changed.
         self.lost_secrets: list[str] = []
         self.lockout: Lockout | None = None
         self._entered: dict[str, Any] = {}
         self.rules = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
         for name, field in self.fields.items():
-            # Django asks the model's validators after clean(), which is too late.
+            # Django runs the model's validators after clean(), which is too late.
             known = field.validators
             known += [v for v in MODEL_FIELDS[name].validators if v not in known]
             if isinstance(field, forms.CharField):
@@ -180,14 +180,13 @@ class SettingsForm(SettingsModelForm):
         self._fill_defaults(cleaned)
         self._split_port(cleaned)
         self._settle_secrets(cleaned)
-        # A fault found from here on takes its value out of what Django calls cleaned.
+        # Django removes a value from `cleaned` once a check below finds it wrong.
         self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
         self.check_together(self.new_rules())
         return cleaned
 
     def check_together(self, new_rules: AuthenticationSettings) -> None:
-        """Check what fields of several sections have to agree on."""
         self._check_methods(new_rules)
         self._check_two_factor(new_rules)
         if not self.errors:
@@ -198,14 +197,13 @@ class SettingsForm(SettingsModelForm):
     def new_rules(self) -> AuthenticationSettings:
         """Return the values on the screen as an unsaved row.
 
-        Values that are no such thing at all stay as they are stored.
+        A field whose value is invalid keeps the stored one.
         """
         values = {n: self._entered.get(n, getattr(self.rules, n)) for n in FIELDS}
         return AuthenticationSettings(pk=1, **values)
 
     @property
     def faults(self) -> dict[str, list[str]]:
-        """The errors as plain sentences."""
         return {name: [str(e) for e in errors] for name, errors in self.errors.items()}
 
     def save(self, commit: bool = True) -> AuthenticationSettings:  # noqa: FBT001, FBT002
@@ -214,7 +212,7 @@ class SettingsForm(SettingsModelForm):
         return saved
 
     def changed_keys(self) -> list[str]:
-        """Return what the values on the screen would change, faulty ones left out."""
+        """Return the fields that the screen would change, invalid ones left out."""
         new_rules = self.new_rules()
         return [
             name
@@ -223,7 +221,7 @@ class SettingsForm(SettingsModelForm):
         ]
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (key, from, to) of each changed setting; secrets as words."""
+        """Yield (key, from, to) of each changed field; secrets appear as words."""
         for name in FIELDS:
             old, new = getattr(self.rules, name), getattr(self.instance, name)
             if old == new:
@@ -241,11 +239,11 @@ class SettingsForm(SettingsModelForm):
             cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(cleaned["smtp_security"])]
         for name in CERTIFICATE_FIELDS:
             if name in cleaned:
-                # Browsers send CR LF; what changes takes a password away.
+                # Browsers send CR LF; it would look like a change and clear a password.
                 cleaned[name] = _plain_lines(cleaned[name])
 
     def _split_port(self, cleaned: dict[str, Any]) -> None:
-        """`host:port` in the server's field sets the port as well."""
+        """`host:port` in the server's field also sets the port."""
         server = cleaned.get("smtp_server")
         if server and "smtp_port" in cleaned:
             cleaned["smtp_server"], cleaned["smtp_port"] = split_port(
@@ -326,7 +324,7 @@ class SettingsForm(SettingsModelForm):
             )
 
     def _check_factor(self, new_rules: AuthenticationSettings) -> None:
-        """Whoever has no factor yet sets one up in a login that was approved."""
+        """Users set up their first factor in a login that was approved."""
         if new_rules.factor_required and "factor_required" in self.cleaned_data:
             self.add_error(
                 "factor_required",
@@ -344,7 +342,7 @@ class SettingsForm(SettingsModelForm):
 
 
 class MailAccountForm(SettingsForm):
-    """The fields of the e-mail account alone, for a trial; the others do not matter."""
+    """The fields of the e-mail account alone, for a trial of it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, outside=NOTHING_OUTSIDE, **kwargs)

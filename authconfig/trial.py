@@ -16,7 +16,7 @@ from authconfig.network import readable
 
 @dataclass(frozen=True)
 class Step:
-    """How a stage stands; the page shows one line for it."""
+    """How a stage stands; the page shows a line for each step."""
 
     stage: TextChoices
     state: StepState

@@ -1,4 +1,4 @@
-"""One rule of input each; a message names the fault and the remedy."""
+"""One check of input each; every message names the fault and its remedy."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ from authconfig.names import domain_key
 if TYPE_CHECKING:  # the stubs are not there in production
     from django_stubs_ext import StrPromise
 
-# They turn the text after them around (Unicode's embeddings, overrides, isolates).
+# These characters reverse the text after them (embeddings, overrides, isolates).
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LDAP_PLACEHOLDER = "%(user)s"
 
 
 def is_loopback(host: str) -> bool:
-    """Is the host this machine, by its name or by its address?"""
     if host.lower() == "localhost":
         return True
     try:
@@ -55,12 +54,11 @@ def split_port(server: str, default: int) -> tuple[str, int]:
 def between(
     lowest: int, highest: int, message: StrPromise
 ) -> list[MinValueValidator | MaxValueValidator]:
-    """Return the validators of a number that has both limits."""
     return [MinValueValidator(lowest, message), MaxValueValidator(highest, message)]
 
 
 def validate_one_line(value: str) -> None:
-    """Refuse CR, LF, NUL and the like: they could forge headers or log lines."""
+    """CR, LF and NUL could forge the headers of a mail, or lines of a log."""
     if any(unicodedata.category(char) == "Cc" for char in value):
         raise ValidationError(
             _("Remove the line break or control character."), code="control"
@@ -79,7 +77,7 @@ def _refuse_invisible(chars: Iterable[str]) -> None:
 
 
 def validate_login_name(value: str) -> None:
-    """Refuse in a name also what nobody sees: it would look like another's."""
+    """A name with invisible characters would look like another user's."""
     validate_one_line(value)
     _refuse_invisible(char for char in value if unicodedata.category(char) == "Cf")
     if value != value.strip():
@@ -110,7 +108,7 @@ def _is_host(host: str) -> bool:
     try:
         idna.encode(host, uts46=True)
     except idna.IDNAError:
-        # Host names of a local network may hold what IDNA does not allow.
+        # Host names in a local network may contain characters that IDNA refuses.
         label = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
         return re.fullmatch(rf"({label}\.)*{label}", host) is not None
     return True
@@ -139,7 +137,6 @@ def validate_servers(value: str) -> None:
 
 
 def validate_secure_url(value: str) -> None:
-    """Require an absolute https URL; http is for this machine alone."""
     validate_one_line(value)
     try:
         url = urlsplit(value)
@@ -170,7 +167,6 @@ def validate_authorize_query(value: str) -> None:
 
 
 def validate_time_zone(value: str) -> None:
-    """Take the names of the IANA time zone database."""
     if value not in zoneinfo.available_timezones():
         raise ValidationError(
             _("“%(value)s” is not a time zone. Enter one like Europe/Berlin."),
@@ -189,7 +185,7 @@ def validate_user_filter(value: str) -> None:
 
 
 def certificates_expire_at(pem: str) -> datetime:
-    """Return when the first of the certificates ends; ValueError if it is no PEM."""
+    """Return when the first certificate ends; ValueError if it is no PEM."""
     certificates = x509.load_pem_x509_certificates(pem.encode())
     return min(certificate.not_valid_after_utc for certificate in certificates)
 

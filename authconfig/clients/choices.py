@@ -20,7 +20,7 @@ class AsksBy(TextChoices):
 
 
 class Icon(TextChoices):
-    """What a client application's tile shows: a file of templates/icons/."""
+    """A file of templates/icons/, which the tile of a client application shows."""
 
     APPS = "apps", _("Tiles")
     PHONE = "phone", _("Telephone")

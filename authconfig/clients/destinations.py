@@ -1,7 +1,7 @@
-"""Where a login leads: to the client that was wanted, to its start, or to the account.
+"""Where a login leads: to the wanted client application, a start page or the account.
 
-What lies on another host is reached by a page of ours (`open_client`): browsers hold
-the login form to the policy's form-action over every redirect that follows it.
+A page of ours (`open_client`) leads on to other hosts: browsers apply the login form's
+form-action policy to every redirect that follows the form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ LOGIN_PAGES = {Kind.MYAPPS: "account_login", Kind.MYPBX: "account_login_mypbx"}
 
 
 def client_of(url: str) -> ClientApplication | None:
-    """Return the client application that the address is of, if it allows it."""
     clients = ClientApplication.objects.exclude(return_urls="")
     return next((client for client in clients if client.allows(url)), None)
 
@@ -31,13 +30,13 @@ def opening_path(client: ClientApplication, wanted: str = "") -> str:
 
 
 def start_path(kind: Kind) -> str:
-    """Return where a login leads that wanted nothing in particular."""
+    """Return where a login leads that asked for no address."""
     client = ClientApplication.objects.filter(slug=kind).exclude(start_url="").first()
     return opening_path(client) if client else reverse(ACCOUNT)
 
 
 def leading_path(url: str) -> str:
-    """Return the path on this site that leads to what a login may lead to."""
+    """Return the path on this site by which a login reaches the address."""
     if url.startswith("/") or url.startswith(f"{settings.SITE_URL}/"):
         return url
     client = client_of(url)

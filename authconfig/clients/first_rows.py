@@ -1,4 +1,4 @@
-"""The client applications that every site begins with: the two clients themselves."""
+"""The client applications that every site begins with: one for each kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FIRST_CLIENTS = ((Kind.MYAPPS, Icon.APPS), (Kind.MYPBX, Icon.PHONE))
 
 
 def make_first_clients(client_applications: Any) -> None:
-    """Make the rows that are missing; takes the model, also a migration's own."""
+    """Make the missing rows; takes the model, so that a migration can pass its own."""
     for kind, icon in FIRST_CLIENTS:
         facts = {"name": kind.label, "kind": kind.value, "icon": icon.value}
         client_applications.objects.get_or_create(

@@ -1,4 +1,4 @@
-"""The client applications behind the site: what a login is good for."""
+"""The table of client applications."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class ClientApplicationQuerySet(models.QuerySet["ClientApplication"]):
         return self.filter(asks_by__in=[way, AsksBy.BOTH])
 
     def tiles_of(self, kind: Kind) -> ClientApplicationQuerySet:
-        """What a session of this kind opens, as far as it can be gone to."""
         shown = self.filter(kind=kind).exclude(start_url="")
         return shown.order_by(Lower("name"), "pk")
 
@@ -134,7 +133,6 @@ class ClientApplication(models.Model):
 
     @property
     def is_from_the_start(self) -> bool:
-        """Is it myApps or myPBX itself, which every site has?"""
         return self.slug in Kind.values
 
     @property
@@ -152,7 +150,6 @@ class ClientApplication(models.Model):
         return is_allowed(url, self.return_urls.splitlines())
 
     def clean_fields(self, *args: Any, **kwargs: Any) -> None:
-        """Keep one address in each line, without what surrounds it."""
         lines = (line.strip() for line in self.return_urls.splitlines())
         self.return_urls = "\n".join(line for line in lines if line)
         super().clean_fields(*args, **kwargs)

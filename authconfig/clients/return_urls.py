@@ -1,7 +1,7 @@
-"""Where a login may lead back to: one pure matching function.
+"""Which addresses a login may lead back to: one pure matching function.
 
-Whatever two programs could read in two ways is refused: there is always a start page
-to go to instead.
+It refuses whatever two programs could read in two ways; a refused login leads to the
+start page instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from authconfig.validators import validate_secure_url
 
 MOST_CHARACTERS = 2000
 PORTS = {"https": 443, "http": 80}
-# RFC 3986 without user names and fragments; browsers also send [ ] | as they are.
+# RFC 3986 without user names and fragments; browsers leave [ ] | unencoded, too.
 ADDRESS = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])"
@@ -51,7 +51,7 @@ class Address(NamedTuple):
 
 
 def parse(url: str) -> Address | None:
-    """Read an absolute http(s) address that everybody reads alike, or return None."""
+    """Read an absolute http(s) address that all programs read alike, or return None."""
     found = ADDRESS.fullmatch(url) if len(url) <= MOST_CHARACTERS else None
     if found is None:
         return None
@@ -63,7 +63,7 @@ def parse(url: str) -> Address | None:
 
 
 def _is_plain(path: str) -> bool:
-    """No way up, no encoded slash, no control character, however often encoded."""
+    """Refuse a way up, an encoded slash or a control character, however encoded."""
     decoded = _decoded(path)
     segments = [segment.partition(";")[0].strip() for segment in decoded.split("/")]
     return (
@@ -77,17 +77,17 @@ def _is_plain(path: str) -> bool:
 def _decoded(path: str) -> str:
     while (shorter := unquote(path)) != path:
         path = shorter
-    # Some servers take a full-width slash or dot for the plain one.
+    # Some servers read a full-width slash or dot as the plain one.
     return unicodedata.normalize("NFKC", path)
 
 
 def _is_unreadable(char: str) -> bool:
-    # The last one stands for what was no UTF-8.
+    # U+FFFD replaces bytes that were no UTF-8.
     return unicodedata.category(char) in ("Cc", "Cf", "Cs") or char == "\ufffd"
 
 
 def is_allowed(url: str, allowed: Iterable[str]) -> bool:
-    """Is the URL of one of the origins, and below the path that follows it?
+    """Does the URL begin with one of the allowed origins and paths?
 
     A path ends where a segment ends: `/app` allows `/app` and `/app/x`, not `/apple`.
     """
@@ -105,7 +105,6 @@ def _covers(prefix: Address, wanted: Address) -> bool:
 
 
 def validate_return_urls(value: str) -> None:
-    """Say of each line that is not right which one it is, and why."""
     faults = [
         ValidationError(
             _("Line %(number)d, “%(line)s”: %(fault)s"),

@@ -1,4 +1,4 @@
-"""Which client a session belongs to: a session is of one kind, myApps or myPBX."""
+"""Which kind a session is of: myApps or myPBX."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from authconfig.clients.choices import Kind
 
 View = Callable[..., HttpResponse]
 SESSION_KEY = "client"
-# When the session's login was complete, in seconds since 1970.
+# When the login was completed, in seconds since 1970.
 BEGAN_KEY = "began_at"
 
 
 def session_kind(request: HttpRequest) -> Kind | None:
-    """Return the signed-in session's client; None when nobody is signed in."""
     if not request.user.is_authenticated:
         return None
     return Kind(request.session.get(SESSION_KEY, Kind.MYPBX))

@@ -1,4 +1,4 @@
-"""One try at the directory: its limits, its stages and what became of it."""
+"""One attempt to ask the directory: its limits, its stages, and what it has sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from authconfig.trial import Failure, Progress, report_step, run_stage
 @dataclass
 class Attempt:
     progress: Progress | None = None
-    # A trial also asks controllers that failed a moment ago.
+    # A trial also asks a controller or service account that has just failed.
     is_trial: bool = False
     connect_limit: float = field(
         default_factory=lambda: settings.NETLOGON_CONNECT_TIMEOUT
@@ -35,14 +35,13 @@ class Attempt:
     password_was_sent: bool = False
 
     def stage(self, stage: NetlogonStage) -> AbstractContextManager[list[str]]:
-        """Run a stage; any failure leaves it as a DirectoryError."""
         return run_stage(stage, self.progress, _meaning)
 
     def skip(self, stage: NetlogonStage) -> None:
         report_step(self.progress, stage, StepState.SKIPPED)
 
     def may_go_on(self, error: DirectoryError) -> bool:
-        """May another controller be asked? Never twice with the user's password."""
+        """May another controller be asked? Never send the user's password twice."""
         if self.password_was_sent:
             return False
         before_any_answer = error.stage in (NetlogonStage.CONNECT, NetlogonStage.TLS)

@@ -1,4 +1,4 @@
-"""django-auth-ldap's backend, with its settings from our row and our connection."""
+"""django-auth-ldap's backend, with its settings from the rules and our connection."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER
 
-# A DN and what its entry says.
+# A DN and its attributes.
 Entry = tuple[str, Attributes]
 
-# No setting of Django's begins so; ours come from the row alone.
+# No setting of Django's has this prefix, so that the rules alone decide.
 PREFIX = "NETLOGON_ROW_"
-# Were libldap to connect anew by itself, it would find nobody here.
+# If libldap reconnects by itself, it finds nobody at this address.
 NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
 
@@ -45,7 +45,7 @@ def base_dn(rules: AuthenticationSettings) -> str:
 
 
 class DirectoryConnection(SimpleLDAPObject):
-    """libldap over a channel; reports each bind to the attempt."""
+    """libldap over a channel; each bind is a stage of the attempt."""
 
     def __init__(
         self, channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
@@ -81,7 +81,7 @@ def connection(
 
 
 class UserSearch(LDAPSearch):
-    """Finds exactly one entry, or says why not."""
+    """Finds exactly one entry, or raises DirectoryError."""
 
     def __init__(self, rules: AuthenticationSettings, attempt: Attempt) -> None:
         super().__init__(
@@ -110,13 +110,12 @@ class UserSearch(LDAPSearch):
 
 
 def _template(user_filter: str) -> str:
-    """Let a percent sign be one, unless it stands for the user."""
     doubled = user_filter.replace("%", "%%")
     return doubled.replace(f"%{LDAP_PLACEHOLDER}", LDAP_PLACEHOLDER)
 
 
 class DirectoryBackend(LDAPBackend):
-    """Made for one name and one connection; a login that fails is a DirectoryError."""
+    """Made for one name and one connection; a failed login is a DirectoryError."""
 
     def __init__(
         self,
@@ -127,11 +126,11 @@ class DirectoryBackend(LDAPBackend):
     ) -> None:
         self._name, self._rules, self._attempt = name, rules, attempt
         self.settings = LDAPSettings(PREFIX, self._ldap_settings())
-        # What asks the library for a connection is given ours.
+        # The library asks this object for a connection, and gets ours.
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
 
     def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
-        # Asked for its DN first, the library searches once and keeps what it read.
+        # Asking for the DN first makes the library search once and keep the entry.
         if self._rules.netlogon_bind_dn and ldap_user.dn:
             refuse_ended(ldap_user.attrs)
         try:
@@ -150,7 +149,7 @@ class DirectoryBackend(LDAPBackend):
         return user
 
     def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[PbxUser, bool]:
-        """Neither make nor change a PBX user: a name is all that is asked about."""
+        """Neither make nor change a PBX user; the directory only checks a name."""
         return PbxUser(name=self._name), False
 
     def _is_locked(self, ldap_user: Any) -> bool:
@@ -181,7 +180,7 @@ class DirectoryBackend(LDAPBackend):
         rules = self._rules
         own_filter = rules.netlogon_user_filter not in ("", DEFAULT_FILTER)
         return {
-            # Not a DN, so nothing is to be escaped; "%" is for the template alone.
+            # It is no DN, so nothing needs escaping but the template's own "%".
             "USER_DN_TEMPLATE": principal(self._name, rules).replace("%", "%%"),
             "BIND_AS_AUTHENTICATING_USER": True,
             "REFRESH_DN_ON_BIND": bool(rules.netlogon_group) or own_filter,
@@ -189,7 +188,6 @@ class DirectoryBackend(LDAPBackend):
 
 
 def principal(name: str, rules: AuthenticationSettings) -> str:
-    """Return how Active Directory knows the user; other domains' names are whole."""
     return name if "@" in name else f"{name}@{rules.netlogon_domain}"
 
 
@@ -205,7 +203,6 @@ def look_up(
     connection: DirectoryConnection,
     attempt: Attempt,
 ) -> Entry:
-    """Find the account with the service account's rights; no user's password."""
     return UserSearch(rules, attempt).execute(connection, {"user": name})[0]
 
 

@@ -1,8 +1,8 @@
-"""The way to one controller: connected, encrypted, its certificate verified.
+"""The connection to one controller: encrypted, its certificate verified.
 
-libldap cannot be told how long a TLS handshake may take, nor a CA without a file, so
-TLS is Python's: libldap speaks LDAP into a pair of sockets, and a thread carries that
-to the controller and back.
+libldap knows no time limit for a TLS handshake, and no CA that is not in a file, so
+Python does TLS: libldap writes LDAP into a pair of sockets, and a thread carries it to
+the controller and back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
-# RFC 4511, 4.14: an extended request, message 1, with STARTTLS's number.
+# RFC 4511, 4.14: message 1, an extended request with the OID of STARTTLS.
 STARTTLS_REQUEST = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + b"1.3.6.1.4.1.1466.20037"
 LONGEST_ANSWER = 4096
 CHUNK = 65536
@@ -31,7 +31,7 @@ CHUNK = 65536
 def open_channel(
     controller: Controller, rules: AuthenticationSettings, attempt: Attempt
 ) -> socket.socket:
-    """Return a socket that takes clear LDAP and hands it on to the controller."""
+    """Return a socket that takes clear LDAP and passes it on to the controller."""
     deadline = Deadline(attempt.connect_limit)
     with ExitStack() as on_failure:
         sock = on_failure.enter_context(_connect(controller, attempt, deadline))
@@ -90,11 +90,11 @@ def _trust(ca_certificate: str) -> ssl.SSLContext:
 
 
 def _start_tls(sock: socket.socket, deadline: Deadline) -> None:
-    """Ask for encryption; without it nothing else is said."""
+    """Nothing else is said in the clear; without encryption the attempt ends."""
     sock.settimeout(deadline.left())
     sock.sendall(STARTTLS_REQUEST)
     answer = _read_answer(sock, deadline)
-    # 0x78 is an extended response; the result's number comes first in it.
+    # 0x78 begins an extended response; its first element is the result's number.
     start = answer.find(b"\x78")
     number = answer[start + 2 : start + 5] if start >= 0 else b""
     if number[:2] != b"\x0a\x01":
@@ -105,7 +105,7 @@ def _start_tls(sock: socket.socket, deadline: Deadline) -> None:
 
 
 def _read_answer(sock: socket.socket, deadline: Deadline) -> bytes:
-    """Read one message and no byte more: what follows has to be TLS already."""
+    """Read one message and no byte more: whatever follows must be TLS already."""
     header = _read(sock, 2, deadline)
     length = header[1]
     if length & 0x80:
@@ -134,14 +134,14 @@ def _relayed(tls: ssl.SSLSocket, limit: float) -> socket.socket:
 
 
 def _carry(relay: socket.socket, tls: ssl.SSLSocket, limit: float) -> None:
-    """Carry both ways until either end closes; libldap keeps the time of answers."""
+    """Carry both ways until either end closes; libldap limits the time of answers."""
     with relay, tls, selectors.DefaultSelector() as selector, suppress(OSError):
         selector.register(relay, selectors.EVENT_READ, tls)
         selector.register(tls, selectors.EVENT_READ, relay)
         while True:
             for source, target in _ready(selector, tls):
                 source.settimeout(0)
-                with suppress(ssl.SSLWantReadError):  # a record without words for us
+                with suppress(ssl.SSLWantReadError):  # a TLS record without data
                     words = source.recv(CHUNK)
                     if not words:
                         return

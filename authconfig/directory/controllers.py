@@ -1,4 +1,4 @@
-"""Which domain controllers there are, and which of them were down just now."""
+"""The domain controllers, from the rules or DNS, and which of them were down."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from authconfig.names import domain_key
 from authconfig.validators import split_port
 
 LDAP_PORT, LDAPS_PORT = 389, 636
-# The DNS names the ports for LDAP; the same service with TLS has ports of its own.
+# DNS names the ports of plain LDAP; LDAPS listens on ports of its own.
 TLS_PORTS = {LDAP_PORT: LDAPS_PORT, 3268: 3269}
 LONGEST_TTL_SECONDS = 300
 REST_SECONDS = 30.0
@@ -39,7 +39,7 @@ class Controller:
 
 
 class Memory:
-    """Remembers a few things in this process, each for its time."""
+    """Keeps a few things in this process, each for its own time."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, tuple[float, object]] = {}
@@ -67,7 +67,6 @@ resting = Memory()
 
 
 def controllers_of(rules: AuthenticationSettings, limit: float) -> list[Controller]:
-    """Return the controllers in the order in which they are to be tried."""
     tls = rules.netlogon_security == NetlogonSecurity.TLS
     listed = rules.netlogon_servers.strip()
     if listed:
@@ -107,7 +106,7 @@ def _ask(domain: str, limit: float) -> tuple[list[SRV], float]:
         raise DirectoryError(
             NetlogonStage.FIND, DirectoryFault.DNS_FAILED, str(error)
         ) from error
-    # A target of "." says that there is no such service (RFC 2782).
+    # RFC 2782: a target of "." means that the domain has no such service.
     records = [record for record in answer if len(record.target.labels) > 1]
     if not records:
         raise DirectoryError(
@@ -117,7 +116,7 @@ def _ask(domain: str, limit: float) -> tuple[list[SRV], float]:
 
 
 def in_order(records: list[SRV]) -> list[SRV]:
-    """Sort by priority, and by chance of the weight where that is equal (RFC 2782)."""
+    """RFC 2782: sort by priority, and draw by weight where priorities are equal."""
     by_priority = sorted(records, key=attrgetter("priority"))
     return [
         record
@@ -129,7 +128,7 @@ def in_order(records: list[SRV]) -> list[SRV]:
 def _drawn(records: list[SRV]) -> list[SRV]:
     drawn = []
     while records:
-        # Those without a weight have a small chance as well.
+        # A record with the weight 0 still gets a small chance.
         weights = [record.weight or 0.01 for record in records]
         record = random.choices(records, weights)[0]  # noqa: S311  # no secret
         records.remove(record)

@@ -1,4 +1,4 @@
-"""What a directory's entry says of its account: disabled, expired, locked."""
+"""What a directory's entry says of its account: disabled, expired or locked."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from authconfig.directory.faults import DirectoryFault
 Attributes = Mapping[str, Sequence[str]]
 
 ATTRIBUTES = ("userAccountControl", "accountExpires", "pwdAccountLockedTime")
-# What to ask for when only the DN matters (RFC 4511, 4.5.1.8).
+# RFC 4511, 4.5.1.8: asks for the DN alone.
 NO_ATTRIBUTES = "1.1"
 ACCOUNT_DISABLED = 2
-# Windows counts tenths of microseconds since 1601.
+# Windows counts tenths of microseconds from 1601.
 WINDOWS_EPOCH_SECONDS = 11_644_473_600
 TICKS_PER_SECOND = 10_000_000
 NEVER = (0, 0x7FFF_FFFF_FFFF_FFFF)
-# OpenLDAP's word for "locked by an administrator, until he unlocks it".
+# OpenLDAP's value for "locked until an administrator unlocks it".
 LOCKED_FOR_GOOD = "000001010000Z"
 
 
 def account_fault(attributes: Attributes) -> DirectoryFault | None:
-    """Say why this account may not log in, whatever its password.
+    """Return why this account may not log in with any password.
 
-    A lock after wrong passwords is no such reason: a stranger can cause it.
+    A lock after wrong passwords does not count: strangers can cause it.
     """
     if _number(attributes, "userAccountControl") & ACCOUNT_DISABLED:
         return DirectoryFault.DISABLED
@@ -50,7 +50,7 @@ def _number(attributes: Attributes, name: str) -> int:
 
 
 def _value(attributes: Attributes, name: str) -> str:
-    """Directories answer with their own spelling of the name."""
+    """Directories return attributes in their own spelling of the name."""
     for spelling, values in attributes.items():
         if spelling.lower() == name.lower() and values:
             return values[0]

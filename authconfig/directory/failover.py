@@ -1,4 +1,4 @@
-"""Putting a question to the first domain controller that answers."""
+"""Asking the first domain controller that answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
 T = TypeVar("T")
-# So many silent controllers may take their whole time in one login.
+# A login waits for at most this many silent controllers.
 MOST_SILENT = 3
 SERVICE_REST_SECONDS = 600
 
@@ -41,10 +41,10 @@ def ask(
     attempt: Attempt,
     question: Callable[[DirectoryConnection], T],
 ) -> T:
-    """Return the answer of the first controller that has one.
+    """Return the answer of the first controller that gives one.
 
-    A controller that was down is not asked again for 30 seconds, and a service
-    account that was refused not for ten minutes: directories lock accounts.
+    A controller that was down rests for 30 seconds, a refused service account for ten
+    minutes: directories lock accounts that keep failing.
     """
     if rules.netlogon_bind_dn:
         _spare_service_account(rules, attempt)
@@ -57,13 +57,11 @@ def ask(
             answer = _ask_one(controller, rules, attempt, question)
         except DirectoryError as error:
             tried.append((controller, error))
-            _note(controller, rules, error)
+            _note_failure(controller, rules, error)
             if not attempt.may_go_on(error):
                 raise
         else:
-            resting.forget(_rest_key(controller, rules))
-            dependencies.note_up(Dependency.CONTROLLER, str(controller))
-            cache.delete(_service_key(rules))
+            _note_answer(controller, rules)
             return answer
     raise _nobody(tried)
 
@@ -71,7 +69,6 @@ def ask(
 def check_password(
     name: str, password: str, rules: AuthenticationSettings, attempt: Attempt
 ) -> None:
-    """Return if the directory accepts the password; else raise DirectoryError."""
     ask(rules, attempt, partial(_bind, name, password, rules, attempt))
 
 
@@ -115,7 +112,13 @@ def _awake(rules: AuthenticationSettings, attempt: Attempt) -> list[Controller]:
     return awake
 
 
-def _note(
+def _note_answer(controller: Controller, rules: AuthenticationSettings) -> None:
+    resting.forget(_rest_key(controller, rules))
+    dependencies.note_up(Dependency.CONTROLLER, str(controller))
+    cache.delete(_service_key(rules))
+
+
+def _note_failure(
     controller: Controller, rules: AuthenticationSettings, error: DirectoryError
 ) -> None:
     silent = error.fault.verdict is Verdict.UNREACHABLE
@@ -128,14 +131,14 @@ def _note(
 
 
 def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable:
-    """With other settings a controller may well answer."""
+    """A controller may well answer once these rules change."""
     return controller, rules.netlogon_security, rules.netlogon_ca_certificate
 
 
 def _spare_service_account(rules: AuthenticationSettings, attempt: Attempt) -> None:
     fault = None
     if not rules.netlogon_bind_password:
-        # With an empty one a bind is anonymous and succeeds (RFC 4513, 5.1.2).
+        # RFC 4513, 5.1.2: a bind with an empty password is anonymous and succeeds.
         fault = DirectoryFault.NO_SERVICE_PASSWORD
     elif not attempt.is_trial and cache.get(_service_key(rules)) is not None:
         fault = DirectoryFault.SERVICE_RESTING
@@ -152,7 +155,7 @@ def _service_key(rules: AuthenticationSettings) -> str:
 
 
 def _nobody(tried: list[tuple[Controller, DirectoryError]]) -> DirectoryError:
-    """Make one error of all; the first controller's says what to do."""
+    """Join the errors of all controllers; the first one's decides the remedy."""
     first = tried[0][1]
     if len(tried) == 1:
         return first

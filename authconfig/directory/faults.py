@@ -1,4 +1,4 @@
-"""What can go wrong between us and a directory, and what an error means."""
+"""What can go wrong with a directory, and which exception means what."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from authconfig.network import (
 
 
 class Verdict(Enum):
-    REJECTED = auto()  # the directory said no to the user
-    UNREACHABLE = auto()  # nobody said anything
-    MISCONFIGURED = auto()  # the directory said no to this site, or we to it
+    REJECTED = auto()  # the directory refuses the user
+    UNREACHABLE = auto()  # nobody answers
+    MISCONFIGURED = auto()  # the directory refuses this site, or we refuse it
 
 
 class DirectoryFault(Enum):
@@ -113,7 +113,7 @@ class DirectoryError(Exception):
         super().__init__(f"{stage.value}: {fault.name} {self.words}".strip())
 
 
-# Active Directory's "data …" in the answer to a refused login.
+# The "data …" in Active Directory's refusal of a login.
 SUB_CODES = {
     "525": DirectoryFault.NO_USER,
     "52e": DirectoryFault.WRONG_PASSWORD,
@@ -183,7 +183,6 @@ OF_STAGE: dict[
 
 
 def network_error(stage: NetlogonStage, error: Exception) -> DirectoryError:
-    """Say what an exception of the network or of TLS means."""
     if isinstance(error, UnreachableError):
         error = error.last
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -200,7 +199,6 @@ def _network_fault(error: Exception) -> DirectoryFault:
 
 
 def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
-    """Say what a directory's answer, or libldap's lack of one, means here."""
     meanings = (*NO_ANSWER, *NOT_SETTLED, *OF_STAGE[stage])
     fault = next(
         (f for kind, f in meanings if isinstance(error, kind)), DirectoryFault.OTHER
@@ -217,6 +215,6 @@ def server_words(error: ldap.LDAPError) -> str:
     facts = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     number = facts.get("result", 0)
     meaning = facts.get("desc") or type(error).__name__
-    # libldap's own numbers, for what it did not hear, are negative.
+    # libldap's own numbers, for answers that never came, are negative.
     said = f"{number} {meaning}" if number > 0 else str(meaning)
     return f"{said}: {facts['info']}" if facts.get("info") else said

@@ -1,4 +1,4 @@
-"""Is a user in the required group, be it through other groups?"""
+"""Whether a user is in the required group, directly or through other groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
-# Active Directory follows nested groups itself (LDAP_MATCHING_RULE_IN_CHAIN).
+# LDAP_MATCHING_RULE_IN_CHAIN: Active Directory itself follows nested groups.
 MEMBER_IN_CHAIN = "member:1.2.840.113556.1.4.1941:"
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 MOST_LEVELS = 10
@@ -23,8 +23,6 @@ MOST_GROUPS = 500
 
 
 class RequiredGroup(LDAPGroupType):
-    """Members of the group, and of groups that are members of it."""
-
     def __init__(self, base_dn: str, attempt: Attempt) -> None:
         super().__init__()
         self._base_dn, self._attempt = base_dn, attempt
@@ -60,7 +58,6 @@ def _holds(connection: Any, group_dn: str, attribute: str, dn: str) -> bool:
 
 
 def _climb(connection: Any, base: str, group_dn: str, user_dn: str) -> bool:
-    """Go up from the user, level by level, until the group holds one of them."""
     level, seen = {user_dn}, {user_dn}
     for _ in range(MOST_LEVELS):
         filter_ = _any_of(level)
@@ -87,12 +84,12 @@ def _any_of(dns: Iterable[str]) -> str:
 
 def _dns(connection: Any, base: str, scope: int, filter_: str) -> list[str]:
     found = connection.search_s(base, scope, filter_, [NO_ATTRIBUTES])
-    # References to other servers come without a DN.
+    # References to other servers have no DN.
     return [dn for dn, _attributes in found if dn]
 
 
 def _common_base(one: str, other: str) -> str:
-    """Return the branch that holds both, so that groups are found beside users."""
+    """Return the branch that holds both, since groups may stand beside the users."""
     common: list[str] = []
     pairs = zip(reversed(_parts(one)), reversed(_parts(other)), strict=False)
     for part, other_part in pairs:

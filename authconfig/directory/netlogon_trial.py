@@ -1,4 +1,4 @@
-"""A test of Netlogon, stage by stage, also with settings that are not saved."""
+"""The trial of Netlogon, stage by stage, also by rules that are not saved."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def try_netlogon(
     *,
     actor: PbxUser | None,
 ) -> Report:
-    """Go the way of a login as `user`; without a password as far as that leads.
+    """Do what a login as `user` does; without a password, the part before it.
 
-    The page names the administrator who asked as the actor, the command line nobody.
+    The actor is the administrator at the page; the command line has none.
     """
     record = TrialRecord(progress)
     attempt = Attempt(record.note, is_trial=True)
@@ -67,7 +67,6 @@ def _skip_the_rest(record: TrialRecord, attempt: Attempt) -> None:
 
 
 def name_of(entered: str, rules: AuthenticationSettings) -> str:
-    """Return the name that a login would ask the directory about."""
     name = rules.login_name(entered)
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     return user.name if user else name
@@ -94,7 +93,7 @@ def _look(
 def _proof(
     name: str, password: str, rules: AuthenticationSettings, actor: PbxUser | None
 ) -> str:
-    """An administrator who tested with his own name has shown that he can log in."""
+    """Administrators who try their own name have shown that they can log in."""
     if not actor or not password or name_key(name) != actor.name_key:
         return ""
     return proof_of(rules, Method.NETLOGON)
@@ -102,7 +101,7 @@ def _proof(
 
 def _audit(name: str, detail: str, actor: PbxUser | None, proof: str = "") -> None:
     if not name and not actor:
-        return  # a monitor's, which asks every few minutes and about nobody
+        return  # a monitor asks every few minutes, and about nobody
     audit.record(
         Event.NETLOGON_TESTED,
         user=actor,

@@ -1,4 +1,4 @@
-"""Which accounts were disabled or removed in the directory since their login."""
+"""Whom the directory would no longer let in: disabled or removed since their login."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ CLOSED = {
     DirectoryFault.DISABLED,
     DirectoryFault.ACCOUNT_EXPIRED,
 }
-# Says nothing about any one of them.
+# The fault says nothing about any single user.
 UNCLEAR = {DirectoryFault.SEVERAL_USERS}
 
 
 def refused_users(
     rules: AuthenticationSettings, names: Iterable[str]
 ) -> dict[str, DirectoryError]:
-    """Return those who may not log in any more, and why; DirectoryError: unknown."""
+    """Return the refused names with their errors; DirectoryError if nobody can say."""
     names = list(names)
     if not names:
         return {}
@@ -65,7 +65,7 @@ def _closed(
 def _require_sight(
     rules: AuthenticationSettings, attempt: Attempt, connection: DirectoryConnection
 ) -> None:
-    """To an account without rights everybody seems to be gone."""
+    """To a service account without rights every user would seem to be gone."""
     with attempt.stage(NetlogonStage.SEARCH):
         base = base_dn(rules)
         if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):

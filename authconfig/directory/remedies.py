@@ -1,4 +1,4 @@
-"""The words for each fault of a directory: what it is, and what to do about it."""
+"""The words for each fault of a directory, and what to do about it."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     ),
 }
 
-# Active Directory says so only after the password was right.
+# Visitors may read these: Active Directory says so only after a right password.
 SENTENCES: dict[DirectoryFault, Promise] = {
     DirectoryFault.PASSWORD_EXPIRED: _(
         "Your Windows password has expired. Please set a new one in Windows, then log"
@@ -180,13 +180,12 @@ NO_ANSWER = _(
 
 
 def summary(error: DirectoryError) -> str:
-    """Return what happened and the directory's own words, in the active language."""
     words = str(WORDS[error.fault])
     return f"{words} ({error.words})" if error.words else words
 
 
 def audit_detail(error: DirectoryError) -> str:
-    """Return the same in English, whatever the visitor's language."""
+    """Return the stage and its summary in English, whatever the visitor's language."""
     with translation.override("en"):
         return f"{error.stage.value}: {summary(error)}"
 

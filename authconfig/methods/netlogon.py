@@ -1,4 +1,4 @@
-"""The Windows password, checked by the directory and stored nowhere."""
+"""The Windows password: the directory checks it, and nobody stores it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILURES_PERIOD_SECONDS = 600
 
 
 class Pace:
-    """How long the directory takes to say no; others are told no as slowly."""
+    """Makes a refusal without the directory as slow as the directory's own."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -42,10 +42,10 @@ pace = Pace()
 
 
 def check(name: str, password: str) -> PbxUser | None:
-    """Return the active PBX user whose Windows password this is.
+    """Return the active PBX user who has this Windows password.
 
-    The directory is asked by the PBX user's own spelling of his name, at most once
-    with this password, and only about PBX users: nobody shall lock other accounts.
+    The directory gets each password once, with the PBX user's own spelling of the name,
+    and only for PBX users: strangers must not lock other accounts there.
     """
     if not password.strip() or "\0" in password:
         return None
@@ -71,13 +71,13 @@ def check(name: str, password: str) -> PbxUser | None:
 
 
 def _is_no_failure(error: DirectoryError) -> bool:
-    """Nothing of the user's was judged; an unheard answer may have been a no."""
+    """The directory judged no password; a lost answer may have been a no."""
     judged = error.stage is NetlogonStage.PASSWORD
     return error.fault.verdict is not Verdict.REJECTED and not judged
 
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:
-    """Go the same way for a name that is no PBX user's, but send no password."""
+    """For a name that no PBX user has, do the same work but send no password."""
     attempt = Attempt()
     try:
         ask(rules, attempt, partial(_find, name, rules, attempt))
@@ -112,7 +112,7 @@ def _refusal_of(error: DirectoryError) -> LoginRefusedError:
 
 
 class Failures:
-    """A name's wrong passwords of late; each is counted before it is tried."""
+    """Counts the wrong passwords of a name, each before it is tried."""
 
     def __init__(self, key: str) -> None:
         digest = salted_hmac("authconfig.methods.netlogon", key).hexdigest()
@@ -131,6 +131,6 @@ class Failures:
     def _add(self, number: int) -> int:
         try:
             return cache.incr(self._key, number)
-        except ValueError:  # its ten minutes ended this moment
+        except ValueError:  # the counter has expired since `add`
             cache.set(self._key, max(number, 0), FAILURES_PERIOD_SECONDS)
             return max(number, 0)

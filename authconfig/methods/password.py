@@ -1,4 +1,4 @@
-"""The password of the PBX user."""
+"""The PBX password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from authconfig.users.models import PbxUser
 
 
 def check(name: str, password: str) -> PbxUser | None:
-    """Return the active user whose password this is; every answer costs one hash."""
+    """Return the active user who has this password; every answer costs one hash."""
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     if user is None or not user.has_usable_password():
         PbxUser().set_password(password)

@@ -1,4 +1,4 @@
-"""A refused login whose reason somebody should hear of."""
+"""The error of a login that is refused for a reason worth telling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenID Connect client as an application, with a table of its own."""
+"""The OpenID client as an application of Django's, with a table of its own."""
 
 from __future__ import annotations
 

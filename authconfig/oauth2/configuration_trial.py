@@ -1,4 +1,4 @@
-"""The trial of the provider's configuration, also with values that are not saved."""
+"""The trial of the provider's configuration, also by rules that are not saved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def try_oauth2(
     *,
     actor: PbxUser | None,
 ) -> Report:
-    """Ask the provider what a login would ask it, but for the user's own part."""
+    """Ask the provider whatever a login asks before the user comes into it."""
     record = TrialRecord(progress)
     try:
         config = _fetch(rules.oauth2_well_known_url, record)
@@ -78,7 +78,6 @@ def _endpoints(config: Document) -> str:
 
 
 def _keys(config: Document) -> str:
-    """Fetch them, so that a login would find them usable."""
     found = discovery.fetched_keys(config["jwks_uri"])
     usable = tokens.signing_keys(found)
     if not usable:
@@ -87,7 +86,7 @@ def _keys(config: Document) -> str:
 
 
 def _methods(config: Document) -> str:
-    """RFC 8414: a list that is missing says nothing, and a login will show it."""
+    """RFC 8414: a list that is missing says nothing; a login will show it."""
     offered = config.get("code_challenge_methods_supported")
     if isinstance(offered, list) and "S256" not in offered:
         raise ProviderError(ProviderFault.NO_PKCE, ", ".join(map(str, offered)))
@@ -108,7 +107,7 @@ def _next_step() -> str:
 
 def _audit(detail: str, actor: PbxUser | None) -> None:
     if not actor:
-        return  # a monitor's, which asks every few minutes
+        return  # a monitor asks every few minutes
     audit.record(
         Event.OAUTH2_TESTED,
         user=actor,

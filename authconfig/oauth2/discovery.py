@@ -1,4 +1,4 @@
-"""What the provider says of itself (OpenID Connect Discovery 1.0), kept for a while."""
+"""The provider's configuration and keys (OpenID Connect Discovery 1.0), cached."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from authconfig.validators import is_loopback
 logger = logging.getLogger(__name__)
 WELL_KNOWN = "/.well-known/openid-configuration"
 FRESH_SECONDS = 3600
-# While the provider is away, an old copy is better than none.
+# While the provider is away, an old copy serves.
 STALE_SECONDS = 7 * 24 * 3600
-# After a failure, or for an unknown key, the provider is not asked at once again.
+# After a failure or an unknown key, the provider is left alone for so long.
 REST_SECONDS = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 AWAY = (ProviderFault.UNREACHABLE, ProviderFault.RESTING)
 MANY_TENANTS = (
     *("/common/", "/organizations/", "/consumers/", "{"),
-    # Entra ID's tenant of all personal accounts.
+    # The tenant of all personal accounts at Entra ID.
     "/9188040d-6c67-4c5b-b112-36a304b66dad/",
 )
 Document = dict[str, Any]
@@ -40,7 +40,6 @@ class Kept(TypedDict):
 
 
 def configuration(well_known_url: str) -> Document:
-    """Return the provider's configuration, checked; raise ProviderError."""
     return _kept(well_known_url, lambda: fetched(well_known_url))
 
 
@@ -49,14 +48,14 @@ def fetched(well_known_url: str) -> Document:
 
 
 def renew(well_known_url: str) -> None:
-    """Fetch all anew: whoever tests has perhaps just mended what is kept here."""
+    """Renew the cache: a trial often follows a correction at the provider."""
     found = fetched(well_known_url)
     _keep(well_known_url, found)
     _keep(found["jwks_uri"], fetched_keys(found["jwks_uri"]))
 
 
 def checked(found: Document, well_known_url: str) -> Document:
-    """Discovery 1.0, 4.3: the issuer must be the one whose configuration this is."""
+    """Discovery 1.0, 4.3: a configuration must name the issuer of its own address."""
     check_issuer(found, well_known_url)
     check_endpoints(found)
     return found
@@ -72,7 +71,7 @@ def check_issuer(found: Document, well_known_url: str) -> None:
 
 
 def issuer_of(well_known_url: str) -> str:
-    """A well-known URL begins with its issuer, but for a last slash (4)."""
+    """Discovery 1.0, 4: a well-known URL begins with its issuer."""
     return _without_query(well_known_url).removesuffix(WELL_KNOWN)
 
 
@@ -92,12 +91,12 @@ def check_endpoints(found: Document) -> None:
 
 
 def is_for_many_tenants(url: str) -> bool:
-    """Anybody with any account of that provider could name himself as he likes."""
+    """Anybody with an account at such a provider could take any name."""
     return any(part in f"{url}/".lower() for part in MANY_TENANTS)
 
 
 def is_safe(url: str, *, is_here: bool) -> bool:
-    """A provider elsewhere must not make us talk to what listens on this machine."""
+    """A provider elsewhere must not make us talk to services on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (
         is_here and parts.scheme == "http" and is_loopback(parts.hostname or "")
@@ -105,12 +104,11 @@ def is_safe(url: str, *, is_here: bool) -> bool:
 
 
 def key_set(jwks_uri: str) -> Document:
-    """Return the provider's keys as they were fetched last."""
     return _kept(jwks_uri, lambda: fetched_keys(jwks_uri))
 
 
 def newer_key_set(jwks_uri: str) -> Document:
-    """Fetch the keys again: a token names one that is not known, so they rotated."""
+    """Fetch the keys again, since a token names one that is not known yet."""
     if not cache.add(f"{_cache_key(jwks_uri)}:rotated", "asked", REST_SECONDS):
         return key_set(jwks_uri)
     found = fetched_keys(jwks_uri)
@@ -138,7 +136,7 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
         if error.fault is not ProviderFault.RESTING:
             cache.set(resting, "asked", REST_SECONDS)
             dependencies.note_down(Dependency.PROVIDER, _host(url), str(error))
-        # A copy covers for a provider that is away, never for one that is wrong.
+        # A copy stands in for a provider that is away, never for one that is wrong.
         if kept is None or error.fault not in AWAY:
             raise
         logger.warning("OpenID provider: an old copy serves (%s)", error)
@@ -149,7 +147,6 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
 
 
 def _host(url: str) -> str:
-    """Return its name and port, without what an address may say before the @."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong between us and an OpenID provider, in words."""
+"""What can go wrong with an OpenID provider, in words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ProviderFault(Enum):
-    # Nobody answers, or not in time.
+    # Reaching the provider.
     UNREACHABLE = auto()
     TOO_LARGE = auto()
     REDIRECTED = auto()
     NOT_JSON = auto()
     RESTING = auto()
-    # What the provider says of itself.
+    # The provider's configuration.
     WRONG_ISSUER = auto()
     MANY_TENANTS = auto()
     NO_ENDPOINT = auto()
     CLEAR_TEXT = auto()
     NO_KEYS = auto()
     NO_PKCE = auto()
-    # What it says of a user.
+    # What the provider says of a user.
     NO_CODE = auto()
     CODE_REFUSED = auto()
     NO_ID_TOKEN = auto()
@@ -32,7 +32,7 @@ class ProviderFault(Enum):
     OTHER_ISSUER = auto()
     NO_UPN = auto()
     UNVERIFIED_EMAIL = auto()
-    # What this site says to that.
+    # What this site makes of it.
     CANCELLED = auto()
     NOT_ASKED = auto()
     NOT_ALLOWED = auto()
@@ -124,7 +124,7 @@ SENTENCES: dict[ProviderFault, str | Promise] = {
 
 
 class ProviderError(OAuth2Error):
-    """`words` are the technical cause, for the audit log and the tests."""
+    """`words` are the technical cause, for the audit log and the trials."""
 
     def __init__(self, fault: ProviderFault, words: str = "") -> None:
         super().__init__(fault.name)
@@ -139,5 +139,5 @@ class ProviderError(OAuth2Error):
 
 
 def sentence(fault: ProviderFault, provider: str) -> str:
-    """Return what the visitor is told: nothing that helps a stranger."""
+    """Return what the visitor reads; it must not help a stranger."""
     return str(SENTENCES.get(fault, REFUSED)) % {"provider": provider}

@@ -1,4 +1,4 @@
-"""HTTP to the provider: bounded in time and size, and never led elsewhere."""
+"""HTTP to the provider: limited in time and size, and following no redirect."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CHUNK = 16 * 1024
 
 
 class LimitedSession(requests.Session):
-    """All of allauth's requests to a provider go through one of these."""
+    """Every request to a provider goes through one of these, allauth's included."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Without one of ours, requests would take an auth out of ~/.netrc.
+        # Else requests would take a user name and password from ~/.netrc.
         self.auth = lambda request: request
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
@@ -49,7 +49,7 @@ class LimitedSession(requests.Session):
         kwargs: dict[str, Any],
     ) -> requests.Response:
         with super().send(request, **kwargs) as response:
-            # Where requests itself keeps a body that it has read.
+            # requests itself keeps a body that it has read here.
             response._content = _read(response, deadline)
         return response
 
@@ -65,7 +65,7 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
 
 
 def _words(error: BaseException) -> str:
-    """Return what the system said first; the libraries wrap it into their own words."""
+    """Return the innermost cause: the libraries wrap what the system said."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     said = error.strerror if isinstance(error, OSError) else str(error)
@@ -73,7 +73,6 @@ def _words(error: BaseException) -> str:
 
 
 def fetch_json(url: str, **headers: str) -> dict[str, Any]:
-    """Return the JSON object at the address; raise ProviderError."""
     with LimitedSession() as session:
         response = session.get(url, headers=headers or None)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -28,7 +28,7 @@ from authconfig.users.models import PbxUser
 
 @dataclass(frozen=True)
 class ConnectedAccount:
-    """What a user is told of his account at the provider."""
+    """What Account security shows of the user's account at the provider."""
 
     provider: str
     connected_at: datetime | None
@@ -47,7 +47,7 @@ def connection_of(user: PbxUser) -> ConnectedAccount | None:
 
 
 def login_user(claims: ProviderClaims, rules: AuthenticationSettings) -> PbxUser:
-    """Return whom these claims log in; raise ProviderError.
+    """Return the user whom these claims log in; raise ProviderError.
 
     A bound account is found by (issuer, subject) alone, whatever its name has become.
     """
@@ -61,9 +61,9 @@ def login_user(claims: ProviderClaims, rules: AuthenticationSettings) -> PbxUser
 
 
 def first_user(issuer: str, subject: str, name: str) -> PbxUser:
-    """Return the user whose first login with this account begins; raise ProviderError.
+    """Return the user who logs in with this account for the first time.
 
-    Nothing is bound yet: somebody may still reject the login.
+    It binds nothing yet: somebody may still reject the login.
     """
     user = _user_named(name)
     _check_first_login(user, issuer, subject)
@@ -81,7 +81,7 @@ def _check_first_login(user: PbxUser, issuer: str, subject: str) -> None:
 
 
 def bind_at_login(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
-    """Bind as the session begins, or note that his account was used."""
+    """Bind when the session begins, or note that the account was used."""
     own = ProviderIdentity.objects.filter(user=user, issuer=issuer, subject=subject)
     if not own.update(last_used_at=timezone.now()):
         _check_first_login(user, issuer, subject)
@@ -107,7 +107,7 @@ def connect(
 
 
 def bind(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
-    """The database holds both rules: one account one user, one user one account."""
+    """The database ensures one user for an account, and one account for a user."""
     if not user.is_active:
         raise ProviderError(ProviderFault.INACTIVE, user.name)
     try:
@@ -122,7 +122,6 @@ def bind(user: PbxUser, issuer: str, subject: str, *, origin: Origin) -> None:
 def unbind(
     identity: ProviderIdentity, *, actor: PbxUser | None, origin: Origin
 ) -> None:
-    """The next login with an account of that name binds anew."""
     identity.delete()
     audit.record(
         Event.IDENTITY_UNBOUND,

@@ -11,12 +11,12 @@ from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 LONGEST_NAME = 254
 EMAIL = "email"
-# What the ID token says, and what UserInfo: {"id_token": …, "userinfo": …}.
+# The claims of the ID token and of UserInfo: {"id_token": …, "userinfo": …}.
 ProviderClaims = Mapping[str, Mapping[str, Any]]
 
 
 class Domains(Protocol):
-    """What the mapping needs to know of the settings."""
+    """The part of the rules that the mapping reads."""
 
     @property
     def oauth2_upn_claim(self) -> str: ...
@@ -27,7 +27,6 @@ class Domains(Protocol):
 
 
 def identity_of(claims: ProviderClaims) -> tuple[str, str]:
-    """Return the account's issuer and subject, which the provider signed."""
     return claims["id_token"]["iss"], claims["id_token"]["sub"]
 
 
@@ -38,9 +37,9 @@ def mapped_name(claims: ProviderClaims, rules: Domains) -> str:
 def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
     """Return the PBX user's name; raise ProviderError where the claims name nobody.
 
-    The original's two examples: without a domain `user@example.com` is that user,
+    The original's two examples: without a domain `user@example.com` is that user, and
     with the domain `example.com` it is `user`. The first source that has the claim
-    decides alone: what another one says to be verified may be another address.
+    decides alone: `email_verified` in another source may be about another address.
     """
     claim = rules.oauth2_upn_claim
     source = next((source for source in sources if claim in source), {})
@@ -62,9 +61,9 @@ def _is_plain(value: str) -> bool:
 
 
 def is_same_name(one: str, other: str) -> bool:
-    """Compare without case, but forgive less than the login form does.
+    """Compare without case, more strictly than the login form.
 
-    To the provider “ﬁona” and “fiona” are two people; PBX names make them one.
+    To the provider “ﬁona” and “fiona” are two people; to the login form they are one.
     """
     return _lowered(one) == _lowered(other)
 

@@ -13,7 +13,7 @@ from authconfig.users.models import PbxUser
 class ProviderIdentity(models.Model):
     """An account at the OpenID provider that a user logs in with.
 
-    `sub` is what a provider never gives to another person; names it may.
+    A provider may give a name to another person, but never a `sub`.
     """
 
     user = models.ForeignKey(

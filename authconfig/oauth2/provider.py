@@ -1,4 +1,4 @@
-"""allauth's OpenID Connect provider, with the page's settings and stricter checks."""
+"""allauth's OpenID Connect provider, with the rules as settings and stricter checks."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 CALLBACK = "oauth2_callback"
 ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
-# Core 1.0, 3.1.2.1: with a max_age the ID token has to say when the user logged in.
+# Core 1.0, 3.1.2.1: max_age makes the ID token say when the user logged in.
 ASKED_AGAIN = {
     "prompt": "login",
     "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
 }
-# What a user was sent to the provider for: allauth keeps their states apart.
+# Why a user was sent to the provider; allauth keeps the two states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
 
 
 def nonce_of(code_verifier: str) -> str:
-    """The nonce needs no place of its own: it follows from PKCE's secret."""
+    """The nonce follows from PKCE's secret, so it needs no place of its own."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
 
 
 def redirect_uri() -> str:
-    """The site's own address decides; the Host header never counts."""
+    """The site's own address counts, never the Host header."""
     return f"{settings.SITE_URL}{reverse(CALLBACK)}"
 
 
@@ -61,7 +61,7 @@ class OAuth2LoginClient(OAuth2Client):
     def get_redirect_url(
         self, authorization_url: str, scope: list[str], extra_params: dict[str, str]
     ) -> str:
-        """allauth's own would break an address that has a query already."""
+        """allauth's own would break an address that already has a query."""
         own = {
             "client_id": self.consumer_key,
             "redirect_uri": self.callback_url,
@@ -70,13 +70,13 @@ class OAuth2LoginClient(OAuth2Client):
             "state": self.state,
         }
         parts = urlsplit(authorization_url)
-        # The administrator's additional query changes none of ours.
+        # The administrator's additional query must not replace ours.
         query = dict(parse_qsl(parts.query)) | extra_params | own
         return parts._replace(query=urlencode(query)).geturl()
 
     def get_access_token(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         if self.basic_auth:
-            # RFC 6749, 2.3.1: both are encoded before they are joined.
+            # RFC 6749, 2.3.1: encode both before joining them.
             self.consumer_key = quote_plus(self.consumer_key)
             self.consumer_secret = quote_plus(self.consumer_secret)
         try:
@@ -84,13 +84,13 @@ class OAuth2LoginClient(OAuth2Client):
         except ProviderError:
             raise
         except Exception as error:
-            # Whatever else the library raises at an answer that is none.
+            # The library raises many things at an answer that it cannot read.
             raise ProviderError(ProviderFault.CODE_REFUSED, _said(error)) from error
         return found
 
 
 def _said(error: Exception) -> str:
-    """Return RFC 6749's two words of an error (5.2), and no part of any token."""
+    """Return the two words of an OAuth error (RFC 6749, 5.2), and no part of tokens."""
     said = ERROR_WORDS.findall(str(error))
     return readable(": ".join(said)) or type(error).__name__
 
@@ -105,7 +105,7 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
 
     @property
     def basic_auth(self) -> bool:
-        """Discovery 1.0, 3: without a list, client_secret_basic is meant."""
+        """Discovery 1.0, 3: a missing list means client_secret_basic."""
         if not self.get_provider().app.secret:
             return False
         known = self.openid_config.get("token_endpoint_auth_methods_supported")
@@ -129,7 +129,7 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
         return found
 
     def _check_answering_issuer(self, request: HttpRequest) -> None:
-        """RFC 9207: an answer may, or has to, say whose it is."""
+        """RFC 9207: an answer may name its issuer, and must where that is announced."""
         said = request.GET.get("iss")
         parameter = "authorization_response_iss_parameter_supported"
         promised = self.openid_config.get(parameter) is True
@@ -139,14 +139,13 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
     def complete_login(
         self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any
     ) -> SocialLogin:
-        """Return a login with the checked claims of the ID token and of UserInfo."""
         id_token = kwargs["response"].get("id_token")
         if not isinstance(id_token, str):
             raise ProviderError(ProviderFault.NO_ID_TOKEN)
         config = self.openid_config
         claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
         told = tokens.user_info(config, token.token, claims["sub"])
-        # allauth's own way would make a user of whatever the claims hold.
+        # allauth's own way would make a new user from the claims.
         account = SocialAccount(
             provider=self.provider_id,
             uid=claims["sub"],
@@ -171,9 +170,9 @@ class PbxProvider(OpenIDConnectProvider):
         }
 
     def get_redirect_from_request_kwargs(self, request: HttpRequest) -> dict[str, Any]:
-        """Nothing of the visitor's query goes to the provider but where to go on."""
-        # Who sits at an open session has to show himself, even where the provider has
-        # a session of its own.
+        """Of the visitor's query, pass on only where to go afterwards."""
+        # Whoever sits at an open session must log in at the provider again, even if
+        # the provider has a session of its own.
         asked_again = ASKED_AGAIN if is_myapps(request) else {}
         params = self.get_auth_params() | asked_again
         kwargs = {"process": "login", "auth_params": params}
@@ -182,14 +181,13 @@ class PbxProvider(OpenIDConnectProvider):
 
 
 def address_to_ask(request: HttpRequest, provider_id: str) -> str:
-    """Return where the user logs in at the provider; raise ProviderError."""
     provider = OAuth2LoginAdapter(request, provider_id).get_provider()
     address: str = provider.redirect_from_request(request).url
     return address
 
 
 def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
-    """Return the provider's row as allauth wants to see it; it is never saved."""
+    """Return the rules in the form that allauth wants; the row is never saved."""
     return SocialApp(
         provider=PbxProvider.id,
         provider_id=provider_id,

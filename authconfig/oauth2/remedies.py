@@ -1,4 +1,4 @@
-"""What to do about each fault, for the administrator who tests."""
+"""What an administrator can do about each fault of an OpenID provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking what the provider says of a user (OpenID Connect Core 1.0, 3.1.3.7)."""
+"""Checking the provider's tokens and claims (OpenID Connect Core 1.0, 3.1.3.7)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authconfig.oauth2.discovery import Document
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.http import fetch_json
 
-# Signatures alone: a MAC's key would be one that others know, and "none" is no proof.
+# Signatures alone: others know the key of a MAC, and "none" proves nothing.
 ALGORITHMS = [
     *("RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512"),
@@ -25,11 +25,10 @@ Claims = dict[str, Any]
 
 
 def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Claims:
-    """Return the ID token's claims if all of it holds; raise ProviderError."""
     try:
         claims: Claims = jwt.decode(
             id_token,
-            # A key that names no algorithm serves for all of its kind.
+            # A key that names no algorithm allows every one of its type.
             _key_for(id_token, config["jwks_uri"]).key,
             algorithms=ALGORITHMS,
             issuer=config["issuer"],
@@ -50,7 +49,7 @@ def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Cl
 
 
 def _check_party(claims: Claims, client_id: str) -> None:
-    """Of several audiences, the token must have been made for us."""
+    """A token for several audiences must have been made for us."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     party = claims.get("azp", None if several else client_id)
     if party != client_id:
@@ -68,7 +67,6 @@ def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
 
 
 def signing_keys(found: Document) -> list[jwt.PyJWK]:
-    """Return those of a key set that signatures may be checked with."""
     try:
         keys = jwt.PyJWKSet.from_dict(found).keys
     except (
@@ -94,7 +92,6 @@ def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
 
 
 def user_info(config: Document, access_token: str, subject: str) -> Claims:
-    """Return UserInfo's claims, of this very subject (Core 1.0, 5.3.2)."""
     endpoint = config.get("userinfo_endpoint")
     if not endpoint:
         return {}

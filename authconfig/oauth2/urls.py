@@ -1,4 +1,4 @@
-"""allauth imports the addresses of each provider; ours stand in pbxsite/urls.py."""
+"""allauth imports the URLs of each provider; ours are in pbxsite/urls.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PBX users and the audit log as an application, with tables of its own."""
+"""PBX users and the audit log as an application of Django's, with tables of its own."""
 
 from __future__ import annotations
 

@@ -39,7 +39,6 @@ def record_many(
     actor: PbxUser | None,
     origin: Origin = NOWHERE,
 ) -> None:
-    """Add the same event for each of many users at once."""
     events = [
         _event(event, user=user, origin=origin, actor=actor, detail=detail)
         for user, detail in details
@@ -48,24 +47,23 @@ def record_many(
 
 
 def forget_old() -> int:
-    """Delete events that are older than the settings keep them; 0 days keeps all."""
     if not settings.AUDIT_RETENTION_TTL:
-        return 0
+        return 0  # no days: keep all
     old = AuditEvent.objects.filter(
         at__lt=timezone.now() - settings.AUDIT_RETENTION_TTL
     )
     forgotten = 0
-    # In small steps, so that no login waits for the table.
+    # Small steps, so that no login waits for the table.
     while pks := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
         forgotten += AuditEvent.objects.filter(pk__in=pks).delete()[0]
     return forgotten
 
 
 def unknown_name(entered: str) -> str:
-    """Return what stands for a name that is nobody's.
+    """Return what the log says instead of a name that no user has.
 
-    People type their passwords there by mistake. The keyed digest tells repeated tries
-    together; of the entry itself the log holds nothing.
+    People type their passwords into the name's field by mistake. The keyed digest shows
+    that two entries were alike, and nothing of the entry.
     """
     digest = salted_hmac("authconfig.audit", entered, algorithm="sha256").hexdigest()
     return f"unknown name {digest[:8]}"

@@ -1,4 +1,4 @@
-"""What administrators do to PBX users, in whatever way they do it."""
+"""Checks of changes to PBX users, and what follows from a change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from authconfig.bounded_counts import bounded_count
 from authconfig.names import name_key
 from authconfig.users.models import PbxUser
 
-# What the audit log tells of, with the old value and the new one.
+# The audit log names these fields with the old and the new value.
 TOLD = (
     "name",
     "long_name",
@@ -32,7 +32,7 @@ TOLD = (
     "is_staff",
     "is_superuser",
 )
-# Sent with `users`: whatever else of theirs is under way has to end as well.
+# Sent with `users`: receivers end pending logins and whatever else these users have.
 sessions_ended = Signal()
 MAX_KEY_LENGTH = PbxUser._meta.get_field("name_key").max_length or 0
 
@@ -44,7 +44,6 @@ def check_key_length(name: str) -> None:
 
 
 def check_name(name: str, *, besides: int | None = None) -> None:
-    """Refuse a name that another user has in any spelling."""
     check_key_length(name)
     key = name_key(name)
     others = PbxUser.objects.exclude(pk=besides) if besides else PbxUser.objects.all()
@@ -74,21 +73,20 @@ def _collect(faults: dict[str, Any], field: str, check: Callable[[], None]) -> N
 
 
 def without_factor(users: QuerySet[PbxUser]) -> QuerySet[PbxUser]:
-    """Keep those who have neither a passkey nor an authenticator app.
+    """Keep the users who have neither a passkey nor an authenticator app.
 
-    Recovery codes count for nothing: they stand in for one of these.
+    Recovery codes do not count: they stand in for one of these.
     """
     factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
     return users.exclude(pk__in=factors.values("user"))
 
 
 def count_without_email() -> int:
-    """Count those who may log in and whom no verification e-mail would reach."""
     return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
 
 
 def difference(before: PbxUser | None, after: PbxUser) -> str:
-    """Say what changed, with both values; no password is among them."""
+    """Name each changed field with both values; passwords are not among the fields."""
     if before is None:
         return "added"
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in TOLD)
@@ -107,8 +105,8 @@ def _plain(value: object) -> str:
 
 @transaction.atomic
 def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
-    """End the users' sessions for good, so that activating revives none."""
-    # A login of theirs that is just being completed ends before, or is seen here.
+    """End the sessions for good: activating a user again must not revive them."""
+    # The lock lets a login that is being completed end before or after, not between.
     locked = PbxUser.objects.select_for_update().order_by("pk")
     found = list(locked.filter(pk__in=[user.pk for user in users]))
     sessions = UserSession.objects.filter(user__in=found)
@@ -119,5 +117,5 @@ def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
 
 
 def follow_session(old_key: str, new_key: str) -> None:
-    """Keep a session listed whose key Django changed; else nobody could end it."""
+    """Keep a session listed when Django changes its key; else nobody could end it."""
     UserSession.objects.filter(session_key=old_key).update(session_key=new_key)

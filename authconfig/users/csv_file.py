@@ -14,8 +14,8 @@ from authconfig.users.models import PbxUser
 
 COLUMNS = ("name", "long_name", "email", "number", "active")
 DELIMITERS = ",;\t"
-# Spreadsheets take a cell that begins so for a formula (CWE-1236); the last four are
-# the wide forms of the first four.
+# Spreadsheets run a cell that begins like this as a formula (CWE-1236); the last
+# four are the wide forms of the first four.
 FORMULA_STARTS = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
 SHOWN_LENGTH = 40
 
@@ -46,12 +46,10 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Take back what `escape` did, so that an export can be imported."""
     return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS) else text
 
 
 def shown(value: str) -> str:
-    """Return a value of the file as a message can hold it: one line, not too long."""
     line = " ".join(value.split())
     line = "".join(char for char in line if char.isprintable())
     return f"{line[:SHOWN_LENGTH]}…" if len(line) > SHOWN_LENGTH else line
@@ -92,7 +90,7 @@ def _decode(content: bytes) -> str:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the line on which it begins: cells may hold line ends."""
+    """Yield each record with the line on which it begins: a cell may span lines."""
     first = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=first.count)
     source = io.StringIO(text.removeprefix("\ufeff"), newline="")

@@ -116,11 +116,11 @@ class PbxUser(AbstractBaseUser, PermissionsMixin):
             ),
         ]
         indexes = [
-            # Whom no verification e-mail reaches: counted and listed.
+            # Counts and lists users whom no verification e-mail reaches.
             Index(
                 name="user_without_email", fields=["name_key"], condition=Q(email="")
             ),
-            # The admin's list by one filter.
+            # The list of users by one filter.
             Index(
                 name="user_inactive",
                 fields=["name_key"],
@@ -176,7 +176,7 @@ class AuditEvent(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True, blank=True)
     user_agent = models.CharField(_("browser"), max_length=200, blank=True)
     detail = models.TextField(_("detail"), blank=True)
-    # Which settings a login or a test succeeded with (authconfig/lockout.py).
+    # The digest of the rules by which a login or a trial succeeded.
     proof = models.CharField(max_length=16, blank=True, editable=False)
 
     class Meta:
@@ -184,15 +184,15 @@ class AuditEvent(models.Model):
         verbose_name_plural = _("audit log")
         ordering = ["-at", "-pk"]
         indexes = [
-            # "Has this user logged in by this method of late?"
+            # "Has this user logged in by this method recently?"
             Index(name="audit_by_user", fields=["user", "event", "-at"]),
-            # A user's last events, which Account security shows him.
+            # A user's last events, shown under Account security.
             Index(name="audit_by_user_and_time", fields=["user", "-at"]),
-            # The admin's list, all of it or by one filter, and what is forgotten.
+            # The whole list of events, and the oldest ones, which are deleted.
             Index(name="audit_by_time", fields=["-at", "-id"]),
-            # It also counts the last day's logins.
+            # Also counts the logins of the last day.
             Index(name="audit_by_event", fields=["event", "-at", "-id"]),
-            # Each mail makes an event, and has nothing of these.
+            # The events of mails, which are most, have none of these fields.
             Index(
                 name="audit_by_actor",
                 fields=["actor"],

@@ -1,6 +1,6 @@
-"""The rules of new PBX passwords: length, and what everybody would guess.
+"""The rules of new PBX passwords: a length, and nothing that everybody would guess.
 
-NIST SP 800-63B-4, 3.1.1.2: no rules of composition, no expiry.
+NIST SP 800-63B-4, 3.1.1.2, wants no rules of composition and no expiry.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from authconfig.models import current_settings
 
 
 class MinimumLengthValidator(DjangoMinimumLengthValidator):
-    """Django's, with the length that the settings page says."""
+    """Django's validator, with the length from the rules."""
 
     def __init__(self) -> None:
-        """Django's own takes the length from settings.py."""
+        """Django's own would take the length from settings.py."""
 
     @property
     def min_length(self) -> int:  # type: ignore[override]  # is read only

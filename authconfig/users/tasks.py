@@ -1,4 +1,4 @@
-"""Celery's door to the audit log."""
+"""The audit log's periodic task."""
 
 from __future__ import annotations
 
