@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import ldap
+import ldap.dn
 from django.conf import settings
 from django.db.models import TextChoices
 
@@ -18,11 +19,13 @@ from authconfig.directory.faults import (
     network_error,
 )
 from authconfig.directory.remedies import summary
+from authconfig.models import AuthenticationSettings
 from authconfig.trial import Failure, Progress, report_step, run_stage
 
 
 @dataclass
-class Attempt:
+class DirectoryAttempt:
+    rules: AuthenticationSettings
     progress: Progress | None = None
     # A trial also asks a controller or service account that has just failed.
     is_trial: bool = False
@@ -33,6 +36,13 @@ class Attempt:
         default_factory=lambda: settings.NETLOGON_OPERATION_TIMEOUT
     )
     password_was_sent: bool = False
+
+    @property
+    def base_dn(self) -> str:
+        if self.rules.netlogon_base_dn:
+            return self.rules.netlogon_base_dn
+        labels = self.rules.netlogon_domain.split(".")
+        return ",".join(f"DC={ldap.dn.escape_dn_chars(label)}" for label in labels)
 
     def stage(self, stage: NetlogonStage) -> AbstractContextManager[list[str]]:
         return run_stage(stage, self.progress, _meaning)

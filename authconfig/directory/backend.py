@@ -13,7 +13,7 @@ from django_auth_ldap.backend import LDAPBackend
 from django_auth_ldap.config import LDAPSearch, LDAPSettings
 from ldap.ldapobject import SimpleLDAPObject
 
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import (
     ATTRIBUTES,
@@ -37,23 +37,15 @@ NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
 
 
-def base_dn(rules: AuthenticationSettings) -> str:
-    if rules.netlogon_base_dn:
-        return rules.netlogon_base_dn
-    labels = rules.netlogon_domain.split(".")
-    return ",".join(f"DC={ldap.dn.escape_dn_chars(label)}" for label in labels)
-
-
 class DirectoryConnection(SimpleLDAPObject):
     """libldap over a channel; each bind is a stage of the attempt."""
 
-    def __init__(
-        self, channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
-    ) -> None:
+    def __init__(self, channel: socket.socket, attempt: DirectoryAttempt) -> None:
         super().__init__(NOWHERE, fileno=channel.detach())
         self.set_option(ldap.OPT_REFERRALS, 0)
         self.set_option(ldap.OPT_TIMEOUT, attempt.operation_limit)
         self.set_option(ldap.OPT_NETWORK_TIMEOUT, attempt.operation_limit)
+        rules = attempt.rules
         self._service = (rules.netlogon_bind_dn, rules.netlogon_bind_password)
         self._attempt = attempt
 
@@ -70,9 +62,9 @@ class DirectoryConnection(SimpleLDAPObject):
 
 @contextmanager
 def connection(
-    channel: socket.socket, rules: AuthenticationSettings, attempt: Attempt
+    channel: socket.socket, attempt: DirectoryAttempt
 ) -> Iterator[DirectoryConnection]:
-    connected = DirectoryConnection(channel, rules, attempt)
+    connected = DirectoryConnection(channel, attempt)
     try:
         yield connected
     finally:
@@ -83,11 +75,11 @@ def connection(
 class UserSearch(LDAPSearch):
     """Finds exactly one entry, or raises DirectoryError."""
 
-    def __init__(self, rules: AuthenticationSettings, attempt: Attempt) -> None:
+    def __init__(self, attempt: DirectoryAttempt) -> None:
         super().__init__(
-            base_dn(rules),
+            attempt.base_dn,
             ldap.SCOPE_SUBTREE,
-            _template(rules.netlogon_user_filter or DEFAULT_FILTER),
+            _template(attempt.rules.netlogon_user_filter or DEFAULT_FILTER),
             list(ATTRIBUTES),
         )
         self._attempt = attempt
@@ -120,11 +112,10 @@ class DirectoryBackend(LDAPBackend):
     def __init__(
         self,
         name: str,
-        rules: AuthenticationSettings,
         connection: DirectoryConnection,
-        attempt: Attempt,
+        attempt: DirectoryAttempt,
     ) -> None:
-        self._name, self._rules, self._attempt = name, rules, attempt
+        self._name, self._rules, self._attempt = name, attempt.rules, attempt
         self.settings = LDAPSettings(PREFIX, self._ldap_settings())
         # The library asks this object for a connection, and gets ours.
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
@@ -158,15 +149,15 @@ class DirectoryBackend(LDAPBackend):
     def _ldap_settings(self) -> dict[str, Any]:
         rules = self._rules
         values = {
-            "USER_SEARCH": UserSearch(rules, self._attempt),
+            "USER_SEARCH": UserSearch(self._attempt),
             "ALWAYS_UPDATE_USER": False,
             "NO_NEW_USERS": True,
         }
         if rules.netlogon_group:
             values |= {
                 "REQUIRE_GROUP": rules.netlogon_group,
-                "GROUP_SEARCH": LDAPSearch(base_dn(rules), ldap.SCOPE_SUBTREE),
-                "GROUP_TYPE": RequiredGroup(base_dn(rules), self._attempt),
+                "GROUP_SEARCH": LDAPSearch(self._attempt.base_dn, ldap.SCOPE_SUBTREE),
+                "GROUP_TYPE": RequiredGroup(self._attempt),
             }
         return values | (self._service() if rules.netlogon_bind_dn else self._direct())
 
@@ -199,14 +190,12 @@ def refuse_ended(attributes: Attributes) -> None:
 
 def look_up(
     name: str,
-    rules: AuthenticationSettings,
     connection: DirectoryConnection,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
 ) -> Entry:
-    return UserSearch(rules, attempt).execute(connection, {"user": name})[0]
+    return UserSearch(attempt).execute(connection, {"user": name})[0]
 
 
-def bind_service(
-    rules: AuthenticationSettings, connection: DirectoryConnection
-) -> None:
+def bind_service(connection: DirectoryConnection, attempt: DirectoryAttempt) -> None:
+    rules = attempt.rules
     connection.simple_bind_s(rules.netlogon_bind_dn, rules.netlogon_bind_password)

@@ -15,11 +15,10 @@ from threading import Thread
 
 from authconfig import network
 from authconfig.choices import NetlogonSecurity
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.controllers import Controller
 from authconfig.directory.faults import DirectoryError, DirectoryFault
-from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
 # RFC 4511, 4.14: message 1, an extended request with the OID of STARTTLS.
@@ -28,24 +27,22 @@ LONGEST_ANSWER = 4096
 CHUNK = 65536
 
 
-def open_channel(
-    controller: Controller, rules: AuthenticationSettings, attempt: Attempt
-) -> socket.socket:
+def open_channel(controller: Controller, attempt: DirectoryAttempt) -> socket.socket:
     """Return a socket that takes clear LDAP and passes it on to the controller."""
     deadline = Deadline(attempt.connect_limit)
     with ExitStack() as on_failure:
         sock = on_failure.enter_context(_connect(controller, attempt, deadline))
-        if rules.netlogon_security == NetlogonSecurity.NONE:
+        if attempt.rules.netlogon_security == NetlogonSecurity.NONE:
             channel = _in_clear(sock, attempt)
         else:
-            tls = _encrypt(sock, controller, rules, attempt, deadline)
+            tls = _encrypt(sock, controller, attempt, deadline)
             channel = _relayed(tls, attempt.operation_limit)
         on_failure.pop_all()
     return channel
 
 
 def _connect(
-    controller: Controller, attempt: Attempt, deadline: Deadline
+    controller: Controller, attempt: DirectoryAttempt, deadline: Deadline
 ) -> socket.socket:
     with attempt.stage(NetlogonStage.CONNECT) as found:
         found.append(str(controller))
@@ -55,7 +52,7 @@ def _connect(
     return sock
 
 
-def _in_clear(sock: socket.socket, attempt: Attempt) -> socket.socket:
+def _in_clear(sock: socket.socket, attempt: DirectoryAttempt) -> socket.socket:
     if not network.is_loopback(sock):
         with attempt.stage(NetlogonStage.TLS):
             raise DirectoryError(NetlogonStage.TLS, DirectoryFault.CLEAR_TEXT)
@@ -67,11 +64,11 @@ def _in_clear(sock: socket.socket, attempt: Attempt) -> socket.socket:
 def _encrypt(
     sock: socket.socket,
     controller: Controller,
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     deadline: Deadline,
 ) -> ssl.SSLSocket:
     with attempt.stage(NetlogonStage.TLS) as found:
+        rules = attempt.rules
         context = _trust(rules.netlogon_ca_certificate)
         if rules.netlogon_security == NetlogonSecurity.STARTTLS:
             _start_tls(sock, deadline)

@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.backend import (
     DirectoryBackend,
     DirectoryConnection,
@@ -31,74 +31,68 @@ from authconfig.models import AuthenticationSettings
 from authconfig.network import Deadline
 
 T = TypeVar("T")
+Failed = tuple[Controller, DirectoryError]
 # A login waits for at most this many silent controllers.
 MOST_SILENT = 3
 SERVICE_REST_SECONDS = 600
 
 
-def ask(
-    rules: AuthenticationSettings,
-    attempt: Attempt,
-    question: Callable[[DirectoryConnection], T],
-) -> T:
+def ask(attempt: DirectoryAttempt, question: Callable[[DirectoryConnection], T]) -> T:
     """Return the answer of the first controller that gives one.
 
     A controller that was down rests for 30 seconds, a refused service account for ten
     minutes: directories lock accounts that keep failing.
     """
-    if rules.netlogon_bind_dn:
-        _spare_service_account(rules, attempt)
+    if attempt.rules.netlogon_bind_dn:
+        _spare_service_account(attempt)
     deadline = Deadline(attempt.connect_limit * MOST_SILENT)
-    tried: list[tuple[Controller, DirectoryError]] = []
-    for controller in _awake(rules, attempt):
+    tried: list[Failed] = []
+    for controller in _awake(attempt):
         if tried and deadline.is_over():
             break
         try:
-            answer = _ask_one(controller, rules, attempt, question)
+            answer = _ask_one(controller, attempt, question)
         except DirectoryError as error:
             tried.append((controller, error))
-            _note_failure(controller, rules, error)
+            _note_failure(controller, attempt.rules, error)
             if not attempt.may_go_on(error):
                 raise
         else:
-            _note_answer(controller, rules)
+            _note_answer(controller, attempt.rules)
             return answer
     raise _nobody(tried)
 
 
-def check_password(
-    name: str, password: str, rules: AuthenticationSettings, attempt: Attempt
-) -> None:
-    ask(rules, attempt, partial(_bind, name, password, rules, attempt))
+def check_password(name: str, password: str, attempt: DirectoryAttempt) -> None:
+    ask(attempt, partial(_bind, name, password, attempt))
 
 
 def _bind(
     name: str,
     password: str,
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> None:
-    backend = DirectoryBackend(name, rules, connection, attempt)
+    backend = DirectoryBackend(name, connection, attempt)
     backend.authenticate(None, username=name, password=password)
 
 
 def _ask_one(
     controller: Controller,
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     question: Callable[[DirectoryConnection], T],
 ) -> T:
-    channel = open_channel(controller, rules, attempt)
-    with connection(channel, rules, attempt) as connected:
+    channel = open_channel(controller, attempt)
+    with connection(channel, attempt) as connected:
         return question(connected)
 
 
-def _awake(rules: AuthenticationSettings, attempt: Attempt) -> list[Controller]:
+def _awake(attempt: DirectoryAttempt) -> list[Controller]:
+    rules = attempt.rules
     with attempt.stage(NetlogonStage.FIND) as found:
         if not rules.netlogon_domain:
             raise DirectoryError(NetlogonStage.FIND, DirectoryFault.NO_DOMAIN)
-        every = controllers_of(rules, attempt.connect_limit)
+        every = controllers_of(attempt.rules, attempt.connect_limit)
         asleep = {
             c: words for c in every if (words := resting.get(_rest_key(c, rules)))
         }
@@ -135,8 +129,8 @@ def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable
     return controller, rules.netlogon_security, rules.netlogon_ca_certificate
 
 
-def _spare_service_account(rules: AuthenticationSettings, attempt: Attempt) -> None:
-    fault = None
+def _spare_service_account(attempt: DirectoryAttempt) -> None:
+    rules, fault = attempt.rules, None
     if not rules.netlogon_bind_password:
         # RFC 4513, 5.1.2: a bind with an empty password is anonymous and succeeds.
         fault = DirectoryFault.NO_SERVICE_PASSWORD
@@ -154,7 +148,7 @@ def _service_key(rules: AuthenticationSettings) -> str:
     return f"netlogon-service:{digest.hexdigest()}"
 
 
-def _nobody(tried: list[tuple[Controller, DirectoryError]]) -> DirectoryError:
+def _nobody(tried: list[Failed]) -> DirectoryError:
     """Join the errors of all controllers; the first one's decides the remedy."""
     first = tried[0][1]
     if len(tried) == 1:

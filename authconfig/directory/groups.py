@@ -9,7 +9,7 @@ import ldap
 from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.faults import DirectoryError, DirectoryFault
@@ -23,9 +23,9 @@ MOST_GROUPS = 500
 
 
 class RequiredGroup(LDAPGroupType):
-    def __init__(self, base_dn: str, attempt: Attempt) -> None:
+    def __init__(self, attempt: DirectoryAttempt) -> None:
         super().__init__()
-        self._base_dn, self._attempt = base_dn, attempt
+        self._attempt = attempt
 
     def is_member(self, ldap_user: Any, group_dn: str) -> bool:
         connection = ldap_user.connection
@@ -34,7 +34,7 @@ class RequiredGroup(LDAPGroupType):
             if _is_active_directory(connection):
                 member = _holds(connection, group_dn, MEMBER_IN_CHAIN, ldap_user.dn)
             else:
-                base = _common_base(self._base_dn, group_dn)
+                base = _common_base(self._attempt.base_dn, group_dn)
                 member = _climb(connection, base, group_dn, ldap_user.dn)
             if not member:
                 raise DirectoryError(

@@ -9,10 +9,9 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Method
 from authconfig.directory import controllers
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.backend import (
     DirectoryConnection,
-    base_dn,
     bind_service,
     look_up,
     refuse_ended,
@@ -43,14 +42,11 @@ def try_netlogon(
     The actor is the administrator at the page; the command line has none.
     """
     record = TrialRecord(progress)
-    attempt = Attempt(record.note, is_trial=True)
+    attempt = DirectoryAttempt(rules, record.note, is_trial=True)
     name = name_of(user, rules)
     controllers.answers.forget(rules.netlogon_domain)
     try:
-        if name and password:
-            check_password(name, password, rules, attempt)
-        else:
-            ask(rules, attempt, partial(_look, name, rules, attempt))
+        _log_in(name, password, attempt)
     except DirectoryError as error:
         _audit(name, audit_detail(error), actor)
         return record.report(remedy(error), accepted=False)
@@ -59,7 +55,14 @@ def try_netlogon(
     return record.report(_note(name, password), accepted=True)
 
 
-def _skip_the_rest(record: TrialRecord, attempt: Attempt) -> None:
+def _log_in(name: str, password: str, attempt: DirectoryAttempt) -> None:
+    if name and password:
+        check_password(name, password, attempt)
+    else:
+        ask(attempt, partial(_look, name, attempt))
+
+
+def _skip_the_rest(record: TrialRecord, attempt: DirectoryAttempt) -> None:
     seen = {step.stage for step in record.ended}
     for stage in NetlogonStage:
         if stage not in seen:
@@ -74,20 +77,20 @@ def name_of(entered: str, rules: AuthenticationSettings) -> str:
 
 def _look(
     name: str,
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> None:
+    rules = attempt.rules
     if not rules.netlogon_bind_dn:
         return
-    bind_service(rules, connection)
+    bind_service(connection, attempt)
     if not name:
         return
-    dn, attributes = look_up(name, rules, connection, attempt)
+    dn, attributes = look_up(name, connection, attempt)
     refuse_ended(attributes)
     if rules.netlogon_group:
         found = SimpleNamespace(dn=dn, connection=connection)
-        RequiredGroup(base_dn(rules), attempt).is_member(found, rules.netlogon_group)
+        RequiredGroup(attempt).is_member(found, rules.netlogon_group)
 
 
 def _proof(

@@ -7,10 +7,9 @@ from functools import partial
 
 import ldap
 
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.backend import (
     DirectoryConnection,
-    base_dn,
     bind_service,
     look_up,
     refuse_ended,
@@ -37,22 +36,21 @@ def refused_users(
     names = list(names)
     if not names:
         return {}
-    attempt = Attempt()
-    return ask(rules, attempt, partial(_closed, names, rules, attempt))
+    attempt = DirectoryAttempt(rules)
+    return ask(attempt, partial(_closed, names, attempt))
 
 
 def _closed(
     names: Iterable[str],
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> dict[str, DirectoryError]:
-    bind_service(rules, connection)
-    _require_sight(rules, attempt, connection)
+    bind_service(connection, attempt)
+    _require_sight(attempt, connection)
     closed = {}
     for name in names:
         try:
-            _dn, attributes = look_up(name, rules, connection, attempt)
+            _dn, attributes = look_up(name, connection, attempt)
             refuse_ended(attributes)
         except DirectoryError as error:
             if error.fault in CLOSED:
@@ -62,11 +60,9 @@ def _closed(
     return closed
 
 
-def _require_sight(
-    rules: AuthenticationSettings, attempt: Attempt, connection: DirectoryConnection
-) -> None:
+def _require_sight(attempt: DirectoryAttempt, connection: DirectoryConnection) -> None:
     """To a service account without rights every user would seem to be gone."""
     with attempt.stage(NetlogonStage.SEARCH):
-        base = base_dn(rules)
+        base = attempt.base_dn
         if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):
             raise DirectoryError(NetlogonStage.SEARCH, DirectoryFault.NO_RIGHTS)

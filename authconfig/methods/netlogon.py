@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import Method, StepState
-from authconfig.directory.attempt import Attempt
+from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.backend import DirectoryConnection, bind_service, look_up
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask, check_password
@@ -34,7 +34,7 @@ class Pace:
         if step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED:
             self.seconds = step.elapsed_ms / 1000
 
-    def keep(self, attempt: Attempt) -> None:
+    def keep(self, attempt: DirectoryAttempt) -> None:
         time.sleep(min(self.seconds, attempt.operation_limit))
 
 
@@ -49,24 +49,26 @@ def check(name: str, password: str) -> PbxUser | None:
     """
     if not password.strip() or "\0" in password:
         return None
-    rules = current_settings()
-    key = name_key(name)
-    user = PbxUser.objects.filter(name_key=key, is_active=True).first()
-    failures = Failures(key)
-    if failures.use_up() > rules.netlogon_max_failures:
-        raise _refusal(
-            f"{rules.netlogon_max_failures} failures in 10 minutes, not asked"
-        )
+    rules, failures = current_settings(), Failures(name_key(name))
+    most = rules.netlogon_max_failures
+    if failures.use_up() > most:
+        raise _refusal(f"{most} failures in 10 minutes, not asked")
     try:
-        if user is None:
-            _pretend(name, rules)
-            raise _refusal("no active PBX user of this name, no password sent")
-        check_password(user.name, password, rules, Attempt(pace.note))
+        user = _ask_directory(name, password, rules)
     except DirectoryError as error:
         if _is_no_failure(error):
             failures.give_back()
         raise _refusal_of(error) from error
     failures.forget()
+    return user
+
+
+def _ask_directory(name: str, password: str, rules: AuthenticationSettings) -> PbxUser:
+    user = PbxUser.objects.filter(name_key=name_key(name), is_active=True).first()
+    if user is None:
+        _pretend(name, rules)
+        raise _refusal("no active PBX user of this name, no password sent")
+    check_password(user.name, password, DirectoryAttempt(rules, pace.note))
     return user
 
 
@@ -78,9 +80,9 @@ def _is_no_failure(error: DirectoryError) -> bool:
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:
     """For a name that no PBX user has, do the same work but send no password."""
-    attempt = Attempt()
+    attempt = DirectoryAttempt(rules)
     try:
-        ask(rules, attempt, partial(_find, name, rules, attempt))
+        ask(attempt, partial(_find, name, attempt))
     except DirectoryError as error:
         if error.fault.verdict is not Verdict.REJECTED:
             raise
@@ -89,13 +91,12 @@ def _pretend(name: str, rules: AuthenticationSettings) -> None:
 
 def _find(
     name: str,
-    rules: AuthenticationSettings,
-    attempt: Attempt,
+    attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> None:
-    if rules.netlogon_bind_dn:
-        bind_service(rules, connection)
-        look_up(name, rules, connection, attempt)
+    if attempt.rules.netlogon_bind_dn:
+        bind_service(connection, attempt)
+        look_up(name, connection, attempt)
 
 
 def _refusal(detail: str) -> LoginRefusedError:
