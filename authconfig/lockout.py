@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings, current_settings
 from authconfig.names import name_key
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import methods_for, needs_approval
+from authconfig.users.audit import FIELDS_OF, proof_of
 from authconfig.users.models import AuditEvent, PbxUser
 
 # A login or trial proves for this long that an administrator can log in.

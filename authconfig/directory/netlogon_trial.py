@@ -21,11 +21,11 @@ from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError
 from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
-from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.names import name_key
 from authconfig.trial import Progress, Report, TrialRecord
 from authconfig.users import audit
+from authconfig.users.audit import proof_of
 from authconfig.users.models import PbxUser
 
 

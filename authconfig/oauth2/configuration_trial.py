@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Method
 from authconfig.models import AuthenticationSettings
-from authconfig.oauth2 import discovery, tokens
+from authconfig.oauth2 import discovery
 from authconfig.oauth2.choices import OAuth2Stage
-from authconfig.oauth2.discovery import Document
+from authconfig.oauth2.discovery import Document, fetch_json
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.http import fetch_json
+from authconfig.oauth2.provider import signing_keys
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.trial import Failure, Progress, Report, TrialRecord, run_stage
 from authconfig.users import audit
@@ -79,7 +79,7 @@ def _endpoints(config: Document) -> str:
 
 def _keys(config: Document) -> str:
     found = discovery.fetched_keys(config["jwks_uri"])
-    usable = tokens.signing_keys(found)
+    usable = signing_keys(found)
     if not usable:
         raise ProviderError(ProviderFault.NO_KEYS)
     return ", ".join(key.algorithm_name for key in usable)

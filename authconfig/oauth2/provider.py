@@ -1,4 +1,7 @@
-"""allauth's OpenID Connect provider, with the rules as settings and stricter checks."""
+"""allauth's OpenID Connect provider, with the page's settings and stricter checks.
+
+The checks of tokens and claims are those of OpenID Connect Core 1.0, 3.1.3.7.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
+import jwt
 from allauth.socialaccount.models import (
     SocialAccount,
     SocialApp,
@@ -25,12 +29,13 @@ from allauth.socialaccount.providers.openid_connect.views import (
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 
 from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
-from authconfig.oauth2 import discovery, tokens
-from authconfig.oauth2.discovery import Document
+from authconfig.oauth2 import discovery
+from authconfig.oauth2.discovery import Document, fetch_json
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 CALLBACK = "oauth2_callback"
@@ -40,6 +45,16 @@ ASKED_AGAIN = {
     "prompt": "login",
     "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
 }
+# Signatures alone: others know the key of a MAC, and "none" proves nothing.
+ALGORITHMS = [
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+]
+REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
+LEEWAY_SECONDS = 60
+LONGEST_SUBJECT = 255
+Claims = dict[str, Any]
 # Why a user was sent to the provider; allauth keeps the two states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
 
@@ -90,9 +105,86 @@ class OAuth2LoginClient(OAuth2Client):
 
 
 def _said(error: Exception) -> str:
-    """Return the two words of an OAuth error (RFC 6749, 5.2), and no part of tokens."""
+    """Return the two words of an OAuth error (RFC 6749, 5.2), and no part of"""
     said = ERROR_WORDS.findall(str(error))
     return readable(": ".join(said)) or type(error).__name__
+
+
+def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Claims:
+    try:
+        claims: Claims = jwt.decode(
+            id_token,
+            # A key that names no algorithm allows every one of its type.
+            _key_for(id_token, config["jwks_uri"]).key,
+            algorithms=ALGORITHMS,
+            issuer=config["issuer"],
+            audience=client_id,
+            leeway=LEEWAY_SECONDS,
+            options={"require": REQUIRED},
+        )
+    except jwt.PyJWTError as error:
+        words = f"{type(error).__name__}: {error}"
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, words[:200]) from error
+    _check_party(claims, client_id)
+    if not constant_time_compare(str(claims.get("nonce", "")), nonce):
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "nonce")
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "sub")
+    return claims
+
+
+def _check_party(claims: Claims, client_id: str) -> None:
+    """A token for several audiences must have been made for us."""
+    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    party = claims.get("azp", None if several else client_id)
+    if party != client_id:
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, "azp")
+
+
+def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
+    kid = jwt.get_unverified_header(id_token).get("kid")
+    for keys in (discovery.key_set, discovery.newer_key_set):
+        if key := _pick(keys(jwks_uri), kid):
+            return key
+    raise ProviderError(
+        ProviderFault.BAD_ID_TOKEN, "its key is not one of the provider's"
+    )
+
+
+def signing_keys(found: Document) -> list[jwt.PyJWK]:
+    try:
+        keys = jwt.PyJWKSet.from_dict(found).keys
+    except (
+        jwt.PyJWTError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ProviderError(ProviderFault.NO_KEYS, str(error)[:200]) from error
+    return [
+        key
+        for key in keys
+        if key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
+    ]
+
+
+def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
+    signing = signing_keys(found)
+    if kid is None:
+        return signing[0] if len(signing) == 1 else None
+    return next((key for key in signing if key.key_id == kid), None)
+
+
+def user_info(config: Document, access_token: str, subject: str) -> Claims:
+    endpoint = config.get("userinfo_endpoint")
+    if not endpoint:
+        return {}
+    found = fetch_json(endpoint, Authorization=f"Bearer {access_token}")
+    if found.get("sub") != subject:
+        raise ProviderError(ProviderFault.OTHER_SUBJECT)
+    return found
 
 
 class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
@@ -143,8 +235,8 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
         if not isinstance(id_token, str):
             raise ProviderError(ProviderFault.NO_ID_TOKEN)
         config = self.openid_config
-        claims = tokens.claims_of(id_token, config, app.client_id, self._nonce)
-        told = tokens.user_info(config, token.token, claims["sub"])
+        claims = claims_of(id_token, config, app.client_id, self._nonce)
+        told = user_info(config, token.token, claims["sub"])
         # allauth's own way would make a new user from the claims.
         account = SocialAccount(
             provider=self.provider_id,

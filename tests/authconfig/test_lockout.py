@@ -14,10 +14,10 @@ from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.directory.netlogon_trial import try_netlogon as run_test
 from authconfig.lockout import PROOF_TTL, lockout_by
-from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import audit
+from authconfig.users.audit import proof_of
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.directory import WINDOWS_PASSWORD, Directory

@@ -28,14 +28,13 @@ from authconfig.clients.session_kinds import (
     SESSION_KEY,
     is_myapps,
 )
-from authconfig.method_proofs import proof_of
 from authconfig.methods import CHECKS
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import current_settings
 from authconfig.names import name_key
 from authconfig.policy import password_methods_for
 from authconfig.users import audit
-from authconfig.users.audit import origin_of
+from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released

@@ -31,9 +31,9 @@ from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import current_settings
 from authconfig.network import readable
 from authconfig.oauth2 import identities
+from authconfig.oauth2.discovery import LimitedSession
 from authconfig.oauth2.faults import ProviderError, ProviderFault, sentence
-from authconfig.oauth2.http import LimitedSession
-from authconfig.oauth2.mapping import ProviderClaims, identity_of, mapped_name
+from authconfig.oauth2.identities import ProviderClaims, identity_of, mapped_name
 from authconfig.oauth2.provider import (
     LOGIN,
     TRIAL,

@@ -16,11 +16,10 @@ from django.shortcuts import redirect, render
 
 from authconfig.choices import Event, Method
 from authconfig.fields import decrypted, encrypted
-from authconfig.method_proofs import FIELDS_OF, proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import identities
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.mapping import (
+from authconfig.oauth2.identities import (
     ProviderClaims,
     identity_of,
     is_same_name,
@@ -29,7 +28,7 @@ from authconfig.oauth2.mapping import (
 from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.users import audit
-from authconfig.users.audit import origin_of
+from authconfig.users.audit import FIELDS_OF, origin_of, proof_of
 from authconfig.users.models import PbxUser
 from verification.sessions.reauthentication import reauthentication_required
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from authconfig.names import domain_key
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.mapping import LONGEST_NAME, is_same_name, pbx_name_of
+from authconfig.oauth2.identities import LONGEST_NAME, is_same_name, pbx_name_of
 
 pytestmark = pytest.mark.database
 

@@ -10,9 +10,9 @@ from django.test import Client as Browser
 
 from authconfig.choices import Event, Method
 from authconfig.lockout import leaves_nobody, needs_password
-from authconfig.method_proofs import proof_of
 from authconfig.models import AuthenticationSettings
 from authconfig.users import audit
+from authconfig.users.audit import proof_of
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.pbxsite.administration.users.test_import_pages import HEADER, confirm, upload
