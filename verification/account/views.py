@@ -48,12 +48,11 @@ def account(request: HttpRequest) -> HttpResponse:
 def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
     user, decides = request.user, is_myapps(request)
-    listed = signed_in.listed(request)
-    client = session_kind(request)
-    assert client
+    listed, kind = signed_in.listed(request), session_kind(request)
+    assert kind
     context = {
-        "client": client,
-        "tiles": ClientApplication.objects.tiles_of(client),
+        "client": kind,
+        "tiles": ClientApplication.objects.tiles_of(kind),
         # For the tag that shows the logins to decide about.
         "tried": tried,
         "sessions": listed,
@@ -70,7 +69,6 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
 @never_cache
 @require_GET
 def approvals(request: HttpRequest) -> HttpResponse:
-    """Show the logins to decide about, for a page that heard that they changed."""
     return _approvals(request, is_open="open" in request.GET)
 
 
@@ -85,7 +83,6 @@ def _approvals(
 @require_POST
 @myapps_required
 def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
-    """Decide about a pending login in a session that exists already."""
     login = decidable(request).filter(pk=pk).first()
     form = DecisionForm(request.POST)
     outcome = outcome_of(login, form, Approver.SESSION, origin_of(request))
@@ -106,7 +103,6 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @myapps_required
 def rejected(request: HttpRequest) -> HttpResponse:
-    """Say what to do after "It is not me"."""
     assert isinstance(request.user, PbxUser)
     context = {
         "may_change_password": passwords.may_change(request.user),

@@ -48,7 +48,6 @@ def decidable(request: HttpRequest) -> QuerySet[LoginSession]:
 
 
 def context_of(request: HttpRequest, tried: Tried | None = None) -> dict[str, Any]:
-    """Return what the template "approvals.html" shows on this page."""
     approvals = approvals_of(request, tried)
     return {
         "request": request,

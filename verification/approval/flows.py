@@ -82,7 +82,6 @@ def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
 
 
 def _rejections_since_success(user: PbxUser) -> list[datetime]:
-    """Return the times of the user's own rejections, newest first."""
     logins = LoginSession.objects.filter(user=user)
     success = logins.filter(state=LoginState.COMPLETED).first()
     since = success.created_at if success else timezone.now() - timedelta(days=1)
@@ -184,7 +183,6 @@ def find_by_link(token: str) -> LoginSession | None:
 
 
 def find_rejected(token: str) -> LoginSession | None:
-    """Return the login that somebody rejected by its link a moment ago."""
     public_id = read_ending_token(token)
     if public_id is None:
         return None
@@ -227,7 +225,6 @@ def tries_left(login: LoginSession) -> int:
 
 
 def reject(login: LoginSession, *, approver: Approver, origin: Origin) -> Outcome:
-    """Reject a pending login: the victim of a stranger's login has no code."""
     return _decided(login, LoginState.REJECTED, Ending.REJECTED, approver, origin)
 
 
@@ -249,7 +246,6 @@ def _decided(
 
 
 def cancel(login: LoginSession, *, origin: Origin) -> bool:
-    """End a login from the browser that began it."""
     if not _reject(login, Ending.CANCELLED):
         return False
     _record(Event.LOGIN_ENDED, login, origin, detail=Ending.CANCELLED)
@@ -288,7 +284,6 @@ def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> date
 
 
 def send_again(login: LoginSession) -> bool:
-    """Queue another mail, whose link voids the older ones."""
     allowed_at = resend_allowed_at(login, newest_mail(login))
     if resends_left(login) <= 0 or allowed_at > timezone.now():
         return False
@@ -325,7 +320,6 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
 
 
 def _move(login: LoginSession, state: LoginState, **values: str) -> bool:
-    """Change the pending row; of several at once one is told True."""
     return _close(LoginSession.objects.pending(), login, state, **values)
 
 

@@ -19,7 +19,6 @@ def pending_stage(request: HttpRequest) -> LoginStage | None:
 
 
 def approval_stage(request: HttpRequest) -> LoginStage | None:
-    """Return the stage in which this browser's login waits for approval."""
     stage = LoginStageController.enter(request, APPROVAL_STAGE)
     return stage if stage and stage.login.user else None
 

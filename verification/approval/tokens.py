@@ -18,7 +18,6 @@ CODE_SALT = b"verification.tokens.code"
 
 
 def link_token(login: LoginSession) -> str:
-    """Return the secret of the login's newest link."""
     return signing.dumps([login.public_id.hex, login.link_number], salt=LINK_SALT)
 
 

@@ -74,7 +74,6 @@ def masked(email: str) -> str:
 @require_POST
 @transaction.atomic
 def proceed(request: HttpRequest) -> HttpResponse:
-    """Turn an accepted login into a session, in the browser that asked for it."""
     stage = approval_stage(request)
     login = login_of(stage)
     if stage is None or login is None:
@@ -175,7 +174,6 @@ def _decided(
 @never_cache
 @require_POST
 def end_after_rejection(request: HttpRequest) -> HttpResponse:
-    """End all sessions of a user who has just rejected a login by its link."""
     form = EndingForm(request.POST)
     login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
     if login is None:

@@ -111,12 +111,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_ours or client_of(url) is not None
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """Return where a login leads that wanted nothing in particular."""
         kind = request.session.get(SESSION_KEY)
         return start_path(Kind(kind)) if kind else reverse(ACCOUNT)
 
     def login(self, request: HttpRequest, user: PbxUser) -> None:
-        """Begin the session, always with a new key and of one kind."""
         released = Released.take(request)
         bind_account(request, user, released.account)
         if request.user.is_authenticated:

@@ -68,7 +68,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return False
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Find out who came back, and turn away whoever may not log in."""
         claims = sociallogin.account.extra_data
         # Neither the session nor the database has a use for them.
         sociallogin.token, sociallogin.account.extra_data = None, {}
@@ -185,7 +184,6 @@ def _failed(request: HttpRequest, asked: str, error: ProviderError) -> HttpRespo
 
 
 def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
-    """Refuse the login in one sentence; the audit log says why under its number."""
     reference = secrets.token_hex(4)
     user = request.user if isinstance(request.user, PbxUser) else None
     audit.record(

@@ -82,13 +82,11 @@ def _kept(request: HttpRequest) -> AuthenticationSettings | None:
 
 
 def apps(request: HttpRequest) -> list[SocialApp]:
-    """Return the provider of the trial as allauth wants to see it."""
     rules = _kept(request)
     return [app_of(rules, TRIAL)] if rules else []
 
 
 def is_answer(request: HttpRequest) -> bool:
-    """Is this the provider's answer to a trial that this session began?"""
     state = request.GET.get("state", "")
     begun = request.session.get(KEPT_KEY, {}).get("state")
     return begun == state and _kept(request) is not None
@@ -115,7 +113,6 @@ def failed(request: HttpRequest, error: ProviderError) -> HttpResponse:
 
 
 def _taken(request: HttpRequest) -> AuthenticationSettings:
-    """Return the rules of the trial, which are good for one."""
     rules = _kept(request)
     assert rules
     del request.session[KEPT_KEY]

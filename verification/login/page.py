@@ -129,7 +129,6 @@ class LoginAgainView(LoginView):
 
 
 def page_facts(kind: Kind) -> dict[str, Any]:
-    """Return what the present settings make of this kind's login page."""
     rules = current_settings()
     methods = methods_for(rules, kind)
     passwords = password_methods_for(rules, kind)

@@ -44,7 +44,6 @@ def make_link(user: PbxUser) -> str:
 
 @receiver(sessions_ended)
 def void_links(users: Iterable[PbxUser], **_: Any) -> None:
-    """Void the links of users whose sessions end: a link opens a session."""
     links = RescueLink.objects.filter(user__in=list(users), over_at=None)
     links.update(over_at=timezone.now())
 

@@ -43,12 +43,11 @@ class Released:
     account: tuple[str, str] | None = None
 
     def keep(self, request: HttpRequest) -> None:
-        """Hand it on to whatever begins the session."""
         request.session[RELEASED_KEY] = asdict(self)
 
     @classmethod
     def take(cls, request: HttpRequest) -> Self:
-        """Take what was kept; a login that nobody released has nothing: KeyError."""
+        """Take what was kept; KeyError where nobody released a login."""
         return cls.of(request.session.pop(RELEASED_KEY))
 
     @classmethod
@@ -63,10 +62,7 @@ class Released:
 
 
 def _after_first_factor(login: Any) -> Released:
-    """Return what is known before anybody approves; only the form and OAuth2 lead here.
-
-    After a page allauth no longer knows the provider's answer.
-    """
+    """Return what the login page or OAuth2 found out; nothing else begins a login."""
     social = (login.signal_kwargs or {}).get("sociallogin")
     if social:
         return Released(Kind.MYAPPS, Method.OAUTH2, account=social.state["account"])
@@ -82,7 +78,7 @@ def _renew_key(request: HttpRequest) -> None:
 class FactorStage(AuthenticateStage):
     """Asks users with a passkey or one-time codes for one, whatever the settings.
 
-    It is the first stage, so it also notes what is lost after a page.
+    As the first stage it also notes what allauth forgets once a page is shown.
     """
 
     def handle(self) -> Handled:
@@ -117,13 +113,12 @@ class FactorStage(AuthenticateStage):
 
 
 class ApprovalStage(LoginStage):
-    """Lets a login wait for somebody's approval, where the policy asks for one."""
+    """Lets a login wait for approval, where the policy asks for one."""
 
     key = APPROVAL_STAGE
     urlname = "verification:wait"
 
     def handle(self) -> Handled:
-        """Return the response that the login ends or waits with, if it does."""
         released = Released.of(self.login.state[RELEASED_KEY])
         if self._was_shown_a_factor():
             if not self._is_unchanged():
@@ -152,7 +147,6 @@ class ApprovalStage(LoginStage):
         return redirect("verification:wait"), True
 
     def exit(self) -> HttpResponse:
-        """Begin the session of a login that was approved."""
         self._release(self.state["approver"])
         response: HttpResponse = super().exit()
         return response

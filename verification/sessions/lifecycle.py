@@ -115,7 +115,6 @@ def _is_open(request: HttpRequest, view: View) -> bool:
 
 
 def live_sessions() -> QuerySet[UserSession]:
-    """Return the sessions that a browser can still use."""
     stored = Session.objects.filter(expire_date__gt=timezone.now())
     sessions: QuerySet[UserSession] = UserSession.objects.filter(
         session_key__in=stored.values("session_key")
@@ -183,7 +182,6 @@ def note_use(keys: Iterable[str]) -> None:
 
 
 def clear_expired() -> None:
-    """Delete what expired sessions leave behind."""
     engine = import_module(settings.SESSION_ENGINE)
     engine.SessionStore.clear_expired()
     # Not "NOT IN": PostgreSQL would look through all stored keys for each session.

@@ -36,7 +36,6 @@ def may_change(user: PbxUser) -> bool:
 
 
 def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int:
-    """Set the password, end the user's other sessions and return their number."""
     key_before = request.session.session_key or ""
     with transaction.atomic():
         user.set_password(new)
@@ -52,7 +51,6 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:
-    """Ask for the limit, which all sessions of the user share."""
     return _count_failure(request, user, dry_run=True)
 
 

@@ -24,12 +24,10 @@ from authconfig.users.models import PbxUser
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Did this session's user prove who they are a short while ago?"""
     return seconds_left(request) > 0
 
 
 def seconds_left(request: HttpRequest) -> float:
-    """Return for how long the last proof still counts, at least 0."""
     counts: float = settings.REAUTHENTICATION_TTL.total_seconds()
     return max(0.0, authenticated_at(request) + counts - time.time())
 

@@ -66,14 +66,12 @@ def user_of(session: SessionBase) -> PbxUser | None:
 
 
 def is_unchanged(user: PbxUser, kept: SessionBase | dict[str, Any]) -> bool:
-    """Has the user the password that the session began with?"""
     known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     shown = kept.get(HASH_SESSION_KEY, "")
     return any(constant_time_compare(shown, each) for each in known)
 
 
 def listed(request: HttpRequest) -> list[ListedSession]:
-    """Return the current session first, then the others, last used first."""
     key = request.session.session_key
     found = [_listed(s, is_current=s.session_key == key) for s in manageable(request)]
     return sorted(found, key=lambda session: not session.is_current)
@@ -118,7 +116,6 @@ def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
 def end_never_approved(
     *, actor: PbxUser | None, origin: Origin = audit.NOWHERE, besides: str = ""
 ) -> int:
-    """End the sessions that were never approved; return how many."""
     ended = list(never_approved(besides=besides))
     get_sessions_adapter().end_sessions(ended)
     for session in ended:

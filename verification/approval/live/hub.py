@@ -75,7 +75,6 @@ class Hub:
             del self._topics[topic.word]
 
     def write(self, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run what writes a stream until it ends, or the server does."""
         task = asyncio.create_task(writing)
         self._writers.add(task)
         task.add_done_callback(self._writers.discard)
@@ -188,7 +187,6 @@ hub = Hub()
 
 @sync_to_async(thread_sensitive=False)
 def states(topics: Collection[Topic], *, only_news: bool = False) -> dict[Topic, str]:
-    """Read the rows of all topics of a class at once."""
     classes: defaultdict[type[Topic], list[Topic]] = defaultdict(list)
     for topic in topics:
         classes[type(topic)].append(topic)

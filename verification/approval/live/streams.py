@@ -79,7 +79,6 @@ def _find_topic(scope: Scope) -> Topic | None:
 async def stream(
     scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
-    """Stream the states of what the page follows, until the last one."""
     try:
         topic = await _find_topic(scope)
     except AnyDatabaseError as error:

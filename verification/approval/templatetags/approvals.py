@@ -16,7 +16,6 @@ register = template.Library()
 
 @register.inclusion_tag("verification/approvals.html", takes_context=True)
 def approvals(context: RequestContext) -> dict[str, Any]:
-    """Show pending logins to decide about; Account security shows their forms open."""
     request = context.get("request")
     if request is None or not hasattr(request, "user"):
         return {}

@@ -64,7 +64,7 @@ class PasskeyMixin:
         try:
             return _shown_passkey(self.user, self.cleaned_data["credential"])
         except ValidationError:
-            # Only what the audit log records of a long row of failures is limited.
+            # The limit keeps the audit log small where somebody fails on and on.
             key = _limit_key(self.user, "passkey")
             if consume(context.request, action=LIMIT, key=key):
                 _record_failure(self.user)

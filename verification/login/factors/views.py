@@ -121,7 +121,6 @@ def _page(route: str, view: View, name: str) -> URLPattern:
 
 
 def _change(route: str, view: View, name: str) -> URLPattern:
-    """Pages that change or show a factor ask old logins again."""
     return _page(route, reauthentication_required(view), name)
 
 
