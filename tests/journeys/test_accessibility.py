@@ -34,14 +34,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 APPS = "https://apps.example.com/"
 # One command for all of them; Ines has no address.
 USERS = f"""
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 for name in ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "kurt"):
     PbxUser.objects.create_user(name, "{USER_PASSWORD}", email=name + "@example.com")
 PbxUser.objects.create_user("ines", "{USER_PASSWORD}")
 from allauth.mfa.models import Authenticator
 hans = PbxUser.objects.create_user("hans", "{USER_PASSWORD}", email="hans@example.com")
 Authenticator.objects.create(user=hans, type="totp", data=dict(secret=""))
-from authconfig.models import ClientApplication, ProviderIdentity
+from authconfig.clients.models import ClientApplication
+from authconfig.oauth2.models import ProviderIdentity
 ProviderIdentity.objects.create(user=hans, issuer="https://idp.example", subject="7")
 ClientApplication.objects.filter(slug="mypbx").update(return_urls="{APPS}")
 """

@@ -25,7 +25,7 @@ WEB_PROCESSES = 2
 USERS = 4000
 MAKE_USERS = f"""
 from django.contrib.auth.hashers import make_password
-from authconfig.models import PbxUser
+from authconfig.users.models import PbxUser
 hashed = make_password({USER_PASSWORD!r})
 PbxUser.objects.bulk_create(
     PbxUser(

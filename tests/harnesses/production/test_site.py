@@ -23,7 +23,7 @@ def site() -> Iterator[ProductionSite]:
 
 
 def sql(site: ProductionSite, expression: str) -> str:
-    code = f"from authconfig.models import AuditEvent as A; print({expression})"
+    code = f"from authconfig.users.models import AuditEvent as A; print({expression})"
     return site.manage("shell", "--no-imports", "-c", code).strip()
 
 
