@@ -21,7 +21,7 @@ SHOWN_LENGTH = 40
 
 
 @dataclass(frozen=True)
-class Row:
+class UserRow:
     """A row's values by their columns, and the line of the file on which it begins."""
 
     line: int
@@ -55,7 +55,7 @@ def shown(value: str) -> str:
     return f"{line[:SHOWN_LENGTH]}…" if len(line) > SHOWN_LENGTH else line
 
 
-def parse(content: bytes | str) -> list[Row]:
+def parse(content: bytes | str) -> list[UserRow]:
     """Return the rows, each with its line; raise a ValidationError with all faults."""
     text = content if isinstance(content, str) else _decode(content)
     records = _records(text)
@@ -68,7 +68,7 @@ def parse(content: bytes | str) -> list[Row]:
             continue
         if len(cells) == len(columns):
             values = [unescape(cell.strip()) for cell in cells]
-            rows.append(Row(line, dict(zip(columns, values, strict=True))))
+            rows.append(UserRow(line, dict(zip(columns, values, strict=True))))
         else:
             faults.append(_wrong_width(line, len(cells), len(columns)))
     if not faults and not rows:

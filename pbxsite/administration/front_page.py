@@ -1,4 +1,4 @@
-"""The admin's front page: in words, whether people can log in, and if not, why."""
+"""The admin's front page says whether people can log in, and if not, why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.changes import count_without_email
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.authentication import summary
-from pbxsite.administration.queue.report import Report, report
+from pbxsite.administration.queue.report import QueueReport, queue_report
 from verification.mail.operation.operators import is_operator
 from verification.mail.operation.overview import MailTimes
 from verification.sessions.lifecycle import live_sessions
@@ -36,8 +36,8 @@ LOGIN_EVENTS = (Event.LOGIN, Event.LOGIN_FAILED, Event.LOGIN_REJECTED)
 
 
 @dataclass(frozen=True)
-class Card:
-    """`state` is "good", "bad" or "plain"; the link is there for who may follow it."""
+class OverviewCard:
+    """`state` is "good", "bad" or "plain"."""
 
     title: str
     state: str
@@ -52,11 +52,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {"cards": list(_cards(request))}
 
 
-def _cards(request: HttpRequest) -> Iterator[Card]:
+def _cards(request: HttpRequest) -> Iterator[OverviewCard]:
     if _may(request, "authconfig.change_authenticationsettings"):
         yield _policy_card(current_settings())
     if is_operator(request) or _may(request, "mail.view_outgoingemail"):
-        yield _mail_card(report(), operates=is_operator(request))
+        yield _mail_card(queue_report(), operates=is_operator(request))
     if _may(request, "users.view_auditevent"):
         yield _login_card()
     if _may(request, "usersessions.view_usersession"):
@@ -67,9 +67,9 @@ def _may(request: HttpRequest, permission: str) -> bool:
     return request.user.has_perm(permission)
 
 
-def _policy_card(rules: AuthenticationSettings) -> Card:
+def _policy_card(rules: AuthenticationSettings) -> OverviewCard:
     held = needs_approval(rules, Kind.MYAPPS)
-    return Card(
+    return OverviewCard(
         _("Who may log in"),
         "good" if held else "plain",
         summary.authentication(rules),
@@ -88,9 +88,9 @@ def _policy_details(*, held: bool) -> Iterator[str]:
         yield summary.without_email(count)
 
 
-def _mail_card(found: Report, *, operates: bool) -> Card:
+def _mail_card(found: QueueReport, *, operates: bool) -> OverviewCard:
     first, *others = [finding.sentence for finding in found.findings] or [""]
-    return Card(
+    return OverviewCard(
         _("Verification e-mails"),
         "bad" if first else "good",
         first or _mail_sentence(found.times),
@@ -110,7 +110,7 @@ def _mail_sentence(times: MailTimes) -> str:
     ) % {"count": times.count}
 
 
-def _mail_details(found: Report) -> Iterator[str]:
+def _mail_details(found: QueueReport) -> Iterator[str]:
     times = found.times
     if times.count:
         yield _("Half of them within %(median)s s, 95 %% within %(p95)s s.") % {
@@ -123,13 +123,13 @@ def _mail_details(found: Report) -> Iterator[str]:
         }
 
 
-def _login_card() -> Card:
+def _login_card() -> OverviewCard:
     since = timezone.now() - timedelta(days=1)
     events = AuditEvent.objects.filter(at__gt=since, event__in=LOGIN_EVENTS)
     counted = events.order_by().values_list("event").annotate(Count("pk"))
     counts = dict(counted)
     rejected = counts.get(Event.LOGIN_REJECTED, 0)
-    return Card(
+    return OverviewCard(
         _("Logins of the last 24 hours"),
         "bad" if rejected else "plain",
         ngettext(
@@ -159,9 +159,9 @@ def _login_details(failed: int, rejected: int) -> Iterator[str]:
         ) % {"count": rejected}
 
 
-def _session_card() -> Card:
+def _session_card() -> OverviewCard:
     count = bounded_count(live_sessions())
-    return Card(
+    return OverviewCard(
         _("Signed in now"),
         "plain",
         ngettext("%(count)s session.", "%(count)s sessions.", count) % {"count": count},

@@ -32,7 +32,7 @@ class OwnLookups:
         return any(lookup in _parameters(self, request, each) for each in filters)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """No page of the site names a row by another column than its key."""
+        """Allow the key alone: no page of the site names a row by another column."""
         return to_field == self.opts.pk.name  # type: ignore[attr-defined, no-any-return]
 
 

@@ -25,7 +25,7 @@ from verification.mail.operation.operators import is_operator_alone
 
 
 class PbxAdminSite(UnfoldAdminSite):
-    """The admin: for myApps sessions, whose login went through the whole policy."""
+    """Lets in myApps sessions alone, whose login went through the whole policy."""
 
     index_title = _("Overview")
 
@@ -47,7 +47,7 @@ class PbxAdminSite(UnfoldAdminSite):
     ) -> HttpResponse:
         """Lead to our login page: Django's form knows no client, stage or limit."""
         if is_myapps(request) and not self.has_permission(request):
-            # The login page leads a myApps session on to here: they would go round.
+            # The login page would lead this myApps session back to here, for ever.
             raise PermissionDenied
         wanted = request.GET.get(REDIRECT_FIELD_NAME, reverse("admin:index"))
         return redirect_to_login(wanted)
@@ -55,19 +55,18 @@ class PbxAdminSite(UnfoldAdminSite):
     def logout(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """End the session as everywhere else."""
         response: HttpResponse = logout(request)
         return response
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Django's form would begin a session that is listed nowhere."""
+        """Lead to our page: a session that Django's form begins is listed nowhere."""
         return redirect(ACCOUNT)
 
     password_change_done = password_change
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """The theme's Alpine evaluates its attributes, and it sets styles inline."""
+        """Allow what the theme needs: Alpine evaluates attributes and sets styles."""
         relax = csp_update({"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]})
         return relax(super().admin_view(view, cacheable))

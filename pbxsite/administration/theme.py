@@ -1,4 +1,4 @@
-"""The admin's theme: the user pages' colours, and where its side bar leads."""
+"""The admin's theme: the colours of the user pages, and the menu."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _overview() -> Item:
         "title": _("Overview"),
         "icon": "home",
         "link": reverse_lazy("admin:index"),
-        # Every page of the admin begins with this address.
+        # The theme would mark it on every page: they all begin with this address.
         "active": lambda request: request.path == str(reverse_lazy("admin:index")),
         "permission": lambda request: not is_operator_alone(request),
     }

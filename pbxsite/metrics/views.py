@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
-from pbxsite.administration.queue.report import Report, report
+from pbxsite.administration.queue.report import QueueReport, queue_report
 from pbxsite.edge.local import is_on_this_machine
 from pbxsite.metrics.tallies import (
     APPROVAL_BUCKETS,
@@ -92,7 +92,7 @@ class SiteCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            families = [*_counters(totals()), *_gauges(report())]
+            families = [*_counters(totals()), *_gauges(queue_report())]
         except (DatabaseError, InterfaceError):
             families = []
         is_up = bool(families)
@@ -150,7 +150,7 @@ def _histogram(
     return family
 
 
-def _gauges(found: Report) -> Iterator[Metric]:
+def _gauges(found: QueueReport) -> Iterator[Metric]:
     yield _labelled(
         GaugeMetricFamily,
         "mails_waiting",
@@ -173,7 +173,7 @@ def _gauges(found: Report) -> Iterator[Metric]:
     yield from _parts(found)
 
 
-def _parts(found: Report) -> Iterator[Metric]:
+def _parts(found: QueueReport) -> Iterator[Metric]:
     now = found.at.timestamp()
     for part in Part:
         own = [each for each in found.speakers if each.kind == part]

@@ -1,4 +1,4 @@
-"""The settings page's cards: which field stands where, folded or open, and why."""
+"""The cards of the page "Authentication": which fields they show, folded or open."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class FieldRow:
     field: BoundField
     mark: str | Promise = ""
     suggestion: str = ""
@@ -94,7 +94,7 @@ class Row:
 class Fold:
     """Fields that are folded away while they hold nothing that matters."""
 
-    rows: list[Row]
+    rows: list[FieldRow]
     is_open: bool
     method: str = ""
     is_used: bool = True
@@ -109,7 +109,7 @@ class Card:
     section: Section
     summary: str
     introduction: str | Promise
-    rows: list[Row]
+    rows: list[FieldRow]
     of_method: Fold | None
     more: Fold | None
     method: str
@@ -129,7 +129,7 @@ class TypeOption:
 
 @dataclass(frozen=True)
 class Condition:
-    """What has to be so before two-factor authentication can be switched on."""
+    """What two-factor authentication needs before it can be switched on."""
 
     text: str | Promise
     link: str
@@ -137,7 +137,7 @@ class Condition:
 
 
 def name_of(key: str) -> str:
-    """The label, with its section where two fields have the same one."""
+    """Return a field's label, with its section if two fields have this label."""
     labels = [str(MODEL_FIELDS[name].verbose_name) for name in FIELDS]
     label = str(MODEL_FIELDS[key].verbose_name)
     if labels.count(label) == 1:
@@ -146,17 +146,17 @@ def name_of(key: str) -> str:
     return f"{label} ({section.title})"
 
 
-def conditions(form: SettingsForm, row: AuthenticationSettings) -> list[Condition]:
+def conditions(form: SettingsForm, rules: AuthenticationSettings) -> list[Condition]:
     return [
         Condition(
             _("The SMTP server has accepted a test e-mail with this account."),
             "#send-test",
-            bool(row.smtp_server) and form.outside.account_was_accepted(row),
+            bool(rules.smtp_server) and form.outside.account_was_accepted(rules),
         ),
         Condition(
             _("The verification link is entered."),
             f"#{form['verification_link'].id_for_label}",
-            bool(row.verification_link),
+            bool(rules.verification_link),
         ),
     ]
 
@@ -169,19 +169,19 @@ def type_options(form: SettingsForm) -> list[TypeOption]:
     chosen = form["authentication_type"].value()
     return [
         TypeOption(
-            value=kind.value,
-            label=kind.label,
-            help=HELP_OF_TYPE[kind],
-            mark=MYAPPS_ONLY if kind in MYAPPS_ONLY_TYPES else "",
-            is_chosen=chosen == kind,
-            methods=" ".join(_methods_of(kind)),
+            value=option.value,
+            label=option.label,
+            help=HELP_OF_TYPE[option],
+            mark=MYAPPS_ONLY if option in MYAPPS_ONLY_TYPES else "",
+            is_chosen=chosen == option,
+            methods=" ".join(_methods_of(option)),
         )
-        for kind in AuthenticationType
+        for option in AuthenticationType
     ]
 
 
-def _methods_of(kind: AuthenticationType) -> list[str]:
-    used = {method for methods in TABLE[kind].values() for method in methods}
+def _methods_of(option: AuthenticationType) -> list[str]:
+    used = {method for methods in TABLE[option].values() for method in methods}
     return sorted(used)
 
 
@@ -219,9 +219,9 @@ def _more(form: SettingsForm, names: tuple[str, ...]) -> Fold | None:
     return Fold(_rows(form, names), is_open)
 
 
-def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
+def _rows(form: SettingsForm, names: Iterable[str]) -> list[FieldRow]:
     return [
-        Row(
+        FieldRow(
             form[name],
             _mark(name),
             _own_link() if name == "verification_link" else "",
@@ -234,14 +234,14 @@ def _rows(form: SettingsForm, names: Iterable[str]) -> list[Row]:
 
 
 def _mark(name: str) -> str | Promise:
-    clients = CLIENTS_OF_FIELD.get(name)
-    if clients is None:
+    kinds = CLIENTS_OF_FIELD.get(name)
+    if kinds is None:
         return ""
-    return MYAPPS_ONLY if clients == (Kind.MYAPPS,) else MYAPPS_AND_MYPBX
+    return MYAPPS_ONLY if kinds == (Kind.MYAPPS,) else MYAPPS_AND_MYPBX
 
 
 def _own_link() -> str:
-    """The site's own address serves the links, unless a proxy gives it another."""
+    # It serves the links unless a proxy gives the site another address.
     return f"{settings.SITE_URL}{reverse('verification:link')}"
 
 
@@ -250,7 +250,7 @@ def _stale_link(form: SettingsForm) -> str:
 
 
 def _is_used(form: SettingsForm, method: Method) -> bool:
-    """By what is chosen on the screen, which a refused form shows again."""
+    """Does the type on the screen use it? A refused form shows its own choice again."""
     chosen = form["authentication_type"].value()
     known = chosen in AuthenticationType.values
     rules = AuthenticationSettings(authentication_type=chosen) if known else form.rules

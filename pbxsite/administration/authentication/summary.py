@@ -1,4 +1,4 @@
-"""What the settings mean, in sentences; pure: no request, no database, no clock."""
+"""What the settings mean, in sentences, without a request, a database or a clock."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ LOST_SECRET: dict[str, Words] = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the sentences tell of the users."""
+    """What the sentences tell about the users."""
 
     users_without_email: int = 0
     users_without_factor: int = 0
@@ -122,40 +122,40 @@ def authentication(rules: AuthenticationSettings) -> str:
     }
 
 
-def email(account: AuthenticationSettings) -> str:
-    if not (account.smtp_server and account.smtp_email_address):
+def email(rules: AuthenticationSettings) -> str:
+    if not (rules.smtp_server and rules.smtp_email_address):
         return _("No e-mail account is set up, so no e-mail can be sent.")
     return _("E-mails go out through %(server)s, %(security)s, from %(sender)s.") % {
-        "server": _place(account.smtp_server, account.smtp_port),
-        "security": SMTP_SECURITY[account.smtp_security],
-        "sender": account.smtp_email_address,
+        "server": _place(rules.smtp_server, rules.smtp_port),
+        "security": SMTP_SECURITY[rules.smtp_security],
+        "sender": rules.smtp_email_address,
     }
 
 
-def netlogon(directory: AuthenticationSettings) -> str:
-    if not uses(directory, Method.NETLOGON):
+def netlogon(rules: AuthenticationSettings) -> str:
+    if not uses(rules, Method.NETLOGON):
         return _("Not used by the present authentication type.")
-    if not directory.netlogon_domain:
+    if not rules.netlogon_domain:
         return _("No Windows domain is entered yet.")
     return _("Windows passwords are checked by %(where)s, %(security)s.") % {
-        "where": directory.netlogon_servers
-        or _("the controllers of %(domain)s") % {"domain": directory.netlogon_domain},
-        "security": NETLOGON_SECURITY[directory.netlogon_security],
+        "where": rules.netlogon_servers
+        or _("the controllers of %(domain)s") % {"domain": rules.netlogon_domain},
+        "security": NETLOGON_SECURITY[rules.netlogon_security],
     }
 
 
-def oauth2(provider: AuthenticationSettings) -> str:
-    if not uses(provider, Method.OAUTH2):
+def oauth2(rules: AuthenticationSettings) -> str:
+    if not uses(rules, Method.OAUTH2):
         return _("Not used by the present authentication type.")
-    if not provider.oauth2_well_known_url:
+    if not rules.oauth2_well_known_url:
         return _("No provider is entered yet.")
     return _(
         "Users log in with “%(name)s” at %(host)s; its claim %(claim)s says who they"
         " are."
     ) % {
-        "name": provider.oauth2_provider_name,
-        "host": host_of(provider.oauth2_well_known_url),
-        "claim": provider.oauth2_upn_claim,
+        "name": rules.oauth2_provider_name,
+        "host": host_of(rules.oauth2_well_known_url),
+        "claim": rules.oauth2_upn_claim,
     }
 
 
@@ -168,18 +168,20 @@ SENTENCES = {
 
 
 def consequences(
-    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings, facts: Facts
 ) -> dict[str, list[str]]:
     """Return, for each section, what saving changes for whom."""
     return {
         "authentication": [
-            *_method_changes(old, new),
-            *_approval_change(old, new, facts),
-            *_factor_change(old, new, facts),
+            *_method_changes(rules, new_rules),
+            *_approval_change(rules, new_rules, facts),
+            *_factor_change(rules, new_rules, facts),
         ],
-        "email": list(_email_changes(old, new)),
-        "netlogon": list(_section_change(old, new, "netlogon", Method.NETLOGON)),
-        "oauth2": list(_section_change(old, new, "oauth2", Method.OAUTH2)),
+        "email": list(_email_changes(rules, new_rules)),
+        "netlogon": list(
+            _section_change(rules, new_rules, "netlogon", Method.NETLOGON)
+        ),
+        "oauth2": list(_section_change(rules, new_rules, "oauth2", Method.OAUTH2)),
     }
 
 
@@ -202,7 +204,6 @@ def without_factor(count: int) -> str:
 
 
 def never_approved(count: int) -> str:
-    """Name the sessions that were there before two-factor was switched on."""
     return ngettext(
         "End the %(count)s other myApps session that nobody approved",
         "End the %(count)s other myApps sessions that nobody approved",
@@ -242,36 +243,43 @@ def _place(server: str, port: int) -> str:
 
 
 def _method_changes(
-    old: AuthenticationSettings, new: AuthenticationSettings
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings
 ) -> Iterator[str]:
-    closed = [c for c in Kind if methods_for(old, c) and not methods_for(new, c)]
-    for client in closed:
-        yield _("%(client)s users can no longer log in.") % {"client": client.label}
-    rest = [client for client in Kind if client not in closed]
+    closed = [
+        kind
+        for kind in Kind
+        if methods_for(rules, kind) and not methods_for(new_rules, kind)
+    ]
+    for kind in closed:
+        yield _("%(client)s users can no longer log in.") % {"client": kind.label}
+    rest = [kind for kind in Kind if kind not in closed]
     for method in GAINED:
-        for words, before, after in ((LOST, old, new), (GAINED, new, old)):
+        for words, before, after in (
+            (LOST, rules, new_rules),
+            (GAINED, new_rules, rules),
+        ):
             touched = [
-                client.label
-                for client in rest
-                if method in methods_for(before, client)
-                and method not in methods_for(after, client)
+                kind.label
+                for kind in rest
+                if method in methods_for(before, kind)
+                and method not in methods_for(after, kind)
             ]
             if touched:
                 yield words[method] % {"client": _both(touched)}
 
 
-def _both(clients: list[str]) -> str:
-    if len(clients) == 1:
-        return clients[0]
-    return _("%(one)s and %(other)s") % {"one": clients[0], "other": clients[1]}
+def _both(labels: list[str]) -> str:
+    if len(labels) == 1:
+        return labels[0]
+    return _("%(one)s and %(other)s") % {"one": labels[0], "other": labels[1]}
 
 
 def _approval_change(
-    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings, facts: Facts
 ) -> Iterator[str]:
-    if old.two_factor == new.two_factor:
+    if rules.two_factor == new_rules.two_factor:
         return
-    if not new.two_factor:
+    if not new_rules.two_factor:
         yield _("Logins to myApps no longer have to be approved.")
         return
     yield _(
@@ -283,9 +291,10 @@ def _approval_change(
 
 
 def _factor_change(
-    old: AuthenticationSettings, new: AuthenticationSettings, facts: Facts
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings, facts: Facts
 ) -> Iterator[str]:
-    before, after = (requires_factor(rules, Kind.MYAPPS) for rules in (old, new))
+    before = requires_factor(rules, Kind.MYAPPS)
+    after = requires_factor(new_rules, Kind.MYAPPS)
     if before and not after:
         yield _("Users need no passkey or authenticator app any more.")
     if after and not before:
@@ -295,19 +304,23 @@ def _factor_change(
 
 
 def _email_changes(
-    old: AuthenticationSettings, new: AuthenticationSettings
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings
 ) -> Iterator[str]:
-    moved = any(getattr(old, name) != getattr(new, name) for name in ACCOUNT_FIELDS)
-    if moved:
-        yield email(new)
-    if old.verification_link != new.verification_link and new.verification_link:
-        yield _("Links in new e-mails lead to %(host)s.") % {
-            "host": host_of(new.verification_link)
-        }
+    is_other_account = any(
+        getattr(rules, name) != getattr(new_rules, name) for name in ACCOUNT_FIELDS
+    )
+    if is_other_account:
+        yield email(new_rules)
+    link = new_rules.verification_link
+    if link and link != rules.verification_link:
+        yield _("Links in new e-mails lead to %(host)s.") % {"host": host_of(link)}
 
 
 def _section_change(
-    old: AuthenticationSettings, new: AuthenticationSettings, key: str, method: Method
+    rules: AuthenticationSettings,
+    new_rules: AuthenticationSettings,
+    key: str,
+    method: Method,
 ) -> Iterator[str]:
-    if uses(new, method) and SENTENCES[key](old) != SENTENCES[key](new):
-        yield SENTENCES[key](new)
+    if uses(new_rules, method) and SENTENCES[key](rules) != SENTENCES[key](new_rules):
+        yield SENTENCES[key](new_rules)

@@ -1,4 +1,4 @@
-"""Pages of the admin that make and revoke the key with which voicemail is posted."""
+"""The pages that make and revoke the key with which voicemail is posted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from verification.voicemail import keys
 
 ASK = "admin/authconfig/authenticationsettings/voicemail_key_ask.html"
 SHOW = "admin/authconfig/authenticationsettings/voicemail_key_show.html"
-# Which key the question was about: a page that is sent twice does nothing twice.
+# The question names its key: a form that is sent twice does nothing the second time.
 PRESENT = "present"
 
 
@@ -61,7 +61,6 @@ def _ask(request: HttpRequest, **more: Any) -> HttpResponse:
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
-    """Return what every page of the admin needs."""
     return admin.site.each_context(request)
 
 

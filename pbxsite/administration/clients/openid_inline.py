@@ -54,7 +54,6 @@ class OpenIdInline(StackedInline):
     fields = ("redirect_uris", "logout_uris", "is_public", *readonly_fields)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever may change the application may change this part of it."""
         return request.user.has_perm("clients.change_clientapplication")
 
     has_add_permission = has_change_permission

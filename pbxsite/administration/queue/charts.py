@@ -15,7 +15,7 @@ GAP = 0.2
 
 @dataclass(frozen=True)
 class Bar:
-    """Numbers as SVG writes them, whatever the reader's language."""
+    """A bar with its numbers as SVG writes them, whatever the reader's language."""
 
     x: str
     width: str
@@ -29,7 +29,7 @@ class Bar:
 @dataclass(frozen=True)
 class Chart:
     bars: list[Bar]
-    # What reaches the top, and those stretches in which something happened.
+    # The number that reaches the top; the stretches in which something happened.
     top: int
     rows: list[Bin]
     sent: int
@@ -57,7 +57,7 @@ def chart(bins: Sequence[Bin]) -> Chart:
 
 def _bar(number: int, each: Bin, count: int, top: int) -> Bar:
     step = WIDTH / count
-    # Failures stand on what was sent; even one of many is seen.
+    # Failures stand on top of what was sent; even a single one is visible.
     failed = max(2.0, HEIGHT * each.failed / top) if each.failed else 0.0
     sent = min(HEIGHT * each.sent / top, HEIGHT - failed)
     return Bar(

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pbxsite.administration.confirmation import CONFIRMED
 from pbxsite.administration.queue.charts import chart
 from pbxsite.administration.queue.mail_actions import operator_of
-from pbxsite.administration.queue.report import Report, report
+from pbxsite.administration.queue.report import QueueReport, queue_report
 from verification.mail.choices import MailState, Part
 from verification.mail.operation import actions
 from verification.mail.operation.operators import is_operator
@@ -33,7 +33,7 @@ GROUP = "group"
 
 
 def operators(view: View) -> View:
-    """Serve it inside the admin, to whoever may operate the queue."""
+    """Guard a view of the admin: only operators of the queue may open it."""
 
     @never_cache
     @wraps(view)
@@ -49,7 +49,7 @@ def operators(view: View) -> View:
 @operators
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    context = admin.site.each_context(request) | _context(report())
+    context = admin.site.each_context(request) | _context(queue_report())
     return TemplateResponse(
         request, "admin/queue/page.html", context | {"title": _("E-mail queue")}
     )
@@ -58,11 +58,11 @@ def page(request: HttpRequest) -> HttpResponse:
 @operators
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """The page's changing part alone, which its script asks for again and again."""
-    return TemplateResponse(request, "admin/queue/live.html", _context(report()))
+    """Send the page's changing part alone, which its script asks for repeatedly."""
+    return TemplateResponse(request, "admin/queue/live.html", _context(queue_report()))
 
 
-def _context(found: Report) -> dict[str, Any]:
+def _context(found: QueueReport) -> dict[str, Any]:
     mails = reverse("admin:mail_outgoingemail_changelist")
     states = [
         (state, state.label, found.mails[state], f"{mails}?state__exact={state}")
@@ -84,7 +84,7 @@ def _context(found: Report) -> dict[str, Any]:
 @operators
 @require_POST
 def act(request: HttpRequest) -> HttpResponse:
-    """Ask first; the answer is a second POST."""
+    """Ask first, then act: the answer to the question is a second POST."""
     perform, question, rows = _chosen(request)
     if perform is None:
         messages.error(request, _("This is over by now; nothing was done."))
@@ -173,7 +173,7 @@ def _retry(group: Group) -> Perform:
 def allowed(request: HttpRequest) -> HttpResponse:
     """Answer a proxy that guards other operators' tools with this site's login."""
     if is_missing(request):
-        # With 401 the proxy would lead to the login, and that back to the proxy.
+        # After a 401 the proxy would lead to the login, which leads back to the proxy.
         return HttpResponse(status=403)
     may = admin.site.has_permission(request) and is_operator(request)
     return HttpResponse(status=204 if may else 401)

@@ -1,4 +1,4 @@
-"""How the outgoing queue and all that it needs are: computed once, shown everywhere."""
+"""The state of the outgoing queue and of all that it needs, for every page alike."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from verification.mail.operation.overview import (
     overview,
 )
 
-# A worker takes a mail up at once; after this nobody seems to be there.
+# A worker takes a mail up at once; after this time no worker seems to run.
 TAKEN_UP_WITHIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """What was over in one stretch of a chart."""
+    """The mails that ended in one stretch of a chart."""
 
     at: datetime
     sent: int
@@ -60,7 +60,7 @@ class FailureGroup:
 
 @dataclass(frozen=True)
 class Speaker:
-    """A worker or the scheduler, by its last words."""
+    """A worker or the scheduler, as it last reported itself."""
 
     name: str
     kind: str
@@ -81,8 +81,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that operators need; times are seconds, bins begin at their `at`."""
+class QueueReport:
+    """Everything that operators need; durations are in seconds."""
 
     at: datetime
     findings: list[Finding]
@@ -106,11 +106,11 @@ class Report:
         return asdict(self)
 
 
-def report() -> Report:
-    settings, found, now = current_settings(), overview(), timezone.now()
+def queue_report() -> QueueReport:
+    rules, found, now = current_settings(), overview(), timezone.now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
-    needed = servers(settings)
-    return Report(
+    needed = servers(rules)
+    return QueueReport(
         at=now,
         findings=list(_findings(found, pause, speakers, asked, needed)),
         mails=found.mails,
@@ -132,7 +132,7 @@ def report() -> Report:
 
 
 def bins(counts: Counts, now: datetime, *, count: int, minutes: int) -> list[Bin]:
-    """Add the minutes up to stretches, of which the last one is still under way."""
+    """Add the minutes up to `count` stretches; the last one is still under way."""
     length = minutes * 60
     first = int(now.timestamp()) // length - count + 1
     sent, failed = [0] * count, [0] * count
@@ -198,7 +198,7 @@ def _findings(
 def _engine_findings(
     found: Overview, speakers: list[Speaker], asked: Broker, *, is_paused: bool
 ) -> Iterator[Finding]:
-    """The causes first, then how long somebody has been waiting for his mail."""
+    """Yield the causes first, then how long somebody has waited for their mail."""
     queue = reverse("queue")
     causes = list(_silence(speakers))
     if not asked.is_up:

@@ -1,4 +1,4 @@
-"""The servers of others that logins and e-mails need now, and how they answer."""
+"""The foreign servers that logins and e-mails need now, and how they answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authconfig.directory.controllers import controllers_of
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import uses
 
-# A controller that the DNS names no more is not asked any more.
+# A controller that the DNS names no longer is not asked any more.
 REMEMBERED = timedelta(days=1)
 
 
@@ -63,7 +63,7 @@ def _needed(
 def _controllers(
     rules: AuthenticationSettings, states: list[DependencyState]
 ) -> Iterator[str]:
-    """Those that are listed, else those that logins found by the DNS of late."""
+    """Yield the listed controllers, or those that logins found by the DNS lately."""
     if rules.netlogon_servers.strip():
         yield from map(str, controllers_of(rules, 0))
         return

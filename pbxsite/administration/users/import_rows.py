@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from authconfig.users.changes import check_key_length, difference
-from authconfig.users.csv_file import COLUMNS, Row, shown
+from authconfig.users.csv_file import COLUMNS, UserRow, shown
 from authconfig.users.models import PbxUser
 
 FIELDS = ("name", "long_name", "email", "number", "is_active")
@@ -19,11 +19,11 @@ COLUMN_OF = dict(zip(FIELDS, COLUMNS, strict=True))
 OTHER_FIELDS = {field.name for field in PbxUser._meta.fields} - set(FIELDS)
 YES = {"1", "true", "yes", "on", "ja", "wahr"}
 NO = {"0", "false", "no", "off", "nein", "falsch"}
-Faults = dict[str, list[ValidationError]]
+Errors = dict[str, list[ValidationError]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class RowFault:
     line: int
     column: str
     value: str
@@ -38,7 +38,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Change:
+class UserChange:
     """A user as a row wants them; `before` is None for a new user."""
 
     line: int
@@ -58,28 +58,28 @@ class Change:
         return _("is added: %(facts)s") % {"facts": ", ".join(filter(None, facts))}
 
 
-def change_by(row: Row, before: PbxUser | None) -> tuple[Change, Faults]:
+def change_by(row: UserRow, before: PbxUser | None) -> tuple[UserChange, Errors]:
     """Return what the row makes of a user; its name says who is meant, no more."""
     user = copy.copy(before) if before else _new_user(row.cells["name"])
-    faults = _fill(user, row.cells)
+    errors = _fill(user, row.cells)
     # The form's own checks would cost four queries for each row.
     user.clean()
     try:
         user.clean_fields(exclude=OTHER_FIELDS)
     except ValidationError as error:
-        error.update_error_dict(faults)
+        error.update_error_dict(errors)
     try:
         check_key_length(user.name)
     except ValidationError as error:
-        ValidationError({"name": error}).update_error_dict(faults)
-    return Change(row.line, user, before), faults
+        ValidationError({"name": error}).update_error_dict(errors)
+    return UserChange(row.line, user, before), errors
 
 
-def faults_in(row: Row, faults: Faults) -> Iterator[Fault]:
-    for name, texts in ValidationError(faults).message_dict.items():
+def faults_in(row: UserRow, errors: Errors) -> Iterator[RowFault]:
+    for name, texts in ValidationError(errors).message_dict.items():
         column = COLUMN_OF.get(name, "")
         value = shown(row.cells.get(column, ""))
-        yield from (Fault(row.line, column, value, text) for text in texts)
+        yield from (RowFault(row.line, column, value, text) for text in texts)
 
 
 def _new_user(name: str) -> PbxUser:
@@ -88,7 +88,7 @@ def _new_user(name: str) -> PbxUser:
     return user
 
 
-def _fill(user: PbxUser, cells: dict[str, str]) -> Faults:
+def _fill(user: PbxUser, cells: dict[str, str]) -> Errors:
     for name in ("long_name", "email", "number"):
         setattr(user, name, cells[name])
     word = cells["active"].casefold()

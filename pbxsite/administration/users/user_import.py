@@ -14,13 +14,13 @@ from authconfig.choices import Event, Origin
 from authconfig.names import name_key
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions
-from authconfig.users.csv_file import Row, shown
+from authconfig.users.csv_file import UserRow, shown
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.import_rows import (
     FIELDS,
-    Change,
-    Fault,
-    Faults,
+    Errors,
+    RowFault,
+    UserChange,
     change_by,
     faults_in,
 )
@@ -36,11 +36,11 @@ class NobodyLeftError(Exception):
 class UserImport:
     """`actor` is None on the command line, whose owner may do anything."""
 
-    rows: list[Row]
+    rows: list[UserRow]
     actor: PbxUser | None = None
     origin: Origin = audit.NOWHERE
-    changes: list[Change] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    changes: list[UserChange] = field(default_factory=list)
+    faults: list[RowFault] = field(default_factory=list)
     leaves_nobody: bool = False
 
     def run(self, *, save: bool) -> None:
@@ -70,7 +70,7 @@ class UserImport:
         return _("%(users)s, %(changed)d changed, %(unchanged)d unchanged") % counts
 
     def _fail(self, text: str) -> None:
-        self.faults.append(Fault(0, "", "", text))
+        self.faults.append(RowFault(0, "", "", text))
 
     def _plan(self) -> None:
         """Note for each row what it changes, or what is wrong with it."""
@@ -82,8 +82,8 @@ class UserImport:
         self.known = locked.in_bulk(list(self.lines), field_name="name_key")
         self._find_owners()
         for row in self.rows:
-            change, faults = self._checked(row)
-            self.faults += faults_in(row, faults) if faults else ()
+            change, errors = self._checked(row)
+            self.faults += faults_in(row, errors) if errors else ()
             if change and (change.before is None or change.difference):
                 self.changes.append(change)
 
@@ -98,19 +98,19 @@ class UserImport:
             name, number = row.cells["name"], row.cells["number"]
             self.owners.setdefault(number, {})[name_key(name)] = name
 
-    def _checked(self, row: Row) -> tuple[Change | None, Faults]:
+    def _checked(self, row: UserRow) -> tuple[UserChange | None, Errors]:
         key = name_key(row.cells["name"])
         first = self.lines[key]
         if key and first != row.line:
             text = _("Line %(line)d has this user already. Remove one of the two.")
             return None, {"name": [ValidationError(text % {"line": first})]}
-        change, faults = change_by(row, self.known.get(key))
+        change, errors = change_by(row, self.known.get(key))
         for check in (self._check_number, self._check_actor):
             try:
                 check(change.user)
             except ValidationError as error:
-                error.update_error_dict(faults)
-        return change, faults
+                error.update_error_dict(errors)
+        return change, errors
 
     def _check_number(self, user: PbxUser) -> None:
         owners = self.owners.get(user.number, {}) if user.number else {}
@@ -153,7 +153,7 @@ class UserImport:
         )
 
 
-def _write_users(changes: list[Change]) -> None:
+def _write_users(changes: list[UserChange]) -> None:
     # Otherwise the database would see two users with a number for a moment.
     moving = [
         each.user.pk

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from pbxsite.administration.queue.report import Report, report
+from pbxsite.administration.queue.report import QueueReport, queue_report
 from pbxsite.management.site_command import SiteCommand
 
 
@@ -20,14 +20,14 @@ class Command(SiteCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = report()
+        found = queue_report()
         if options["json"]:
             self.stdout.write(json.dumps(found.as_dict(), cls=DjangoJSONEncoder))
         else:
             self.stdout.write("\n".join(lines(found)))
 
 
-def lines(found: Report) -> Iterator[str]:
+def lines(found: QueueReport) -> Iterator[str]:
     findings = [each.sentence for each in found.findings]
     yield from [f"! {sentence}" for sentence in findings] or ["All is well."]
     yield from (f"{state:<8} {count:>8}" for state, count in found.mails.items())
@@ -47,13 +47,13 @@ def _age(seconds: float | None) -> str:
     return "" if seconds is None else f", the oldest for {seconds:.0f} s"
 
 
-def _failures(found: Report) -> Iterator[str]:
+def _failures(found: QueueReport) -> Iterator[str]:
     for group in found.failures:
         yield f"{group.count} {group.state}: {group.stage} {group.words}"
         yield f"    {group.remedy}"
 
 
-def _parts(found: Report) -> Iterator[str]:
+def _parts(found: QueueReport) -> Iterator[str]:
     for speaker in found.speakers:
         state = "silent" if speaker.is_silent else "up"
         yield (

@@ -20,7 +20,7 @@ from authconfig.choices import Dependency, Event
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite import broker as brokers
-from pbxsite.administration.queue.report import report
+from pbxsite.administration.queue.report import queue_report
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.support.html import Page
@@ -181,7 +181,7 @@ def test_mails_are_drawn_where_they_were_over(make_mails: MailMaker) -> None:
 
     # Else a minute could end meanwhile.
     with time_machine.travel(now, tick=False):
-        found = report()
+        found = queue_report()
 
     hour = [(b.sent, b.failed) for b in found.hour if b.sent or b.failed]
     assert (len(found.hour), len(found.day)) == (60, 97)
@@ -223,7 +223,7 @@ def test_each_way_to_fail_has_a_remedy(make_mails: MailMaker) -> None:
     make_mails(1, MailState.FAILED, stage="tls", fault="UNTRUSTED", words="x")
     make_mails(1, MailState.FAILED, stage="data", code=554, words="554 spam")
 
-    remedies = [group.remedy for group in report().failures]
+    remedies = [group.remedy for group in queue_report().failures]
     assert len(remedies) == 3
     assert all(remedies)
 
@@ -336,7 +336,7 @@ def test_the_causes_are_told_before_what_comes_of_them(
 
     Heartbeat.objects.filter(name="one@host").update(seen_at=then)
 
-    first, second = (finding.sentence for finding in report().findings)
+    first, second = (finding.sentence for finding in queue_report().findings)
     assert "No Celery worker has reported" in first
     assert second.startswith("The oldest e-mail that is due has been waiting for 18")
 
