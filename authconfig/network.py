@@ -92,7 +92,7 @@ def _exact_fault(error: BaseException, fault: NetworkFault) -> NetworkFault:
     if isinstance(error, ssl.SSLCertVerificationError):
         return CERTIFICATE_FAULTS.get(error.verify_code, fault)
     if isinstance(error, ssl.SSLError):
-        return TLS_FAULTS.get(error.reason or "", fault)
+        return TLS_FAULTS.get(getattr(error, "reason", ""), fault)
     return fault
 
 
@@ -246,7 +246,6 @@ def describe(tls: ssl.SSLSocket) -> str:
 
 
 def certificate_of(tls: ssl.SSLSocket) -> x509.Certificate:
-    """Raises ValueError if the certificate is malformed."""
     return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True) or b"")
 
 

@@ -243,7 +243,6 @@ class SettingsForm(SettingsModelForm):
                 cleaned[name] = _plain_lines(cleaned[name])
 
     def _split_port(self, cleaned: dict[str, Any]) -> None:
-        """`host:port` in the server's field also sets the port."""
         server = cleaned.get("smtp_server")
         if server and "smtp_port" in cleaned:
             cleaned["smtp_server"], cleaned["smtp_port"] = split_port(

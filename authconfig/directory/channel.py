@@ -28,7 +28,6 @@ CHUNK = 65536
 
 
 def open_channel(controller: Controller, attempt: DirectoryAttempt) -> socket.socket:
-    """Return a socket that takes clear LDAP and passes it on to the controller."""
     deadline = Deadline(attempt.connect_limit)
     with ExitStack() as on_failure:
         sock = on_failure.enter_context(_connect(controller, attempt, deadline))

@@ -117,7 +117,6 @@ def key_set(jwks_uri: str) -> Document:
 
 
 def newer_key_set(jwks_uri: str) -> Document:
-    """Fetch the keys again, since a token names one that is not known yet."""
     if not cache.add(f"{_cache_key(jwks_uri)}:rotated", "asked", REST_SECONDS):
         return key_set(jwks_uri)
     found = fetched_keys(jwks_uri)
@@ -165,7 +164,7 @@ def _keep(url: str, document: Document) -> None:
 
 
 def _cache_key(url: str) -> str:
-    return f"oidc:{sha256(url.encode()).hexdigest()}"
+    return f"openid-provider:{sha256(url.encode()).hexdigest()}"
 
 
 class LimitedSession(requests.Session):

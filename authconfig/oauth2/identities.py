@@ -51,7 +51,6 @@ class ConnectedAccount:
 
 
 def connection_of(user: PbxUser) -> ConnectedAccount | None:
-    """Return None where OAuth2 is not in use."""
     rules = current_settings()
     if Method.OAUTH2 not in methods_for(rules, Kind.MYAPPS):
         return None

@@ -249,8 +249,8 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
         return SocialToken(token=str(data["access_token"]))
 
 
-class PbxProvider(OpenIDConnectProvider):
-    id = "pbx_oidc"
+class OAuth2LoginProvider(OpenIDConnectProvider):
+    id = "oauth2_login"
     oauth2_adapter_class = OAuth2LoginAdapter
     pkce_enabled_default = True
 
@@ -281,7 +281,7 @@ def address_to_ask(request: HttpRequest, provider_id: str) -> str:
 def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:
     """Return the rules in the form that allauth wants; the row is never saved."""
     return SocialApp(
-        provider=PbxProvider.id,
+        provider=OAuth2LoginProvider.id,
         provider_id=provider_id,
         name=rules.oauth2_provider_name,
         client_id=rules.oauth2_client_id,
@@ -294,4 +294,4 @@ def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp
     )
 
 
-provider_classes = [PbxProvider]
+provider_classes = [OAuth2LoginProvider]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.directory.netlogon_trial import try_netlogon as run_test
+from authconfig.directory.netlogon_trial import try_netlogon
 from authconfig.lockout import PROOF_TTL, lockout_by
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
@@ -122,7 +122,7 @@ def test_a_test_with_ones_own_name_and_password_is_proof(
     PbxUser.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
     new = rules(**directory.settings(authentication_type="netlogon_only"))
 
-    run_test(new, name, password, lambda _step: None, actor=user)
+    try_netlogon(new, name, password, lambda _step: None, actor=user)
 
     assert (lockout_fault(rules(), new, user) == "") is is_proof
 

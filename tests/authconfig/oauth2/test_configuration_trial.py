@@ -12,7 +12,7 @@ from django.core.management import call_command
 from authconfig.choices import Event, StepState
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.choices import OAuth2Stage
-from authconfig.oauth2.configuration_trial import try_oauth2 as check
+from authconfig.oauth2.configuration_trial import try_oauth2
 from authconfig.trial import Report, Step
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
@@ -35,7 +35,7 @@ def checked(url: str, actor: PbxUser | None = None) -> tuple[Report, list[Step]]
     """Check settings that are not saved; return the report and what was told."""
     told: list[Step] = []
     row = AuthenticationSettings(oauth2_well_known_url=url, oauth2_client_id="pbx")
-    return check(row, told.append, actor=actor), told
+    return try_oauth2(row, told.append, actor=actor), told
 
 
 def test_a_certified_provider_passes_every_stage(provider: Provider) -> None:
