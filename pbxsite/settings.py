@@ -140,7 +140,7 @@ ACCOUNT_LOGIN_TIMEOUT = 900
 ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
-    "test_netlogon": "3/m/user",
+    "try_netlogon": "3/m/user",
     "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
     # How many refusals the audit log tells of, where nobody is signed in.
     "openid_refused": "20/m/ip",

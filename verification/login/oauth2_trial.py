@@ -129,7 +129,7 @@ def _failure(
 
 
 def page(request: HttpRequest, **context: Any) -> HttpResponse:
-    return render(request, "account/oauth2_test.html", context)
+    return render(request, "account/oauth2_round_trip.html", context)
 
 
 def _asked(rules: AuthenticationSettings) -> str:

@@ -34,12 +34,12 @@ LIMIT, LIMIT_PERIOD = 10, timedelta(minutes=1)
 # A worker that is running starts a trial at once.
 PATIENCE = timedelta(seconds=5)
 RECIPIENT = "test_recipient"
-STATUS = "admin:authconfig_authenticationsettings_test_status"
+STATUS = "admin:authconfig_authenticationsettings_trial_status"
 Faults = dict[str, list[str]]
 
 
 @require_POST
-def send_test(request: HttpRequest) -> JsonResponse:
+def try_account(request: HttpRequest) -> JsonResponse:
     assert isinstance(request.user, PbxUser)
     if is_too_often():
         wait = _("10 tests a minute are enough. Please wait a minute, then try again.")

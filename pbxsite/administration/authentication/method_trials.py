@@ -36,7 +36,7 @@ def try_netlogon(request: HttpRequest) -> HttpResponseBase:
     form, user = posted_form(request), request.POST.get(NETLOGON_USER, "").strip()
     if faults := _netlogon_faults(form, user):
         return JsonResponse({"faults": faults}, status=HTTPStatus.BAD_REQUEST)
-    if not consume(request, action="test_netlogon", user=request.user):
+    if not consume(request, action="try_netlogon", user=request.user):
         wait = _("3 tests a minute are enough. Please wait a minute, then try again.")
         return _too_often(wait)
     password = request.POST.get(NETLOGON_PASSWORD, "")

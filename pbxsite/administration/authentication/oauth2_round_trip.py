@@ -68,10 +68,10 @@ def _faults(form: SettingsForm) -> dict[str, list[str]]:
 
 
 urlpatterns = [
-    path("admin/oauth2/test/", admin.site.admin_view(start), name="oauth2_test"),
+    path("admin/oauth2/test/", admin.site.admin_view(start), name="oauth2_round_trip"),
     path(
         "admin/oauth2/test/connect/",
         admin.site.admin_view(connect),
-        name="oauth2_test_connect",
+        name="oauth2_round_trip_connect",
     ),
 ]

@@ -17,7 +17,10 @@ from unfold.admin import ModelAdmin
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.authentication import voicemail_key
-from pbxsite.administration.authentication.account_trials import send_test, trial_status
+from pbxsite.administration.authentication.account_trials import (
+    trial_status,
+    try_account,
+)
 from pbxsite.administration.authentication.method_trials import try_netlogon, try_oauth2
 from pbxsite.administration.authentication.page_context import page_context
 from pbxsite.administration.authentication.posted_form import posted_form, saved_form
@@ -28,10 +31,10 @@ NAME = "authconfig_authenticationsettings"
 # The page's parts: address, view and name.
 PARTS = (
     ("preview/", preview, "preview"),
-    ("send-test/", send_test, "send_test"),
-    ("send-test/<uuid:public_id>/", trial_status, "test_status"),
-    ("test-netlogon/", try_netlogon, "test_netlogon"),
-    ("test-oauth2/", try_oauth2, "test_oauth2"),
+    ("send-test/", try_account, "try_account"),
+    ("send-test/<uuid:public_id>/", trial_status, "trial_status"),
+    ("test-netlogon/", try_netlogon, "try_netlogon"),
+    ("test-oauth2/", try_oauth2, "try_oauth2"),
     ("voicemail-key/make/", voicemail_key.make, "make_voicemail_key"),
     ("voicemail-key/revoke/", voicemail_key.revoke, "revoke_voicemail_key"),
 )
