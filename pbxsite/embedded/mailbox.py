@@ -174,13 +174,13 @@ def mails(request: HttpRequest) -> HttpResponse:
     files = _kept()
     shown = [_read(file) for file in files[:SHOWN_MAILS]]
     context = {"mails": shown, "older": len(files) - len(shown)}
-    return render(request, "mailbox/mails.html", context)
+    return render(request, "embedded/mailbox/mails.html", context)
 
 
 @csp_update({"frame-src": ["'self'"]})
 @mailbox_page
 def mail(request: HttpRequest, name: str) -> HttpResponse:
-    return render(request, "mailbox/mail.html", {"mail": _find(name)})
+    return render(request, "embedded/mailbox/mail.html", {"mail": _find(name)})
 
 
 @xframe_options_sameorigin

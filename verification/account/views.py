@@ -63,7 +63,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "may_change_password": decides and passwords.may_change(user),
         "events": events_of(user) if decides else [],
     }
-    return render(request, "verification/account.html", context)
+    return render(request, "verification/account/account.html", context)
 
 
 @never_cache
@@ -76,7 +76,7 @@ def _approvals(
     request: HttpRequest, tried: Tried | None = None, **shown: Any
 ) -> HttpResponse:
     context = context_of(request, tried) | shown
-    return render(request, "verification/approvals.html", context)
+    return render(request, "verification/approval/approvals.html", context)
 
 
 @never_cache
@@ -108,7 +108,7 @@ def rejected(request: HttpRequest) -> HttpResponse:
         "may_change_password": passwords.may_change(request.user),
         "can_end_others": signed_in.manageable(request).count() > 1,
     }
-    return render(request, "verification/rejected.html", context)
+    return render(request, "verification/approval/rejected.html", context)
 
 
 @never_cache

@@ -41,7 +41,7 @@ def wait(request: HttpRequest) -> HttpResponse:
     login = pending_login(request)
     if login is None:
         return redirect("account_login")
-    return render(request, "verification/wait.html", _waiting(login))
+    return render(request, "verification/approval/wait.html", _waiting(login))
 
 
 def _waiting(login: LoginSession) -> dict[str, Any]:
@@ -123,7 +123,9 @@ def link(request: HttpRequest) -> HttpResponse:
             return _decided(request, login, form)
         if outcome is Outcome.OVER:
             return stale(request)
-    return render(request, "verification/decide.html", {"login": login, "form": form})
+    return render(
+        request, "verification/approval/decide.html", {"login": login, "form": form}
+    )
 
 
 def outcome_of(
@@ -162,12 +164,12 @@ def _decided(
     request: HttpRequest, login: LoginSession, form: DecisionForm
 ) -> HttpResponse:
     if form.cleaned_data["decision"] == Decision.ACCEPT:
-        return render(request, "verification/accepted.html")
+        return render(request, "verification/approval/accepted.html")
     context = {
         "ending_form": EndingForm(initial={"token": ending_token(login)}),
         "may_change_password": passwords.may_change(login.user),
     }
-    return render(request, "verification/rejected_by_link.html", context)
+    return render(request, "verification/approval/rejected_by_link.html", context)
 
 
 @login_not_required
@@ -184,8 +186,8 @@ def end_after_rejection(request: HttpRequest) -> HttpResponse:
         "all_ended": True,
         "may_change_password": passwords.may_change(login.user),
     }
-    return render(request, "verification/rejected_by_link.html", context)
+    return render(request, "verification/approval/rejected_by_link.html", context)
 
 
 def stale(request: HttpRequest) -> HttpResponse:
-    return render(request, "verification/stale.html", status=HTTPStatus.GONE)
+    return render(request, "verification/approval/stale.html", status=HTTPStatus.GONE)

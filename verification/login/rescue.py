@@ -78,7 +78,9 @@ def rescue(request: HttpRequest) -> HttpResponse:
     """Show whom the link is for; mail scanners open links, so only the POST uses it."""
     link = _find(request.GET.get("id", ""))
     if link is None or (request.method == "POST" and not _use(link)):
-        return render(request, "verification/stale.html", status=HTTPStatus.GONE)
+        return render(
+            request, "verification/approval/stale.html", status=HTTPStatus.GONE
+        )
     if request.method != "POST":
         return render(request, "account/rescue.html", {"administrator": link.user})
     adapter = get_adapter()

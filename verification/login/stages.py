@@ -175,7 +175,7 @@ class ApprovalStage(LoginStage):
         minutes = -(-refusal.wait.total_seconds() // 60) if refusal.wait else 0
         return render(
             self.request,
-            "verification/refused.html",
+            "verification/approval/refused.html",
             {"minutes": int(minutes), "too_many": refusal.too_many},
             status=429 if refusal.wait else 200,
         )

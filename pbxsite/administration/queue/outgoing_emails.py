@@ -69,7 +69,7 @@ class MailCells:
             (moment(event.at), event.get_event_display(), event.actor or "", words)
             for event, words in mail_history(mail)
         ]
-        return render_to_string("verification/mail_history.html", {"rows": rows})
+        return render_to_string("admin/queue/mail_history.html", {"rows": rows})
 
 
 @admin.register(OutgoingEmail)

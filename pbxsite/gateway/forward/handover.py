@@ -70,10 +70,12 @@ def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse |
     if not methods_for(current_settings(), Kind(client.kind)):
         context = {"client": client, "reason": closed_reason()}
         status = HTTPStatus.FORBIDDEN
-        return render(request, "clients/closed.html", context, status=status)
+        return render(request, "gateway/forward/closed.html", context, status=status)
     if _goes_round(request, client.slug):
         status = HTTPStatus.LOOP_DETECTED
-        return render(request, "clients/round.html", {"client": client}, status=status)
+        return render(
+            request, "gateway/forward/round.html", {"client": client}, status=status
+        )
     return None
 
 
@@ -182,10 +184,12 @@ def failed(request: HttpRequest, slug: str) -> HttpResponse:
     here, address = parse(request.GET.get(HOST_FIELD, "")), _wanted(request, client)
     if here and address and here.origin == address.origin:
         context = {"client": client, "address": address.url}
-        return render(request, "clients/stale.html", context, status=HTTPStatus.GONE)
+        return render(
+            request, "gateway/forward/stale.html", context, status=HTTPStatus.GONE
+        )
     context = {"client": client, "origin": here.origin if here else ""}
     status = HTTPStatus.FORBIDDEN
-    return render(request, "clients/not_allowed.html", context, status=status)
+    return render(request, "gateway/forward/not_allowed.html", context, status=status)
 
 
 urlpatterns = [

@@ -102,7 +102,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 def _refused(request: HttpRequest, form: Any) -> HttpResponse:
     """To whom this could be told is not sure, so it is told here."""
     context = {"form": form}
-    return render(request, "openid/refused.html", context, status=400)
+    return render(request, "gateway/openid/refused.html", context, status=400)
 
 
 def _fault(
@@ -149,7 +149,7 @@ def _consent_page(
         "host": urlsplit(request.GET["redirect_uri"]).netloc,
         "address": f"{reverse('openid:consent')}?{marked_query(request.GET)}",
     }
-    return render(request, "openid/consent.html", context)
+    return render(request, "gateway/openid/consent.html", context)
 
 
 @login_not_required
@@ -229,7 +229,7 @@ class EndSessionView(allauth.LogoutView):
     """Logging out as a client wishes, after the user has said yes."""
 
     form_class = EndSessionForm
-    template_name = "openid/log_out.html"
+    template_name = "gateway/openid/log_out.html"
 
     def form_invalid(self, form: EndSessionForm) -> HttpResponse:
         return _refused(self.request, form)

@@ -14,7 +14,7 @@ from verification.approval.banner import context_of
 register = template.Library()
 
 
-@register.inclusion_tag("verification/approvals.html", takes_context=True)
+@register.inclusion_tag("verification/approval/approvals.html", takes_context=True)
 def approvals(context: RequestContext) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not hasattr(request, "user"):
