@@ -1,4 +1,4 @@
-"""What the provider says of itself (OpenID Connect Discovery 1.0), kept for a while.
+"""The provider's configuration and keys (OpenID Connect Discovery 1.0), cached.
 
 Each request to the provider is limited in time and size, and follows no redirect.
 """

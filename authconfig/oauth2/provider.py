@@ -1,4 +1,4 @@
-"""allauth's OpenID Connect provider, with the page's settings and stricter checks.
+"""allauth's OpenID Connect provider, with the rules as settings and stricter checks.
 
 The checks of tokens and claims are those of OpenID Connect Core 1.0, 3.1.3.7.
 """

@@ -1,4 +1,4 @@
-"""The test of Netlogon, stage by stage, on the command line and in itself."""
+"""The trial of Netlogon, stage by stage, on the command line and in itself."""
 
 from __future__ import annotations
 

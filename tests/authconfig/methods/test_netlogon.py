@@ -48,15 +48,15 @@ def failure_words(response: HttpResponse) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("client", Kind)
+@pytest.mark.parametrize("kind", Kind)
 def test_the_windows_password_logs_in(
-    netlogon: SettingsSetter, start: Starter, browser: Browser, client: Kind
+    netlogon: SettingsSetter, start: Starter, browser: Browser, kind: Kind
 ) -> None:
-    response = start(browser, password=WINDOWS_PASSWORD, path=PAGES[client])
+    response = start(browser, password=WINDOWS_PASSWORD, path=PAGES[kind])
 
     assert response.url == "/account/"
     event = AuditEvent.objects.get(event=Event.LOGIN)
-    assert (event.method, event.client) == (Method.NETLOGON, client)
+    assert (event.method, event.client) == (Method.NETLOGON, kind)
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls", "none"])
@@ -106,17 +106,17 @@ def test_the_pbx_password_is_no_windows_password(
 
 
 @pytest.mark.parametrize("password", [PASSWORD, WINDOWS_PASSWORD])
-@pytest.mark.parametrize("client", Kind)
+@pytest.mark.parametrize("kind", Kind)
 def test_with_both_either_password_logs_in(
     netlogon: SettingsSetter,
     start: Starter,
     browser: Browser,
-    client: Kind,
+    kind: Kind,
     password: str,
 ) -> None:
     netlogon(authentication_type=AuthenticationType.PBX_AND_NETLOGON)
 
-    assert start(browser, password=password, path=PAGES[client]).status_code == 302
+    assert start(browser, password=password, path=PAGES[kind]).status_code == 302
 
 
 def test_the_pbx_password_is_tried_first(

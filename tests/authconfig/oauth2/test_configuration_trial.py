@@ -1,4 +1,4 @@
-"""The test of a provider's configuration, stage by stage and in words."""
+"""The trial of a provider's configuration, stage by stage and in words."""
 
 from __future__ import annotations
 
