@@ -35,7 +35,7 @@ from verification.sessions import factors, passwords, signed_in
 from verification.sessions.choices import Approver
 from verification.sessions.reauthentication import reauthentication_required
 
-# A page that shows the logins beside something else asks for this fragment.
+# Pages that show the logins beside something else send it, to get only the fragment.
 FRAGMENT_HEADER = "X-Fragment"
 
 

@@ -18,5 +18,5 @@ class ApprovalConfig(AppConfig):
     def ready(self) -> None:
         mails = import_module("verification.approval.mails")
         register(mails.APPROVAL, mails.REJECTION)
-        # It hears of users whose sessions are ended, in commands as well.
+        # Its receivers have to hear of sessions that end, in commands as well.
         import_module("verification.approval.flows")

@@ -21,7 +21,7 @@ class Approval:
     form: DecisionForm
 
 
-# A decision that was refused, with the login it was about.
+# The key of a login, and the form of a decision about it that was refused.
 Tried = tuple[int, DecisionForm]
 
 

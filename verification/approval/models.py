@@ -59,7 +59,7 @@ class LoginSession(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=200, blank=True)
     language = models.CharField(_("language"), max_length=8, default="en")
-    # Another one at the end shows that the password was changed while the login waited.
+    # If it differs at the end, the password was changed while the login was pending.
     auth_hash = models.CharField(max_length=128, editable=False)
     code_tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
     link_number = models.PositiveSmallIntegerField(_("links sent"), default=1)

@@ -41,7 +41,7 @@ from verification.login.stages import Released
 from verification.sessions import signed_in
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
-# What allauth calls proving oneself with the password.
+# allauth's name for asking for the password again.
 PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
 
 
@@ -163,7 +163,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        # Our own `reauthentication_required` asks, by our rule.
+        # allauth never asks; `reauthentication_required` does, by our own rule.
         return False
 
     def get_reauthentication_methods(

@@ -69,7 +69,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         claims = sociallogin.account.extra_data
-        # Neither the session nor the database has a use for them.
+        # Neither the session nor the database needs the tokens and claims.
         sociallogin.token, sociallogin.account.extra_data = None, {}
         if sociallogin.account.provider == TRIAL:
             raise ImmediateHttpResponse(oauth2_trial.ended(request, claims))

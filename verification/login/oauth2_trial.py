@@ -198,7 +198,7 @@ def connect(request: HttpRequest) -> HttpResponse:
     """Bind the account that the user has just shown; the trial has succeeded then."""
     if not may_try(request):
         raise PermissionDenied
-    # A new login meanwhile leads here by a GET, and nothing is asked any more.
+    # Users who had to log in again come back by a GET, without what they had sent.
     return _connect(request) if request.method == "POST" else redirect(SETTINGS_PAGE)
 
 

@@ -70,7 +70,7 @@ class LoginView(AllauthLoginView):
     """allauth's login, for one kind and by the methods that the policy names."""
 
     kind = Kind.MYAPPS
-    # A second login beside a session, which it takes the place of when it succeeds.
+    # Whether this is a second login, which replaces the session when it succeeds.
     again = False
     form_class = LoginForm
 

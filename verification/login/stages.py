@@ -23,7 +23,8 @@ from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.pending import APPROVAL_STAGE
 from verification.sessions.choices import Approver
 
-# In the session of the browser, and in what allauth keeps there of a pending login.
+# The key of what is known of a login: in the browser's session, and in what allauth
+# keeps there of a pending login.
 RELEASED_KEY = "released_client"
 # The response that a login ends or waits with, and whether it goes on after it.
 Handled = tuple[HttpResponse | None, bool]
@@ -93,9 +94,9 @@ class FactorStage(AuthenticateStage):
         return response, go_on
 
     def _wait(self, method: Method) -> None:
-        # Else the provider's tokens and claims would lie in the session.
+        # Otherwise the session would hold the provider's tokens and claims.
         self.login.signal_kwargs = None
-        # allauth's page for factors is for anonymous visitors alone.
+        # allauth shows its page for factors to anonymous visitors only.
         if self.request.user.is_authenticated:
             logout(self.request)
         else:
@@ -140,7 +141,7 @@ class ApprovalStage(LoginStage):
         started = flows.start_login(self.login.user, facts)
         if isinstance(started, Refusal):
             return self._refused(started), False
-        # Else the provider's tokens and claims would lie in the session.
+        # Otherwise the session would hold the provider's tokens and claims.
         self.login.signal_kwargs = None
         _renew_key(self.request)
         self.state["login"] = started.pk

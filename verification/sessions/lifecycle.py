@@ -26,11 +26,11 @@ from verification.sessions.factors import is_missing
 
 View = Callable[..., Any]
 RENEWED_KEY = "renewed_at"
-# How exactly it is known when a session was used last.
+# How exactly the time of a session's last use is known.
 USE_NOTED_EVERY = timedelta(minutes=1)
-# A renewal is due when this part of the idle time has gone by.
+# A session is renewed when this part of its idle time has passed.
 RENEWAL_PART = 30
-# What a session may open whose user has yet to set up the factor that is required.
+# Views that stay open to users who have yet to set up the required factor.
 OPEN_WITHOUT_FACTOR = {
     "mfa_needed",
     "mfa_activate_totp",
@@ -133,7 +133,7 @@ def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
         if _is_renewal_due(kept, time.time()):
             session = store(key)
             renew(session)
-            # One that ended meanwhile has no key any more, or no row.
+            # A session that ended meanwhile has no key any more, or no row.
             if session.session_key == key:
                 with suppress(UpdateError):
                     session.save()
@@ -154,7 +154,7 @@ def follow(request: HttpRequest, key_before: str | None) -> None:
 def renew(session: SessionBase) -> None:
     """Set the moment at which the session ends; no later write moves a moment."""
     now = time.time()
-    # A session from before this was noted proves nobody's presence just now.
+    # A session without this key counts as too old to prove who its user is.
     began_at = session.setdefault(
         BEGAN_KEY, now - settings.REAUTHENTICATION_TTL.total_seconds()
     )

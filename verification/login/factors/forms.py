@@ -101,7 +101,7 @@ def _shown_passkey(user: PbxUser, credential: object) -> Authenticator:
     try:
         webauthn.parse_authentication_response(credential)
     except (AttributeError, LookupError) as error:
-        # allauth catches other errors of nonsense only.
+        # allauth catches only some of the errors that nonsense causes.
         raise get_adapter().validation_error("incorrect_code") from error
     shown: Authenticator = webauthn.complete_authentication(user, credential)
     return shown

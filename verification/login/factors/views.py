@@ -82,7 +82,7 @@ class FactorAdapter(DefaultMFAAdapter):
         return user.name
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        # Not the Host header, which visitors choose.
+        # The Host header does not count: visitors choose it.
         return {"id": urlsplit(settings.SITE_URL).hostname, "name": settings.SITE_NAME}
 
     def generate_authenticator_name(self, user: PbxUser, type: str) -> str:
