@@ -1,4 +1,7 @@
-"""The project; importing it loads the Celery app, so that tasks know their broker."""
+"""The site around authconfig and verification: settings, addresses, administration.
+
+Importing it loads the Celery app, so that tasks know their broker.
+"""
 
 from pbxsite.celery import app as celery_app
 

@@ -1,7 +1,7 @@
-"""The ASGI door: two kinds of addresses are served before Django's middleware.
+"""The ASGI application; it serves two kinds of addresses without Django's middleware.
 
-Behind it each waiting browser would hold a thread and a database connection until its
-event stream ends; and proxies ask about every file of a page.
+With the middleware, each waiting browser would hold a thread and a database connection
+until its event stream ends; and proxies ask about every file of a page.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
 django_application = limited(ASGIHandler())
 event_stream = guarded(stream)
-
-
 FORWARD_AUTH = "/forward-auth/"
 
 

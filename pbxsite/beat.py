@@ -1,4 +1,4 @@
-"""One scheduler for many machines: whoever holds the lock sends, the others wait."""
+"""One scheduler for many machines: the holder of a lock sends, the others wait."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from redis.exceptions import LockError, RedisError
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = "pbxsite:beat"
-# After so long another scheduler takes the place of one that is gone.
+# After so many seconds another scheduler takes the place of one that is gone.
 LOCK_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 5
 
 
 class OneScheduler(PersistentScheduler):
-    """The lock is in the broker: without it nothing could be sent in any case."""
+    """Keeps its lock in the broker, without which it could send nothing in any case."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         redis = Redis.from_url(

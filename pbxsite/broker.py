@@ -1,4 +1,4 @@
-"""How the broker is: it wakes the workers, and is asked with a short time limit."""
+"""Whether the broker answers, and how many tasks wait in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from verification.redis_access import redis_outage
 
 @dataclass(frozen=True)
 class Broker:
-    """`lengths`: how many tasks wait in each queue."""
+    """`lengths` says how many tasks wait in each queue."""
 
     is_up: bool
     lengths: dict[str, int] = field(default_factory=dict)
 
 
 def broker() -> Broker:
-    """Ask it, unless it was silent just now."""
     if redis_outage.is_on():
         return Broker(is_up=False)
     try:
@@ -39,7 +38,7 @@ def _lengths() -> dict[str, int]:
             try:
                 declared = channel.queue_declare(queue=name, passive=True)
             except connection.channel_errors:
-                # In Redis an empty queue is none.
+                # Redis keeps no empty queue.
                 lengths[name] = 0
             else:
                 lengths[name] = declared.message_count

@@ -1,4 +1,4 @@
-"""The Celery app: it only wakes workers, the database rows are the queue."""
+"""The Celery app. It only wakes workers: the database rows are the queue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ app.conf.update(
         "max_retries": 0,
     },
 )
-# A sweep that no worker took up before the next one is needed no more.
+# A sweep expires when the next one is due: nobody needs both.
 app.conf.beat_schedule = {
     "wake-due-mails": {
         "task": "verification.mail.tasks.wake_due_mails",
@@ -82,7 +82,7 @@ app.conf.beat_schedule = {
 
 @app.on_after_finalize.connect
 def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
-    """The settings cannot be read before: they import this module first."""
+    """Add it late: the settings import this module, so it cannot read them before."""
     seconds = settings.NETLOGON_RECHECK_MINUTES * 60.0
     if seconds:
         task = sender.tasks["verification.sessions.tasks.recheck_windows_accounts"]
@@ -96,11 +96,11 @@ worker_shutting_down.connect(worker.end)
 
 @setup_logging.connect
 def keep_the_log(**kwargs: Any) -> None:
-    """With a receiver here Celery leaves the log as the settings have made it."""
+    """Do nothing: with a receiver Celery leaves the log as the settings made it."""
 
 
 @celeryd_init.connect
 def be_patient(conf: Any, **kwargs: Any) -> None:
-    """A worker waits for a broker that restarts; only publishers must be quick."""
+    """Let a worker wait for a broker that restarts; only publishers must be quick."""
     conf.broker_transport_options = {"visibility_timeout": 600}
     conf.broker_connection_max_retries = None

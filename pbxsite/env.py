@@ -14,7 +14,7 @@ env = environ.FileAwareEnv()
 
 
 def required(name: str) -> str:
-    """Return the variable; a process that misses it ends with its name alone."""
+    """Return the variable; without it the process ends and names it."""
     value = str(env.str(name, default="")).strip()
     if not value:
         raise SystemExit(
@@ -24,12 +24,12 @@ def required(name: str) -> str:
 
 
 def secret(name: str, default: str) -> str:
-    """Read an optional secret; the line end that editors leave in files is dropped."""
+    """Read an optional secret, without the line end that editors leave in files."""
     return str(env.str(name, default=default)).strip()
 
 
 def words(text: str) -> list[str]:
-    """Split at commas; the spaces and line ends that people leave are dropped."""
+    """Split at commas, and drop the spaces and line ends that people leave."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
@@ -48,7 +48,7 @@ def user_rate(name: str, default: str) -> tuple[int, timedelta]:
 
 
 def broker_url(redis_url: str) -> str:
-    """Celery's way to write a Redis address; only Unix sockets differ."""
+    """Return a Redis address as Celery writes it; only Unix sockets differ."""
     if not redis_url.startswith("unix://"):
         return redis_url
     path, _, query = redis_url.removeprefix("unix://").partition("?")
@@ -57,5 +57,4 @@ def broker_url(redis_url: str) -> str:
 
 
 def version(project: Path) -> str:
-    """Return the version that a pyproject.toml names."""
     return str(tomllib.loads(project.read_text())["project"]["version"])

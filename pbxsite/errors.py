@@ -1,4 +1,4 @@
-"""The answers to too many requests, and to those that the database cannot serve."""
+"""The pages for too many requests, and for requests that the database cannot serve."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ RETRY_AFTER_OUTAGE_SECONDS = 5
 
 @never_cache
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """Say when to come back (RFC 6585, 4)."""
     response = render(
         request, "429.html", {"retry_after": RETRY_AFTER_SECONDS}, status=429
     )
+    # RFC 6585, 4.
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
@@ -35,7 +35,7 @@ def failed(request: HttpRequest) -> HttpResponse:
 
 
 def _unavailable() -> HttpResponse:
-    """Say when to come back; nothing on the page asks the database."""
+    """Say when to come back, on a page that needs no database."""
     # Without the request: its context processors would ask for the user.
     response = HttpResponse(render_to_string("503.html"), status=503)
     response["Retry-After"] = str(RETRY_AFTER_OUTAGE_SECONDS)

@@ -25,7 +25,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready is a database with every migration; a lost broker only delays mail."""
+    """Say whether the database has every migration; a lost broker only delays mail."""
     try:
         fault = _database_fault()
     except DatabaseError:

@@ -22,9 +22,9 @@ from verification import log_context
 
 logger = logging.getLogger(__name__)
 HEADER = "X-Request-ID"
-# A proxy's own name for the request; anything else could forge lines or columns.
+# Of a proxy we take no other name for a request: it could forge lines or columns.
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-# Asked every few seconds by machines, or harmless.
+# Machines ask for these every few seconds, or they are harmless.
 NOT_LOGGED = ("/livez", "/readyz", "/metrics", "/static/", "/admin/queue/live/")
 FIELDS = ("method", "path", "status", "milliseconds")
 
@@ -72,7 +72,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLog:
-    """Gives each request its name, tells the browser, and logs how it ended."""
+    """Gives each request a name, tells the browser, and logs how the request ended."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -98,7 +98,7 @@ def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         return
     facts = {
         "method": request.method,
-        # Quoted, or a line end in it would begin a line of its own.
+        # Without quoting, a line end in it would begin a line of the log.
         "path": quote(request.path),
         "status": response.status_code,
         "milliseconds": round(seconds * 1000),
@@ -106,8 +106,21 @@ def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     logger.info("%(method)s %(path)s: %(status)s", facts, extra=facts)
 
 
+LOGGERS: dict[str, dict[str, Any]] = {
+    # It warns of every wrong password, with the user's name; the audit log
+    # has both.
+    "django_auth_ldap": {"level": "ERROR"},
+    # The web server brings handlers of its own.
+    "uvicorn": {"handlers": ["console"], "propagate": False},
+    "uvicorn.error": {"handlers": [], "propagate": True},
+    # It would log query strings, and links carry their secret there.
+    "uvicorn.access": {"handlers": [], "propagate": False},
+    # At INFO it tells of each task, several times a second.
+    "celery": {"level": "WARNING"},
+}
+
+
 def configuration(level: str, form: str) -> dict[str, Any]:
-    """Return Django's LOGGING; `form` is "json" or "text"."""
     text = "{asctime} {levelname} {name}: {message}"
     return {
         "version": 1,
@@ -124,17 +137,6 @@ def configuration(level: str, form: str) -> dict[str, Any]:
                 "filters": ["context"],
             }
         },
-        "loggers": {
-            # It warns of every wrong password, with the user's name; the audit log
-            # has both.
-            "django_auth_ldap": {"level": "ERROR"},
-            # The web server brings handlers of its own.
-            "uvicorn": {"handlers": ["console"], "propagate": False},
-            "uvicorn.error": {"handlers": [], "propagate": True},
-            # It would log query strings, and links carry their secret there.
-            "uvicorn.access": {"handlers": [], "propagate": False},
-            # At INFO it tells of each task, several times a second.
-            "celery": {"level": "WARNING"},
-        },
+        "loggers": LOGGERS,
         "root": {"handlers": ["console"], "level": level},
     }

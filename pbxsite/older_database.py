@@ -40,7 +40,6 @@ class OlderDatabaseError(CommandError):
 def refuse_older(
     sender: object, connection: BaseDatabaseWrapper, **kwargs: Any
 ) -> None:
-    """Look at the database when a process connects to it for the first time."""
     if connection.alias != DEFAULT_DB_ALIAS:
         return
     if _is_older(connection):

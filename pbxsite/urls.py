@@ -15,7 +15,7 @@ from authconfig.oauth2.provider import CALLBACK
 from pbxsite import health
 from pbxsite.administration.authentication import oauth2_round_trip
 from pbxsite.administration.queue import page as queue_page
-from pbxsite.embedded import mailbox
+from pbxsite.embedded import mailbox_pages
 from pbxsite.gateway.forward import handover
 from pbxsite.metrics.views import metrics
 from verification.login import oauth2
@@ -60,5 +60,5 @@ urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("metrics", metrics),
-    *mailbox.urlpatterns,
+    *mailbox_pages.urlpatterns,
 ]

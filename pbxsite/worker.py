@@ -33,7 +33,6 @@ def look_at_the_database(**kwargs: Any) -> None:
 
 
 def begin(sender: Any, **kwargs: Any) -> None:
-    """Speak for the whole worker, beside whatever its tasks do."""
     speaker = threading.Thread(
         target=_speak, args=(sender.hostname, sender.pool.limit or 1), daemon=True
     )
@@ -41,12 +40,12 @@ def begin(sender: Any, **kwargs: Any) -> None:
 
 
 def end(**kwargs: Any) -> None:
-    """A worker that ends finishes its mail first, but takes up no other one."""
+    """Let a worker that ends finish its mail, but take up no other one."""
     over.set()
 
 
 def _speak(name: str, slots: int) -> None:
-    # The settings name the Celery app, which is older than the models.
+    # Celery loads this module before the models can be imported.
     heartbeat = import_module("verification.mail.operation.heartbeat")
     _say(partial(heartbeat.begin_worker, name, slots=slots))
     while not over.wait(heartbeat.BEAT_SECONDS):
@@ -64,7 +63,7 @@ def _say(words: Callable[[], None]) -> None:
 
 
 def _work() -> str:
-    """Name the tasks that run now; their arguments are primary keys at most."""
+    """Name the running tasks with their arguments, which are primary keys at most."""
     running = (
         f"{request.name.rpartition('.')[2]} {request.argsrepr.strip('(),')}".strip()
         for request in list(state.active_requests)

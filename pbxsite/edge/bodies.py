@@ -1,6 +1,6 @@
-"""How much anybody may send at once: counted at the door.
+"""The limit on request bodies, counted while they arrive.
 
-Django writes the whole body to a temporary file before the first line of its own runs.
+Django would write a whole body to a temporary file before any code of ours runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class Counted:
-    """Hands on the body as far as it is allowed; then the browser seems to be gone."""
+    """Hands on as much of the body as is allowed; then the browser seems to be gone."""
 
     def __init__(self, receive: Any) -> None:
         self._receive = receive
@@ -47,7 +47,6 @@ def limited(application: Application) -> Application:
 
 
 def _declared(scope: Any) -> int:
-    """The length that the request says it has; 0 if it says none."""
     lengths = [
         value for name, value in scope.get("headers", ()) if name == b"content-length"
     ]
@@ -55,7 +54,7 @@ def _declared(scope: Any) -> int:
 
 
 async def _refuse(send: Any) -> None:
-    """Answer as RFC 9457 says, for scripts are who sends so much."""
+    """Answer as RFC 9457 says: only scripts send so much."""
     detail = f"The site takes {settings.BODY_MAX_BYTES} bytes at once."
     told = {"type": "about:blank", "title": STATUS.phrase, "status": STATUS.value}
     headers = [

@@ -1,4 +1,7 @@
-"""Telling systemd when this process serves, so that restarts can go one by one."""
+"""The start and end of a web process, of which systemd is told.
+
+So processes can restart one after the other, and one of them always serves.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from pbxsite.older_database import OlderDatabaseError
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Answer the server's two questions (ASGI, "Lifespan Protocol")."""
+    """Answer the server's two messages (ASGI, "Lifespan Protocol")."""
     await receive()
     try:
         await sync_to_async(_warm_up)()
@@ -33,7 +36,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _warm_up() -> None:
-    """Do what the first requests would have to wait for."""
+    # The first requests would wait for these.
     resolve("/login/")
     get_template("account/login.html")
     # A process that starts during an outage serves as soon as that is over.
@@ -43,11 +46,11 @@ def _warm_up() -> None:
 
 
 def _notify(state: str) -> None:
-    """Send it to the service manager, if one asked for it (sd_notify(3))."""
+    """Tell the service manager, if one wants to know (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    # An address of the abstract namespace is written with an "@".
+    # "@" stands for the NUL that begins an address of the abstract namespace.
     path = f"\0{address[1:]}" if address.startswith("@") else address
     with (
         contextlib.suppress(OSError),

@@ -1,4 +1,4 @@
-"""What Django's middleware does for pages, done for what is served before it."""
+"""The checks and headers of Django's middleware, for what is served without it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ middleware = (security, CSPMiddleware(_no_view), XFrameOptionsMiddleware(_no_vie
 
 
 def refusal(request: HttpRequest, methods: Collection[str]) -> HttpResponse | None:
-    """Return Django's own answer where it would not let the request in."""
     if request.method not in methods:
         return HttpResponseNotAllowed(methods)
     try:

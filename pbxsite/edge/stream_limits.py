@@ -1,4 +1,4 @@
-"""Event streams, which are served before Django's middleware: guarded and counted."""
+"""Event streams, which Django's middleware does not see: guarded and counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def guarded(stream: Application) -> Application:
         session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
         send = with_headers(security_headers(request), send)
         refused = refusal(request, ["GET"]) or _one_too_many(session)
-        # An open stream would keep it for as long as it lasts.
+        # An open stream would keep the request in memory.
         del request
         if refused:
             await answer(refused, send)
@@ -44,8 +44,8 @@ def guarded(stream: Application) -> Application:
 
 
 def _one_too_many(session: str) -> HttpResponse | None:
-    """A page that gets no stream asks now and then instead."""
-    # Without a session no stream begins.
+    """Refuse a stream too many: its page then asks now and then instead."""
+    # The stream itself ends at once if there is no session.
     if not session or open_streams[session] < settings.LIMIT_STREAMS:
         return None
     wait = {"Retry-After": "5"}

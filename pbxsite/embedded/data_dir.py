@@ -1,4 +1,4 @@
-"""The embedded mode: where a site without DATABASE_URL keeps what it needs."""
+"""DATA_DIR, where a site without DATABASE_URL keeps all it needs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-# Settings read site.env into os.environ later; these names came from outside.
+# The names that came from outside: the settings add those of site.env later.
 GIVEN = frozenset(os.environ)
 # Linux takes 107 bytes, other systems as few as 103.
 MAX_SOCKET_PATH = 100
 
 
 def prepare(data_dir: Path) -> Path:
-    """Make the directory and its site.env, with a new key, unless they are there."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     # WhiteNoise serves the packages' own files here, yet wants its directory.
     (data_dir / "static").mkdir(exist_ok=True)
     path = data_dir / "site.env"
     if not path.exists():
         draft = _draft(data_dir, f"SECRET_KEY={secrets.token_urlsafe(64)}\n")
-        # Of two first commands at once, one makes the key and both use it.
+        # If two first commands run at once, one makes the key and both use it.
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
@@ -32,7 +31,7 @@ def prepare(data_dir: Path) -> Path:
 
 
 def is_given(name: str) -> bool:
-    """Whether the variable came from outside, by itself or as NAME_FILE."""
+    """Say whether the variable came from outside, by itself or as NAME_FILE."""
     return name in GIVEN or f"{name}_FILE" in GIVEN
 
 
@@ -42,7 +41,6 @@ def remembered(path: Path) -> dict[str, str]:
 
 
 def remember(path: Path, values: dict[str, str]) -> None:
-    """Set these names in site.env and keep every other line."""
     lines = path.read_text().splitlines()
     kept = [line for line in lines if line.partition("=")[0].strip() not in values]
     new = [f"{name}={value}" for name, value in values.items()]
@@ -71,7 +69,7 @@ def _short_directory(data_dir: Path) -> Path:
     directory = Path(f"/tmp/pbxsite-{os.getuid()}-{digest}")  # noqa: S108
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-    # The name can be guessed, and who owns the directory owns what the cache returns.
+    # Others can guess the name, and its owner would decide what the cache returns.
     found = directory.lstat()
     if (found.st_mode, found.st_uid) != (0o40700, os.getuid()):
         raise PermissionError(f"{directory} is not a private directory of this user.")

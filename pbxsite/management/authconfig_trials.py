@@ -61,7 +61,6 @@ class Trials:
         )
 
     def _try_all(self, address: str | None) -> bool:
-        """Try what people log in with; nobody's password is asked for."""
         rules = AuthenticationSettings.load()
         trials: dict[str, Callable[[], bool] | None] = {
             "smtp": partial(self.try_smtp, stored_form(), address) if address else None,
@@ -78,7 +77,6 @@ class Trials:
         return trial is None or trial()
 
     def try_smtp(self, form: SettingsForm, address: str) -> bool:
-        """Send a test e-mail as a worker would."""
         faults = account_trials.faults_of(form, address)
         if account_trials.RECIPIENT in faults:
             faults[address] = faults.pop(account_trials.RECIPIENT)

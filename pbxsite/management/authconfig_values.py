@@ -56,7 +56,6 @@ def assignment(key: str, value: Any) -> str:
 
 
 def read_assignments(words: list[str]) -> tuple[dict[str, str], Faults]:
-    """Return the values of KEY=VALUE words, and what is wrong with the words."""
     values: dict[str, str] = {}
     faults: Faults = {}
     for word in words:

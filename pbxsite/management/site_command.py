@@ -1,4 +1,4 @@
-"""What the commands about the site's data have in common."""
+"""The base of the commands that read or change the site's data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pbxsite.health import lacks_migrations
 
 
 class SiteCommand(BaseCommand):
-    """A database that is away or has no tables yet is one line, not a traceback."""
+    """Tells in one line, without traceback, of a database that is away or empty."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

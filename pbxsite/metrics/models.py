@@ -1,4 +1,4 @@
-"""TODO docstring of pbxsite.metrics.views.models"""
+"""The totals of the metrics, and up to when they count."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Totals since the site began, which every process agrees about.
+"""Totals since the site began, alike in every process.
 
-Each reader adds what was over since the last one, up to a moment ago, and stores the
-sums. They only grow, whatever is retried, forgotten or deleted later, and cost the same
-with a million old rows.
+Each reader adds what ended since the last reader, up to a moment ago, and stores the
+sums. They only grow, whatever is deleted or tried again later, and cost the same with a
+million old rows.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 
-# What is written in a transaction is seen a little later than its own time says.
+# A row appears when its transaction ends, a little later than its own time says.
 LAG = timedelta(seconds=10)
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 LOGINS, APPROVALS, MAILS = "logins", "approvals", "mails"
 MAIL_SECONDS, APPROVAL_SECONDS = "mail_seconds", "approval_seconds"
-# Upper ends of the histograms' buckets, in seconds.
+# The upper ends of the histograms' buckets, in seconds.
 MAIL_BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
 APPROVAL_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600)
 SUM, COUNT = "sum", "count"
@@ -41,11 +41,11 @@ OUTCOMES = {
     Event.LOGIN_REFUSED: "refused",
 }
 DECISIONS = {Event.LOGIN_ACCEPTED: "accepted", Event.LOGIN_REJECTED: "rejected"}
+# A series and its labels.
 Key = tuple[str, ...]
 
 
 def totals() -> dict[Key, int]:
-    """Return each total by its series and labels; durations in milliseconds."""
     with transaction.atomic():
         _advance()
         rows = Tally.objects.values_list("series", "labels", "amount")
@@ -95,7 +95,7 @@ def _logins(since: datetime, until: datetime) -> Found:
 
 
 def _approvals(since: datetime, until: datetime) -> Found:
-    """By the road that the decision took; what ended without one has none."""
+    """Count by the approver; logins that ended without a decision have none."""
     kinds = [*DECISIONS, Event.LOGIN_ENDED]
     rows = _events(since, until, kinds).values_list("event", "detail")
     for event, detail, count in rows.annotate(count=Count("pk")):

@@ -1,6 +1,6 @@
-"""What Prometheus is told, from the database: each process gives the same answer.
+"""The metrics for Prometheus, read from the database: every process answers alike.
 
-Whoever asks on this machine needs no key; everybody else sends METRICS_KEY.
+A request from this machine needs no key; others send METRICS_KEY.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from verification.sessions.choices import Approver
 
 Totals = dict[Key, int]
 MAIL_KINDS = [kind.name for kind in every_kind()]
-# Series that are there before anything happened: what is missing raises no alarm.
+# These series are there before anything happened: a missing one raises no alarm.
 EXPECTED: list[Key] = [
     *((LOGINS, *labels) for labels in product(Method, Kind, OUTCOMES.values())),
     *((APPROVALS, *labels) for labels in product(Approver, DECISIONS.values())),
@@ -84,10 +84,10 @@ def _may_ask(request: HttpRequest) -> bool:
 
 
 class SiteCollector(Collector):
-    """Asks anew with each scrape; a database that is away is told as such."""
+    """Reads the database with each scrape, and says if it is away."""
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing in advance, or registering would ask the database."""
+        """Return nothing, or the registration would ask the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -171,6 +171,7 @@ def _gauges(found: QueueReport) -> Iterator[Metric]:
     paused = found.paused_since is not None
     yield _gauge("sending_paused", "Whether operators paused the sending.", paused)
     yield from _parts(found)
+    yield from _servers(found)
 
 
 def _parts(found: QueueReport) -> Iterator[Metric]:
@@ -186,6 +187,9 @@ def _parts(found: QueueReport) -> Iterator[Metric]:
             {(each.name, each.version): now - each.seen_seconds for each in own},
             ["name", "version"],
         )
+
+
+def _servers(found: Report) -> Iterator[Metric]:
     yield _gauge("broker_up", "Whether the broker answers.", found.broker.is_up)
     yield _labelled(
         GaugeMetricFamily,

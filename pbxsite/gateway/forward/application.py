@@ -1,7 +1,7 @@
-"""The addresses that proxies ask, for every file of every page: a raw ASGI application.
+"""The ASGI application that answers proxies, for every file of every page.
 
-/forward-auth/<client>/ answers 200 or 401, as nginx wants it; below it, redirect/ leads
-page views to the login, for proxies that hand its answer on to the browser.
+/forward-auth/<client>/ answers 200 or 401, as nginx wants it. Some proxies hand our
+answer on to the browser: below, at redirect/, it leads page views to the login.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 ADDRESS = re.compile(r"/forward-auth/(?P<slug>[a-z0-9-]+)/(?P<redirect>redirect/)?")
 copies = Copies()
 EMPTY = [(b"content-length", b"0"), (b"cache-control", b"no-store")]
-# For the administrator: a proxy that hits these shows them to nobody else.
+# Only the administrator reads these, in the log of a proxy that is set up wrongly.
 WORDS = {
     HTTPStatus.NOT_FOUND: "No client application has this short name.",
     HTTPStatus.FORBIDDEN: "This client application does not use forward authentication:"
@@ -65,7 +65,7 @@ async def forward_auth(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _asked(ticket: Any) -> Verdict:
-    """Closed, never open, when the rows cannot be asked."""
+    """Ask the database; if it does not answer, let nobody in."""
     try:
         return await copies.ask(ticket)
     except (AnyDatabaseError, TimeoutError) as error:

@@ -1,8 +1,7 @@
-"""Each process's copies of the answers, none of them older than a second.
+"""Each process keeps its verdicts for less than a second.
 
-What has to be asked is asked for all who wait for it at once, in a thread with a
-connection of its own: so a page's many files cost one look at the rows, and a burst of
-visitors a few.
+One thread with a connection of its own looks up verdicts for everybody who waits, all
+at once: so a page's many files cost one look-up, and a burst of visitors a few.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from django.db import connection
 from pbxsite.gateway.forward.lookups import Verdict, look_up
 from pbxsite.gateway.forward.requests import Ticket
 
-# Counted from when the rows began to be read; the rest of a second is for the answer.
+# The age counts from the start of the look-up; the rest of a second is for the answer.
 MAX_AGE_SECONDS = 0.9
 ASK_LIMIT_SECONDS = 5.0
 MOST_COPIES = 20_000
-# For so long the thread keeps its connection while nobody asks.
+# The thread keeps its connection for so many seconds while nobody asks.
 LINGER_SECONDS = 5.0
 
 
@@ -34,17 +33,16 @@ class Copies:
         self._asker: asyncio.Task[None] | None = None
 
     def fresh(self, ticket: Ticket) -> Verdict | None:
-        """Return the copy if it is young enough: no query, no thread, no wait."""
         read_at, verdict = self._copies.get(ticket, (0.0, None))
         return verdict if time.monotonic() - read_at < MAX_AGE_SECONDS else None
 
     async def ask(self, ticket: Ticket) -> Verdict:
-        """Ask the rows; raises TimeoutError or the database's error."""
+        """Look the verdict up; raise TimeoutError or the database's error."""
         waiting = self._waiting.get(ticket)
         if waiting is None:
             loop = asyncio.get_running_loop()
             waiting = self._waiting[ticket] = loop.create_future()
-            # Whoever waited may have left before the error came.
+            # All who wait may leave before an error comes, which nobody takes then.
             waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._news.set()
         if self._asker is None or self._asker.done():
@@ -106,5 +104,5 @@ def _look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
 
 
 def _hang_up() -> None:
-    """In the thread whose connection it is; `connection` is another one in each."""
+    """Close the thread's connection; call it there, for each thread has its own."""
     connection.close()

@@ -1,7 +1,7 @@
-"""From a login to the client that was wanted, also where that is another host.
+"""The way from a login to the client application, also on another host.
 
-There the site's session cookie does not go. The proxy hands /.pbx-auth/ of the client's
-host on to the site, which gives that host a cookie of its own in exchange for a
+Browsers do not send the site's session cookie to another host. There the proxy hands
+/.pbx-auth/ on to the site, which gives that host a cookie of its own in exchange for a
 one-time code. The code works only in the browser that asked for it on that host.
 """
 
@@ -51,7 +51,6 @@ STATE_FIELD, CODE_FIELD, HOST_FIELD = "state", "code", "host"
 @never_cache
 @require_safe
 def open_client(request: HttpRequest, slug: str) -> HttpResponse:
-    """Lead a session of the client's kind on, and everybody else to its login."""
     client = get_object_or_404(ClientApplication, slug=slug)
     kind = Kind(client.kind)
     if session_kind(request) is not kind:
@@ -66,7 +65,7 @@ def open_client(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse | None:
-    """Stop where the client would only send its visitor back here, for ever."""
+    """Return a page that ends a loop, where the client would send its visitor back."""
     if not methods_for(current_settings(), Kind(client.kind)):
         context = {"client": client, "reason": closed_reason()}
         status = HTTPStatus.FORBIDDEN
@@ -80,20 +79,20 @@ def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse |
 
 
 def _goes_round(request: HttpRequest, slug: str) -> bool:
-    """Does the client not take what the site gives, and send its visitor back?"""
+    """Say whether the client keeps sending its visitor back here."""
     key = f"client-opened:{request.user.pk}:{slug}"
     if cache.add(key, 1, ROUND_SECONDS):
         return False
     try:
         times: int = cache.incr(key)
     except ValueError:
-        # It was forgotten just now.
+        # The key expired between the two calls.
         return False
     return times > MOST_ROUNDS
 
 
 def _onward(request: HttpRequest, client: ClientApplication) -> str:
-    """Return where one wanted to go, else the client's start, by way of its cookie."""
+    """Return the wanted address, else the client's start; first the client's cookie."""
     address, state = _wanted(request, client), request.GET.get(STATE_FIELD, "")
     if address is None:
         return client.start_url
@@ -105,7 +104,6 @@ def _onward(request: HttpRequest, client: ClientApplication) -> str:
 def _entry(
     request: HttpRequest, client: ClientApplication, address: Address, state: str
 ) -> str:
-    """Return the client's own address that takes a code for its cookie."""
     key = request.session.session_key
     session = get_object_or_404(UserSession, session_key=key, user=request.user)
     code = make_code(session, client.slug, address.host, state)
@@ -117,7 +115,6 @@ def _entry(
 @never_cache
 @require_safe
 def begin(request: HttpRequest, slug: str) -> HttpResponse:
-    """On the client's host: give the browser a state, and lead it to the site."""
     client = get_object_or_404(ClientApplication, slug=slug)
     wanted = _wanted_here(request, client)
     if wanted is None:
@@ -134,7 +131,6 @@ def begin(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_safe
 def enter(request: HttpRequest, slug: str) -> HttpResponse:
-    """On the client's host: take the code, give the cookie, go where one wanted."""
     client = get_object_or_404(ClientApplication, slug=slug)
     wanted = _wanted_here(request, client)
     if wanted is None:
@@ -154,14 +150,13 @@ def _wanted(request: HttpRequest, client: ClientApplication) -> Address | None:
 
 
 def _wanted_here(request: HttpRequest, client: ClientApplication) -> Address | None:
-    """Return the wanted address if the client allows it, and it is on this host."""
     here, address = host_address(request), _wanted(request, client)
     is_here = here and address and here.origin == address.origin
     return address if is_here else None
 
 
 def _set_cookie(response: HttpResponse, name: str, value: str) -> None:
-    """For this host and this run of the browser; the site's session decides."""
+    """Set it for this host until the browser ends; the site's session decides."""
     response.set_cookie(
         name, value, secure=settings.HTTPS, httponly=True, samesite="Lax"
     )
@@ -179,7 +174,6 @@ def _failed(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_safe
 def failed(request: HttpRequest, slug: str) -> HttpResponse:
-    """Say what the visitor can do, or what the administrator has left out."""
     client = get_object_or_404(ClientApplication, slug=slug)
     here, address = parse(request.GET.get(HOST_FIELD, "")), _wanted(request, client)
     if here and address and here.origin == address.origin:

@@ -1,4 +1,4 @@
-"""What a client is told of its visitor, in headers that any name fits into."""
+"""The headers that tell a client application who its visitor is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 from authconfig.users.models import PbxUser
 
-# What a header may hold as it is: visible ASCII and the space, without the sign that
-# begins an encoded byte.
+# A header holds visible ASCII and the space as they are; "%" begins an encoded byte.
 AS_THEY_ARE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 Headers = list[tuple[bytes, bytes]]
 

@@ -1,4 +1,4 @@
-"""Whose session a ticket shows: asked of the rows, for many tickets at once."""
+"""The look-up of verdicts in the database, for many tickets at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOG_IN = Verdict(HTTPStatus.UNAUTHORIZED, [])
 
 @dataclass(frozen=True)
 class Rows:
-    """All that the answers to some tickets depend on; `lacking` lack a factor."""
+    """Everything that the verdicts depend on; users in `lacking` lack a factor."""
 
     clients: dict[str, ClientApplication]
     open_kinds: set[Kind]
@@ -50,7 +50,7 @@ class Rows:
 
 
 def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
-    """Answer all of them by five queries, or six where a factor is required."""
+    """Look up all verdicts by five queries, or six where a factor is required."""
     rows = _read(tickets)
     verdicts = {ticket: _verdict(ticket, rows) for ticket in tickets}
     used = {rows.keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
@@ -61,7 +61,7 @@ def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
 def _read(tickets: Collection[Ticket]) -> Rows:
     asked = ClientApplication.objects.filter(slug__in={t.slug for t in tickets})
     clients = {client.slug: client for client in asked}
-    # Not the process's copy: its age and ours would add up.
+    # The process's copy of the settings has an age, which ours would add to.
     rules = AuthenticationSettings.load()
     keys = _session_keys(tickets)
     sessions = _living(set(keys.values()))
@@ -99,7 +99,7 @@ def _let_in(ticket: Ticket, client: ClientApplication, rows: Rows) -> PbxUser | 
 
 
 def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:
-    """Return the session of each ticket: its own cookie's, or the one it was given."""
+    """Return each ticket's session: the site's cookie goes before the client's."""
     passes = {t: read_cookie(t.client_cookie) for t in tickets if t.client_cookie}
     pks = {shown.session_pk for shown in passes.values() if shown}
     listed = UserSession.objects.filter(pk__in=pks) if pks else ()
@@ -122,7 +122,6 @@ def _users(sessions: Iterable[dict[str, Any]]) -> dict[str, PbxUser]:
 
 
 def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[int]:
-    """Return who has yet to set up the factor that myApps requires."""
     if not requires_factor(rules, Kind.MYAPPS):
         return set()
     asked = PbxUser.objects.filter(pk__in=[user.pk for user in users.values()])

@@ -1,4 +1,4 @@
-"""What a proxy asks about: whose request it is, and for which address."""
+"""What a proxy says of a request: whose it is, and for which address."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from authconfig.clients.destinations import RETURN_FIELD
 from authconfig.clients.return_urls import Address, parse
 from pbxsite.gateway.forward.tokens import cookie_name
 
-# What is none must not come to a database, which refuses the question for all.
+# Any other text would make the database refuse the look-up, for all who wait for it.
 SESSION_KEY = re.compile(r"[a-z0-9]{8,40}")
 SITE_HOST = urlsplit(settings.SITE_URL).hostname or ""
 
 
 class Ticket(NamedTuple):
-    """All that the answer depends on."""
+    """Everything in a request that the verdict depends on."""
 
     slug: str
     session_key: str
@@ -28,9 +28,9 @@ class Ticket(NamedTuple):
 
 
 def host_address(request: HttpRequest) -> Address | None:
-    """Return the start of the host that the visitor asked, as the proxy says.
+    """Return the root of the host that the visitor asked, as the proxy says.
 
-    It is believed as far as it goes: it only leads back to where a client allows.
+    A forged one is harmless: the site leads only to addresses that a client allows.
     """
     proto = request.headers.get("X-Forwarded-Proto")
     host = request.headers.get("X-Forwarded-Host")
@@ -38,7 +38,6 @@ def host_address(request: HttpRequest) -> Address | None:
 
 
 def wanted_address(request: HttpRequest) -> Address | None:
-    """Return what was asked for there; its host's start, if it is not plain enough."""
     host = host_address(request)
     path = request.headers.get("X-Forwarded-Uri", "")
     return host and (parse(f"{host.origin}{path}") or host)
@@ -56,12 +55,11 @@ def ticket_of(request: HttpRequest, slug: str, wanted: Address | None) -> Ticket
 
 
 def is_on_our_host(address: Address) -> bool:
-    """Does the site's own session cookie come along? Cookies know no ports."""
+    """Say whether the site's session cookie reaches it; cookies know no ports."""
     return address.host.strip("[]") == SITE_HOST
 
 
 def login_address(slug: str, wanted: Address | None) -> str:
-    """Return where a visitor without a session is to go."""
     if wanted is None:
         return f"{settings.SITE_URL}/clients/{slug}/open/"
     query = urlencode({RETURN_FIELD: wanted.url})
@@ -71,7 +69,7 @@ def login_address(slug: str, wanted: Address | None) -> str:
 
 
 def is_page_view(request: HttpRequest) -> bool:
-    """Would a redirect lead somebody to the login, or only break a script?"""
+    """Say whether a redirect leads a person to the login, or only breaks a script."""
     method = request.headers.get("X-Forwarded-Method", request.method)
     mode = request.headers.get("Sec-Fetch-Mode", "navigate")
     is_script = "X-Requested-With" in request.headers

@@ -1,7 +1,7 @@
-"""What a browser shows on a client's own host: a one-time code, then a cookie.
+"""The one-time code and the cookie that a browser shows on a client's own host.
 
-The site's session cookie never leaves the site's host. Both are signed and hold nothing
-secret; the state ties the code to the browser that asked for it on the client's host.
+Both are signed and hold nothing secret. The state ties the code to the browser that
+asked for it there. The site's session cookie never leaves the site's host.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def state_name(slug: str) -> str:
 
 
 def _prefixed(name: str) -> str:
-    """Browsers take a __Host- cookie from its very host alone, and only by https."""
+    """Browsers take a __Host- cookie only by https, from the very host that sets it."""
     return f"__Host-{name}" if settings.HTTPS else name
 
 
@@ -56,7 +56,7 @@ def make_code(session: UserSession, slug: str, host: str, state_digest: str) -> 
 
 
 def use_code(code: str, slug: str, host: str, state: str) -> Pass | None:
-    """Return what the code stands for, once, in the browser that holds its state."""
+    """Return the code's pass, once, to the browser that holds its state."""
     try:
         shown = signing.loads(code, salt=CODE_SALT, max_age=CODE_TTL_SECONDS)
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""allauth's adapter for the provider: who a user is for clients, and the keys."""
+"""What allauth asks the site: who a user is for clients, and which keys sign."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import Grant, Subject
 
-# Where a request carries its grant from our views to the ID token's claims.
+# The request's attribute that carries its grant from our views to the ID token.
 GRANT = "openid_grant"
 
 

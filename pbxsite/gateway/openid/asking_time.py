@@ -1,7 +1,7 @@
-"""A mark in an authorization request: when this site began to ask its user something.
+"""The time at which the site began to ask a user for a login or for consent.
 
-A login that was asked for has to be younger than it. It is bound to the request, so
-that no other one is answered by it.
+It stands in the authorization request as a signed mark, and only a younger login
+answers the request. The mark is bound to its request, so that it helps no other one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ MAX_AGE_SECONDS = 3600
 
 
 def marked_query(query: QueryDict) -> str:
-    """Return the request's query with a mark of this moment."""
     value = signing.dumps([time.time(), _digest(query)], salt=SALT)
     return urlencode([*_without(query), (MARK, value)])
 
 
 def marked_at(request: HttpRequest) -> float | None:
-    """Return when its user was first asked, in seconds since 1970."""
     value = request.GET.get(MARK, "")
     try:
         at, digest = signing.loads(value, salt=SALT, max_age=MAX_AGE_SECONDS)

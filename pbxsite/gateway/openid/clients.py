@@ -1,4 +1,4 @@
-"""The provider's clients: allauth's rows, kept in step with the applications."""
+"""The provider's clients: allauth's rows, which follow the client applications."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _follow(client: RegisteredClient, openid: OpenIdClient) -> None:
     types = RegisteredClient.Type
     client.name = openid.application.name
     client.type = types.PUBLIC if openid.is_public else types.CONFIDENTIAL
-    # Our own page asks for it (consent.py).
+    # Our own page asks for consent (views.py).
     client.skip_consent = True
     client.set_scopes(SCOPES)
     client.set_grant_types([Grants.AUTHORIZATION_CODE, Grants.REFRESH_TOKEN])
@@ -48,7 +48,7 @@ def _follow(client: RegisteredClient, openid: OpenIdClient) -> None:
 
 
 def new_secret(openid: OpenIdClient) -> str:
-    """Return a secret that is kept nowhere; the one before is good no longer."""
+    """Return a new secret, of which only a hash is kept; the old one ends."""
     secret = _set_new_secret(openid.client)
     openid.secret_made_at = timezone.now()
     with transaction.atomic():
@@ -64,25 +64,22 @@ def _set_new_secret(client: RegisteredClient) -> str:
 
 
 def forget(application: ClientApplication) -> None:
-    """Delete the application's client with all that was given to it."""
     own = OpenIdClient.objects.filter(application=application)
     RegisteredClient.objects.filter(pk__in=own.values("client")).delete()
 
 
 def find(client_id: str) -> OpenIdClient | None:
-    """Return the client whose application asks by OpenID Connect."""
     asking = ClientApplication.objects.asking_by(AsksBy.OPENID)
     found = OpenIdClient.objects.filter(client=client_id, application__in=asking)
     return found.select_related("application", "client").first()
 
 
 def is_shut(openid: OpenIdClient) -> bool:
-    """Does the policy let nobody log in to clients of this kind?"""
     return not methods_for(current_settings(), Kind(openid.application.kind))
 
 
 def opens(session: SessionBase, client_id: str) -> bool:
-    """A session opens clients of its own kind, as long as the policy lets it."""
+    """Say whether a session opens a client: one of its kind, if the policy lets it."""
     openid = find(client_id)
     if openid is None or is_shut(openid):
         return False

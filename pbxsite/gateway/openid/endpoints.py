@@ -1,4 +1,4 @@
-"""What client applications' servers ask: tokens, UserInfo, keys, the configuration."""
+"""The endpoints for applications' servers: tokens, UserInfo, keys, configuration."""
 
 from __future__ import annotations
 
@@ -39,12 +39,30 @@ from pbxsite.gateway.openid.models import Grant
 logger = logging.getLogger(__name__)
 
 NO_BEARER = 'Bearer error="invalid_token"'
+CLAIMS = (
+    "sub iss aud exp iat auth_time amr nonce name preferred_username upn number email"
+)
+# OpenID Connect Discovery 1.0: what the provider can do, and what it cannot.
+CAPABILITIES = {
+    "scopes_supported": SCOPES,
+    "response_types_supported": ["code"],
+    "response_modes_supported": ["query"],
+    "grant_types_supported": ["authorization_code", "refresh_token"],
+    "subject_types_supported": ["public"],
+    "id_token_signing_alg_values_supported": ["RS256"],
+    "code_challenge_methods_supported": ["S256"],
+    "prompt_values_supported": sorted(PROMPTS),
+    "claims_supported": CLAIMS.split(),
+    "authorization_response_iss_parameter_supported": True,
+    "claims_parameter_supported": False,
+    "request_parameter_supported": False,
+    "request_uri_parameter_supported": False,
+}
 
 
 @login_not_required
 @require_safe
 def configuration(request: HttpRequest) -> JsonResponse:
-    """OpenID Connect Discovery 1.0: what a client has to know, and nothing else."""
     facts = {
         "issuer": settings.SITE_URL,
         "authorization_endpoint": _address("authorize"),
@@ -53,40 +71,10 @@ def configuration(request: HttpRequest) -> JsonResponse:
         "revocation_endpoint": _address("revoke"),
         "end_session_endpoint": _address("end_session"),
         "jwks_uri": _address("jwks"),
-        "scopes_supported": SCOPES,
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": app_settings.AUTH_METHODS,
-        "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": sorted(PROMPTS),
-        "claims_supported": CLAIMS,
         "ui_locales_supported": [code for code, _name in settings.LANGUAGES],
-        "authorization_response_iss_parameter_supported": True,
-        "claims_parameter_supported": False,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
     }
-    return JsonResponse(facts)
-
-
-CLAIMS = [
-    "sub",
-    "iss",
-    "aud",
-    "exp",
-    "iat",
-    "auth_time",
-    "amr",
-    "nonce",
-    "name",
-    "preferred_username",
-    "upn",
-    "number",
-    "email",
-]
+    return JsonResponse(facts | CAPABILITIES)
 
 
 def _address(name: str) -> str:
@@ -128,7 +116,7 @@ def _live_grant(code: str, refresh_token: str) -> Grant | None:
 
 @transaction.atomic
 def _issued(request: HttpRequest, grant: Grant | None, code: str) -> HttpResponse:
-    """allauth's answer, unless its tokens would belong to no session."""
+    """Return allauth's answer, unless its tokens would belong to no session."""
     setattr(request, GRANT, grant)
     try:
         response: HttpResponse = allauth.token(request)
@@ -148,7 +136,7 @@ def _issued(request: HttpRequest, grant: Grant | None, code: str) -> HttpRespons
 def _without_refresh_token(
     response: HttpResponse, grant: Grant, told: dict[str, Any]
 ) -> HttpResponse:
-    """A public client gets none: a thief would need nothing else (RFC 9700, 4.14)."""
+    """Give a public client none: a thief would need nothing else (RFC 9700, 4.14)."""
     if grant.client.type != RegisteredClient.Type.PUBLIC:
         return response
     refresh = Token.objects.by_value(told.pop("refresh_token"))
@@ -161,7 +149,7 @@ def _without_refresh_token(
 def _note_failure(
     request: HttpRequest, response: HttpResponse, grant: Grant | None
 ) -> None:
-    """A code that comes twice may be stolen: its tokens go (RFC 6749, 4.1.2)."""
+    """End the tokens of a code that comes twice: it may be stolen (RFC 6749, 4.1.2)."""
     ratelimit.consume(request, action="openid_failed")
     error = json.loads(response.content).get("error", "")
     replayed = grant is not None and grant.spent_at and error == "invalid_grant"
@@ -194,7 +182,7 @@ def userinfo(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def revoke(request: HttpRequest) -> HttpResponse:
-    """A client takes back what it was given, the whole grant, and nobody else's."""
+    """End a grant at its client's wish; no other client's."""
     if not _may_try(request):
         return _error("temporarily_unavailable", HTTPStatus.TOO_MANY_REQUESTS)
     if _is_unreadable(request):
@@ -211,7 +199,7 @@ def revoke(request: HttpRequest) -> HttpResponse:
 
 
 def _may_try(request: HttpRequest) -> bool:
-    """All of an address's requests are limited, and its failures much more."""
+    """Limit all requests of an address, and its failures much more."""
     failed_seldom = ratelimit.consume(request, action="openid_failed", dry_run=True)
     return bool(failed_seldom and ratelimit.consume(request, action="openid"))
 
@@ -221,13 +209,12 @@ def _error(code: str, status: int = HTTPStatus.BAD_REQUEST) -> HttpResponse:
 
 
 def _is_unreadable(request: HttpRequest) -> bool:
-    """PostgreSQL takes no NUL."""
+    """Find a NUL, which PostgreSQL does not take."""
     values = [value for pair in request.POST.lists() for value in pair[1]]
     return any("\0" in text for text in [*values, _basic(request)])
 
 
 def _client_id(request: HttpRequest) -> str:
-    """Return which client the request says that it is."""
     return (_basic(request).partition(":")[0] or request.POST.get("client_id", ""))[:40]
 
 

@@ -14,7 +14,7 @@ from pbxsite.gateway.openid.clients import SCOPES, find
 from pbxsite.gateway.openid.models import OpenIdClient
 
 PROMPTS = {"none", "login", "consent", "select_account"}
-# Its error codes go to the client; the words are for those who write one.
+# Error codes go to the client application; its developers read the words.
 INVALID = "invalid_request"
 CODES = {
     INVALID,
@@ -26,14 +26,14 @@ CODES = {
 
 
 class Text(forms.CharField):
-    """An optional parameter, kept to the letter."""
+    """An optional parameter, with its spaces."""
 
     def __init__(self, most: int = 1000, **kwargs: Any) -> None:
         super().__init__(required=False, strip=False, max_length=most, **kwargs)
 
 
 class OnceForm(forms.Form):
-    """RFC 6749, 3.1: no parameter is there more than once."""
+    """Refuses a parameter that comes twice (RFC 6749, 3.1)."""
 
     def clean(self) -> dict[str, Any]:
         data: Any = self.data
@@ -44,7 +44,7 @@ class OnceForm(forms.Form):
 
 
 class RecipientForm(OnceForm):
-    """Who is answered, and where: nobody is sent on before both are sure."""
+    """Which client is answered, and where; without both, no browser is sent on."""
 
     client_id = Text(100)
     redirect_uri = Text(2000)
@@ -131,7 +131,6 @@ class AuthorizationForm(OnceForm):
 
     @property
     def fault(self) -> tuple[str, str]:
-        """Return the error code and words of the first fault."""
         name, errors = next(iter(self.errors.as_data().items()))
         code = errors[0].code
         if code not in CODES:
@@ -144,7 +143,7 @@ class DecisionForm(forms.Form):
 
 
 class EndSessionForm(RPInitiatedLogoutForm):
-    """allauth's; the redirect URI is compared exactly, which is our part of it."""
+    """allauth's form, which compares the redirect URI exactly."""
 
     def clean(self) -> dict[str, Any]:
         uri = self.cleaned_data.pop("post_logout_redirect_uri", "")

@@ -1,4 +1,4 @@
-"""A grant binds codes and tokens to the session that they come from."""
+"""Grants, which bind codes and tokens to the session that they come from."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ from verification.sessions.reauthentication import authenticated_at
 from verification.sessions.signed_in import user_of
 
 CODE_TTL = timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN)
-# How long a used code is known as such when no token is left of it.
+# A used code is recognised for so long, even when no token is left of it.
 REMEMBERED_TTL = timedelta(days=2)
 
 
 def begin(request: HttpRequest, client_id: str, code: str) -> None:
-    """Note whose session the code was given in."""
     session = UserSession.objects.get(session_key=request.session.session_key)
     Grant.objects.create(
         session=session,
@@ -44,7 +43,7 @@ def begin(request: HttpRequest, client_id: str, code: str) -> None:
 
 
 def methods(facts: dict[str, str]) -> str:
-    """RFC 8176 has no word for a login elsewhere; "fed" is what Entra ID says."""
+    """Return amr; RFC 8176 has no word for a login elsewhere, Entra ID says "fed"."""
     first = "fed" if facts.get("method") == Method.OAUTH2 else "pwd"
     return f"{first} mfa" if facts.get("approver") else first
 
@@ -62,7 +61,6 @@ def _first(**conditions: str) -> Grant | None:
 
 
 def is_live(grant: Grant) -> bool:
-    """Does the session still stand, and does it still open this client?"""
     engine = import_module(settings.SESSION_ENGINE)
     session = engine.SessionStore(grant.session.session_key)
     user = user_of(session)
@@ -80,21 +78,19 @@ def keep(grant: Grant, code: str, tokens: Iterable[str]) -> bool:
     if code and not young.filter(spent_at=None).update(spent_at=now):
         return False
     kept = [GrantedToken(grant=grant, hash=_hash(value)) for value in tokens]
-    # A refresh token stays the same for as long as it is good.
+    # allauth hands out the same refresh token until it expires.
     GrantedToken.objects.bulk_create(kept, ignore_conflicts=True)
     return True
 
 
 @transaction.atomic
 def end(grant: Grant) -> None:
-    """Take back every token of the grant."""
     hashes = list(grant.tokens.values_list("hash", flat=True))
     Token.objects.filter(hash__in=hashes).delete()
     grant.delete()
 
 
 def forget_old() -> None:
-    """Delete what no client can use any more."""
     Token.objects.expired().delete()
     kept = Token.objects.filter(hash=OuterRef("hash"))
     GrantedToken.objects.filter(~Exists(kept)).delete()

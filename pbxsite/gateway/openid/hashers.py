@@ -1,4 +1,4 @@
-"""How secrets are hashed that nobody can guess, unlike passwords."""
+"""The hasher of random secrets, which nobody can guess."""
 
 from __future__ import annotations
 

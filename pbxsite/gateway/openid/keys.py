@@ -23,7 +23,7 @@ PUBLISHED_AFTERWARDS_TTL = timedelta(days=1)
 
 
 def published() -> QuerySet[SigningKey]:
-    """Return the key that signs, made if there is none, and those not yet over."""
+    """Return the key that signs, made if there is none, and older ones not yet over."""
     if not SigningKey.objects.filter(is_current=True).exists():
         _make_first()
     still = Q(is_current=True) | Q(over_at__gt=timezone.now())
@@ -43,7 +43,7 @@ def rotate(*, leaked: bool = False) -> SigningKey:
 
 
 def _make_first() -> None:
-    """Of two processes that make it at once, one is too late and takes the other's."""
+    """Make a key, unless another process makes one at the same moment."""
     pem = new_pem()
     try:
         with transaction.atomic():

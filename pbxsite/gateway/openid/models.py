@@ -69,7 +69,7 @@ class OpenIdClient(models.Model):
 
 
 class Subject(models.Model):
-    """Who a user is for clients, whatever he is called; nobody else ever is."""
+    """The name that clients know a user by: it stays when the user is renamed."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -110,7 +110,7 @@ class SigningKey(models.Model):
 
 
 class Grant(models.Model):
-    """What one session let one client know; it ends with the session."""
+    """What one session let one client know; it is deleted with the session."""
 
     session = models.ForeignKey(UserSession, on_delete=models.CASCADE)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)

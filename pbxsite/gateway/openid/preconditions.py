@@ -1,4 +1,4 @@
-"""What has to happen before a client's request is answered with a code."""
+"""What has to happen before a client's request gets its code."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pbxsite.gateway.openid.models import OpenIdClient
 from verification.sessions.reauthentication import authenticated_at
 
 CONSENTS = "openid_consents"
-# Many accounts in one browser are many logins, one after the other.
+# A browser holds one account at a time, so to select one is to log in.
 ASK_FOR_A_LOGIN = {"login", "select_account"}
 
 
-class Step(Enum):
+class Reaction(Enum):
     SHUT = auto()
     LOG_IN = auto()
     OTHER_USER = auto()
@@ -32,26 +32,26 @@ class Step(Enum):
     ANSWER = auto()
 
 
-def next_step(
+def reaction_to(
     request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
-) -> Step:
+) -> Reaction:
     if is_shut(openid):
-        return Step.SHUT
+        return Reaction.SHUT
     if session_kind(request) is not Kind(openid.application.kind):
-        return Step.LOG_IN
+        return Reaction.LOG_IN
     if not _is_hinted(request, openid, asked):
-        return Step.OTHER_USER
+        return Reaction.OTHER_USER
     if not _is_fresh(request, asked):
-        return Step.LOG_IN_AGAIN
+        return Reaction.LOG_IN_AGAIN
     if not _has_consent(request, openid, asked):
-        return Step.CONSENT
-    return Step.ANSWER
+        return Reaction.CONSENT
+    return Reaction.ANSWER
 
 
 def _is_hinted(
     request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
 ) -> bool:
-    """A client may say whom it means by an ID token, also by one that is over."""
+    """Say whether the user is the one of the client's ID token, which may be over."""
     hint, adapter = asked.cleaned_data["id_token_hint"], get_adapter()
     if not hint:
         return True
@@ -61,7 +61,7 @@ def _is_hinted(
 
 
 def _is_fresh(request: HttpRequest, asked: AuthorizationForm) -> bool:
-    """Is the login as young as the client wants it, or younger than its wish?"""
+    """Say whether the login is as young as the client wants, or answers its wish."""
     at, mark = authenticated_at(request), marked_at(request)
     if mark is not None and at >= mark:
         return True
@@ -73,7 +73,7 @@ def _is_fresh(request: HttpRequest, asked: AuthorizationForm) -> bool:
 def _has_consent(
     request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
 ) -> bool:
-    """Once given, it lasts as long as the session."""
+    """Say whether the user agreed; consent lasts as long as the session."""
     is_asked_for = "consent" in asked.cleaned_data["prompt"]
     if openid.application.is_own and not is_asked_for:
         return True

@@ -1,4 +1,4 @@
-"""Redirect URIs: which ones an administrator may enter. They are compared exactly."""
+"""The redirect URIs that an administrator may enter; they are compared exactly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ APP_ADDRESS = re.compile(r"[!-~]{1,500}")
 
 
 def validate_redirect_uris(value: str) -> None:
-    """Say of each line that is not right which one it is, and why."""
     faults = [
         ValidationError(
             _("Line %(number)d, “%(line)s”: %(fault)s"),

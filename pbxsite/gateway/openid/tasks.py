@@ -1,4 +1,4 @@
-"""Celery's door to the provider."""
+"""The provider's tasks for Celery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leading a browser back to the client."""
+"""The pages of the provider: they lead a browser to the client, or stop it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from pbxsite.gateway.openid.forms import (
     RecipientForm,
 )
 from pbxsite.gateway.openid.models import OpenIdClient
-from pbxsite.gateway.openid.preconditions import Step, next_step, note_consent
+from pbxsite.gateway.openid.preconditions import Reaction, note_consent, reaction_to
 from verification.login.redirect_page import page_to
 
 
 def answer(
     request: HttpRequest, name: str, redirect_uri: str, **values: str
 ) -> HttpResponse:
-    """Send the browser to the client `name`, with who answers (RFC 9207)."""
     known = {key: value for key, value in values.items() if value}
+    # RFC 9207: the answer says who gives it.
     query = urlencode(known | {"iss": settings.SITE_URL})
     separator = "&" if urlsplit(redirect_uri).query else "?"
     return lead_on(request, name, f"{redirect_uri}{separator}{query}")
@@ -63,16 +63,16 @@ LOGINS_AGAIN = {
     Kind.MYAPPS: "account_reauthenticate",
     Kind.MYPBX: "account_login_mypbx_again",
 }
-# What a client hears that wanted no page, or that nobody may log in to.
+# What a client hears if it wanted no page, or if nobody may log in to it.
 FAULTS = {
-    Step.SHUT: ("access_denied", "nobody may log in to this client at present"),
-    Step.OTHER_USER: ("login_required", "id_token_hint is not of this user"),
-    Step.LOG_IN: ("login_required", "the user has to log in"),
-    Step.LOG_IN_AGAIN: ("login_required", "the user has to log in again"),
-    Step.CONSENT: ("consent_required", "the user has to agree"),
+    Reaction.SHUT: ("access_denied", "nobody may log in to this client at present"),
+    Reaction.OTHER_USER: ("login_required", "id_token_hint is not of this user"),
+    Reaction.LOG_IN: ("login_required", "the user has to log in"),
+    Reaction.LOG_IN_AGAIN: ("login_required", "the user has to log in again"),
+    Reaction.CONSENT: ("consent_required", "the user has to agree"),
 }
-NO_PAGE_HELPS = {Step.SHUT, Step.OTHER_USER}
-# What of allauth's answer goes on to the client.
+NO_PAGE_HELPS = {Reaction.SHUT, Reaction.OTHER_USER}
+# These parts of allauth's answer go on to the client.
 PASSED_ON = ("code", "state", "error", "error_description")
 
 
@@ -81,7 +81,7 @@ PASSED_ON = ("code", "state", "error", "error_description")
 @never_cache
 @require_http_methods(["GET", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
-    """The authorization endpoint; a client's POST goes on as a GET."""
+    """Serve the authorization endpoint; a client's POST goes on as a GET."""
     if request.method == "POST":
         return redirect(f"{request.path}?{request.POST.urlencode()}")
     recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
@@ -89,18 +89,18 @@ def authorize(request: HttpRequest) -> HttpResponse:
         return _refused(request, recipient)
     if not asked.is_valid():
         return _fault(request, recipient, asked, *asked.fault)
-    step = next_step(request, recipient.openid, asked)
-    if step is Step.ANSWER:
+    reaction = reaction_to(request, recipient.openid, asked)
+    if reaction is Reaction.ANSWER:
         return _answered(request, recipient, asked)
-    if step in NO_PAGE_HELPS or "none" in asked.cleaned_data["prompt"]:
-        return _fault(request, recipient, asked, *FAULTS[step])
-    if step is Step.CONSENT:
+    if reaction in NO_PAGE_HELPS or "none" in asked.cleaned_data["prompt"]:
+        return _fault(request, recipient, asked, *FAULTS[reaction])
+    if reaction is Reaction.CONSENT:
         return _consent_page(request, recipient.openid, asked)
-    return _login(request, recipient.openid, step)
+    return _login(request, recipient.openid, reaction)
 
 
 def _refused(request: HttpRequest, form: Any) -> HttpResponse:
-    """To whom this could be told is not sure, so it is told here."""
+    """Tell the user here: the request does not say for sure which client to tell."""
     context = {"form": form}
     return render(request, "gateway/openid/refused.html", context, status=400)
 
@@ -126,15 +126,17 @@ def _fault(
 
 
 def _is_recorded(request: HttpRequest) -> bool:
-    """Anybody may ask in vain again and again; the log does not tell all of it."""
+    """Keep strangers, who may ask again and again, from filling the audit log."""
     if request.user.is_authenticated:
         return True
     limited = ratelimit.consume_or_429(request, action="openid_refused", limit_get=True)
     return limited is None
 
 
-def _login(request: HttpRequest, openid: OpenIdClient, step: Step) -> HttpResponse:
-    pages = LOGIN_PAGES if step is Step.LOG_IN else LOGINS_AGAIN
+def _login(
+    request: HttpRequest, openid: OpenIdClient, reaction: Reaction
+) -> HttpResponse:
+    pages = LOGIN_PAGES if reaction is Reaction.LOG_IN else LOGINS_AGAIN
     page = reverse(pages[Kind(openid.application.kind)])
     wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET)}"
     return redirect(f"{page}?{urlencode({'next': wanted})}")
@@ -156,9 +158,9 @@ def _consent_page(
 @never_cache
 @require_POST
 def consent(request: HttpRequest) -> HttpResponse:
-    """What the user decided; the request stands in the address, as it did before.
+    """Note the user's decision; the client's request stands in the address.
 
-    Nothing is given here: the authorization endpoint asks everything again.
+    No code is given here: the authorization endpoint checks everything again.
     """
     recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
     decision = DecisionForm(request.POST)
@@ -176,7 +178,7 @@ def consent(request: HttpRequest) -> HttpResponse:
 def _answered(
     request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
 ) -> HttpResponse:
-    """Have allauth make the code, and note in which session it did."""
+    """Have allauth make the code, and bind it to the session."""
     openid, uri = recipient.openid, recipient.cleaned_data["redirect_uri"]
     made = allauth.authorization(_checked_request(request, recipient, asked))
     if "Location" not in made:
@@ -192,7 +194,7 @@ def _answered(
 def _checked_request(
     request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
 ) -> HttpRequest:
-    """The request as our forms read it: allauth sees nothing that they did not."""
+    """Return the request as our forms read it, with nothing that they did not check."""
     facts = asked.cleaned_data
     query = urlencode(
         {
@@ -226,7 +228,7 @@ def _record(
 
 @method_decorator([login_not_required, csrf_exempt, never_cache], name="dispatch")
 class EndSessionView(allauth.LogoutView):
-    """Logging out as a client wishes, after the user has said yes."""
+    """Logs out as a client wishes, once the user agrees."""
 
     form_class = EndSessionForm
     template_name = "gateway/openid/log_out.html"

@@ -51,7 +51,7 @@ def find_administrator(name: str | None) -> PbxUser:
 
 
 def reset() -> None:
-    """What the page would refuse is the owner's right on the server."""
+    """Set what the page would refuse: the command line is the owner's."""
     AuthenticationSettings.load()
     AuthenticationSettings.objects.update(
         authentication_type=AuthenticationType.PBX_ONLY,

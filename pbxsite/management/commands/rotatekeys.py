@@ -44,7 +44,7 @@ def _rotate(model: type[models.Model]) -> int:
 
 
 def _rotate_factor(factor: Authenticator) -> int:
-    """allauth keeps them inside its JSON: an app's secret, recovery codes' seed."""
+    """Encrypt an app's secret or recovery codes' seed, which allauth keeps in JSON."""
     held = [name for name in FACTOR_SECRETS if name in factor.data]
     for name in held:
         try:
@@ -66,7 +66,6 @@ def _reencrypt(row: models.Model, name: str) -> int:
 
 
 def _stored(row: models.Model, name: str) -> str:
-    """What the column holds, still encrypted."""
     encrypted = Cast(name, models.TextField())
     rows = type(row)._default_manager.filter(pk=row.pk)
     return str(rows.annotate(held=encrypted).values_list("held", flat=True)[0] or "")

@@ -60,7 +60,6 @@ class Command(BaseCommand):
 
 
 def _administrator() -> Administrator:
-    """Return the administrator that a first start makes."""
     return Administrator(
         name=env.str("ADMIN_USERNAME", default="") or "admin",
         email=env.str("ADMIN_EMAIL", default="") or "admin@pbx.example",

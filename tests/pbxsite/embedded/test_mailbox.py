@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from pbxsite.embedded import mailbox
+from pbxsite.embedded import mailbox_pages
 
 LINK = "https://pbx.example/PBX0/session.xml?id=abc"
 NAME = "20260102T030405.000006Z-00000000"
@@ -81,7 +81,9 @@ def test_mails_to_anybody_are_kept_whole_and_sort_by_time(
 
     names = sorted(path.name for path in directory.iterdir())
     page = client.get("/mailbox/").content.decode()
-    subjects = [mailbox._read(directory / name).message["subject"] for name in names]
+    subjects = [
+        mailbox_pages.read_mail(directory / name).message["subject"] for name in names
+    ]
 
     assert all(name.endswith(".eml") for name in names)
     assert subjects == ["first", "zweitens größer", "third"]
@@ -137,7 +139,7 @@ def test_page_of_a_mail_may_frame_this_site_alone(client: Client, kept: str) -> 
 def test_list_that_got_long_is_cut_and_says_so(
     client: Client, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailbox, "SHOWN_MAILS", 2)
+    monkeypatch.setattr(mailbox_pages, "SHOWN_MAILS", 2)
     for day in (1, 2, 3):
         (directory / f"2026010{day}T030405.000006Z-0.eml").write_bytes(b"To: a\n\n")
 
