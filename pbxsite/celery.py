@@ -47,7 +47,7 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
-    "end-abandoned-tests": {
+    "end-abandoned-trials": {
         "task": "verification.mail.tasks.end_abandoned_trials",
         "schedule": 60.0,
         "options": {"expires": 60.0},

@@ -43,7 +43,7 @@ def refuse_older(
     if connection.alias != DEFAULT_DB_ALIAS:
         return
     if _is_older(connection):
-        # A connection that stays open would be used by who asks again.
+        # The next query would use a connection that stays open, without this look.
         connection.close()
         raise OlderDatabaseError
     connection_created.disconnect(refuse_older)

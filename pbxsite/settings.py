@@ -18,7 +18,7 @@ from pbxsite.embedded import data_dir
 from pbxsite.env import broker_url, env, required, secret, user_rate, version, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Beside each worker's name on the operators' page: which of them still run old code?
+# Operators see it beside each worker's name: some may still run an older release.
 VERSION = version(BASE_DIR / "pyproject.toml")
 
 # Where the site lives
@@ -161,7 +161,7 @@ MFA_FORMS = {
 }
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
-# The OpenID provider: everything ends with the session, and is asked about often.
+# Clients of our OpenID provider ask often: what they hold ends with the session.
 IDP_OIDC_ADAPTER = "pbxsite.gateway.openid.adapter.ProviderAdapter"
 IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60
 IDP_OIDC_ID_TOKEN_EXPIRES_IN = IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 300
@@ -181,15 +181,15 @@ LOGIN_SESSION_TTL = timedelta(minutes=10)
 # Each login that waits sends a mail; those that were completed do not count.
 LIMIT_HELD_LOGINS = user_rate("LIMIT_HELD_LOGINS", default="5/10m/user")
 WAITS_AFTER_REJECTION = [timedelta(minutes=m) for m in (1, 5, 15)]
-# A worker renews its leases every five seconds, so the clocks of all workers may differ
-# by 25. Mails that a dead worker held go out when its lease has ended.
+# A worker renews its leases every five seconds, so clocks may differ by 25 at the most.
+# Mails that a dead worker held go out when its lease has ended.
 MAIL_LEASE_TTL = timedelta(seconds=30)
 MAIL_MAX_ATTEMPTS = 8
 # How long mails that are over and the audit log are kept; 0 days: for ever.
 MAIL_RETENTION_TTL = timedelta(days=env.int("MAIL_RETENTION_DAYS", default=30))
 AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
 VOICEMAIL_MAX_BYTES = env.int("VOICEMAIL_MAX_MB", default=10) * 1024 * 1024
-# RFC 5321, 4.5.4.1: for so long a mail is tried at least.
+# RFC 5321, 4.5.4.1: a mail is tried for five days at least.
 VOICEMAIL_TTL = timedelta(days=5)
 LIMIT_VOICEMAILS = user_rate("LIMIT_VOICEMAILS", default="60/h/user")
 # The most that a browser or script may send at once: a recording, or a file of users.

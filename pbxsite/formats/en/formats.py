@@ -1,4 +1,4 @@
-"""How English pages write dates that stand in columns: so that no country misreads."""
+"""How English pages write dates in columns, so that nobody misreads them."""
 
 from __future__ import annotations
 
