@@ -189,7 +189,7 @@ def _parts(found: QueueReport) -> Iterator[Metric]:
         )
 
 
-def _servers(found: Report) -> Iterator[Metric]:
+def _servers(found: QueueReport) -> Iterator[Metric]:
     yield _gauge("broker_up", "Whether the broker answers.", found.broker.is_up)
     yield _labelled(
         GaugeMetricFamily,
