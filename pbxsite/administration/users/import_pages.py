@@ -110,20 +110,7 @@ class UserFileMixin:
     def confirm_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_import_permission(request):
             raise PermissionDenied
-        if request.method != "POST":
-            # An administrator who logged in again instead lost what they confirmed.
-            return _again(request, _("The import was not confirmed."))
-        form = ConfirmForm(request.POST)
-        text = _taken(form.cleaned_data["import_file_name"]) if form.is_valid() else ""
-        if not text:
-            return _again(request, _("The file is no longer here."))
-        done = UserImport(parse(text), _actor(request), origin_of(request))
-        done.run(save=True)
-        if done.faults:
-            # The preview was right, but somebody may have changed the users since.
-            return _again(request, str(done.faults[0]))
-        messages.success(request, f"{done.summary}.")
-        return redirect("admin:users_pbxuser_changelist")
+        return _confirmed(request)
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Send the users that the list's search and filters leave."""
@@ -143,6 +130,23 @@ def _url_name(key: str) -> str:
 def _actor(request: HttpRequest) -> PbxUser:
     assert isinstance(request.user, PbxUser)
     return request.user
+
+
+def _confirmed(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        # An administrator who logged in again instead lost what they confirmed.
+        return _again(request, _("The import was not confirmed."))
+    form = ConfirmForm(request.POST)
+    text = _taken(form.cleaned_data["import_file_name"]) if form.is_valid() else ""
+    if not text:
+        return _again(request, _("The file is no longer here."))
+    done = UserImport(parse(text), _actor(request), origin_of(request))
+    done.run(save=True)
+    if done.faults:
+        # The preview was right, but somebody may have changed the users since.
+        return _again(request, str(done.faults[0]))
+    messages.success(request, f"{done.summary}.")
+    return redirect("admin:users_pbxuser_changelist")
 
 
 def _preview(request: HttpRequest, form: UploadForm) -> dict[str, Any]:
