@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.test import Client as Browser
 from django.test import override_settings
 from django.urls import reverse
@@ -17,62 +16,21 @@ from django.utils import timezone
 
 from authconfig import dependencies
 from authconfig.choices import Dependency, Event
-from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite import broker as brokers
 from pbxsite.administration.queue.report import queue_report
 from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.support.html import Page
-from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
-from verification.mail.operation import actions, heartbeat
-from verification.mail.tasks import deliver_mails, wake_due_mails
+from verification.mail.tasks import deliver_mails
 from verification.redis_access import redis_outage
-from verification.sessions.passwords import PASSWORD_NOTICE
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
 MAILS = "/admin/mail/outgoingemail/"
 MailMaker = Callable[..., list[OutgoingEmail]]
-
-
-@pytest.fixture(autouse=True)
-def _all_run() -> None:
-    wake_due_mails()
-    heartbeat.begin_worker("one@host", slots=4)
-
-
-@pytest.fixture
-def operator(user: PbxUser) -> Browser:
-    """A browser of somebody who has the ready-made group and nothing else."""
-    browser = Browser()
-    PbxUser.objects.filter(pk=user.pk).update(is_staff=True)
-    user.groups.add(Group.objects.get(name="Operators"))
-    browser.force_login(user)
-    session = browser.session
-    session["client"] = "myapps"
-    session.save()
-    return browser
-
-
-@pytest.fixture
-def make_mails(user: PbxUser) -> MailMaker:
-    def make(count: int, state: MailState, **facts: Any) -> list[OutgoingEmail]:
-        now = timezone.now()
-        values: dict[str, Any] = {
-            "kind": PASSWORD_NOTICE.name,
-            "user": user,
-            "recipient": user.email,
-            "expires_at": now + timedelta(days=1),
-            "state": state,
-            "ended_at": None if state == MailState.QUEUED else now,
-        }
-        rows = [OutgoingEmail(**values | facts) for _number in range(count)]
-        return OutgoingEmail.objects.bulk_create(rows)
-
-    return make
 
 
 def words(browser: Browser, part: str) -> str:
@@ -348,46 +306,6 @@ def test_a_silent_worker_is_seen(operator: Browser) -> None:
     assert "silent for 18" in words(operator, "queue-workers")
     assert "deliver_mails" in words(operator, "queue-workers")
     assert "No Celery worker has reported" in words(operator, "queue-verdict")
-
-
-def test_a_mail_tells_its_history_and_neither_link_nor_code(
-    operator: Browser, mail: OutgoingEmail, user: PbxUser
-) -> None:
-    audit.record(
-        Event.MAIL_DELAYED, user=user, detail=f"approval {mail.pk}: connect refused"
-    )
-    audit.record(Event.MAIL_SENT, user=user, detail=f"approval {mail.pk}0: sent later")
-    actions.retry(OutgoingEmail.objects.all(), actions.Operator(user, audit.NOWHERE))
-
-    html = operator.get(f"{MAILS}{mail.pk}/change/").content.decode()
-
-    assert "E-mail delayed" in html
-    assert "connect refused" in html
-    assert "E-mail queued again" in html
-    assert "sent later" not in html
-    login = mail.login_mail.login
-    assert link_token(login) not in html
-    assert f">{approval_code(login)}<" not in html
-
-
-@pytest.mark.parametrize(
-    ("action", "said"),
-    [("retry_selected", "1 e-mail queued."), ("cancel_selected", "1 e-mail cancelled")],
-)
-def test_chosen_mails_are_retried_and_cancelled(
-    operator: Browser, make_mails: MailMaker, action: str, said: str
-) -> None:
-    (sent,) = make_mails(1, MailState.SENT)
-    (queued,) = make_mails(1, MailState.QUEUED)
-    posted = {"action": action, "_selected_action": [sent.pk, queued.pk]}
-
-    question = operator.post(MAILS, posted).content.decode()
-    page = operator.post(MAILS, posted | {"confirmed": "yes"}, follow=True)
-
-    assert "Yes, do it" in question
-    assert said in page.content.decode()
-    sent.refresh_from_db()
-    assert sent.state == MailState.SENT
 
 
 def test_the_page_asks_the_same_few_questions_of_many_mails(
