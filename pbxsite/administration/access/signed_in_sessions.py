@@ -28,7 +28,7 @@ from verification.sessions.user_agents import browser_text
 admin.site.unregister(UserSession)
 
 
-class ClientFilter(admin.SimpleListFilter):
+class KindFilter(admin.SimpleListFilter):
     title = _("client")
     parameter_name = "client"
 
@@ -76,7 +76,7 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
         *("owner", "address", "browser", "client", "approved_by"),
         *("created", "last_seen"),
     )
-    list_filter = (ClientFilter,)
+    list_filter = (KindFilter,)
     search_fields = ("user__name",)
     address_field = "ip"
     search_help_text = _("Name of the user or whole address")
@@ -107,8 +107,8 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
 
     @display(description=_("client"))
     def client(self, session: UserSession) -> str:
-        client = session.data.get("client")
-        return str(Kind(client).label) if client else ""
+        kind = session.data.get("client")
+        return str(Kind(kind).label) if kind else ""
 
     @display(description=_("approved by"))
     def approved_by(self, session: UserSession) -> str:

@@ -50,11 +50,11 @@ class FixedParts:
         self, objs: Any, request: HttpRequest
     ) -> tuple[Any, Any, set[Any], Any]:
         """Keep the applications of every site from the list's action as well."""
-        clients = list(objs)
+        applications = list(objs)
         found, counts, missing, protected = super().get_deleted_objects(  # type: ignore[misc]
-            clients, request
+            applications, request
         )
-        kept = [client.name for client in clients if client.is_from_the_start]
+        kept = [each.name for each in applications if each.is_from_the_start]
         return found, counts, missing, [*protected, *kept]
 
 
@@ -84,10 +84,10 @@ class ClientApplicationAdmin(OwnLookups, FixedParts, RecordedApplications, Model
         return [OpenIdInline] if obj and obj.asks(AsksBy.OPENID) else []
 
     @display(description=_("Address for the proxy"))
-    def forward_auth(self, client: ClientApplication) -> SafeString | str:
-        if not client.pk:
+    def forward_auth(self, application: ClientApplication) -> SafeString | str:
+        if not application.pk:
             return gettext("Shown once the client is saved.")
-        return format_html("<code>{}</code>", client.forward_auth_address)
+        return format_html("<code>{}</code>", application.forward_auth_address)
 
     def response_add(
         self, request: HttpRequest, obj: ClientApplication, *args: Any, **kwargs: Any

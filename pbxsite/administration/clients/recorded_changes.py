@@ -53,15 +53,17 @@ class RecordedApplications:
     def delete_queryset(
         self, request: HttpRequest, queryset: QuerySet[ClientApplication]
     ) -> None:
-        for client in queryset:
-            self.delete_model(request, client)
+        for application in queryset:
+            self.delete_model(request, application)
 
 
-def record_change(request: HttpRequest, client: ClientApplication, detail: str) -> None:
+def record_change(
+    request: HttpRequest, application: ClientApplication, detail: str
+) -> None:
     audit.record(
         Event.SETTING_CHANGED,
         user=None,
         actor=request.user,
         origin=origin_of(request),
-        detail=" ".join(f"client {client.slug}: {detail}".split()),
+        detail=" ".join(f"client {application.slug}: {detail}".split()),
     )
