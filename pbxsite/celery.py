@@ -85,8 +85,11 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
     """Add it late: the settings import this module, so it cannot read them before."""
     seconds = settings.NETLOGON_RECHECK_MINUTES * 60.0
     if seconds:
-        task = sender.tasks["verification.sessions.tasks.recheck_windows_accounts"]
-        sender.add_periodic_task(seconds, task.s(), expires=seconds)
+        sender.conf.beat_schedule["recheck-windows-accounts"] = {
+            "task": "verification.sessions.tasks.recheck_windows_accounts",
+            "schedule": seconds,
+            "options": {"expires": seconds},
+        }
 
 
 worker_init.connect(worker.look_at_the_database)
