@@ -40,20 +40,20 @@ def furnish(administrator: Administrator, mailbox_port: int) -> None:
     PbxUser.objects.create_superuser(
         administrator.name, administrator.password, email=administrator.email
     )
-    row = AuthenticationSettings.load()
-    row.smtp_server, row.smtp_port = MAILBOX_HOST, mailbox_port
-    row.smtp_security = SmtpSecurity.NONE
-    row.smtp_sender_name, row.smtp_email_address = "PBX", MAILBOX_SENDER
-    row.full_clean()
-    row.save()
+    rules = AuthenticationSettings.load()
+    rules.smtp_server, rules.smtp_port = MAILBOX_HOST, mailbox_port
+    rules.smtp_security = SmtpSecurity.NONE
+    rules.smtp_sender_name, rules.smtp_email_address = "PBX", MAILBOX_SENDER
+    rules.full_clean()
+    rules.save()
 
 
 @transaction.atomic
 def follow_mailbox(old_port: int, new_port: int) -> None:
     """Let the account follow the mailbox, if it is the account that is in use."""
-    account = AuthenticationSettings.objects.filter(
+    rules = AuthenticationSettings.objects.filter(
         smtp_server=MAILBOX_HOST, smtp_port=old_port, smtp_security=SmtpSecurity.NONE
     )
-    if account.update(smtp_port=new_port):
+    if rules.update(smtp_port=new_port):
         detail = f"smtp_port: {old_port} -> {new_port} (the local mailbox moved)"
         audit.record(Event.SETTING_CHANGED, user=None, detail=detail)

@@ -18,17 +18,17 @@ def test_fresh_site_has_an_administrator_and_sends_to_the_mailbox() -> None:
     assert first_start.is_first()
 
     first_start.furnish(ADMINISTRATOR, 2525)
-    row, user = AuthenticationSettings.load(), PbxUser.objects.get()
+    rules, user = AuthenticationSettings.load(), PbxUser.objects.get()
 
     assert not first_start.is_first()
     assert user.check_password("a long enough one")
     assert (user.name, user.is_staff, user.is_superuser) == ("chief", True, True)
-    assert (row.smtp_server, row.smtp_port, row.smtp_security) == (
+    assert (rules.smtp_server, rules.smtp_port, rules.smtp_security) == (
         "127.0.0.1",
         2525,
         "none",
     )
-    assert (row.authentication_type, row.two_factor, row.verification_link) == (
+    assert (rules.authentication_type, rules.two_factor, rules.verification_link) == (
         AuthenticationType.PBX_ONLY,
         False,
         "",

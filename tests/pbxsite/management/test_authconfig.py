@@ -92,11 +92,11 @@ def test_show_as_json_has_the_same_values(configure: Configure) -> None:
 def test_several_settings_are_set_at_once() -> None:
     ran = Ran("set", "authentication_type=pbx_and_oauth2", *assignments(OAUTH2))
 
-    row = AuthenticationSettings.load()
+    rules = AuthenticationSettings.load()
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.startswith("Saved: authentication_type, oauth2_provider_name")
-    assert row.authentication_type == "pbx_and_oauth2"
-    assert row.oauth2_client_id == "pbx"
+    assert rules.authentication_type == "pbx_and_oauth2"
+    assert rules.oauth2_client_id == "pbx"
     assert AuditEvent.objects.filter(event=Event.SETTING_CHANGED, actor=None).exists()
 
 
@@ -138,10 +138,10 @@ def test_value_is_read_from_a_file_or_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO("geheim und lang\nnot this\n"))
     ran = Ran("set", f"smtp_ca_certificate=@{certificate}", "smtp_password=@-")
 
-    row = AuthenticationSettings.load()
+    rules = AuthenticationSettings.load()
     assert ran.status == 0
-    assert row.smtp_ca_certificate == PEM.strip()
-    assert row.smtp_password == "geheim und lang"
+    assert rules.smtp_ca_certificate == PEM.strip()
+    assert rules.smtp_password == "geheim und lang"
 
 
 def test_empty_value_removes_a_secret_and_a_missing_one_keeps_it(

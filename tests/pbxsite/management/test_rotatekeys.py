@@ -26,8 +26,8 @@ def stored(column: str) -> str:
 
 
 def read() -> list[str]:
-    row = AuthenticationSettings.objects.get()
-    return [getattr(row, name) for name in SECRETS]
+    rules = AuthenticationSettings.objects.get()
+    return [getattr(rules, name) for name in SECRETS]
 
 
 def rotate() -> str:

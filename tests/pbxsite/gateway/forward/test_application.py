@@ -18,7 +18,7 @@ from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from pbxsite.asgi import application
 from pbxsite.edge import responses
-from pbxsite.gateway.forward import application as door
+from pbxsite.gateway.forward import application as forward_application
 from pbxsite.gateway.forward import cached_verdicts as copying
 from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
@@ -80,7 +80,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Collection[Ticket]]:
         questions.append(list(tickets))
         return look_up(tickets)
 
-    monkeypatch.setattr(door, "copies", copying.Copies())
+    monkeypatch.setattr(forward_application, "copies", copying.Copies())
     monkeypatch.setattr(copying, "look_up", noting)
     monkeypatch.setattr(copying, "LINGER_SECONDS", 0.1)
     return questions
@@ -309,7 +309,7 @@ def test_copies_do_not_pile_up(
     async def story() -> None:
         for n in range(30):
             await ask(x_forwarded_proto="https", x_forwarded_host=f"h{n}.example")
-        assert len(door.copies._copies) <= 11
+        assert len(forward_application.copies._copies) <= 11
 
     told(story())
 

@@ -120,7 +120,7 @@ def test_a_code_is_over_after_a_minute(signed_in: Browser, at_client: Browser) -
 def test_a_code_works_only_in_the_browser_that_asked(
     signed_in: Browser, at_client: Browser
 ) -> None:
-    """Else a stranger could have his victim work in the stranger's account."""
+    """Else strangers could have their victim work in the strangers' account."""
     victim, without = Browser(), Browser()
     begin(victim)
 
