@@ -220,6 +220,7 @@ def test_spreadsheets_ways_to_write_a_file_are_read(content: bytes) -> None:
         (b"name," + HEADER.encode(), "Line 1: remove the column “name”."),
         (b"line," + HEADER.encode(), "Line 1: remove the column “line”."),
         (HEADER.encode() + b"b,\xe4,,,1", "Line 2 is not UTF-8."),
+        (HEADER.encode() + b"b\0,,,,1", "Line 2 is not UTF-8."),
         (HEADER.encode() + b"b,a,b,c,d,1", "Line 2 has 6 values instead of 5."),
         (HEADER.encode() + b"\nb", "Line 3 has 1 values instead of 5."),
         (HEADER.encode() + b'b,"x" y,,,1', "Line 2 cannot be read as CSV"),
