@@ -56,7 +56,7 @@ def user_word(user_pk: int) -> str:
 
 
 @cache
-def _redis() -> Redis:
+def redis_client() -> Redis:
     return Redis.from_url(
         settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5
     )
@@ -76,7 +76,7 @@ def _publish(*words: str) -> None:
     if redis_outage.is_on():
         return
     try:
-        _redis().publish(CHANNEL, " ".join(words))
+        redis_client().publish(CHANNEL, " ".join(words))
     except RedisError as error:
         redis_outage.begin()
         logger.warning("not announced (%s)", type(error).__name__)

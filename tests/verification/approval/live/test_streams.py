@@ -30,7 +30,7 @@ from verification.approval.live import streams as events
 from verification.approval.live.topics import PendingLogin
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
-from verification.redis_access import CHANNEL, _redis
+from verification.redis_access import CHANNEL, redis_client
 from verification.sessions.choices import Approver
 
 pytestmark = [
@@ -298,7 +298,7 @@ def test_nonsense_on_the_channel_deafens_nobody(
         await listening(hub)
 
         for nonsense in (b"", b"\xff\xfe", b"4711", b"0" * 32):
-            await asyncio.to_thread(_redis().publish, CHANNEL, nonsense)
+            await asyncio.to_thread(redis_client().publish, CHANNEL, nonsense)
         await in_thread(lambda: decide(held))
 
         assert await stream.read(1) == ACCEPTED
