@@ -79,20 +79,14 @@ def parse(content: bytes | str) -> list[UserRow]:
 
 
 def _decode(content: bytes) -> str:
-    # No database stores a NUL; a file with one is in UTF-16, or no text.
-    if (place := content.find(b"\0")) >= 0:
-        raise _not_utf8(content, place)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _not_utf8(content, error.start) from error
-
-
-def _not_utf8(content: bytes, place: int) -> ValidationError:
-    return ValidationError(
-        _("Line %(line)d is not UTF-8. Save the file as “CSV UTF-8”."),
-        params={"line": content[:place].count(b"\n") + 1},
-    )
+        line = content[: error.start].count(b"\n") + 1
+        raise ValidationError(
+            _("Line %(line)d is not UTF-8. Save the file as “CSV UTF-8”."),
+            params={"line": line},
+        ) from error
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:

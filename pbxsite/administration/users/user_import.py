@@ -79,7 +79,9 @@ class UserImport:
             self.lines.setdefault(name_key(row.cells["name"]), row.line)
         # Locked, so that no row is deleted before the upsert, which would revive it.
         locked = PbxUser.objects.select_for_update()
-        self.known = locked.in_bulk(list(self.lines), field_name="name_key")
+        # PostgreSQL answers no question with a NUL in it; the row is refused below.
+        keys = [key for key in self.lines if "\0" not in key]
+        self.known = locked.in_bulk(keys, field_name="name_key")
         self._find_owners()
         for row in self.rows:
             change, errors = self._checked(row)
