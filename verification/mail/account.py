@@ -39,7 +39,6 @@ def account_of(rules: AuthenticationSettings) -> Account:
 
 
 def account_from(row: Model, prefix: str = "") -> Account:
-    """Read an account from the fields of a row whose names begin with the prefix."""
     values = {name: getattr(row, prefix + name) for name in FIELDS}
     values["client_host_name"] = values["client_host_name"] or "127.0.0.1"
     security = SmtpSecurity(getattr(row, f"{prefix}security"))

@@ -49,7 +49,6 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
         return self.filter(state=MailState.QUEUED, expires_at__lte=timezone.now())
 
     def abandoned(self) -> Self:
-        """Claimed by a worker that did not come back in time."""
         return self.filter(
             state=MailState.SENDING, lease_expires_at__lte=timezone.now()
         )

@@ -24,7 +24,6 @@ class Operator:
 
 
 def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
-    """Send now those mails that may still go out; return how many."""
     fresh = {"state": MailState.QUEUED, "due_at": timezone.now(), "ended_at": None}
     with transaction.atomic():
         pks = _move(mails.retryable(), Event.MAIL_RETRIED, operator, fresh)

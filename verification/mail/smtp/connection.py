@@ -139,7 +139,6 @@ class Pool:
         self._timer: Timer | None = None
 
     def take(self, account: Account) -> Connection:
-        """Return an open connection, a new one if need be; raises SmtpError."""
         while kept := self._pop(account):
             if _is_alive(kept):
                 return kept

@@ -48,7 +48,6 @@ class Conversation:
         report_step(self.progress, stage, state, words)
 
     def stage(self, stage: SmtpStage) -> AbstractContextManager[list[str]]:
-        """Run a stage; any failure leaves it as an SmtpError."""
         return run_stage(stage, self.progress, self._meaning)
 
     def _meaning(self, stage: TextChoices, raised: Exception) -> Failure | None:
@@ -100,7 +99,6 @@ class Conversation:
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[Client]:
-        """Wait that long at most, instead of the account's limit for replies."""
         client = self.client
         client.limit = seconds
         try:
