@@ -61,11 +61,11 @@ def broker_and_cache() -> str:
 
 def pages(admin: Browser, mail: OutgoingEmail) -> str:
     paths = (
-        "verification/outgoingemail/",
-        f"verification/outgoingemail/{mail.pk}/change/",
-        "verification/loginsession/",
-        f"verification/loginsession/{mail.login_id}/change/",
-        "authconfig/auditevent/",
+        "mail/outgoingemail/",
+        f"mail/outgoingemail/{mail.pk}/change/",
+        "approval/loginsession/",
+        f"approval/loginsession/{mail.login_mail.login_id}/change/",
+        "users/auditevent/",
         "authconfig/authenticationsettings/",
         "queue/",
         "",
