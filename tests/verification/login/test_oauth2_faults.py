@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import html
-import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.cache import cache
 from django.test import Client as Browser
 
@@ -20,264 +16,23 @@ from authconfig.choices import Event
 from authconfig.oauth2 import discovery
 from authconfig.oauth2.discovery import ENDPOINTS, check_endpoints, is_for_many_tenants
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.models import ProviderIdentity
-from authconfig.users.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent
 from tests.conftest import PASSWORD, SettingsSetter
-from tests.support.scripted_provider import KEYS, Scripted, scripted_provider
+from tests.support.oauth2_logins import (
+    FromNow,
+    assert_refused,
+    come_back,
+    is_signed_in,
+    leads_to,
+    log_in,
+    start,
+    timed,
+)
+from tests.support.scripted_provider import KEYS, Scripted
 
 pytestmark = pytest.mark.django_db
 CONFIGURATION = "/.well-known/openid-configuration"
 Change = Callable[[Scripted], object]
-
-
-@dataclass(frozen=True)
-class FromNow:
-    """A time that is read when the test runs, not when it is collected."""
-
-    seconds: int
-
-
-def timed(claims: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: int(time.time()) + value.seconds if isinstance(value, FromNow) else value
-        for name, value in claims.items()
-    }
-
-
-@pytest.fixture
-def script(configure: SettingsSetter, user: PbxUser) -> Iterator[Scripted]:
-    with scripted_provider() as running:
-        configure(**running.settings())
-        yield running
-
-
-def start(browser: Browser) -> Any:
-    return browser.post("/login/oauth2/", follow=True)
-
-
-def leads_to(page: Any) -> str:
-    found = re.search(r'id="lead-on" href="([^"]+)"', page.content.decode())
-    assert found, page.content
-    return html.unescape(found[1])
-
-
-def come_back(browser: Browser, address: str) -> Any:
-    return browser.get(address.removeprefix("http://127.0.0.1:8000"), follow=True)
-
-
-def log_in(browser: Browser, script: Scripted) -> Any:
-    return come_back(browser, script.log_in(leads_to(start(browser))))
-
-
-def is_signed_in(browser: Browser) -> bool:
-    return "_auth_user_id" in browser.session
-
-
-def assert_refused(page: Any, browser: Browser, why: str) -> None:
-    """Nobody is logged in; the page says it in a sentence that the audit log knows."""
-    assert page.status_code == 200
-    assert not is_signed_in(browser)
-    assert not ProviderIdentity.objects.exists()
-    text = html.unescape(page.content.decode())
-    reference = re.search(r"Reference: (\w+)", text)
-    assert reference, text
-    event = AuditEvent.objects.get(event=Event.LOGIN_FAILED)
-    assert event.detail.startswith(f"{reference[1]}: ")
-    assert why in event.detail
-    assert (event.client, event.method) == ("myapps", "oauth2")
-
-
-def test_the_script_itself_logs_in(script: Scripted, browser: Browser) -> None:
-    log_in(browser, script)
-
-    assert is_signed_in(browser)
-
-
-def _public_pem() -> bytes:
-    key = KEYS[0].public_key()
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _with_public_key_as_secret(script: Scripted) -> str:
-    """PyJWT itself refuses to make such a token: put it together by hand."""
-    head = jwt.utils.base64url_encode(b'{"alg":"HS256","kid":"key-0","typ":"JWT"}')
-    body = script.token().split(".")[1].encode()
-    algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
-    signed = algorithm.sign(head + b"." + body, _public_pem())
-    return b".".join((head, body, jwt.utils.base64url_encode(signed))).decode()
-
-
-def _unsigned(script: Scripted) -> str:
-    return script.token(key=None, algorithm="none")
-
-
-def _by_another_key(script: Scripted) -> str:
-    return script.token(key=KEYS[1], headers={"kid": "key-0"})
-
-
-def _cut_short(script: Scripted) -> str:
-    return script.token()[:-20]
-
-
-@pytest.mark.parametrize(
-    "forge", [_with_public_key_as_secret, _unsigned, _by_another_key, _cut_short]
-)
-def test_a_forged_id_token_is_refused(
-    script: Scripted, browser: Browser, forge: Callable[[Scripted], str]
-) -> None:
-    address = script.log_in(leads_to(start(browser)))
-    script.id_token = forge(script)
-
-    assert_refused(come_back(browser, address), browser, "the ID token is not valid")
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"nonce": "another"},
-        {"nonce": None},
-        {"nonce": 7},
-        {"aud": "another"},
-        {"aud": ["pbx", "another"]},
-        {"aud": ["pbx", "another"], "azp": "another"},
-        {"azp": "another"},
-        {"iss": "https://evil.example"},
-        {"iss": None},
-        {"exp": FromNow(-100)},
-        {"exp": "soon"},
-        {"exp": None},
-        {"iat": FromNow(1000)},
-        {"iat": None},
-        {"sub": ""},
-        {"sub": "x" * 256},
-        {"sub": None},
-        {"sub": 7},
-    ],
-    ids=str,
-)
-def test_a_wrong_claim_is_refused(
-    script: Scripted, browser: Browser, claims: dict[str, Any]
-) -> None:
-    script.claims = timed(claims)
-    script.configuration = {"userinfo_endpoint": ""}
-
-    assert_refused(log_in(browser, script), browser, "the ID token is not valid")
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"exp": FromNow(-20)},
-        {"iat": FromNow(40)},
-        {"aud": ["pbx"]},
-        {"aud": ["pbx", "another"], "azp": "pbx"},
-        {"sub": "x" * 255},
-        {"name": 7, "email": ["x"], "given_name": {}},
-        {"upn": "ANNA@Example.COM"},
-    ],
-    ids=str,
-)
-def test_what_is_right_passes(
-    script: Scripted, browser: Browser, claims: dict[str, Any]
-) -> None:
-    script.claims = timed(claims)
-
-    log_in(browser, script)
-
-    assert is_signed_in(browser)
-
-
-@pytest.mark.parametrize("id_token", ["", "x", "a.b.c", 7, None])
-def test_what_is_no_id_token_is_refused(
-    script: Scripted, browser: Browser, id_token: Any
-) -> None:
-    script.token_words = {"id_token": id_token}
-
-    assert_refused(log_in(browser, script), browser, "ID token")
-
-
-@pytest.mark.parametrize("algorithm", ["RS512", "PS256"])
-def test_other_signatures_pass(
-    script: Scripted, browser: Browser, algorithm: str
-) -> None:
-    address = script.log_in(leads_to(start(browser)))
-    script.id_token = script.token(algorithm=algorithm)
-
-    come_back(browser, address)
-
-    assert is_signed_in(browser)
-
-
-@pytest.mark.parametrize("upn", ["", " anna@example.com", 7, None, ["anna"], "a\x00b"])
-def test_a_name_that_is_none_is_refused(
-    script: Scripted, browser: Browser, upn: Any
-) -> None:
-    script.claims = {"upn": upn}
-
-    assert_refused(log_in(browser, script), browser, "claim that names the user")
-
-
-@pytest.mark.parametrize(
-    "upn",
-    [
-        "anna@example.com.evil.test",
-        "anna@example.com.",
-        "anna@evil.test",
-        "anna@еxample.com",  # noqa: RUF001  (Cyrillic)
-        "аnna@example.com",  # noqa: RUF001  (Cyrillic)
-        "ａnna@example.com",  # noqa: RUF001  (a wide a, which PBX names fold)
-        "anna@example.com@evil.test",
-        "EXAMPLE\\anna",
-    ],
-)
-def test_a_look_alike_takes_over_nothing(
-    script: Scripted, browser: Browser, upn: str
-) -> None:
-    script.claims = {"upn": upn}
-
-    assert_refused(log_in(browser, script), browser, "no PBX user")
-
-
-def test_userinfo_of_another_user_is_refused(
-    script: Scripted, browser: Browser
-) -> None:
-    script.userinfo = {"sub": "2"}
-
-    assert_refused(log_in(browser, script), browser, "another subject")
-
-
-def test_an_address_is_not_verified_by_what_userinfo_says_of_another(
-    script: Scripted, browser: Browser, configure: SettingsSetter
-) -> None:
-    configure(oauth2_upn_claim="email")
-    script.claims = {"email": "anna@example.com"}
-    script.userinfo = {"sub": "1", "email": "eve@x.test", "email_verified": True}
-
-    assert_refused(log_in(browser, script), browser, "not verified")
-
-
-@pytest.mark.parametrize(
-    "sent", [{"iss": "https://evil.example"}, {"iss": ""}, {}], ids=str
-)
-def test_the_issuer_of_the_answer_is_checked(
-    script: Scripted, browser: Browser, sent: dict[str, str]
-) -> None:
-    """RFC 9207; what is promised must be sent."""
-    script.configuration = {"authorization_response_iss_parameter_supported": True}
-    script.callback = sent
-
-    assert_refused(log_in(browser, script), browser, "another issuer")
-    assert "/token" not in script.asked
-
-
-def test_an_issuer_that_was_not_promised_is_checked_too(
-    script: Scripted, browser: Browser
-) -> None:
-    script.callback = {"iss": "https://evil.example"}
-
-    assert_refused(log_in(browser, script), browser, "another issuer")
-
-
 BIG = b'{"issuer": "' + b"x" * 600_000 + b'"}'
 
 
