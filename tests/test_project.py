@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -39,6 +40,24 @@ def tracked() -> list[Path]:
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout")
 def test_the_top_level_holds_nothing_else() -> None:
     assert {path.parts[0] for path in tracked()} <= TOP
+
+
+def modules() -> Iterator[Path]:
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            if path.parent.name != "migrations":
+                yield path
+
+
+def test_no_folder_and_no_module_is_too_large_to_find_ones_way() -> None:
+    folders = Counter(path.parent for path in modules())
+    lines = {path: len(path.read_text().splitlines()) for path in modules()}
+    commands = {path for path in lines if path.parent.name == "commands"}
+
+    assert {folder for folder, count in folders.items() if count > 16} == set()
+    assert {path for path, count in lines.items() if count > 400} == set()
+    assert {path for path in commands if lines[path] > 100} == set()
+    assert lines[ROOT / "pbxsite" / "settings.py"] < 250
 
 
 def imported() -> Iterator[str]:
