@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.models import ProviderIdentity
@@ -82,18 +82,18 @@ def able_at_present() -> list[PbxUser]:
     The site cannot know a Windows password or a provider's: an earlier login by these
     very rules counts as proof.
     """
-    rules = current_settings()
+    rules = current_rules()
     able = _able(rules, methods_for(rules, Kind.MYAPPS))
     return [user for user in able if user.email or not needs_email()]
 
 
 def needs_email() -> bool:
-    return needs_approval(current_settings(), Kind.MYAPPS)
+    return needs_approval(current_rules(), Kind.MYAPPS)
 
 
 def needs_password(administrator: PbxUser) -> bool:
     """Can no administrator log in once this one has no PBX password?"""
-    rules = current_settings()
+    rules = current_rules()
     methods = methods_for(rules, Kind.MYAPPS)
     if Method.PASSWORD not in methods or not leaves_nobody([administrator]):
         return False
@@ -110,7 +110,7 @@ def last_one() -> str:
 
 def needs_identity(identity: ProviderIdentity) -> bool:
     """Can no administrator log in once this account is disconnected?"""
-    rules, issuer = current_settings(), identity.issuer.rstrip("/")
+    rules, issuer = current_rules(), identity.issuer.rstrip("/")
     at_present = rules.oauth2_well_known_url.startswith(f"{issuer}/")
     if not at_present or methods_for(rules, Kind.MYAPPS) != (Method.OAUTH2,):
         return False

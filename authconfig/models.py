@@ -376,7 +376,7 @@ class AuthenticationSettings(models.Model):
         )
 
 
-class CurrentSettings:
+class CurrentRules:
     """Each process's copy of the rules, read again when it is older than a second."""
 
     MAX_AGE_SECONDS = 1.0
@@ -395,4 +395,4 @@ class CurrentSettings:
         self._row = None
 
 
-current_settings = CurrentSettings()
+current_rules = CurrentRules()

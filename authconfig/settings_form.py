@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
 from authconfig.lockout import Lockout
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.oauth2.discovery import is_for_many_tenants
 from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
@@ -208,7 +208,7 @@ class SettingsForm(SettingsModelForm):
 
     def save(self, commit: bool = True) -> AuthenticationSettings:  # noqa: FBT001, FBT002
         saved = super().save(commit)
-        current_settings.forget()
+        current_rules.forget()
         return saved
 
     def changed_keys(self) -> list[str]:

@@ -22,7 +22,7 @@ from authconfig.choices import AuthenticationType, SmtpSecurity
 from authconfig.clients.first_rows import make_first_clients
 from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
@@ -78,7 +78,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
     """Neither the process's copy of the settings nor a rate limit outlives a test."""
-    current_settings.forget()
+    current_rules.forget()
     cache.clear()
     noted.forget()
     controllers.answers.clear()
@@ -86,7 +86,7 @@ def _no_leftovers() -> Iterator[None]:
     dependencies.forget()
     ended.forget()
     yield
-    current_settings.forget()
+    current_rules.forget()
     sending.pool.close()
 
 
@@ -130,8 +130,8 @@ def configure(db: None) -> SettingsSetter:
     def set_fields(**values: object) -> AuthenticationSettings:
         AuthenticationSettings.load()
         AuthenticationSettings.objects.update(**values)
-        current_settings.forget()
-        return current_settings()
+        current_rules.forget()
+        return current_rules()
 
     return set_fields
 

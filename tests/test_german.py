@@ -12,7 +12,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import translation
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import moment
 from tests.conftest import PASSWORD, SettingsSetter, Starter
@@ -183,7 +183,7 @@ def test_pages_of_the_admin_have_no_english_left(
 
 def message(login: LoginSession) -> EmailMessage:
     mail = OutgoingEmail.objects.get(login_mail__login=login)
-    return render_mail(mail, account_of(current_settings())).whole()
+    return render_mail(mail, account_of(current_rules())).whole()
 
 
 @pytest.mark.parametrize("language", ["de", ""])
@@ -227,5 +227,5 @@ def test_notice_of_a_new_password_is_in_the_language_of_the_browser(
     browser.post("/account/password/", data, **GERMAN)
 
     [mail] = OutgoingEmail.objects.all()
-    notice = render_mail(mail, account_of(current_settings())).whole()
+    notice = render_mail(mail, account_of(current_rules())).whole()
     assert "Ihr Passwort wurde geändert" in notice["Subject"]

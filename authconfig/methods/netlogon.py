@@ -16,7 +16,7 @@ from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError, Verdict
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
 from authconfig.methods.refusal import LoginRefusedError
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
 from authconfig.trial import Step
 from authconfig.users.models import PbxUser
@@ -49,7 +49,7 @@ def check(name: str, password: str) -> PbxUser | None:
     """
     if not password.strip() or "\0" in password:
         return None
-    rules, failures = current_settings(), Failures(name_key(name))
+    rules, failures = current_rules(), Failures(name_key(name))
     most = rules.netlogon_max_failures
     if failures.use_up() > most:
         raise _refusal(f"{most} failures in 10 minutes, not asked")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key, pbx_name
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.faults import ProviderError, ProviderFault
@@ -51,7 +51,7 @@ class ConnectedAccount:
 
 
 def connection_of(user: PbxUser) -> ConnectedAccount | None:
-    rules = current_settings()
+    rules = current_rules()
     if Method.OAUTH2 not in methods_for(rules, Kind.MYAPPS):
         return None
     issuer = issuer_of(rules.oauth2_well_known_url)

@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import (
     MinimumLengthValidator as DjangoMinimumLengthValidator,
 )
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 
 
 class MinimumLengthValidator(DjangoMinimumLengthValidator):
@@ -20,4 +20,4 @@ class MinimumLengthValidator(DjangoMinimumLengthValidator):
 
     @property
     def min_length(self) -> int:  # type: ignore[override]  # is read only
-        return current_settings().password_min_length
+        return current_rules().password_min_length

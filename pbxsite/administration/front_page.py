@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from authconfig.bounded_counts import bounded_count
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.policy import needs_approval
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.changes import count_without_email
@@ -54,7 +54,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _cards(request: HttpRequest) -> Iterator[OverviewCard]:
     if _may(request, "authconfig.change_authenticationsettings"):
-        yield _policy_card(current_settings())
+        yield _policy_card(current_rules())
     if is_operator(request) or _may(request, "mail.view_outgoingemail"):
         yield _mail_card(queue_report(), operates=is_operator(request))
     if _may(request, "users.view_auditevent"):

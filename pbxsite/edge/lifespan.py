@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.template.loader import get_template
 from django.urls import resolve
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from pbxsite.older_database import OlderDatabaseError
 
 
@@ -41,7 +41,7 @@ def _warm_up() -> None:
     get_template("account/login.html")
     # A process that starts during an outage serves as soon as that is over.
     with contextlib.suppress(DatabaseError):
-        current_settings()
+        current_rules()
     connection.close()
 
 

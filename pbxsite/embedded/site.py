@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import connection
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from pbxsite.administration.authentication import summary
 from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import first_start, processes
@@ -104,7 +104,7 @@ def _welcome(plan: Plan, say: Say) -> None:
     say(f"Administration: {plan.url}/admin/")
     mailbox = f"{plan.url}/mailbox/" if is_reachable() else str(directory())
     say(f"Mailbox: {mailbox}")
-    link = current_settings().verification_link
+    link = current_rules().verification_link
     if warning := summary.stale_link(link, plan.lasting()["SITE_URL"]):
         say(f"Warning: {warning}")
     say(f"Ready: {plan.url}/")

@@ -21,7 +21,7 @@ from django.views.decorators.http import (
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.models import ClientApplication
 from authconfig.clients.session_kinds import is_myapps, myapps_required, session_kind
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.oauth2.identities import connection_of
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
@@ -131,7 +131,7 @@ def password(request: HttpRequest) -> HttpResponse:
         return redirect(ACCOUNT)
     if form.has_error("old_password", "password_incorrect"):
         passwords.record_wrong(request, request.user)
-    context = {"form": form, "min_length": current_settings().password_min_length}
+    context = {"form": form, "min_length": current_rules().password_min_length}
     return render(request, "verification/account/password.html", context)
 
 

@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginMail, LoginSession
@@ -77,7 +77,7 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
         "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",
         "until": date_format(until, "TIME_FORMAT"),
         "zone": f"{until:%Z}",
-        "link": f"{current_settings().verification_link}?{query}",
+        "link": f"{current_rules().verification_link}?{query}",
     }
 
 

@@ -30,7 +30,7 @@ from authconfig.clients.session_kinds import (
 )
 from authconfig.methods import CHECKS
 from authconfig.methods.refusal import LoginRefusedError
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.policy import password_methods_for
 from authconfig.users import audit
@@ -68,7 +68,7 @@ class PolicyBackend(ModelBackend):
         if not username or not password or not password.strip("\0 \t\r\n"):
             return None
         attempt = attempt or Attempt()
-        rules = current_settings()
+        rules = current_rules()
         name = rules.login_name(username)
         for method in password_methods_for(rules, attempt.kind):
             check = CHECKS.get(method)
@@ -147,7 +147,7 @@ class AccountAdapter(DefaultAccountAdapter):
             client=released.kind,
             method=released.method,
             detail=released.approver,
-            proof=proof_of(current_settings(), released.method),
+            proof=proof_of(current_rules(), released.method),
         )
         return response
 
@@ -232,4 +232,4 @@ def _way(name: str, description: str | Promise) -> dict[str, Any]:
 def _login_name(credentials: dict[str, Any]) -> str:
     """Return the key of the name, so that all its spellings count as one."""
     entered = credentials.get("username", "")
-    return name_key(current_settings().login_name(entered))
+    return name_key(current_rules().login_name(entered))

@@ -28,7 +28,7 @@ from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.session_kinds import is_myapps
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.network import readable
 from authconfig.oauth2 import identities
 from authconfig.oauth2.discovery import LimitedSession
@@ -56,7 +56,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         """Return the provider of the settings; rows of allauth's count for nothing."""
         if provider == TRIAL:
             return oauth2_trial.apps(request)
-        app = app_of(current_settings())
+        app = app_of(current_rules())
         fits = provider in ("", None, app.provider, app.provider_id)
         return [app] if fits and client_id in ("", None, app.client_id) else []
 
@@ -79,7 +79,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             if request.user.is_authenticated and is_myapps(request):
                 answer = _prove_or_connect(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
-            sociallogin.user = identities.login_user(claims, current_settings())
+            sociallogin.user = identities.login_user(claims, current_rules())
         except ProviderError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.state["account"] = identity_of(claims)
@@ -99,7 +99,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
 
 def _check_allowed() -> None:
-    if Method.OAUTH2 not in methods_for(current_settings(), Kind.MYAPPS):
+    if Method.OAUTH2 not in methods_for(current_rules(), Kind.MYAPPS):
         raise ProviderError(ProviderFault.NOT_ALLOWED)
 
 
@@ -147,10 +147,10 @@ def _connected(request: HttpRequest, claims: ProviderClaims) -> HttpResponse:
     identities.connect(
         request.user,
         *identity_of(claims),
-        mapped_name(claims, current_settings()),
+        mapped_name(claims, current_rules()),
         origin=origin_of(request),
     )
-    provider = current_settings().oauth2_provider_name
+    provider = current_rules().oauth2_provider_name
     words = _("Your account at %(provider)s is connected: you can log in with it.")
     messages.success(request, words % {"provider": provider})
     return redirect(ACCOUNT)
@@ -194,7 +194,7 @@ def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
         method=Method.OAUTH2,
         detail=f"{reference}: {error}",
     )
-    said = sentence(error.fault, current_settings().oauth2_provider_name)
+    said = sentence(error.fault, current_rules().oauth2_provider_name)
     number = _("Reference: %(number)s") % {"number": reference}
     messages.error(request, f"{said} {number}")
     return redirect(ACCOUNT if user else "account_login")
@@ -212,7 +212,7 @@ def start(request: HttpRequest) -> HttpResponse:
         address = address_to_ask(request, LOGIN)
     except ProviderError as error:
         return turned_away(request, error)
-    return page_to_provider(request, current_settings(), address)
+    return page_to_provider(request, current_rules(), address)
 
 
 @login_not_required

@@ -21,7 +21,7 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT, leading_path
 from authconfig.clients.session_kinds import session_kind
 from authconfig.methods.refusal import LoginRefusedError
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import methods_for, password_methods_for
 from verification.approval.choices import LoginState
 from verification.approval.pending import pending_login
@@ -129,7 +129,7 @@ class LoginAgainView(LoginView):
 
 
 def page_facts(kind: Kind) -> dict[str, Any]:
-    rules = current_settings()
+    rules = current_rules()
     methods = methods_for(rules, kind)
     passwords = password_methods_for(rules, kind)
     oauth2 = Method.OAUTH2 in methods

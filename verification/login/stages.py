@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import needs_approval
 from authconfig.users import audit
 from verification.approval import flows
@@ -126,7 +126,7 @@ class ApprovalStage(LoginStage):
                 return redirect("account_login"), False
             self._release(Approver.FACTOR)
             return None, True
-        if not needs_approval(current_settings(), released.kind):
+        if not needs_approval(current_rules(), released.kind):
             self._release("")
             return None, True
         facts = LoginFacts(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from verification import log_context
 from verification.mail.kinds import MailKind
@@ -40,7 +40,7 @@ def enqueue_notice(
 
     Returns None where no e-mail account is set up: the audit log alone tells of it.
     """
-    rules = current_settings()
+    rules = current_rules()
     if not (user.email and rules.smtp_server and rules.smtp_email_address):
         return None
     return enqueue(

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.network import LONGEST_WORDS
 from verification import log_context
 from verification.mail import claims
@@ -78,7 +78,7 @@ class Run:
     """One turn through the queue: this thread sends, and others if many mails wait."""
 
     def __init__(self) -> None:
-        self._most = current_settings().smtp_connections
+        self._most = current_rules().smtp_connections
         self._stock = Stock(self._most)
         self._others: list[Thread] = []
         self._over = Event()
@@ -120,7 +120,7 @@ class Run:
 
     def _help(self) -> None:
         try:
-            self._send_all(account_of(current_settings()))
+            self._send_all(account_of(current_rules()))
         except SmtpError as error:
             # Servers limit the number of connections; the other threads go on.
             logger.info("no further connection to the server (%s)", error.stage)
@@ -187,7 +187,7 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
 
 
 def _send(mail: OutgoingEmail, line: Line) -> str:
-    account = account_of(current_settings())
+    account = account_of(current_rules())
     if not (account.server and account.email_address):
         words = _("No SMTP server and e-mail address are set.")
         raise SmtpError(SmtpStage.RESOLVE, words, fault=SmtpFault.NAME_UNKNOWN)
@@ -204,7 +204,7 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
 
 def _note_server(error: SmtpError | None) -> None:
     """Tell operators how the server is; it is well if it refuses a single mail."""
-    rules = current_settings()
+    rules = current_rules()
     name = f"{rules.smtp_server}:{rules.smtp_port}"
     if error is None or error.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA):
         dependencies.note_up(Dependency.SMTP, name)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import is_myapps
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import requires_factor
 from authconfig.users import audit
 from authconfig.users.changes import without_factor
@@ -67,7 +67,7 @@ def is_missing(request: HttpRequest) -> bool:
 
 
 def is_missing_for(user_pk: int, kind: Kind) -> bool:
-    if not requires_factor(current_settings(), kind):
+    if not requires_factor(current_rules(), kind):
         return False
     return without_factor(PbxUser.objects.filter(pk=user_pk)).exists()
 

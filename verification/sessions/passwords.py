@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import uses
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
@@ -30,7 +30,7 @@ from verification.sessions.choices import PASSWORD_CHANGE
 
 def may_change(user: PbxUser) -> bool:
     """A PBX password that nobody logs in with cannot be changed: it would mislead."""
-    rules = current_settings()
+    rules = current_rules()
     allowed = uses(rules, Method.PASSWORD) and not rules.password_changes_forbidden
     return allowed and user.has_usable_password()
 

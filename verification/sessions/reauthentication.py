@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import BEGAN_KEY, View
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import methods_for
 from authconfig.users.models import PbxUser
 
@@ -60,7 +60,7 @@ def can_reauthenticate_by_password(user: PbxUser) -> bool:
 
     Whether there is a Windows password only the directory knows, so it may be.
     """
-    methods = methods_for(current_settings(), Kind.MYAPPS)
+    methods = methods_for(current_rules(), Kind.MYAPPS)
     by_pbx = Method.PASSWORD in methods and user.has_usable_password()
     return by_pbx or Method.NETLOGON in methods
 

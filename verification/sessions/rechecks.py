@@ -13,7 +13,7 @@ from authconfig.clients.choices import Kind
 from authconfig.directory.faults import DirectoryError
 from authconfig.directory.recheck import refused_users
 from authconfig.directory.remedies import audit_detail
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import uses
 from authconfig.users import audit
 from verification.sessions.lifecycle import live_sessions
@@ -27,7 +27,7 @@ def end_sessions_of_closed_accounts() -> int:
     Without a service account the directory cannot be asked. While it cannot be reached,
     nobody's session ends.
     """
-    rules = current_settings()
+    rules = current_rules()
     if not (uses(rules, Method.NETLOGON) and rules.netlogon_bind_dn):
         return 0
     sessions = list(_sessions())

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from authconfig.choices import Event, Origin
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
@@ -98,7 +98,7 @@ def _fault_of(user: PbxUser) -> VoicemailFault | None:
         return VoicemailFault.INACTIVE
     if not user.email:
         return VoicemailFault.NO_EMAIL
-    rules = current_settings()
+    rules = current_rules()
     if not (rules.smtp_server and rules.smtp_email_address):
         return VoicemailFault.NO_ACCOUNT
     return VoicemailFault.TOO_MANY if _are_too_many(user) else None

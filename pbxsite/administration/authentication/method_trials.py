@@ -16,7 +16,7 @@ from authconfig.choices import StepState
 from authconfig.directory import netlogon_trial
 from authconfig.directory.choices import NetlogonStage
 from authconfig.methods.netlogon import Failures
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
 from authconfig.oauth2 import configuration_trial
 from authconfig.sections import SECTIONS
@@ -42,7 +42,7 @@ def try_netlogon(request: HttpRequest) -> HttpResponseBase:
     password = request.POST.get(NETLOGON_PASSWORD, "")
     trial = NetlogonTrial(form.new_rules(), user, password, user_of(request))
     if not trial.may_ask():
-        return _too_often(_spared_words(current_settings().netlogon_max_failures))
+        return _too_often(_spared_words(current_rules().netlogon_max_failures))
     return streamed(trial.run, trial.headings)
 
 
@@ -60,7 +60,7 @@ class NetlogonTrial:
         return Failures(name_key(netlogon_trial.name_of(self.user, self.rules)))
 
     def may_ask(self) -> bool:
-        most = current_settings().netlogon_max_failures
+        most = current_rules().netlogon_max_failures
         return not self.password or self.failures.use_up() <= most
 
     def run(self, progress: Progress) -> Report:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from authconfig.choices import Dependency
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.queue.servers import Server, servers
 from pbxsite.broker import Broker, broker
@@ -107,7 +107,7 @@ class QueueReport:
 
 
 def queue_report() -> QueueReport:
-    rules, found, now = current_settings(), overview(), timezone.now()
+    rules, found, now = current_rules(), overview(), timezone.now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
     needed = servers(rules)
     return QueueReport(

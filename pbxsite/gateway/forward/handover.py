@@ -27,7 +27,7 @@ from authconfig.clients.destinations import ACCOUNT, LOGIN_PAGES, RETURN_FIELD
 from authconfig.clients.models import ClientApplication
 from authconfig.clients.return_urls import Address, parse
 from authconfig.clients.session_kinds import session_kind
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import methods_for
 from pbxsite.gateway.forward.requests import host_address, is_on_our_host
 from pbxsite.gateway.forward.tokens import (
@@ -66,7 +66,7 @@ def open_client(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _obstacle(request: HttpRequest, client: ClientApplication) -> HttpResponse | None:
     """Return a page that ends a loop, where the client would send its visitor back."""
-    if not methods_for(current_settings(), Kind(client.kind)):
+    if not methods_for(current_rules(), Kind(client.kind)):
         context = {"client": client, "reason": closed_reason()}
         status = HTTPStatus.FORBIDDEN
         return render(request, "gateway/forward/closed.html", context, status=status)

@@ -12,7 +12,7 @@ from allauth.idp.oidc.models import Client as RegisteredClient
 from allauth.idp.oidc.models import PrivateKey
 from django.conf import settings
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import Grant, Subject
@@ -95,6 +95,6 @@ def _profile(user: PbxUser) -> dict[str, str]:
 
 def principal_name(user: PbxUser) -> str:
     """Return user@domain: the name alone where the PBX has no domain of its own."""
-    domain = current_settings().pbx_domain
+    domain = current_rules().pbx_domain
     whole = "@" in user.name or not domain
     return user.name if whole else f"{user.name}@{domain}"

@@ -12,7 +12,7 @@ from django.utils import timezone
 from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.models import ClientApplication
 from authconfig.clients.session_kinds import SESSION_KEY
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.policy import methods_for
 from pbxsite.gateway.openid.hashers import RandomSecretHasher
 from pbxsite.gateway.openid.models import OpenIdClient
@@ -75,7 +75,7 @@ def find(client_id: str) -> OpenIdClient | None:
 
 
 def is_shut(openid: OpenIdClient) -> bool:
-    return not methods_for(current_settings(), Kind(openid.application.kind))
+    return not methods_for(current_rules(), Kind(openid.application.kind))
 
 
 def opens(session: SessionBase, client_id: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.sinks import sink
@@ -78,7 +78,7 @@ def _set_up(port: int) -> None:
         smtp_connections=3,
         verification_link="https://pbx.example/PBX0/session.xml",
     )
-    current_settings.forget()
+    current_rules.forget()
     for name in (f"{what}{n}" for what in ("idle", "busy") for n in range(LOGINS)):
         if not PbxUser.objects.filter(name=name).exists():
             PbxUser.objects.create_user(name, PASSWORD, email=f"{name}@example.com")

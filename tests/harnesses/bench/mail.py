@@ -11,7 +11,7 @@ from statistics import median
 from django.conf import settings
 from django.db import connection, connections
 
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.delays import delays
 from tests.harnesses.bench.figures import Figure
@@ -106,7 +106,7 @@ def set_account(port: int, connections: int) -> None:
         smtp_connections=connections,
         verification_link="https://pbx.example/PBX0/session.xml",
     )
-    current_settings.forget()
+    current_rules.forget()
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
 
 

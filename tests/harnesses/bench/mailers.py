@@ -24,7 +24,7 @@ from mailer.models import Message, MessageLog
 from post_office.models import STATUS as PEER_STATUS
 from post_office.models import Email
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.harnesses.bench import settings as own_settings
 from verification.approval.mails import APPROVAL
@@ -110,7 +110,7 @@ def count_ours() -> int:
 
 def send_bare(make: Callable[[OutgoingEmail, Account], EmailMessage]) -> None:
     """Make each message and send it with the standard library alone."""
-    account = account_of(current_settings())
+    account = account_of(current_rules())
     with smtplib.SMTP(account.server, account.port) as server:
         for mail in queued():
             server.send_message(make(mail, account), SENDER, [mail.recipient])
@@ -145,7 +145,7 @@ def plain_message(mail: OutgoingEmail, account: Account) -> EmailMessage:
 def rendered(count: int) -> list[tuple[str, str, str, str]]:
     """Return recipient, subject, text and HTML of the mails that ours would be."""
     fill_ours(count)
-    account = account_of(current_settings())
+    account = account_of(current_rules())
     texts = [_texts(message_of(mail, account)) for mail in queued()]
     forget_ours()
     return texts

@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from authconfig.choices import Origin
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.usage import cores
@@ -121,7 +121,7 @@ def switch_two_factor_on() -> None:
         smtp_server="127.0.0.1",
         smtp_email_address="pbx@example.com",
     )
-    current_settings.forget()
+    current_rules.forget()
 
 
 def measure(count: int, *, poll: bool = False) -> Measured:

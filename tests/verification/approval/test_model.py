@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 )
 
 from authconfig.choices import Event
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD
@@ -355,7 +355,7 @@ class SecondFactor(RuleBasedStateMachine):
 
     def _set_two_factor(self, *, on: bool) -> None:
         AuthenticationSettings.objects.update(two_factor=on)
-        current_settings.forget()
+        current_rules.forget()
 
     def _revoke(self) -> None:
         for login in self.logins:

@@ -12,7 +12,7 @@ import time_machine
 from django.utils import translation
 
 from authconfig.choices import SmtpSecurity
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from tests.support.smtp_servers import Mail, smtp_server
 from verification.mail.account import account_of
@@ -86,7 +86,7 @@ def test_letters_before_the_at_sign_arrive_by_smtputf8(
 
 
 def texts(mail: OutgoingEmail) -> list[str]:
-    message = render_mail(mail, account_of(current_settings())).whole()
+    message = render_mail(mail, account_of(current_rules())).whole()
     bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
     return [str(message["Subject"]), *(b.get_content() for b in bodies if b)]
 
@@ -119,9 +119,9 @@ def test_a_merged_mail_is_to_the_byte_what_the_library_makes(
     mail.user.name = name
     policy = wire_policy(smtputf8=False, eight_bit=eight_bit)
     with time_machine.travel(NOW, tick=False):
-        merged = render_mail(mail, account_of(current_settings()))
+        merged = render_mail(mail, account_of(current_rules()))
         monkeypatch.setattr(merge, "is_plain", lambda context: False)
-        rendered = render_mail(mail, account_of(current_settings()))
+        rendered = render_mail(mail, account_of(current_rules()))
 
     content = merged.as_bytes(policy=policy)
     message = message_from_bytes(content, policy=policy)
@@ -143,10 +143,10 @@ def without_boundary(content: bytes) -> bytes:
 def test_the_body_of_a_verification_email_is_laid_out_once(
     mail: OutgoingEmail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = render_mail(mail, account_of(current_settings())).as_bytes()
+    first = render_mail(mail, account_of(current_rules())).as_bytes()
     monkeypatch.setattr(EmailMessage, "set_content", None)
 
-    assert render_mail(mail, account_of(current_settings())).as_bytes() == first
+    assert render_mail(mail, account_of(current_rules())).as_bytes() == first
 
 
 def test_nothing_of_a_mail_is_left_for_the_next_one(
@@ -162,7 +162,7 @@ def test_nothing_of_a_mail_is_left_for_the_next_one(
 def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
     mail.user.name = f"--{BOUNDARY}"
 
-    message = render_mail(mail, account_of(current_settings())).whole()
+    message = render_mail(mail, account_of(current_rules())).whole()
 
     assert message.get_boundary() != BOUNDARY
     assert [part.get_content_type() for part in message.iter_parts()] == [
@@ -174,7 +174,7 @@ def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
 def test_a_line_too_long_for_smtp_is_broken(mail: OutgoingEmail) -> None:
     with translation.override("en"):
         mail.user.name = "ä" * 600
-        message = render_mail(mail, account_of(current_settings())).whole()
+        message = render_mail(mail, account_of(current_rules())).whole()
 
     longest = max(map(len, message.as_bytes().splitlines()))
     assert longest <= 998

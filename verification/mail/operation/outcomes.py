@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from authconfig.models import current_settings
+from authconfig.models import current_rules
 from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OVER, OutgoingEmail
 from verification.mail.smtp import SmtpError
@@ -24,7 +24,7 @@ class EndedMail:
 
 
 def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
-    rules = current_settings()
+    rules = current_rules()
     details = {
         "server": rules.smtp_server,
         "port": rules.smtp_port,

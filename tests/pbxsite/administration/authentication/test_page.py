@@ -12,7 +12,7 @@ from django.test import Client as Browser
 from pytest_django import Settings
 
 from authconfig.choices import Event
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.authentication import audited_form
@@ -361,7 +361,7 @@ def test_current_settings_cost_no_query_within_a_second(
 
     with django_assert_num_queries(0):
         for _call in range(100):
-            assert current_settings().smtp_sender_name == "Telephone"
+            assert current_rules().smtp_sender_name == "Telephone"
 
 
 def test_current_settings_follow_within_a_second(configure: Configure) -> None:
@@ -369,7 +369,7 @@ def test_current_settings_follow_within_a_second(configure: Configure) -> None:
     AuthenticationSettings.objects.update(smtp_sender_name="Exchange")
 
     time.sleep(1.01)
-    assert current_settings().smtp_sender_name == "Exchange"
+    assert current_rules().smtp_sender_name == "Exchange"
 
 
 def test_a_link_to_the_port_before_is_warned_of(

@@ -15,7 +15,7 @@ from django.utils import timezone
 from authconfig.choices import AuthenticationType
 from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.models import ClientApplication
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
@@ -85,7 +85,7 @@ def require_a_factor(browser: Browser) -> None:
         smtp_server="127.0.0.1",
         smtp_email_address="pbx@example.com",
     )
-    current_settings.forget()
+    current_rules.forget()
 
 
 ENDS: list[Callable[[Browser], None]] = [

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.models import AuthenticationSettings, current_settings
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
@@ -188,7 +188,7 @@ def test_without_two_factor_it_can_not_be_required(
     answer = admin_client_myapps.post(SETTINGS, values)
 
     assert "Needs two-factor authentication" in answer.content.decode()
-    assert not current_settings().factor_required
+    assert not current_rules().factor_required
 
 
 def test_rescue_takes_the_requirement_back(
@@ -196,8 +196,8 @@ def test_rescue_takes_the_requirement_back(
 ) -> None:
     call_command("rescue", "admin", "--reset")
 
-    current_settings.forget()
-    assert not current_settings().factor_required
+    current_rules.forget()
+    assert not current_rules().factor_required
 
 
 def test_the_page_and_the_list_name_those_without(
