@@ -40,7 +40,7 @@ CLAIMS = {
     "Remote-Groups": "everything",
 }
 CLIENTS = f"""
-from authconfig.models import ClientApplication
+from authconfig.clients.models import ClientApplication
 ClientApplication.objects.filter(slug="myapps").update(return_urls="{APPS}/")
 ClientApplication.objects.create(
     name="Chat", slug="chat", kind="myapps", return_urls="{PBX}/chat/")
