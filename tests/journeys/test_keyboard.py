@@ -44,6 +44,8 @@ def press(page: Page, control: Locator, key: str = "Enter") -> None:
 def by_keys(page: Page, site: Site, name: str) -> None:
     """Log in; the cursor stands in the first field."""
     page.goto(f"{site.url}/login/")
+    # A browser may give it the focus only as it draws the page.
+    expect(page.locator('input[name="login"]')).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(USER_PASSWORD)
