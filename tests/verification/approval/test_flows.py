@@ -105,6 +105,15 @@ def test_an_accepted_login_completes_once(login: LoginSession, user: PbxUser) ->
     assert [flows.complete(login, user) for _ in range(2)] == [True, False]
 
 
+def test_an_accepted_login_that_expired_does_not_complete(
+    login: LoginSession, user: PbxUser
+) -> None:
+    flows.accept(login, approval_code(login), **BY_MAIL)
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=10, seconds=1)):
+        assert not flows.complete(login, user)
+
+
 def test_a_pending_login_does_not_complete(login: LoginSession, user: PbxUser) -> None:
     assert not flows.complete(login, user)
 
