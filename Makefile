@@ -37,8 +37,8 @@ run: install
 	@exec $(BIN)/python manage.py runsite --parent $$PPID
 
 # Every test once, and what depends on the database on both. Some of them alone, each where
-# it belongs: make test T=tests/test_looks.py, T=tests/test_looks.py::test_…, or by words
-# of their names, T="expired and not link".
+# it belongs: make test T=tests/journeys/test_looks.py, the same with ::test_…, or by
+# words of their names, T="expired and not link".
 ifdef T
 CHOSEN := $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
 test: install-dev

@@ -43,6 +43,13 @@ class Lockout(NamedTuple):
     text: str
 
 
+class Way(NamedTuple):
+    """A method that an administrator can log in to the administration by."""
+
+    user: PbxUser
+    method: Method
+
+
 def lockout_by(
     rules: AuthenticationSettings,
     new_rules: AuthenticationSettings,
@@ -58,9 +65,9 @@ def lockout_by(
     ]
     if not changed:
         return None
-    methods = methods_for(new_rules, Kind.MYAPPS)
-    able = _able(new_rules, methods, since=_proof_begins())
-    if administrator and Method.PASSWORD not in methods:
+    able = [way.user for way in _ways(new_rules, since=_proof_begins())]
+    by_password = Method.PASSWORD in methods_for(new_rules, Kind.MYAPPS)
+    if administrator and not by_password:
         able = [user for user in able if user == administrator]
     if not able:
         field = _preferred("authentication_type", changed)
@@ -77,14 +84,8 @@ def leaves_nobody(without: Iterable[PbxUser]) -> bool:
 
 
 def able_at_present() -> list[PbxUser]:
-    """Return the administrators who can log in by the present rules.
-
-    The site cannot know a Windows password or a provider's: an earlier login by these
-    very rules counts as proof.
-    """
-    rules = current_rules()
-    able = _able(rules, methods_for(rules, Kind.MYAPPS))
-    return [user for user in able if user.email or not needs_email()]
+    """Return the administrators who can log in by the present rules."""
+    return [way.user for way in _ways_at_present()]
 
 
 def needs_email() -> bool:
@@ -93,12 +94,22 @@ def needs_email() -> bool:
 
 def needs_password(administrator: PbxUser) -> bool:
     """Can no administrator log in once this one has no PBX password?"""
-    rules = current_rules()
-    methods = methods_for(rules, Kind.MYAPPS)
-    if Method.PASSWORD not in methods or not leaves_nobody([administrator]):
+    return set(_ways_at_present()) == {Way(administrator, Method.PASSWORD)}
+
+
+def needs_identity(identity: ProviderIdentity) -> bool:
+    """Can no administrator log in once this account is disconnected?
+
+    Where nobody is known to be able, the last connected account may be the way in.
+    """
+    if not _connected_administrators().filter(pk=identity.pk).exists():
         return False
-    others = [method for method in methods if method is not Method.PASSWORD]
-    return administrator not in _able(rules, others)
+    own, ways = Way(identity.user, Method.OAUTH2), set(_ways_at_present())
+    return ways == {own} if ways else is_last_connected(identity)
+
+
+def is_last_connected(identity: ProviderIdentity) -> bool:
+    return not _connected_administrators().exclude(pk=identity.pk).exists()
 
 
 def last_one() -> str:
@@ -106,18 +117,6 @@ def last_one() -> str:
         "No other administrator can log in with the present settings, so nobody could"
         " administer the site any more. See to another one first."
     )
-
-
-def needs_identity(identity: ProviderIdentity) -> bool:
-    """Can no administrator log in once this account is disconnected?"""
-    rules, issuer = current_rules(), identity.issuer.rstrip("/")
-    at_present = rules.oauth2_well_known_url.startswith(f"{issuer}/")
-    if not at_present or methods_for(rules, Kind.MYAPPS) != (Method.OAUTH2,):
-        return False
-    able = ProviderIdentity.objects.filter(
-        issuer=identity.issuer, user__in=_administrators()
-    )
-    return able.filter(pk=identity.pk).exists() and able.count() == 1
 
 
 def _proof_begins() -> datetime:
@@ -140,18 +139,43 @@ def _administrators() -> QuerySet[PbxUser]:
     return active.filter(Q(is_superuser=True) | own | of_group).distinct()
 
 
-def _able(
-    rules: AuthenticationSettings,
-    methods: Iterable[Method],
-    *,
-    since: datetime | None = None,
-) -> list[PbxUser]:
-    ways = {
+def _connected_administrators() -> QuerySet[ProviderIdentity]:
+    """Return the accounts that the present rules let administrators in with."""
+    rules = current_rules()
+    if Method.OAUTH2 not in methods_for(rules, Kind.MYAPPS):
+        return ProviderIdentity.objects.none()
+    return ProviderIdentity.objects.filter(
+        issuer__in=_issuers(rules), user__in=_administrators()
+    )
+
+
+def _issuers(rules: AuthenticationSettings) -> tuple[str, str]:
+    """Return the issuer with a slash at its end and without: providers differ."""
+    issuer = issuer_of(rules.oauth2_well_known_url)
+    return issuer, f"{issuer}/"
+
+
+def _ways_at_present() -> list[Way]:
+    """Return who can log in, by what.
+
+    The site cannot know a Windows password or a provider's: an earlier login by these
+    very rules counts as proof.
+    """
+    ways = _ways(current_rules())
+    return [way for way in ways if way.user.email or not needs_email()]
+
+
+def _ways(rules: AuthenticationSettings, *, since: datetime | None = None) -> list[Way]:
+    able_by = {
         Method.PASSWORD: _able_by_password,
         Method.NETLOGON: _able_by_netlogon,
         Method.OAUTH2: _able_by_oauth2,
     }
-    return [user for method in methods for user in ways[method](rules, since)]
+    return [
+        Way(user, method)
+        for method in methods_for(rules, Kind.MYAPPS)
+        for user in able_by[method](rules, since)
+    ]
 
 
 def _able_by_password(
@@ -172,9 +196,8 @@ def _able_by_oauth2(
     rules: AuthenticationSettings, since: datetime | None
 ) -> list[PbxUser]:
     """A login never connects an administrator's account, so it must be connected."""
-    issuer = issuer_of(rules.oauth2_well_known_url)
     proved = _proved(rules, Method.OAUTH2, since)
-    return list(proved.filter(identities__issuer__in=(issuer, f"{issuer}/")))
+    return list(proved.filter(identities__issuer__in=_issuers(rules)))
 
 
 def _proved(
@@ -197,17 +220,30 @@ def _is_found_by_name(user: PbxUser, rules: AuthenticationSettings) -> bool:
 
 def _no_way_in(new_rules: AuthenticationSettings, administrator: PbxUser | None) -> str:
     methods = methods_for(new_rules, Kind.MYAPPS)
+    # To set a PBX password is the shortest way out, whatever else is allowed.
     if Method.PASSWORD in methods:
         return _no_password(new_rules)
-    if administrator and administrator in _proved(
-        new_rules, methods[0], _proof_begins()
-    ):
-        return _not_connected(new_rules, administrator)
+    return " ".join(_no_way_by(m, new_rules, administrator) for m in methods)
+
+
+def _no_way_by(
+    method: Method, new_rules: AuthenticationSettings, administrator: PbxUser | None
+) -> str:
+    proved = _proved(new_rules, method, _proof_begins())
+    if administrator is None or administrator not in proved:
+        return _not_proved(method)
+    # They have just logged in by this method, and would not be found the next time.
+    if method is Method.OAUTH2:
+        return _not_connected()
+    return _misnamed(new_rules, administrator)
+
+
+def _not_proved(method: Method) -> str:
     return _(
         "You have not logged in with “%(method)s” and these settings in the last 15"
         " minutes, so nobody knows whether you could. Run the section's test with your"
         " own name, or choose a type that allows both and log in that way first."
-    ) % {"method": methods[0].label}
+    ) % {"method": method.label}
 
 
 def _no_password(new_rules: AuthenticationSettings) -> str:
@@ -217,10 +253,7 @@ def _no_password(new_rules: AuthenticationSettings) -> str:
     return _misnamed(new_rules, holders[0])
 
 
-def _not_connected(new_rules: AuthenticationSettings, administrator: PbxUser) -> str:
-    """They have just logged in by this method, and would not be found the next time."""
-    if Method.NETLOGON in methods_for(new_rules, Kind.MYAPPS):
-        return _misnamed(new_rules, administrator)
+def _not_connected() -> str:
     return _(
         "Your account at the provider is not connected, so a login with it would be"
         " refused. Choose a type that allows both and connect it under Account security"

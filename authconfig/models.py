@@ -10,14 +10,20 @@ from django.db.models import CheckConstraint, Q
 from django.utils.translation import gettext_lazy as _
 
 from authconfig import validators
-from authconfig.choices import AuthenticationType, NetlogonSecurity, SmtpSecurity
+from authconfig.choices import (
+    AuthenticationType,
+    Method,
+    NetlogonSecurity,
+    SmtpSecurity,
+)
 from authconfig.dependencies import DependencyState as DependencyState
 from authconfig.fields import SecretField
 from authconfig.names import pbx_name
+from authconfig.policy import types_using
 
 # DependencyState is imported so that Django finds its table here.
-USES_NETLOGON = Q(authentication_type__in=["netlogon_only", "pbx_and_netlogon"])
-USES_OAUTH2 = Q(authentication_type__in=["oauth2_only", "pbx_and_oauth2"])
+USES_NETLOGON = Q(authentication_type__in=types_using(Method.NETLOGON))
+USES_OAUTH2 = Q(authentication_type__in=types_using(Method.OAUTH2))
 
 
 def _is_known(field: str, choices: type[models.TextChoices]) -> CheckConstraint:

@@ -66,5 +66,13 @@ def requires_factor(rules: Rules, kind: Kind) -> bool:
 
 
 def uses(rules: Rules, method: Method) -> bool:
-    columns = TABLE[AuthenticationType(rules.authentication_type)].values()
-    return any(method in methods for methods in columns)
+    return _uses(AuthenticationType(rules.authentication_type), method)
+
+
+def types_using(method: Method) -> list[str]:
+    """Return the stored values of the types that allow the method to any kind."""
+    return [option.value for option in TABLE if _uses(option, method)]
+
+
+def _uses(option: AuthenticationType, method: Method) -> bool:
+    return any(method in methods for methods in TABLE[option].values())

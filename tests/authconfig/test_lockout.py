@@ -10,10 +10,16 @@ from django.contrib.auth.models import Permission
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.choices import Event, Method
+from authconfig import policy
+from authconfig.choices import AuthenticationType, Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.directory.netlogon_trial import try_netlogon
-from authconfig.lockout import PROOF_TTL, lockout_by
+from authconfig.lockout import (
+    PROOF_TTL,
+    lockout_by,
+    needs_identity,
+    needs_password,
+)
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import audit
@@ -24,6 +30,12 @@ from tests.support.directory import WINDOWS_PASSWORD, Directory
 
 pytestmark = pytest.mark.django_db
 NETLOGON = {"netlogon_domain": "ad.example.com", "netlogon_servers": "dc1.example.com"}
+ISSUER = "https://idp.example"
+OAUTH2 = {
+    "oauth2_provider_name": "Windows",
+    "oauth2_well_known_url": f"{ISSUER}/.well-known/openid-configuration",
+    "oauth2_client_id": "pbx",
+}
 
 
 def rules(**values: Any) -> AuthenticationSettings:
@@ -51,6 +63,17 @@ def logged_in(
         method=method,
         proof=proof_of(settings, method),
     )
+
+
+def connected(user: PbxUser, subject: str = "1") -> ProviderIdentity:
+    return ProviderIdentity.objects.create(
+        user=user, issuer=f"{ISSUER}/", subject=subject
+    )
+
+
+def without_password(user: PbxUser) -> None:
+    user.set_unusable_password()
+    user.save()
 
 
 def test_windows_passwords_alone_ask_for_a_login_with_one(
@@ -203,17 +226,11 @@ def test_only_who_may_mend_the_settings_counts(
 
 
 def test_an_account_at_the_provider_has_to_be_connected(administrator: PbxUser) -> None:
-    new = rules(
-        authentication_type="oauth2_only",
-        oauth2_well_known_url="https://idp.example/.well-known/openid-configuration",
-        oauth2_client_id="pbx",
-    )
+    new = rules(authentication_type="oauth2_only", **OAUTH2)
     logged_in(administrator, new, Method.OAUTH2)
     assert "is not connected" in lockout_fault(rules(), new, administrator)
 
-    ProviderIdentity.objects.create(
-        user=administrator, issuer="https://idp.example/", subject="1"
-    )
+    connected(administrator)
 
     assert lockout_fault(rules(), new, administrator) == ""
 
@@ -231,3 +248,110 @@ def test_a_domain_must_not_take_every_administrators_name(
     assert refused.field == "pbx_domain"
     assert "takes “admin@example.com” for the user “admin”" in refused.text
     assert lockout_by(rules(), rules(pbx_domain="other.example"), administrator) is None
+
+
+@pytest.fixture
+def pbx_and_oauth2(configure: SettingsSetter) -> AuthenticationSettings:
+    return configure(authentication_type="pbx_and_oauth2", **OAUTH2)
+
+
+@pytest.mark.parametrize("has_logged_in", [True, False])
+def test_an_account_stays_where_its_administrator_has_no_pbx_password(
+    pbx_and_oauth2: AuthenticationSettings, administrator: PbxUser, has_logged_in: bool
+) -> None:
+    own = connected(administrator)
+    without_password(administrator)
+    if has_logged_in:
+        logged_in(administrator, pbx_and_oauth2, Method.OAUTH2)
+
+    assert needs_identity(own)
+
+
+def test_an_account_may_go_where_its_administrator_has_a_pbx_password(
+    pbx_and_oauth2: AuthenticationSettings, administrator: PbxUser
+) -> None:
+    own = connected(administrator)
+    logged_in(administrator, pbx_and_oauth2, Method.OAUTH2)
+
+    assert not needs_identity(own)
+    assert not needs_password(administrator)
+
+
+@pytest.mark.usefixtures("pbx_and_oauth2")
+def test_a_pbx_password_stays_where_the_account_is_gone(administrator: PbxUser) -> None:
+    assert needs_password(administrator)
+
+
+@pytest.mark.parametrize("method", [Method.PASSWORD, Method.OAUTH2])
+def test_an_account_may_go_where_another_administrator_can_log_in(
+    pbx_and_oauth2: AuthenticationSettings, administrator: PbxUser, method: Method
+) -> None:
+    own = connected(administrator)
+    without_password(administrator)
+    logged_in(administrator, pbx_and_oauth2, Method.OAUTH2)
+    other = PbxUser.objects.create_superuser("other", "a password of theirs")
+    if method is Method.OAUTH2:
+        without_password(other)
+        connected(other, "2")
+        assert needs_identity(own)
+        logged_in(other, pbx_and_oauth2, Method.OAUTH2)
+
+    assert not needs_identity(own)
+
+
+def test_an_account_stays_where_the_other_administrator_has_no_address(
+    two_factor: AuthenticationSettings,
+    configure: SettingsSetter,
+    administrator: PbxUser,
+) -> None:
+    now = configure(authentication_type="pbx_and_oauth2", **OAUTH2)
+    own = connected(administrator)
+    without_password(administrator)
+    logged_in(administrator, now, Method.OAUTH2)
+    PbxUser.objects.create_superuser("other", "a password of theirs")
+
+    assert now.two_factor
+    assert needs_identity(own)
+
+
+def test_an_account_of_a_plain_user_may_always_go(
+    pbx_and_oauth2: AuthenticationSettings, user: PbxUser
+) -> None:
+    assert not needs_identity(connected(user))
+
+
+@pytest.fixture
+def netlogon_and_oauth2(monkeypatch: pytest.MonkeyPatch) -> AuthenticationSettings:
+    """Rules of a type that the original does not have."""
+    row = {
+        Kind.MYAPPS: (Method.NETLOGON, Method.OAUTH2),
+        Kind.MYPBX: (Method.NETLOGON,),
+    }
+    monkeypatch.setitem(policy.TABLE, AuthenticationType.OAUTH2_ONLY, row)
+    return rules(authentication_type="oauth2_only", **NETLOGON, **OAUTH2)
+
+
+def test_each_method_has_its_own_reason(
+    netlogon_and_oauth2: AuthenticationSettings, administrator: PbxUser
+) -> None:
+    new = netlogon_and_oauth2
+
+    neither = lockout_fault(rules(), new, administrator)
+    assert "logged in with “Windows password”" in neither
+    assert "logged in with “OAuth2”" in neither
+    logged_in(administrator, new, Method.OAUTH2)
+
+    fault = lockout_fault(rules(), new, administrator)
+    assert "logged in with “Windows password”" in fault
+    assert "logged in with “OAuth2”" not in fault
+    assert "Your account at the provider is not connected" in fault
+    connected(administrator)
+    assert lockout_fault(rules(), new, administrator) == ""
+
+
+def test_any_method_of_the_type_is_proof(
+    netlogon_and_oauth2: AuthenticationSettings, administrator: PbxUser
+) -> None:
+    logged_in(administrator, netlogon_and_oauth2, Method.NETLOGON)
+
+    assert lockout_fault(rules(), netlogon_and_oauth2, administrator) == ""

@@ -6,7 +6,13 @@ import pytest
 
 from authconfig.choices import AuthenticationType, Method
 from authconfig.clients.choices import Kind
-from authconfig.policy import methods_for, needs_approval, password_methods_for, uses
+from authconfig.policy import (
+    methods_for,
+    needs_approval,
+    password_methods_for,
+    types_using,
+    uses,
+)
 
 PBX, WINDOWS, OAUTH2 = Method.PASSWORD, Method.NETLOGON, Method.OAUTH2
 # The original's table, cell by cell.
@@ -59,3 +65,17 @@ def test_two_factor_is_asked_of_myapps_only(two_factor: bool) -> None:
 def test_a_method_is_in_use_when_any_client_has_it() -> None:
     assert uses(Rules("pbx_and_oauth2"), OAUTH2)
     assert not uses(Rules("pbx_and_oauth2"), WINDOWS)
+
+
+@pytest.mark.parametrize("method", [PBX, WINDOWS, OAUTH2])
+def test_the_types_of_a_method_are_those_with_a_cell_that_has_it(
+    method: Method,
+) -> None:
+    having = {option for option, _client, methods in CELLS if method in methods}
+
+    assert types_using(method) == [t for t in AuthenticationType.values if t in having]
+
+
+@pytest.mark.parametrize("authentication_type", AuthenticationType.values)
+def test_every_type_lets_somebody_into_myapps(authentication_type: str) -> None:
+    assert methods_for(Rules(authentication_type), Kind.MYAPPS)

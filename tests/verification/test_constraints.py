@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,13 +11,15 @@ from django.db import IntegrityError, connection
 from django.db.models import CheckConstraint, UniqueConstraint
 from django.utils import timezone
 
-from authconfig.choices import AuthenticationType
+from authconfig.choices import AuthenticationType, Method
 from authconfig.clients.models import ClientApplication
 from authconfig.dependencies import DependencyState
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
+from authconfig.policy import uses
 from authconfig.users.models import PbxUser
 from pbxsite.metrics.models import Tally, TallyMark
+from tests.support.settings_data import NETLOGON, OAUTH2
 from verification.approval.choices import LoginState
 from verification.approval.mails import APPROVAL
 from verification.approval.models import LoginMail, LoginSession
@@ -242,6 +245,22 @@ def test_the_database_keeps_each_constraint(
 ) -> None:
     with pytest.raises(IntegrityError, match=own_constraints()[name]):
         break_it(rows)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "all_but_its_own"),
+    [(Method.NETLOGON, OAUTH2), (Method.OAUTH2, NETLOGON)],
+)
+@pytest.mark.parametrize("option", AuthenticationType)
+def test_a_type_needs_the_settings_of_each_method_that_it_uses(
+    option: AuthenticationType, method: Method, all_but_its_own: dict[str, str]
+) -> None:
+    new = AuthenticationSettings(authentication_type=option, **all_but_its_own)
+    expected = pytest.raises(IntegrityError) if uses(new, method) else nullcontext()
+
+    with expected:
+        new.save()
 
 
 def test_every_constraint_is_tried() -> None:

@@ -58,7 +58,9 @@ def reauthentication_required(view: View) -> View:
 def can_reauthenticate_by_password(user: PbxUser) -> bool:
     """Is there a password that the login form would take from this user?
 
-    Whether there is a Windows password only the directory knows, so it may be.
+    Only the directory knows who has a Windows password, so everybody counts as having
+    one where Netlogon is allowed. A type that allowed Netlogon beside OAuth2 would also
+    ask users for a password who have none, and who can only log in again.
     """
     methods = methods_for(current_rules(), Kind.MYAPPS)
     by_pbx = Method.PASSWORD in methods and user.has_usable_password()

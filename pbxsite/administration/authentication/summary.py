@@ -20,6 +20,12 @@ from authconfig.validators import is_loopback
 Methods = tuple[Method, ...]
 Words = str | Promise
 
+WITH: dict[Method, Words] = {
+    Method.PASSWORD: gettext_lazy("their PBX password"),
+    Method.NETLOGON: gettext_lazy("their Windows password"),
+    Method.OAUTH2: gettext_lazy("OAuth2"),
+}
+# The combinations of today's types have sentences of their own.
 MYAPPS_HELD: dict[Methods, Words] = {
     (Method.PASSWORD,): gettext_lazy(
         "Users log in to myApps with their PBX password and confirm by e-mail"
@@ -38,7 +44,11 @@ MYAPPS_HELD: dict[Methods, Words] = {
         "Users log in to myApps with their PBX password or with OAuth2 and confirm by"
         " e-mail"
     ),
+    (): gettext_lazy("Nobody can log in to myApps"),
 }
+MYAPPS_HELD_OTHERWISE = gettext_lazy(
+    "Users log in to myApps with %(methods)s and confirm by e-mail"
+)
 MYAPPS_DIRECT: dict[Methods, Words] = {
     (Method.PASSWORD,): gettext_lazy(
         "Users log in to myApps with their PBX password only"
@@ -53,15 +63,19 @@ MYAPPS_DIRECT: dict[Methods, Words] = {
     (Method.PASSWORD, Method.OAUTH2): gettext_lazy(
         "Users log in to myApps with their PBX password or with OAuth2"
     ),
+    (): gettext_lazy("Nobody can log in to myApps"),
 }
+MYAPPS_DIRECT_OTHERWISE = gettext_lazy("Users log in to myApps with %(methods)s")
 MYPBX: dict[Methods, Words] = {
     (Method.PASSWORD,): gettext_lazy("myPBX users with their PBX password only"),
     (Method.NETLOGON,): gettext_lazy("myPBX users with their Windows password only"),
     (Method.PASSWORD, Method.NETLOGON): gettext_lazy(
         "myPBX users with their PBX or Windows password"
     ),
+    (Method.OAUTH2,): gettext_lazy("myPBX users with OAuth2 only"),
     (): gettext_lazy("nobody can log in to myPBX"),
 }
+MYPBX_OTHERWISE = gettext_lazy("myPBX users with %(methods)s")
 GAINED: dict[Method, Words] = {
     Method.PASSWORD: gettext_lazy(
         "%(client)s users can log in with their PBX password."
@@ -115,11 +129,28 @@ class Facts:
 
 
 def authentication(rules: AuthenticationSettings) -> str:
-    table = MYAPPS_HELD if needs_approval(rules, Kind.MYAPPS) else MYAPPS_DIRECT
+    myapps, mypbx = methods_for(rules, Kind.MYAPPS), methods_for(rules, Kind.MYPBX)
+    is_held = needs_approval(rules, Kind.MYAPPS)
     return _("%(myapps)s; %(mypbx)s.") % {
-        "myapps": table[methods_for(rules, Kind.MYAPPS)],
-        "mypbx": MYPBX[methods_for(rules, Kind.MYPBX)],
+        "myapps": myapps_words(myapps, is_held=is_held),
+        "mypbx": mypbx_words(mypbx),
     }
+
+
+def myapps_words(methods: Methods, *, is_held: bool) -> Words:
+    if is_held:
+        return MYAPPS_HELD.get(methods) or MYAPPS_HELD_OTHERWISE % _any_of(methods)
+    return MYAPPS_DIRECT.get(methods) or MYAPPS_DIRECT_OTHERWISE % _any_of(methods)
+
+
+def mypbx_words(methods: Methods) -> Words:
+    return MYPBX.get(methods) or MYPBX_OTHERWISE % _any_of(methods)
+
+
+def _any_of(methods: Methods) -> dict[str, str]:
+    *most, last = [str(WITH[method]) for method in methods]
+    either = {"most": ", ".join(most), "last": last}
+    return {"methods": _("%(most)s or %(last)s") % either if most else last}
 
 
 def email(rules: AuthenticationSettings) -> str:

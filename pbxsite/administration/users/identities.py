@@ -16,9 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.decorators import display
 
-from authconfig.lockout import needs_identity
+from authconfig.choices import Method
+from authconfig.clients.choices import Kind
+from authconfig.lockout import is_last_connected, last_one, needs_identity
+from authconfig.models import current_rules
 from authconfig.oauth2 import identities
 from authconfig.oauth2.models import ProviderIdentity
+from authconfig.policy import methods_for
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import LINK, moment
@@ -98,11 +102,7 @@ def _consequence(user: PbxUser) -> str:
 
 def _disconnected(request: HttpRequest, identity: ProviderIdentity) -> HttpResponse:
     if needs_identity(identity):
-        text = gettext(
-            "Only OAuth2 is allowed, and no other administrator has an account"
-            " connected: nobody could administer the site any more."
-        )
-        messages.error(request, text)
+        messages.error(request, _refusal(identity))
     else:
         assert isinstance(request.user, PbxUser)
         origin = origin_of(request)
@@ -110,3 +110,13 @@ def _disconnected(request: HttpRequest, identity: ProviderIdentity) -> HttpRespo
         text = gettext("The OAuth2 account was disconnected.")
         messages.success(request, text)
     return redirect(USER_PAGE, identity.user.pk)
+
+
+def _refusal(identity: ProviderIdentity) -> str:
+    is_only_method = methods_for(current_rules(), Kind.MYAPPS) == (Method.OAUTH2,)
+    if not (is_only_method and is_last_connected(identity)):
+        return last_one()
+    return gettext(
+        "Only OAuth2 is allowed, and no other administrator has an account"
+        " connected: nobody could administer the site any more."
+    )

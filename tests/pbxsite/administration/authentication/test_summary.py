@@ -3,8 +3,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from django.utils import translation
 
-from authconfig.choices import AuthenticationType
+from authconfig import policy
+from authconfig.choices import AuthenticationType, Method
+from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from pbxsite.administration.authentication import summary
 from tests.support.settings_data import NETLOGON, OAUTH2
@@ -12,6 +15,13 @@ from tests.support.settings_data import NETLOGON, OAUTH2
 NOBODY_WITHOUT = summary.Facts()
 TYPES = AuthenticationType.values
 PAIRS = list(itertools.permutations(TYPES, 2))
+METHODS = [method for method in Method if method is not Method.RESCUE]
+# In any order, since a type says which method is tried first.
+COMBINATIONS = [
+    chosen
+    for count in range(len(METHODS) + 1)
+    for chosen in itertools.permutations(METHODS, count)
+]
 PRESENT = {
     ("pbx_only", False): (
         "Users log in to myApps with their PBX password only;"
@@ -75,6 +85,63 @@ def test_present_values_are_one_sentence(kind: str, two_factor: bool) -> None:
     sentence = summary.authentication(rules(kind, two_factor=two_factor))
 
     assert sentence == PRESENT[kind, two_factor]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("two_factor", [False, True])
+def test_no_combination_of_methods_is_without_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, two_factor: bool, language: str
+) -> None:
+    said = set()
+    for myapps, mypbx in itertools.product(COMBINATIONS, repeat=2):
+        row = {Kind.MYAPPS: myapps, Kind.MYPBX: mypbx}
+        monkeypatch.setitem(policy.TABLE, AuthenticationType.PBX_ONLY, row)
+        with translation.override(language):
+            said.add(summary.authentication(rules(two_factor=two_factor)))
+
+    assert len(said) == len(COMBINATIONS) ** 2
+    assert not any("%(" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("two_factor", "language", "sentence"),
+    [
+        (
+            False,
+            "en",
+            "Users log in to myApps with their Windows password or OAuth2;"
+            " myPBX users with their Windows password only.",
+        ),
+        (
+            True,
+            "en",
+            "Users log in to myApps with their Windows password or OAuth2 and confirm"
+            " by e-mail; myPBX users with their Windows password only.",
+        ),
+        (
+            True,
+            "de",
+            "Benutzer melden sich bei myApps mit ihrem Windows-Passwort oder OAuth2 an"
+            " und bestätigen per E-Mail; bei myPBX nur mit ihrem Windows-Passwort.",
+        ),
+    ],
+)
+def test_a_new_combination_is_named_by_its_methods(
+    monkeypatch: pytest.MonkeyPatch, two_factor: bool, language: str, sentence: str
+) -> None:
+    row = {
+        Kind.MYAPPS: (Method.NETLOGON, Method.OAUTH2),
+        Kind.MYPBX: (Method.NETLOGON,),
+    }
+    monkeypatch.setitem(policy.TABLE, AuthenticationType.PBX_ONLY, row)
+
+    with translation.override(language):
+        assert summary.authentication(rules(two_factor=two_factor)) == sentence
+
+
+def test_every_method_has_its_words() -> None:
+    for words in (summary.WITH, summary.GAINED, summary.LOST):
+        assert set(words) == set(METHODS)
 
 
 def test_oauth2_only_ends_every_login_to_mypbx() -> None:

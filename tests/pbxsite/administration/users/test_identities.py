@@ -12,6 +12,7 @@ from authconfig.choices import Event
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
+from tests.support.browsers import sign_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 ISSUER = "https://login.example.com/tenant"
@@ -110,6 +111,29 @@ def test_the_last_administrators_account_stays_where_nothing_else_lets_in(
     connected(other, "2")
     admin_client_myapps.post(disconnect(identity))
     assert ProviderIdentity.objects.get().user == other
+
+
+def test_it_stays_as_well_where_its_administrator_has_no_pbx_password(
+    administrator: PbxUser, configure: SettingsSetter
+) -> None:
+    configure(
+        authentication_type="pbx_and_oauth2",
+        oauth2_provider_name="Windows",
+        oauth2_well_known_url=f"{ISSUER}/.well-known/openid-configuration",
+        oauth2_client_id="pbx",
+    )
+    PbxUser.objects.filter(pk=administrator.pk).update(password="!")
+    browser = sign_in(PbxUser.objects.get(pk=administrator.pk))
+    identity = connected(administrator)
+
+    refused = browser.post(disconnect(identity), follow=True).content.decode()
+    assert "No other administrator can log in with the present settings" in refused
+    assert "Only OAuth2 is allowed" not in refused
+    assert ProviderIdentity.objects.filter(pk=identity.pk).exists()
+
+    PbxUser.objects.create_superuser("other", PASSWORD)
+    browser.post(disconnect(identity))
+    assert not ProviderIdentity.objects.exists()
 
 
 def test_an_account_of_a_former_provider_may_always_go(
