@@ -112,7 +112,7 @@ SECRETS = {
 }
 
 # The kinds that the original names at a field: "(myApps only)", or both.
-CLIENTS_OF_FIELD = {
+KINDS_OF_FIELD = {
     "two_factor": (Kind.MYAPPS,),
     "factor_required": (Kind.MYAPPS,),
     "authentication_type": (Kind.MYAPPS, Kind.MYPBX),

@@ -1,4 +1,4 @@
-"""The two kinds of client, and what a client application chooses from."""
+"""The two kinds, and what a client application chooses from."""
 
 from __future__ import annotations
 

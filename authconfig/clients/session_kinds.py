@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from authconfig.clients.choices import Kind
 
 View = Callable[..., HttpResponse]
-SESSION_KEY = "client"
+SESSION_KEY = "kind"
 # When the login was completed, in seconds since 1970.
 BEGAN_KEY = "began_at"
 

@@ -42,7 +42,7 @@ def origin_of(request: HttpRequest) -> Origin:
 def record(
     event: Event, *, user: PbxUser | None, origin: Origin = NOWHERE, **facts: Any
 ) -> AuditEvent:
-    """Add an event; `facts` are the fields actor, client, method, detail, user_name."""
+    """Add an event; `facts` are the fields actor, kind, method, detail, user_name."""
     made = _event(event, user=user, origin=origin, **facts)
     made.save()
     return made

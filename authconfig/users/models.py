@@ -167,7 +167,7 @@ class AuditEvent(models.Model):
         related_name="+",
         db_index=False,
     )
-    client = models.CharField(
+    kind = models.CharField(
         _("client"), max_length=10, blank=True, choices=Kind.choices
     )
     method = models.CharField(
@@ -199,9 +199,9 @@ class AuditEvent(models.Model):
                 condition=Q(actor__isnull=False),
             ),
             Index(
-                name="audit_by_client",
-                fields=["client", "-at", "-id"],
-                condition=~Q(client=""),
+                name="audit_by_kind",
+                fields=["kind", "-at", "-id"],
+                condition=~Q(kind=""),
             ),
             Index(
                 name="audit_by_method",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from django.contrib.admin import FieldListFilter
+from django.contrib.admin import FieldListFilter, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from authconfig.bounded_counts import BoundedPaginator, bounded_count
+from authconfig.clients.choices import Kind
 
 
 class OwnLookups:
@@ -46,6 +47,30 @@ def _parameters(admin: Any, request: HttpRequest, listed: Any) -> list[str | Non
         field, request, {}, admin.model, admin, field_path=name
     )
     return list(made.expected_parameters())
+
+
+class KindFilter(SimpleListFilter):
+    """Filters by kind, which the pages and their addresses call the client."""
+
+    title = _("client")
+    parameter_name = "client__exact"
+    column = "kind"
+
+    @property
+    def lookup_kwarg(self) -> str:
+        """With `lookup_val`, it lets the form of another filter keep this one."""
+        return self.parameter_name
+
+    @property
+    def lookup_val(self) -> list[str]:
+        return [self.value() or ""]
+
+    def lookups(self, *args: Any) -> list[tuple[str, str]]:
+        return list(Kind.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        kind = self.value()
+        return queryset if kind is None else queryset.filter(**{self.column: kind})
 
 
 class BoundedChangeList(ChangeList):

@@ -45,7 +45,7 @@ class PbxAdminSite(UnfoldAdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Lead to our login page: Django's form knows no client, stage or limit."""
+        """Lead to our login page: Django's form knows no kind, stage or limit."""
         if is_myapps(request) and not self.has_permission(request):
             # The login page would lead this myApps session back to here, for ever.
             raise PermissionDenied

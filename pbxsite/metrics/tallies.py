@@ -89,9 +89,9 @@ def _events(since: datetime, until: datetime, kinds: Iterable[Event]) -> Any:
 
 
 def _logins(since: datetime, until: datetime) -> Found:
-    rows = _events(since, until, OUTCOMES).values_list("event", "method", "client")
-    for event, method, client, count in rows.annotate(count=Count("pk")):
-        yield (LOGINS, method, client, OUTCOMES[Event(event)]), count
+    rows = _events(since, until, OUTCOMES).values_list("event", "method", "kind")
+    for event, method, kind, count in rows.annotate(count=Count("pk")):
+        yield (LOGINS, method, kind, OUTCOMES[Event(event)]), count
 
 
 def _approvals(since: datetime, until: datetime) -> Found:

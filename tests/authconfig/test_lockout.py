@@ -59,7 +59,7 @@ def logged_in(
     return audit.record(
         Event.LOGIN,
         user=user,
-        client=Kind.MYAPPS,
+        kind=Kind.MYAPPS,
         method=method,
         proof=proof_of(settings, method),
     )

@@ -36,20 +36,20 @@ class Rules:
     two_factor: bool = False
 
 
-@pytest.mark.parametrize(("authentication_type", "client", "methods"), CELLS)
+@pytest.mark.parametrize(("authentication_type", "kind", "methods"), CELLS)
 def test_each_cell_of_the_table_allows_what_the_original_says(
-    authentication_type: str, client: str, methods: list[Method]
+    authentication_type: str, kind: str, methods: list[Method]
 ) -> None:
     rules = Rules(authentication_type)
 
-    assert list(methods_for(rules, Kind(client))) == methods
-    assert list(password_methods_for(rules, Kind(client))) == [
+    assert list(methods_for(rules, Kind(kind))) == methods
+    assert list(password_methods_for(rules, Kind(kind))) == [
         method for method in methods if method is not OAUTH2
     ]
 
 
 def test_the_table_has_ten_cells_and_no_other() -> None:
-    cells = {(kind, client) for kind, client, _methods in CELLS}
+    cells = {(type_, kind) for type_, kind, _methods in CELLS}
 
     assert cells == {(k, c) for k in AuthenticationType.values for c in Kind.values}
 

@@ -20,7 +20,7 @@ from tests.support.site import (
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PAGES = {"myapps": "/login/", "mypbx": "/mypbx/login/"}
 BUTTON = "#oauth2-login"
-# For each type and client: whose passwords count, whether OAuth2 does, and the hint.
+# For each type and kind: whose passwords count, whether OAuth2 does, and the hint.
 CELLS: list[tuple[str, str, set[str], bool, str]] = [
     ("pbx_only", "myapps", {"pbx"}, False, "Your PBX password"),
     ("pbx_only", "mypbx", {"pbx"}, False, "Your PBX password"),
@@ -82,21 +82,21 @@ def visitor(new_page: NewPage) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("kind", "client", "passwords", "oauth2", "hint"),
+    ("type_", "kind", "passwords", "oauth2", "hint"),
     CELLS,
-    ids=[f"{kind}-{client}" for kind, client, *_ in CELLS],
+    ids=[f"{type_}-{kind}" for type_, kind, *_ in CELLS],
 )
 def test_each_cell_shows_and_lets_in_exactly_what_it_says(
     site: Site,
     visitor: Page,
+    type_: str,
     kind: str,
-    client: str,
     passwords: set[str],
     oauth2: bool,
     hint: str,
 ) -> None:
-    site.manage("authconfig", "set", f"authentication_type={kind}")
-    visitor.goto(site.url + PAGES[client])
+    site.manage("authconfig", "set", f"authentication_type={type_}")
+    visitor.goto(site.url + PAGES[kind])
     expect(visitor.locator(BUTTON)).to_have_count(int(oauth2))
     expect(visitor.locator('input[name="password"]')).to_have_count(
         min(len(passwords), 1)
@@ -108,10 +108,10 @@ def test_each_cell_shows_and_lets_in_exactly_what_it_says(
 
     for method, (name, password) in WHO.items():
         if passwords:
-            log_in(visitor, site, name, password, PAGES[client])
+            log_in(visitor, site, name, password, PAGES[kind])
             is_in(visitor, site, name, expected=method in passwords)
     if oauth2:
-        visitor.goto(site.url + PAGES[client])
+        visitor.goto(site.url + PAGES[kind])
         visitor.click(BUTTON)
         log_in_at_provider(visitor, "1")
         is_in(visitor, site, "anna", expected=True)

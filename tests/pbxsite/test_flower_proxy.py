@@ -108,7 +108,7 @@ def test_flower_opens_to_operators_alone(proxy: str, user: PbxUser) -> None:
     browser = Browser()
     browser.force_login(user)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     refused = [asked(proxy, Browser()), asked(proxy, browser)]

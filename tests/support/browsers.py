@@ -9,12 +9,12 @@ from django.test import Client as Browser
 from authconfig.users.models import PbxUser
 
 
-def sign_in(user: PbxUser, client: str = "myapps") -> Browser:
-    """Return a browser with a session of this client, without going through a login."""
+def sign_in(user: PbxUser, kind: str = "myapps") -> Browser:
+    """Return a browser with a session of this kind, without going through a login."""
     browser = Browser()
     browser.force_login(user)
     session = browser.session
-    session["client"] = client
+    session["kind"] = kind
     session["began_at"] = time.time()
     session.save()
     return browser

@@ -63,4 +63,4 @@ def assert_refused(page: Any, browser: Browser, why: str) -> None:
     event = AuditEvent.objects.get(event=Event.LOGIN_FAILED)
     assert event.detail.startswith(f"{reference[1]}: ")
     assert why in event.detail
-    assert (event.client, event.method) == ("myapps", "oauth2")
+    assert (event.kind, event.method) == ("myapps", "oauth2")

@@ -84,7 +84,7 @@ def _facts(event: AuditEvent, user: PbxUser) -> list[str]:
     by_another = event.actor_id and event.actor_id != user.pk
     return [
         _("by an administrator") if by_another else "",
-        event.get_client_display(),
+        event.get_kind_display(),
         event.get_method_display(),
         str(DETAILS.get(event.detail, "")),
         browser_text(event.user_agent) if event.user_agent else "",

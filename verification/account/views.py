@@ -51,7 +51,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
     listed, kind = signed_in.listed(request), session_kind(request)
     assert kind
     context = {
-        "client": kind,
+        "kind": kind,
         "tiles": ClientApplication.objects.tiles_of(kind),
         # For the tag that shows the logins to decide about.
         "tried": tried,

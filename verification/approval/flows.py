@@ -58,7 +58,7 @@ def has_approving_session(user: PbxUser) -> bool:
 
 def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
     """A myPBX session approves nothing: it never passed a second factor."""
-    return live_sessions().filter(user=user, data__client=Kind.MYAPPS)
+    return live_sessions().filter(user=user, data__kind=Kind.MYAPPS)
 
 
 def is_known(user: PbxUser, address: str) -> bool:
@@ -139,7 +139,7 @@ def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
         Event.LOGIN_REFUSED,
         user=user,
         origin=facts.origin,
-        client=facts.kind,
+        kind=facts.kind,
         method=facts.method,
         detail=refusal.reason,
     )
@@ -150,7 +150,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
     now = timezone.now()
     return LoginSession.objects.create(
         user=user,
-        client=facts.kind,
+        kind=facts.kind,
         method=facts.method,
         address=facts.origin.address or None,
         user_agent=facts.origin.user_agent,
@@ -206,11 +206,11 @@ def accept(
     if not tried:
         return Outcome.OVER
     if not is_approval_code(login, code):
-        return _count_wrong_code(login, origin)
+        return _after_wrong_code(login, origin)
     return _decided(login, LoginState.ACCEPTED, "", approver, origin)
 
 
-def _count_wrong_code(login: LoginSession, origin: Origin) -> Outcome:
+def _after_wrong_code(login: LoginSession, origin: Origin) -> Outcome:
     _record(Event.CODE_WRONG, login, origin)
     login.refresh_from_db(fields=["code_tries"])
     if login.code_tries < MAX_CODE_TRIES:
@@ -349,7 +349,7 @@ def _record(
         event,
         user=login.user,
         origin=origin,
-        client=login.client,
+        kind=login.kind,
         method=login.method,
         detail=detail,
     )

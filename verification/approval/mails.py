@@ -71,7 +71,7 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
     started, until = localtime(login.created_at), localtime(login.expires_at)
     return {
         "who": mail.user.name,
-        "client": str(login.get_client_display()),
+        "kind": str(login.get_kind_display()),
         "browser": browser_text(login.user_agent),
         "address": login.address or "–",  # noqa: RUF001
         "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",

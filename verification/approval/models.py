@@ -42,7 +42,7 @@ class LoginSession(models.Model):
         on_delete=models.CASCADE,
         related_name="login_sessions",
     )
-    client = models.CharField(_("client"), max_length=10, choices=Kind.choices)
+    kind = models.CharField(_("client"), max_length=10, choices=Kind.choices)
     method = models.CharField(_("method"), max_length=10, choices=Method.choices)
     state = models.CharField(
         _("state"),
@@ -108,7 +108,7 @@ class LoginSession(models.Model):
             # The admin's list, all of it or by one filter.
             Index(name="login_by_time", fields=["-created_at", "-id"]),
             Index(name="login_by_state", fields=["state", "-created_at", "-id"]),
-            Index(name="login_by_client", fields=["client", "-created_at", "-id"]),
+            Index(name="login_by_kind", fields=["kind", "-created_at", "-id"]),
         ]
 
     def __str__(self) -> str:

@@ -135,7 +135,7 @@ class AccountAdapter(DefaultAccountAdapter):
         released = Released.take(request)
         UserSession.objects.filter(session_key=request.session.session_key).update(
             data={
-                "client": released.kind,
+                "kind": released.kind,
                 "method": released.method,
                 "approver": released.approver,
             }
@@ -144,7 +144,7 @@ class AccountAdapter(DefaultAccountAdapter):
             Event.LOGIN,
             user=user,
             origin=origin_of(request),
-            client=released.kind,
+            kind=released.kind,
             method=released.method,
             detail=released.approver,
             proof=proof_of(current_rules(), released.method),
@@ -203,7 +203,7 @@ class AccountAdapter(DefaultAccountAdapter):
             user=user,
             user_name=user.name if user else audit.unknown_name(entered),
             origin=origin_of(request),
-            client=credentials.get("attempt", Attempt()).kind,
+            kind=credentials.get("attempt", Attempt()).kind,
             method=refusal.method if refusal else "",
             detail=refusal.detail if refusal else "",
         )

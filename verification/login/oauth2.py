@@ -190,7 +190,7 @@ def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
         Event.LOGIN_FAILED,
         user=user,
         origin=origin_of(request),
-        client=Kind.MYAPPS,
+        kind=Kind.MYAPPS,
         method=Method.OAUTH2,
         detail=f"{reference}: {error}",
     )

@@ -134,7 +134,7 @@ def page_facts(kind: Kind) -> dict[str, Any]:
     passwords = password_methods_for(rules, kind)
     oauth2 = Method.OAUTH2 in methods
     return {
-        "client": kind,
+        "kind": kind,
         "password_allowed": bool(passwords),
         "password_hint": password_hint(passwords),
         "oauth2_label": rules.oauth2_provider_name if oauth2 else "",

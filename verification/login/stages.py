@@ -25,7 +25,7 @@ from verification.sessions.choices import Approver
 
 # The key of what is known of a login: in the browser's session, and in what allauth
 # keeps there of a pending login.
-RELEASED_KEY = "released_client"
+RELEASED_KEY = "released"
 # The response that a login ends or waits with, and whether it goes on after it.
 Handled = tuple[HttpResponse | None, bool]
 
@@ -105,7 +105,7 @@ class FactorStage(AuthenticateStage):
             Event.FACTOR_ASKED,
             user=self.login.user,
             origin=audit.origin_of(self.request),
-            client=Kind.MYAPPS,
+            kind=Kind.MYAPPS,
             method=method,
         )
 

@@ -61,7 +61,7 @@ def record_wrong(request: HttpRequest, user: PbxUser) -> None:
         Event.LOGIN_FAILED,
         user=user,
         origin=origin_of(request),
-        client=Kind.MYAPPS,
+        kind=Kind.MYAPPS,
         method=Method.PASSWORD,
         detail=PASSWORD_CHANGE,
     )

@@ -49,7 +49,7 @@ def _end(session: UserSession, error: DirectoryError) -> int:
     audit.record(
         Event.SESSION_ENDED,
         user=session.user,
-        client=Kind(session.data["client"]),
+        kind=Kind(session.data["kind"]),
         method=Method.NETLOGON,
         detail=audit_detail(error),
     )

@@ -45,7 +45,7 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 class ListedSession:
     pk: int
     is_current: bool
-    client_label: str
+    kind_label: str
     browser_text: str
     address: str
     created_at: datetime
@@ -82,7 +82,7 @@ def _listed(session: UserSession, *, is_current: bool) -> ListedSession:
     return ListedSession(
         pk=session.pk,
         is_current=is_current,
-        client_label=_label(Kind, data.get("client")),
+        kind_label=_label(Kind, data.get("kind")),
         browser_text=browser_text(session.user_agent),
         address=session.ip,
         created_at=session.created_at,
@@ -109,7 +109,7 @@ def manageable(request: HttpRequest) -> QuerySet[UserSession]:
 
 def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
     """Return all users' live myApps sessions that passed no second factor."""
-    sessions = live_sessions().filter(data__client=Kind.MYAPPS, data__approver="")
+    sessions = live_sessions().filter(data__kind=Kind.MYAPPS, data__approver="")
     return sessions.exclude(session_key=besides).select_related("user")
 
 
@@ -141,7 +141,7 @@ def log_out(request: HttpRequest) -> None:
         user=request.user,
         actor=request.user,
         origin=origin_of(request),
-        client=session_kind(request),
+        kind=session_kind(request),
     )
     own = UserSession.objects.filter(session_key=request.session.session_key)
     get_sessions_adapter().end_sessions(own)

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
                 ('event', models.CharField(choices=[('login', 'Logged in'), ('login_failed', 'Login failed'), ('login_held', 'Login waits for approval'), ('factor_asked', 'Login waits for the second factor'), ('login_refused', 'Login refused'), ('login_accepted', 'Login accepted'), ('login_rejected', 'Login rejected'), ('login_ended', 'Waiting login ended'), ('code_wrong', 'Wrong code entered'), ('logout', 'Logged out'), ('session_ended', 'Session ended'), ('password_changed', 'Password changed'), ('user_changed', 'User changed'), ('setting_changed', 'Setting changed'), ('mail_sent', 'E-mail sent'), ('mail_failed', 'E-mail failed'), ('mail_delayed', 'E-mail delayed'), ('mail_retried', 'E-mail queued again'), ('mail_cancelled', 'E-mail cancelled'), ('sending_paused', 'Sending paused'), ('sending_resumed', 'Sending resumed'), ('mail_tested', 'E-mail account tested'), ('voicemail_refused', 'Voicemail refused'), ('voicemail_key_made', 'Voicemail key made'), ('voicemail_key_revoked', 'Voicemail key revoked'), ('voicemail_key_wrong', 'Wrong voicemail key used'), ('oauth2_tested', 'OAuth2 tested'), ('identity_bound', 'OAuth2 account connected'), ('identity_unbound', 'OAuth2 account disconnected'), ('netlogon_tested', 'Netlogon tested'), ('factor_added', 'Second factor added'), ('factor_removed', 'Second factor removed'), ('audit_exported', 'Audit log exported'), ('rescued', 'Rescue link made'), ('client_opened', 'Client application opened'), ('client_refused', 'Client application refused'), ('code_replayed', 'Code of a client used twice')], max_length=24, verbose_name='event')),
                 ('user_name', models.CharField(blank=True, max_length=150, verbose_name='name')),
-                ('client', models.CharField(blank=True, choices=[('myapps', 'myApps'), ('mypbx', 'myPBX')], max_length=10, verbose_name='client')),
+                ('kind', models.CharField(blank=True, choices=[('myapps', 'myApps'), ('mypbx', 'myPBX')], max_length=10, verbose_name='client')),
                 ('method', models.CharField(blank=True, choices=[('pbx', 'PBX password'), ('netlogon', 'Windows password'), ('oauth2', 'OAuth2'), ('rescue', 'Rescue link')], max_length=10, verbose_name='method')),
                 ('address', models.GenericIPAddressField(blank=True, null=True, verbose_name='address')),
                 ('user_agent', models.CharField(blank=True, max_length=200, verbose_name='browser')),
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditevent',
-            index=models.Index(condition=models.Q(('client', ''), _negated=True), fields=['client', '-at', '-id'], name='audit_by_client'),
+            index=models.Index(condition=models.Q(('kind', ''), _negated=True), fields=['kind', '-at', '-id'], name='audit_by_kind'),
         ),
         migrations.AddIndex(
             model_name='auditevent',

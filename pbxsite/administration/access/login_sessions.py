@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import moment
 from pbxsite.administration.confirmation import confirmed
-from pbxsite.administration.lists import ReadOnlyAdmin
+from pbxsite.administration.lists import KindFilter, ReadOnlyAdmin
 from verification.approval import flows
 from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession
@@ -71,13 +71,13 @@ def reject_selected(
 
 @admin.register(LoginSession)
 class LoginSessionAdmin(ReadOnlyAdmin):
-    list_display = ("user", "client", "method", "status_text", *FACTS)
-    list_filter = (StatusFilter, "client")
+    list_display = ("user", "kind", "method", "status_text", *FACTS)
+    list_filter = (StatusFilter, KindFilter)
     list_select_related = ("user",)
     search_fields = ("user__name",)
     search_help_text = _("Name of the user")
     fields = (
-        *("user", "client", "method", "state", "ending"),
+        *("user", "kind", "method", "state", "ending"),
         *FACTS,
         *("decided_at", "code_tries"),
     )

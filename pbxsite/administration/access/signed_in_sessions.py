@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.admin import UserSession
 from django.contrib import admin, messages
@@ -19,7 +17,7 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.administration.cells import moment
 from pbxsite.administration.confirmation import confirmed
-from pbxsite.administration.lists import AddressSearch, OwnedAdmin
+from pbxsite.administration.lists import AddressSearch, KindFilter, OwnedAdmin
 from verification.sessions.choices import Approver
 from verification.sessions.lifecycle import live_sessions
 from verification.sessions.user_agents import browser_text
@@ -28,17 +26,9 @@ from verification.sessions.user_agents import browser_text
 admin.site.unregister(UserSession)
 
 
-class KindFilter(admin.SimpleListFilter):
-    title = _("client")
+class SessionKindFilter(KindFilter):
     parameter_name = "client"
-
-    def lookups(self, *args: Any) -> list[tuple[str, str]]:
-        return list(Kind.choices)
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[UserSession]
-    ) -> QuerySet[UserSession]:
-        return queryset.filter(data__client=self.value()) if self.value() else queryset
+    column = "data__kind"
 
 
 @action(description=_("End selected sessions"), permissions=["end"])
@@ -64,7 +54,7 @@ def _record_ends(request: HttpRequest, ended: list[UserSession]) -> None:
             user=session.user,
             actor=request.user,
             origin=origin,
-            client=session.data.get("client", ""),
+            kind=session.data.get("kind", ""),
         )
 
 
@@ -73,10 +63,10 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
     list_display = (
-        *("owner", "address", "browser", "client", "approved_by"),
+        *("owner", "address", "browser", "kind", "approved_by"),
         *("created", "last_seen"),
     )
-    list_filter = (KindFilter,)
+    list_filter = (SessionKindFilter,)
     search_fields = ("user__name",)
     address_field = "ip"
     search_help_text = _("Name of the user or whole address")
@@ -106,8 +96,8 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
         return moment(session.last_seen_at)
 
     @display(description=_("client"))
-    def client(self, session: UserSession) -> str:
-        kind = session.data.get("client")
+    def kind(self, session: UserSession) -> str:
+        kind = session.data.get("kind")
         return str(Kind(kind).label) if kind else ""
 
     @display(description=_("approved by"))

@@ -19,9 +19,9 @@ from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import TABLE, uses
 from authconfig.sections import (
-    CLIENTS_OF_FIELD,
     FIELDS,
     HELP_OF_TYPE,
+    KINDS_OF_FIELD,
     MYAPPS_ONLY_TYPES,
     SECRETS,
     SECTIONS,
@@ -234,7 +234,7 @@ def _rows(form: SettingsForm, names: Iterable[str]) -> list[FieldRow]:
 
 
 def _mark(name: str) -> str | Promise:
-    kinds = CLIENTS_OF_FIELD.get(name)
+    kinds = KINDS_OF_FIELD.get(name)
     if kinds is None:
         return ""
     return MYAPPS_ONLY if kinds == (Kind.MYAPPS,) else MYAPPS_AND_MYPBX

@@ -77,22 +77,20 @@ MYPBX: dict[Methods, Words] = {
 }
 MYPBX_OTHERWISE = gettext_lazy("myPBX users with %(methods)s")
 GAINED: dict[Method, Words] = {
-    Method.PASSWORD: gettext_lazy(
-        "%(client)s users can log in with their PBX password."
-    ),
+    Method.PASSWORD: gettext_lazy("%(kind)s users can log in with their PBX password."),
     Method.NETLOGON: gettext_lazy(
-        "%(client)s users can log in with their Windows password."
+        "%(kind)s users can log in with their Windows password."
     ),
-    Method.OAUTH2: gettext_lazy("%(client)s users can log in with OAuth2."),
+    Method.OAUTH2: gettext_lazy("%(kind)s users can log in with OAuth2."),
 }
 LOST: dict[Method, Words] = {
     Method.PASSWORD: gettext_lazy(
-        "%(client)s users can no longer log in with their PBX password."
+        "%(kind)s users can no longer log in with their PBX password."
     ),
     Method.NETLOGON: gettext_lazy(
-        "%(client)s users can no longer log in with their Windows password."
+        "%(kind)s users can no longer log in with their Windows password."
     ),
-    Method.OAUTH2: gettext_lazy("%(client)s users can no longer log in with OAuth2."),
+    Method.OAUTH2: gettext_lazy("%(kind)s users can no longer log in with OAuth2."),
 }
 SMTP_SECURITY: dict[str, Words] = {
     SmtpSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
@@ -282,7 +280,7 @@ def _method_changes(
         if methods_for(rules, kind) and not methods_for(new_rules, kind)
     ]
     for kind in closed:
-        yield _("%(client)s users can no longer log in.") % {"client": kind.label}
+        yield _("%(kind)s users can no longer log in.") % {"kind": kind.label}
     rest = [kind for kind in Kind if kind not in closed]
     for method in GAINED:
         for words, before, after in (
@@ -296,7 +294,7 @@ def _method_changes(
                 and method not in methods_for(after, kind)
             ]
             if touched:
-                yield words[method] % {"client": _both(touched)}
+                yield words[method] % {"kind": _both(touched)}
 
 
 def _both(labels: list[str]) -> str:

@@ -24,7 +24,7 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.cells import moment
-from pbxsite.administration.lists import AddressSearch, ReadOnlyAdmin
+from pbxsite.administration.lists import AddressSearch, KindFilter, ReadOnlyAdmin
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv
 
 
@@ -54,14 +54,14 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
         "event",
         "user_name",
         "actor",
-        "client",
+        "kind",
         "method",
         "address",
         "detail",
     )
     list_filter = (
         "event",
-        "client",
+        KindFilter,
         "method",
         ("at", DaysFilter),
     )

@@ -42,7 +42,7 @@ def _row(event: AuditEvent) -> tuple[str, ...]:
         event.event,
         event.user_name,
         str(event.actor or ""),
-        event.client,
+        event.kind,
         event.method,
         event.address or "",
         event.user_agent,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.models import ClientApplication
-from authconfig.clients.session_kinds import SESSION_KEY as CLIENT_KEY
+from authconfig.clients.session_kinds import SESSION_KEY as KIND_KEY
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, requires_factor
 from authconfig.users.changes import without_factor
@@ -92,7 +92,7 @@ def _let_in(ticket: Ticket, client: ClientApplication, rows: Rows) -> PbxUser | 
     user = rows.users.get(kept.get(SESSION_KEY, ""))
     if user is None or not is_unchanged(user, kept):
         return None
-    kind = kept.get(CLIENT_KEY, Kind.MYPBX)
+    kind = kept.get(KIND_KEY, Kind.MYPBX)
     if kind != client.kind or kind not in rows.open_kinds:
         return None
     return None if kind == Kind.MYAPPS and user.pk in rows.lacking else user

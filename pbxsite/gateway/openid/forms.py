@@ -138,7 +138,7 @@ class AuthorizationForm(OnceForm):
         return code, errors[0].messages[0]
 
 
-class DecisionForm(forms.Form):
+class ConsentForm(forms.Form):
     decision = forms.ChoiceField(choices=[("allow", ""), ("deny", "")])
 
 

@@ -29,7 +29,7 @@ from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.asking_time import MARK, marked_query
 from pbxsite.gateway.openid.forms import (
     AuthorizationForm,
-    DecisionForm,
+    ConsentForm,
     EndSessionForm,
     RecipientForm,
 )
@@ -163,7 +163,7 @@ def consent(request: HttpRequest) -> HttpResponse:
     No code is given here: the authorization endpoint checks everything again.
     """
     recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
-    decision = DecisionForm(request.POST)
+    decision = ConsentForm(request.POST)
     if not recipient.is_valid():
         return _refused(request, recipient)
     if not (asked.is_valid() and decision.is_valid()):
@@ -221,7 +221,7 @@ def _record(
         event,
         user=user,
         origin=origin_of(request),
-        client=openid.application.kind,
+        kind=openid.application.kind,
         detail=f"client {openid.application.slug}: {words}",
     )
 

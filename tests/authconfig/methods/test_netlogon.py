@@ -56,7 +56,7 @@ def test_the_windows_password_logs_in(
 
     assert response.url == "/account/"
     event = AuditEvent.objects.get(event=Event.LOGIN)
-    assert (event.method, event.client) == (Method.NETLOGON, kind)
+    assert (event.method, event.kind) == (Method.NETLOGON, kind)
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls", "none"])

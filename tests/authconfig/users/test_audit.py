@@ -38,7 +38,7 @@ def events(user: PbxUser, administrator: PbxUser) -> None:
         user=None,
         user_name='=HYPERLINK("https://evil.test")',
         origin=Origin("192.0.2.7", "Firefox, of course"),
-        client="myapps",
+        kind="myapps",
         method="pbx",
     )
     audit.record(Event.USER_CHANGED, user=user, actor=administrator, detail="Ä\nö")

@@ -15,7 +15,7 @@ async def bare(request: HttpRequest) -> HttpResponse:
 
 
 def with_session(request: HttpRequest) -> HttpResponse:
-    request.session.get("client")
+    request.session.get("kind")
     return HttpResponse(headers=EMPTY)
 
 

@@ -52,7 +52,7 @@ class Mailer:
 def login(user: PbxUser) -> LoginSession:
     return LoginSession(
         user=user,
-        client="myapps",
+        kind="myapps",
         method="password",
         address="192.0.2.7",
         user_agent=AGENT,

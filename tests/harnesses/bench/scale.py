@@ -189,7 +189,7 @@ def _signed_in(name: str) -> Browser:
     browser = Browser()
     browser.force_login(PbxUser.objects.get(name=name))
     session = browser.session
-    session.update({"client": "myapps", "began_at": time.time()})
+    session.update({"kind": "myapps", "began_at": time.time()})
     session.save()
     browser.get("/account/")
     return browser
@@ -255,7 +255,7 @@ ROWS: dict[type[Model], dict[str, str]] = {
         "created_at": AGE,
         "expires_at": f"{AGE} + interval '10 minutes'",
         "decided_at": f"{AGE} + interval '1 minute'",
-        "client": "CASE WHEN n % 10 = 0 THEN 'mypbx' ELSE 'myapps' END",
+        "kind": "CASE WHEN n % 10 = 0 THEN 'mypbx' ELSE 'myapps' END",
         "ending": "CASE WHEN n % 10 = 1 THEN 'rejected' ELSE '' END",
         "state": "CASE WHEN n % 10 = 1 THEN 'rejected' ELSE 'completed' END",
     },
@@ -276,8 +276,8 @@ ROWS: dict[type[Model], dict[str, str]] = {
         "session_key": "'session' || n",
         "created_at": AGE,
         "last_seen_at": AGE,
-        "data": 'CASE WHEN n % 10 = 0 THEN \'{"client": "mypbx"}\'::jsonb'
-        ' ELSE \'{"client": "myapps"}\'::jsonb END',
+        "data": 'CASE WHEN n % 10 = 0 THEN \'{"kind": "mypbx"}\'::jsonb'
+        ' ELSE \'{"kind": "myapps"}\'::jsonb END',
     },
     AuditEvent: {
         "at": AGE,
@@ -303,7 +303,7 @@ def _first_of(model: type[Model], user: PbxUser) -> Model:
     now = timezone.now()
     made: dict[type[Model], dict[str, Any]] = {
         LoginSession: {
-            "client": "myapps",
+            "kind": "myapps",
             "method": "password",
             "state": "completed",
             "address": "192.0.2.1",
@@ -322,9 +322,9 @@ def _first_of(model: type[Model], user: PbxUser) -> Model:
             "session_key": "first",
             "ip": "192.0.2.1",
             "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
-            "data": {"client": "myapps"},
+            "data": {"kind": "myapps"},
         },
-        AuditEvent: {"event": "login", "user_name": "user000000", "client": "myapps"},
+        AuditEvent: {"event": "login", "user_name": "user000000", "kind": "myapps"},
     }
     return model._default_manager.create(user=user, **made[model])
 

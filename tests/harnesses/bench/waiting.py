@@ -154,7 +154,7 @@ def pending_logins(count: int) -> dict[int, str]:
     logins = LoginSession.objects.bulk_create(
         LoginSession(
             user=user,
-            client=pattern.client,
+            kind=pattern.kind,
             method=pattern.method,
             auth_hash=user.get_session_auth_hash(),
             expires_at=pattern.expires_at,

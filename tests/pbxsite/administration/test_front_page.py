@@ -131,7 +131,7 @@ def test_an_operator_sees_what_he_may_see(user: PbxUser, browser: Browser) -> No
     user.user_permissions.add(Permission.objects.get(codename="view_outgoingemail"))
     browser.force_login(user)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     assert [c.startswith("Verification e-mails") for c in cards(browser)] == [True]

@@ -73,8 +73,8 @@ def make_mail(user: PbxUser, state: MailState, **facts: Any) -> OutgoingEmail:
     return OutgoingEmail.objects.create(**values | facts)
 
 
-def event(kind: Event, user: PbxUser, **facts: Any) -> None:
-    made = audit.record(kind, user=user, **facts)
+def record(event: Event, user: PbxUser, **facts: Any) -> None:
+    made = audit.record(event, user=user, **facts)
     made.at = THEN
     made.save()
 
@@ -132,18 +132,19 @@ def test_how_long_mails_took_is_a_histogram(user: PbxUser) -> None:
 
 
 def test_logins_and_approvals_are_counted(user: PbxUser) -> None:
-    facts = {"method": "pbx", "client": "myapps"}
-    event(Event.LOGIN, user, **facts)
-    event(Event.LOGIN_FAILED, user, **facts)
-    event(Event.LOGIN_FAILED, user, **facts)
-    event(Event.FACTOR_ASKED, user, **facts)
-    event(Event.LOGIN_ACCEPTED, user, detail=Approver.EMAIL)
-    event(Event.LOGIN_ENDED, user, detail="cancelled")
-    event(Event.LOGIN_ENDED, user, detail="what somebody wrote")
+    facts = {"method": "pbx", "kind": "myapps"}
+    labels = {"method": "pbx", "client": "myapps"}
+    record(Event.LOGIN, user, **facts)
+    record(Event.LOGIN_FAILED, user, **facts)
+    record(Event.LOGIN_FAILED, user, **facts)
+    record(Event.FACTOR_ASKED, user, **facts)
+    record(Event.LOGIN_ACCEPTED, user, detail=Approver.EMAIL)
+    record(Event.LOGIN_ENDED, user, detail="cancelled")
+    record(Event.LOGIN_ENDED, user, detail="what somebody wrote")
 
-    assert value("pbx_logins_total", outcome="completed", **facts) == 1
-    assert value("pbx_logins_total", outcome="failed", **facts) == 2
-    assert value("pbx_logins_total", outcome="held", **facts) == 0
+    assert value("pbx_logins_total", outcome="completed", **labels) == 1
+    assert value("pbx_logins_total", outcome="failed", **labels) == 2
+    assert value("pbx_logins_total", outcome="held", **labels) == 0
     assert value("pbx_approvals_total", road="email", outcome="accepted") == 1
     assert value("pbx_approvals_total", road="", outcome="cancelled") == 1
     assert "what somebody wrote" not in scrape()

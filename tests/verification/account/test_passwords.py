@@ -276,7 +276,7 @@ def test_who_has_no_pbx_password_is_offered_none(
     PbxUser.objects.update(password=user.password)
     signed_in.force_login(user)
     session = signed_in.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     assert not _is_offered(signed_in)

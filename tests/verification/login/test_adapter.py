@@ -46,7 +46,7 @@ def test_a_login_is_recorded_with_who_where_and_how(
     event = AuditEvent.objects.get()
     assert (event.event, event.user, event.user_name) == (Event.LOGIN, user, "anna")
     assert (event.address, event.user_agent) == ("192.0.2.7", "Firefox/1")
-    assert (event.client, event.method) == ("myapps", "pbx")
+    assert (event.kind, event.method) == ("myapps", "pbx")
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_the_session_is_of_the_logins_kind(
 ) -> None:
     start(browser, path=path)
 
-    client = "myapps" if path == "/login/" else "mypbx"
-    assert browser.session["client"] == client
+    kind = "myapps" if path == "/login/" else "mypbx"
+    assert browser.session["kind"] == kind
     assert UserSession.objects.get().data == {
-        "client": client,
+        "kind": kind,
         "method": "pbx",
         "approver": "",
     }
-    assert "released_client" not in browser.session
+    assert "released" not in browser.session
 
 
 def test_a_key_planted_before_the_login_is_worth_nothing_after_it(
@@ -115,7 +115,7 @@ def test_logging_in_to_the_other_client_ends_the_session_before(
     before.cookies = browser.cookies.copy()
     start(browser, path="/mypbx/login/")
 
-    assert browser.session["client"] == "mypbx"
+    assert browser.session["kind"] == "mypbx"
     assert before.get("/account/").status_code == 302
 
 

@@ -228,7 +228,7 @@ def test_an_offer_is_for_who_got_it_and_for_ten_minutes(
     theirs = Browser()
     theirs.force_login(other)
     session = theirs.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session["began_at"] = time.time()
     session.save()
 

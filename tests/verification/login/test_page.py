@@ -98,7 +98,7 @@ def test_a_mypbx_session_can_log_in_to_myapps_with_a_new_key(
     assert browser.get("/login/").status_code == 200
     start(browser)
 
-    assert browser.session["client"] == "myapps"
+    assert browser.session["kind"] == "myapps"
     assert browser.session.session_key != key
     assert not Session.objects.filter(session_key=key).exists()
 

@@ -140,7 +140,7 @@ def test_logging_in_to_the_other_client_takes_over_no_row(
     start(browser)
 
     current = UserSession.objects.get(session_key=browser.session.session_key)
-    assert current.data["client"] == "myapps"
+    assert current.data["kind"] == "myapps"
 
 
 def test_logging_out_ends_the_session_and_is_recorded(signed_in: Browser) -> None:

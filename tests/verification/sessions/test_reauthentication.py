@@ -318,7 +318,7 @@ def test_a_session_from_before_says_nothing_of_now(administrator: PbxUser) -> No
     browser = Browser()
     browser.force_login(administrator)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
     browser.get("/account/")
 

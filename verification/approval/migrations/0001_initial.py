@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('client', models.CharField(choices=[('myapps', 'myApps'), ('mypbx', 'myPBX')], max_length=10, verbose_name='client')),
+                ('kind', models.CharField(choices=[('myapps', 'myApps'), ('mypbx', 'myPBX')], max_length=10, verbose_name='client')),
                 ('method', models.CharField(choices=[('pbx', 'PBX password'), ('netlogon', 'Windows password'), ('oauth2', 'OAuth2'), ('rescue', 'Rescue link')], max_length=10, verbose_name='method')),
                 ('state', models.CharField(choices=[('pending', 'Waiting for approval'), ('accepted', 'Accepted'), ('rejected', 'Rejected'), ('completed', 'Logged in')], default='pending', max_length=10, verbose_name='state')),
                 ('ending', models.CharField(blank=True, choices=[('rejected', 'Rejected by the user'), ('wrong_codes', 'Three wrong codes'), ('cancelled', 'Cancelled where it was started'), ('superseded', 'A newer login took its place'), ('ended', 'Ended by an administrator'), ('revoked', 'Ended with all sessions of the user')], max_length=12, verbose_name='ending')),
@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='loginsession',
-            index=models.Index(fields=['client', '-created_at', '-id'], name='login_by_client'),
+            index=models.Index(fields=['kind', '-created_at', '-id'], name='login_by_kind'),
         ),
         migrations.AddConstraint(
             model_name='loginsession',

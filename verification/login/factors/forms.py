@@ -112,6 +112,6 @@ def _record_failure(user: PbxUser) -> None:
         Event.LOGIN_FAILED,
         user=user,
         origin=origin_of(context.request),
-        client=Kind.MYAPPS,
+        kind=Kind.MYAPPS,
         detail=Approver.FACTOR,
     )

@@ -60,7 +60,7 @@ WITH written AS (
   RETURNING mail.id, kind, user_id, is_sent, at, new.words, user_name
 ), told AS (
   INSERT INTO {AuditEvent._meta.db_table}
-    (at, event, user_id, user_name, client, method, user_agent, detail, proof)
+    (at, event, user_id, user_name, kind, method, user_agent, detail, proof)
   SELECT at, '{Audited.MAIL_SENT}', user_id, user_name, '', '', '',
     kind || ' ' || id || ': {MailState.SENT} ' || words, ''
   FROM written WHERE is_sent

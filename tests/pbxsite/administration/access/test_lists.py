@@ -45,7 +45,7 @@ def act(browser: Browser, path: str, action: str, *selected: Any) -> str:
 
 
 def make_login(user: PbxUser, state: str, **values: Any) -> LoginSession:
-    facts = {"client": "myapps", "method": "pbx", "expires_at": THEN} | values
+    facts = {"kind": "myapps", "method": "pbx", "expires_at": THEN} | values
     facts["decided_at"] = None if state == LoginState.PENDING else NOW
     return LoginSession.objects.create(user=user, state=state, **facts)
 
@@ -193,7 +193,7 @@ def test_only_living_sessions_are_listed_and_no_key_is_shown(
 ) -> None:
     start(browser)
     UserSession.objects.create(
-        user=user, ip="192.0.2.9", session_key="dead", data={"client": "myapps"}
+        user=user, ip="192.0.2.9", session_key="dead", data={"kind": "myapps"}
     )
     session = UserSession.objects.get(session_key=browser.session.session_key)
 
@@ -214,7 +214,7 @@ def test_who_may_only_look_ends_nothing(
     browser = Browser()
     browser.force_login(viewer)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     assert rows(browser, LOGINS) == [held]
@@ -230,7 +230,7 @@ def thousand(user: PbxUser) -> None:
     PbxUser.objects.bulk_create(PbxUser(name=f"u{i}") for i in range(1000))
     users = PbxUser.objects.filter(name__startswith="u")
     LoginSession.objects.bulk_create(
-        LoginSession(user=each, client="myapps", method="pbx", expires_at=THEN)
+        LoginSession(user=each, kind="myapps", method="pbx", expires_at=THEN)
         for each in users
     )
     OutgoingEmail.objects.bulk_create(

@@ -118,7 +118,7 @@ def test_a_session_that_was_approved_stays(
     approved = Browser()
     start(approved)
     UserSession.objects.filter(user__name="anna").update(
-        data={"client": "myapps", "method": "pbx", "approver": "email"}
+        data={"kind": "myapps", "method": "pbx", "approver": "email"}
     )
 
     assert "End the" not in admin.get(PAGE).content.decode()

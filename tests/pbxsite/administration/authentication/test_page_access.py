@@ -52,7 +52,7 @@ def test_post_from_another_site_is_refused(administrator: PbxUser, path: str) ->
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(administrator)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     assert browser.post(PAGE + path, posted()).status_code == 403

@@ -122,7 +122,7 @@ def test_nobody_else_makes_a_key(user: PbxUser, path: str) -> None:
     browser = Browser()
     browser.force_login(user)
     session = browser.session
-    session.update({"client": "myapps", "began_at": time.time()})
+    session.update({"kind": "myapps", "began_at": time.time()})
     session.save()
 
     assert browser.post(path, {"present": ""}).status_code == 403

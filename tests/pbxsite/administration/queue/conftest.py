@@ -33,7 +33,7 @@ def operator(user: PbxUser) -> Browser:
     user.groups.add(Group.objects.get(name="Operators"))
     browser.force_login(user)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
     return browser
 

@@ -67,7 +67,7 @@ def test_nobody_else_sees_the_page(user: PbxUser, browser: Browser) -> None:
     browser.force_login(user)
     assert browser.get(PAGE).status_code == 302
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session.save()
 
     for path in (PAGE, LIVE):

@@ -83,7 +83,7 @@ def test_an_administrator_of_some_rights_stays_below_the_others(
     browser = Browser()
     browser.force_login(helper)
     session = browser.session
-    session["client"] = "myapps"
+    session["kind"] = "myapps"
     session["began_at"] = time.time()
     session.save()
 

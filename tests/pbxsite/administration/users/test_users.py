@@ -319,7 +319,7 @@ def test_the_audit_log_is_read_filtered_and_never_written(
     event = AuditEvent.objects.create(
         event=Event.LOGIN,
         user_name="anna",
-        client=Kind.MYPBX,
+        kind=Kind.MYPBX,
         method=Method.NETLOGON,
         address="192.0.2.7",
         detail="by session",

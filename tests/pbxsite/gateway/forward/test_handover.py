@@ -197,7 +197,7 @@ def test_a_mypbx_session_logs_in_anew_for_a_myapps_client(
     start(browser, path=login["Location"])
 
     assert browser.session.session_key != key
-    assert browser.session["client"] == "myapps"
+    assert browser.session["kind"] == "myapps"
     assert not UserSession.objects.filter(session_key=key).exists()
 
 

@@ -412,7 +412,7 @@ def test_who_opened_which_client_is_in_the_audit_log(
 
     opened = AuditEvent.objects.get(event=Event.CLIENT_OPENED)
     refused = AuditEvent.objects.get(event=Event.CLIENT_REFUSED)
-    assert (opened.user_name, opened.client) == ("anna", Kind.MYAPPS)
+    assert (opened.user_name, opened.kind) == ("anna", Kind.MYAPPS)
     assert opened.detail == "client voicemail: OpenID Connect"
     assert "invalid_scope" in refused.detail
 
