@@ -16,19 +16,18 @@ from authconfig.choices import (
     NetlogonSecurity,
     SmtpSecurity,
 )
-from authconfig.dependencies import DependencyState as DependencyState
+from authconfig.dependencies import DependencyState as DependencyState  # a table
 from authconfig.fields import SecretField
 from authconfig.names import pbx_name
 from authconfig.policy import types_using
 
-# DependencyState is imported so that Django finds its table here.
 USES_NETLOGON = Q(authentication_type__in=types_using(Method.NETLOGON))
 USES_OAUTH2 = Q(authentication_type__in=types_using(Method.OAUTH2))
 
 
 def _is_known(field: str, choices: type[models.TextChoices]) -> CheckConstraint:
-    condition = Q(**{f"{field}__in": choices.values})
-    return CheckConstraint(name=f"{field}_is_known", condition=condition)
+    known = Q(**{f"{field}__in": choices.values})
+    return CheckConstraint(name=f"{field}_is_known", condition=known)
 
 
 class AuthenticationSettings(models.Model):
@@ -375,11 +374,8 @@ class AuthenticationSettings(models.Model):
 
     def login_name(self, entered: str) -> str:
         """Return the name of the PBX user that the login form takes this entry for."""
-        return pbx_name(
-            entered,
-            domains=(self.pbx_domain, self.netlogon_domain),
-            netbios=self.netbios_name,
-        )
+        domains = (self.pbx_domain, self.netlogon_domain)
+        return pbx_name(entered, domains=domains, netbios=self.netbios_name)
 
 
 class CurrentRules:
