@@ -8,7 +8,7 @@ SERVICES := $(BIN)/python -m tests.support.services
 PYTEST := $(BIN)/pytest -q
 # The rule stands beside the markers in pyproject.toml.
 BOTH := database or postgresql
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 GERMAN := pbxsite/locale/de/LC_MESSAGES/django
 TEMPLATES = $$(git ls-files '*.html')
 # A site as in production, for Django's own checks.

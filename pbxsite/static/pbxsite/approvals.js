@@ -4,6 +4,7 @@
 // and leaves the page when its session has ended.
 (() => {
   const RETRY_MS = 3000;
+  const LEAVING_MS = 10000;
 
   const list = document.getElementById("approvals");
   if (!list) return;
@@ -105,6 +106,13 @@
     const byButton = event.target.open && !("open" in list.dataset);
     if (byButton) event.target.querySelector("input").focus();
   }, true);
+  // The answer to the user's own form is on its way: news of what the form has done
+  // must not lead the page elsewhere first. Files leave the page where it is.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    disconnect();
+    retry = setTimeout(connect, LEAVING_MS);
+  });
   document.addEventListener("visibilitychange", connect);
   window.addEventListener("online", connect);
   window.addEventListener("pagehide", disconnect);
