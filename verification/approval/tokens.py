@@ -46,14 +46,14 @@ def read_ending_token(token: str) -> UUID | None:
 
 
 def approval_code(login: LoginSession) -> str:
-    """Return the four digits that the waiting page shows, as in the original.
+    """Return the four digits that the waiting page shows: 1000 to 9999, as the original.
 
     Derived, so that neither the database nor the admin can show it. NIST SP
     800-63B-4, 3.1.3 asks for 20 bits or a limit of tries: three are allowed.
     """
     key = CODE_SALT + settings.SECRET_KEY.encode()
     digest = hmac.digest(key, login.public_id.bytes, hashlib.sha256)
-    return f"{int.from_bytes(digest) % 10_000:04d}"
+    return str(1000 + int.from_bytes(digest) % 9000)
 
 
 def is_approval_code(login: LoginSession, entered: str) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -49,6 +50,12 @@ def test_the_right_code_accepts_once(login: LoginSession) -> None:
     outcomes = [flows.accept(login, code, **BY_MAIL) for _ in range(2)]
 
     assert outcomes == [Outcome.DECIDED, Outcome.OVER]
+
+
+def test_no_code_begins_with_a_zero() -> None:
+    logins = [LoginSession(public_id=UUID(int=number)) for number in range(500)]
+
+    assert all(1000 <= int(approval_code(login)) <= 9999 for login in logins)
 
 
 def test_three_wrong_codes_end_the_login(login: LoginSession) -> None:
