@@ -46,7 +46,7 @@ def read_ending_token(token: str) -> UUID | None:
 
 
 def approval_code(login: LoginSession) -> str:
-    """Return the four digits that the waiting page shows: 1000 to 9999, as the original.
+    """Return the four digits that the waiting page shows, 1000 to 9999.
 
     Derived, so that neither the database nor the admin can show it. NIST SP
     800-63B-4, 3.1.3 asks for 20 bits or a limit of tries: three are allowed.
