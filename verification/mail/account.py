@@ -8,7 +8,6 @@ from django.db.models import Model
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import SmtpSecurity
-from authconfig.models import AuthenticationSettings
 
 FIELDS = (
     *("server", "port", "client_host_name", "sender_name", "email_address"),
@@ -34,7 +33,8 @@ class Account:
     data_timeout: float = 120
 
 
-def account_of(rules: AuthenticationSettings) -> Account:
+def account_of(rules: Model) -> Account:
+    """Return the account of the settings row."""
     return account_from(rules, "smtp_")
 
 
