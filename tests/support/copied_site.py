@@ -46,6 +46,8 @@ MODULES = (
     "kombu.transport.redis",
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Python ignores them at its start; Popen's child has them end the process again.
+IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Popen(subprocess.Popen[bytes]):
@@ -65,6 +67,8 @@ def _become(words: Sequence[str], environment: Mapping[str, str]) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
