@@ -8,7 +8,9 @@ SERVICES := $(BIN)/python -m tests.support.services
 PYTEST := $(BIN)/pytest -q
 # The rule stands beside the markers in pyproject.toml.
 BOTH := database or postgresql
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := --dist loadfile --no-loadscope-reorder
+ON_SQLITE = $(SERVICES) --database sqlite $(PYTEST) $(PARALLEL)
+ON_POSTGRESQL = $(SERVICES) --database postgresql $(PYTEST) $(PARALLEL)
 GERMAN := pbxsite/locale/de/LC_MESSAGES/django
 TEMPLATES = $$(git ls-files '*.html')
 # A site as in production, for Django's own checks.
@@ -46,23 +48,30 @@ test: install-dev
 	$(SERVICES) --database postgresql $(PYTEST) -m "$(BOTH)" $(CHOSEN); two=$$?; \
 	case $$one$$two in 00|05|50) ;; *) exit 1;; esac  # 5: none of them belongs there
 else
-test: test-sqlite test-postgresql
+# Beside each other, as neither keeps two processors busy; PostgreSQL's are read at the end.
+test: install-dev
+	@echo "Tests on SQLite, in browsers too; beside them on PostgreSQL what depends on it"
+	@log=$$(mktemp); $(ON_POSTGRESQL) -n 2 -m "($(BOTH)) and not long" >$$log 2>&1 & two=$$!; \
+	trap "kill $$two; wait $$two; rm -f $$log; exit 1" INT TERM; \
+	$(ON_SQLITE) -n 3 -m "not long and not postgresql"; one=$$?; \
+	wait $$two; two=$$?; echo "On PostgreSQL"; cat $$log; rm -f $$log; \
+	exit $$((one | two))
 endif
 
 # The quick loop while one works: all but the browsers and whole sites, on SQLite.
 test-fast: install-dev
-	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "not browser and not long and not postgresql"
+	@$(ON_SQLITE) -n 4 -m "not browser and not long and not postgresql"
 
 test-sqlite: install-dev
 	@echo "Tests on SQLite, in browsers too"
-	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "not long and not postgresql"
+	@$(ON_SQLITE) -n 4 -m "not long and not postgresql"
 
 test-postgresql: install-dev
 	@echo "Tests that depend on the database on PostgreSQL"
-	@$(SERVICES) --database postgresql $(PYTEST) $(PARALLEL) -m "($(BOTH)) and not long"
+	@$(ON_POSTGRESQL) -n 4 -m "($(BOTH)) and not long"
 
 test-browser: install-dev
-	@$(SERVICES) --database sqlite $(PYTEST) $(PARALLEL) -m "browser and not long"
+	@$(ON_SQLITE) -n 4 -m "browser and not long"
 
 test-long: install-dev
 	@echo "Long tests"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.db import transaction
 from django.forms.models import model_to_dict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -209,6 +210,8 @@ class SettingsForm(SettingsModelForm):
     def save(self, commit: bool = True) -> AuthenticationSettings:  # noqa: FBT001, FBT002
         saved = super().save(commit)
         current_rules.forget()
+        # Until the commit another thread may read the older row once more.
+        transaction.on_commit(current_rules.forget)
         return saved
 
     def changed_keys(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
@@ -105,8 +106,9 @@ def _rows_from_the_start(request: pytest.FixtureRequest) -> None:
     with_database = {"db", "transactional_db"} & set(request.fixturenames)
     if with_database or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("_django_db_helper")
-        make_first_clients(ClientApplication)
-        make_group(apps.get_model)
+        if not Group.objects.exists():
+            make_first_clients(ClientApplication)
+            make_group(apps.get_model)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support import axe
 from tests.support.provider import Provider
 from tests.support.site import (
     ADMIN_PASSWORD,
+    COPY_SECONDS,
     Site,
     free_port,
     link_in,
@@ -114,6 +116,7 @@ def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
     page.get_by_label("OAuth2 only").check()
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved:")).to_be_visible()
+    time.sleep(COPY_SECONDS)
     other = new_page()
     other.goto(f"{site.url}/login/?next=/admin/")
     expect(other.locator('input[name="password"]')).to_have_count(0)

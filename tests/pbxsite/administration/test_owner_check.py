@@ -28,7 +28,7 @@ from tests.pbxsite.administration.users.test_import_pages import confirm, upload
 from tests.pbxsite.administration.users.test_users import LIST, change, page
 from tests.verification.sessions.test_reauthentication import OAUTH2
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 CONFIRM = "/account/confirm/"
 NEW = "another battery"
 ADD = f"{LIST}add/"

@@ -11,7 +11,7 @@ from verification.approval.live import hub as hubs
 from verification.approval.live.streams import STREAMS
 from verification.approval.models import LoginSession
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 # What Django's middleware gives to every page.
 GUARDING = {
     "content-security-policy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import smtplib
@@ -140,11 +141,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
+def quick_site(data_dir: Path) -> Site:
+    """A site for tests that are about neither its processes nor its tables."""
+    bring_tables(data_dir)
+    return Site(data_dir, COPIED_SITE)
+
+
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Site]:
-    """A site for tests that are about neither its processes nor its tables."""
-    bring_tables(tmp_path / "data")
-    with ended(Site(tmp_path / "data", COPIED_SITE)) as site:
+    with ended(quick_site(tmp_path / "data")) as site:
         yield site
 
 
@@ -278,7 +283,7 @@ def test_taken_port_is_one_clear_line_and_nothing_starts(site: Site) -> None:
 def test_nobody_outlives_a_killed_site_even_in_a_long_odd_directory(
     tmp_path: Path,
 ) -> None:
-    site = Site(tmp_path / f"ä b#%20{'x' * 100}")
+    site = quick_site(tmp_path / f"ä b#%20{'x' * 100}")
     process = site.start()
     family = family_of(process.pid)
 
@@ -290,12 +295,12 @@ def test_nobody_outlives_a_killed_site_even_in_a_long_odd_directory(
     shutil.rmtree(embedded.redis_socket(site.data_dir).parent)
 
 
-def test_site_whose_parent_is_gone_ends_when_asked_to(site: Site) -> None:
-    command = f"{sys.executable} manage.py runsite --parent $$ & echo $!; wait"
+def test_site_whose_parent_is_gone_ends_when_asked_to(quick: Site) -> None:
+    command = f"{shlex.join(quick.program)} --parent $$ & echo $!; wait"
     shell = subprocess.Popen(
         ["sh", "-c", command],
         cwd=settings.BASE_DIR,
-        env=site.env,
+        env=quick.env,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -8,8 +8,6 @@ from django.core.management import call_command
 
 from authconfig.users.models import AuditEvent, PbxUser
 
-pytestmark = pytest.mark.database
-
 HEADER = "name,long_name,email,number,active\n"
 
 
@@ -40,6 +38,7 @@ def test_an_import_says_what_it_did(user: PbxUser, file: Path) -> None:
     assert run("import", str(file)) == "0 users added, 0 changed, 3 unchanged\n"
 
 
+@pytest.mark.database
 @pytest.mark.django_db
 def test_an_import_with_faults_saves_nothing_and_names_each(file: Path) -> None:
     file.write_text(f"{HEADER}a,,,,1\nb,,nonsense,,1\nA,,,,1\n")
@@ -64,6 +63,7 @@ def test_a_file_that_is_not_there_is_named(file: Path) -> None:
     assert failing("import", str(file)) == [f"{file}: No such file or directory"]
 
 
+@pytest.mark.database
 def test_an_export_is_what_an_import_reads(user: PbxUser, file: Path) -> None:
     PbxUser.objects.create_user("@b", long_name="Bäcker, Ö", is_active=False)
 

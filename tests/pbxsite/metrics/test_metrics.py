@@ -39,7 +39,7 @@ NAME = re.compile(r"\bpbx_\w+")
 LINE = re.compile(r"^\s*(\w+): \"?(.+?)\"?$", re.MULTILINE)
 THEN = timezone.now() - timedelta(minutes=1)
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def scrape() -> str:
@@ -93,6 +93,7 @@ def test_what_is_told_follows_prometheus_own_rules(user: PbxUser) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
+@pytest.mark.database
 def test_mails_are_counted_by_kind_state_and_code(user: PbxUser) -> None:
     make_mail(user, MailState.SENT, code=250)
     make_mail(user, MailState.FAILED, code=550)
@@ -115,6 +116,7 @@ def test_mails_are_counted_by_kind_state_and_code(user: PbxUser) -> None:
     assert told["pbx_mails_waiting", queued] == 1
 
 
+@pytest.mark.database
 def test_how_long_mails_took_is_a_histogram(user: PbxUser) -> None:
     make_mail(user, MailState.SENT)
     make_mail(user, MailState.SENT, created_at=THEN - timedelta(seconds=20))
@@ -131,6 +133,7 @@ def test_how_long_mails_took_is_a_histogram(user: PbxUser) -> None:
     assert total == pytest.approx(24)
 
 
+@pytest.mark.database
 def test_logins_and_approvals_are_counted(user: PbxUser) -> None:
     facts = {"method": "pbx", "kind": "myapps"}
     labels = {"method": "pbx", "client": "myapps"}
@@ -150,6 +153,7 @@ def test_logins_and_approvals_are_counted(user: PbxUser) -> None:
     assert "what somebody wrote" not in scrape()
 
 
+@pytest.mark.database
 def test_how_long_approvals_took_is_a_histogram(held: LoginSession) -> None:
     LoginSession.objects.update(
         state=LoginState.ACCEPTED,
@@ -162,6 +166,7 @@ def test_how_long_approvals_took_is_a_histogram(held: LoginSession) -> None:
     assert value("pbx_approval_seconds_sum") == 15
 
 
+@pytest.mark.database
 def test_a_total_never_shrinks(user: PbxUser, administrator: PbxUser) -> None:
     labels = {"kind": "password", "state": "failed", "code": ""}
     mail = make_mail(user, MailState.FAILED)
@@ -175,6 +180,7 @@ def test_a_total_never_shrinks(user: PbxUser, administrator: PbxUser) -> None:
     assert value("pbx_mails_total", **labels) == 1
 
 
+@pytest.mark.database
 def test_what_may_still_be_in_the_making_is_counted_later(user: PbxUser) -> None:
     make_mail(user, MailState.SENT, ended_at=timezone.now())
     key = ("mails", "password", "sent", "")
@@ -185,12 +191,14 @@ def test_what_may_still_be_in_the_making_is_counted_later(user: PbxUser) -> None
     assert totals()[key] == 1
 
 
+@pytest.mark.database
 def test_each_row_is_counted_once_by_readers_in_turn(user: PbxUser) -> None:
     make_mail(user, MailState.SENT, code=250)
 
     assert [totals()["mails", "password", "sent", "250"] for _ in range(3)] == [1] * 3
 
 
+@pytest.mark.database
 def test_a_scrape_costs_the_same_with_many_mails(
     user: PbxUser, django_assert_max_num_queries: Any
 ) -> None:
@@ -216,6 +224,7 @@ def test_servers_workers_and_the_pause_are_told(
     assert value("pbx_broker_up") == 1
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_is_told_as_such(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

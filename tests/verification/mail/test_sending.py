@@ -29,8 +29,6 @@ from verification.mail.fast import batches
 from verification.mail.models import OutgoingEmail
 from verification.mail.tasks import end_overdue_mails, wake_due_mails
 
-pytestmark = pytest.mark.database
-
 LINK_PATTERN = re.compile(re.escape(LINK) + r"\?id=([\w%:.-]+)")
 
 
@@ -70,6 +68,7 @@ def events() -> list[tuple[str, str]]:
     return [(event.event, event.detail) for event in found]
 
 
+@pytest.mark.database
 def test_a_due_mail_is_sent_once(queued: OutgoingEmail, server: Server) -> None:
     states = [deliver(queued), deliver(queued)]
 
@@ -81,6 +80,7 @@ def test_a_due_mail_is_sent_once(queued: OutgoingEmail, server: Server) -> None:
     assert queued.ended_at
 
 
+@pytest.mark.database
 def test_a_mail_that_is_not_due_waits(queued: OutgoingEmail, server: Server) -> None:
     OutgoingEmail.objects.update(due_at=timezone.now() + timedelta(seconds=5))
 
@@ -159,6 +159,7 @@ def test_the_link_is_the_settings_and_never_the_hosts(
         assert "evil.example" not in text
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "changes",
     [
@@ -178,6 +179,7 @@ def test_no_mail_goes_out_for_a_login_that_is_over(
     assert server.connections == 0
 
 
+@pytest.mark.database
 def test_no_mail_goes_out_with_an_older_link(
     queued: OutgoingEmail, server: Server
 ) -> None:
@@ -187,6 +189,7 @@ def test_no_mail_goes_out_with_an_older_link(
     assert server.connections == 0
 
 
+@pytest.mark.database
 def test_a_mail_about_a_login_that_was_deleted_keeps_no_other_from_going_out(
     queued: OutgoingEmail, server: Server, administrator: PbxUser
 ) -> None:
@@ -376,6 +379,7 @@ def test_a_fault_of_this_site_within_the_body_leaves_it_unknown(
     assert deliver(queued) == MailState.UNKNOWN
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_decides_nothing(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +395,7 @@ def test_a_database_that_is_away_decides_nothing(
     assert queued.state == MailState.SENDING
 
 
+@pytest.mark.database
 def test_a_worker_whose_lease_has_ended_sends_nothing(
     queued: OutgoingEmail, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +411,7 @@ def abandon(mail: OutgoingEmail, **changes: object) -> None:
     OutgoingEmail.objects.update(state=MailState.SENDING, **values)
 
 
+@pytest.mark.database
 def test_a_mail_left_before_its_body_is_sent_after_all(
     queued: OutgoingEmail, server: Server
 ) -> None:
@@ -416,6 +422,7 @@ def test_a_mail_left_before_its_body_is_sent_after_all(
     assert queued.attempts == 2
 
 
+@pytest.mark.database
 def test_a_mail_left_within_its_body_stays_unknown(
     queued: OutgoingEmail, server: Server
 ) -> None:
@@ -427,6 +434,7 @@ def test_a_mail_left_within_its_body_stays_unknown(
     assert events() == [(Event.MAIL_FAILED, f"approval {queued.pk}: unknown")]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("changes", "state"),
     [
@@ -448,6 +456,7 @@ def test_a_mail_that_kills_its_workers_is_not_tried_for_ever(
     assert len(events()) == (state != MailState.QUEUED)
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("data_began_at", [None, timezone.now()])
 def test_a_mail_whose_worker_may_live_is_left_alone(
     queued: OutgoingEmail, data_began_at: object
@@ -460,6 +469,7 @@ def test_a_mail_whose_worker_may_live_is_left_alone(
     assert deliver(queued) == MailState.SENDING
 
 
+@pytest.mark.database
 def test_the_time_of_the_body_belongs_to_one_try_alone(
     queued: OutgoingEmail, server: Server
 ) -> None:
@@ -474,6 +484,7 @@ def test_the_time_of_the_body_belongs_to_one_try_alone(
     assert queued.data_began_at is None
 
 
+@pytest.mark.database
 def test_mails_of_logins_that_ended_unsent_expire(queued: OutgoingEmail) -> None:
     OutgoingEmail.objects.update(expires_at=timezone.now())
 
@@ -512,6 +523,7 @@ def test_outcomes_are_recorded_without_the_link(
         assert not [secret for secret in secrets if secret in row.detail]
 
 
+@pytest.mark.database
 def test_the_queues_table_holds_no_secret(
     queued: OutgoingEmail, server: Server
 ) -> None:
@@ -522,6 +534,7 @@ def test_the_queues_table_holds_no_secret(
     assert LINK not in row
 
 
+@pytest.mark.database
 def test_the_sweep_wakes_what_is_due(
     queued: OutgoingEmail, server: Server, at_once: None
 ) -> None:
@@ -536,6 +549,7 @@ def test_the_sweep_wakes_what_is_due(
     assert len(server.mails) == 1
 
 
+@pytest.mark.database
 def test_the_sweep_takes_back_what_was_abandoned(
     queued: OutgoingEmail, server: Server, at_once: None
 ) -> None:

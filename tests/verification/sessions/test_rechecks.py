@@ -17,7 +17,7 @@ from tests.support.scripted_directory import scripted_directory
 from verification.sessions.rechecks import end_sessions_of_closed_accounts
 from verification.sessions.tasks import recheck_windows_accounts
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -153,6 +153,7 @@ def test_a_directory_that_shows_nothing_ends_nobodys_session(
     assert len(blind.searches) == 1
 
 
+@pytest.mark.database
 def test_all_sessions_of_a_user_are_ended_with_one_question(
     directory: Directory, carl: str, carls_browser: Browser, start: Starter
 ) -> None:

@@ -32,8 +32,6 @@ from verification.voicemail import flows, keys, recordings
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
-pytestmark = pytest.mark.database
-
 ADDRESS = "/PBX0/voicemail.xml"
 RECORDING = wav(1.5)
 CALLED = {
@@ -182,6 +180,7 @@ def test_a_caller_cannot_forge_headers_or_paths(pbx: Browser, server: Server) ->
     assert post(pbx, caller_name="Eve\r\nBcc: all@example.com").status_code == 422
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("entered", ["ANNA", "21", " 21 "])
 def test_the_user_is_named_or_numbered(pbx: Browser, entered: str) -> None:
     assert post(pbx, user=entered).status_code == 202
@@ -319,6 +318,7 @@ def test_a_revoked_key_is_wrong(pbx: Browser) -> None:
     assert not keys.revoke(actor=None)
 
 
+@pytest.mark.database
 def test_a_new_key_ends_the_older_one(pbx: Browser) -> None:
     newer = keys.make(actor=None)
 
@@ -360,6 +360,7 @@ def test_no_session_and_no_csrf_token_count(key: str, pbx: Browser) -> None:
     assert not response.cookies
 
 
+@pytest.mark.database
 def test_the_same_request_with_the_same_key_is_sent_once(pbx: Browser) -> None:
     once = {"Idempotency-Key": '"8e03978e-40d5"'}
 
@@ -372,6 +373,7 @@ def test_the_same_request_with_the_same_key_is_sent_once(pbx: Browser) -> None:
     assert OutgoingEmail.objects.count() == 2
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "change", [{"caller": "12"}, {"duration": "43"}, {"recording": wav(2)}]
 )
@@ -393,6 +395,7 @@ def test_an_idempotency_key_is_ascii(pbx: Browser, given: str) -> None:
     problem(post(pbx, headers={"Idempotency-Key": given}), 400)
 
 
+@pytest.mark.database
 def test_too_many_for_one_user_are_429(pbx: Browser, settings: Settings) -> None:
     settings.LIMIT_VOICEMAILS = (1, timedelta(hours=1))
 
@@ -421,6 +424,7 @@ def test_a_full_disk_is_503_and_leaves_nothing(
     problem(post(pbx), 503)
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_is_503(
     pbx: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,6 +436,7 @@ def test_a_database_that_is_away_is_503(
     problem(post(pbx), 503)
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "fault",
     [
@@ -459,6 +464,7 @@ def test_a_recording_outlasts_days_of_trouble(
         assert arrived(server)
 
 
+@pytest.mark.database
 def test_a_dead_worker_costs_an_old_recording_nothing(pbx: Browser) -> None:
     post(pbx)
     now = timezone.now()
@@ -511,6 +517,7 @@ def age(directory: Path, hours: int) -> None:
         os.utime(file, (before.timestamp(), before.timestamp()))
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("state", "kept"),
     [
@@ -537,6 +544,7 @@ def test_a_recording_goes_when_its_mail_is_over(
     assert (Voicemail.objects.get().recording != "") == bool(kept)
 
 
+@pytest.mark.database
 def test_a_recording_goes_with_its_row(pbx: Browser, directory: Path) -> None:
     post(pbx)
     OutgoingEmail.objects.all().delete()
@@ -548,6 +556,7 @@ def test_a_recording_goes_with_its_row(pbx: Browser, directory: Path) -> None:
     assert files() == []
 
 
+@pytest.mark.database
 def test_a_recording_with_a_row_stays_however_old(
     pbx: Browser, directory: Path
 ) -> None:

@@ -19,7 +19,7 @@ from verification.mail.account import account_of, fingerprint
 from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"
 OFFER = "End the 1 other myApps session that nobody approved"
 
@@ -52,6 +52,7 @@ def is_signed_in(browser: Browser) -> bool:
     return browser.get("/account/").status_code == 200
 
 
+@pytest.mark.database
 def test_the_page_offers_it_and_does_it(
     ready: AuthenticationSettings, admin: Browser, start: Starter
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_command_line_says_how_many_and_ends_them_when_told(
     assert ("--end-sessions ends them" in said.err) is not bool(words)
 
 
+@pytest.mark.database
 def test_a_session_that_was_approved_stays(
     ready: AuthenticationSettings, admin: Browser, start: Starter
 ) -> None:

@@ -20,8 +20,6 @@ from tests.support.certificates import make_authority
 from tests.support.html import Page
 from tests.support.settings_data import ACCOUNT, NETLOGON, OAUTH2, posted
 
-pytestmark = pytest.mark.database
-
 PAGE = "/admin/authconfig/authenticationsettings/"
 PREVIEW = f"{PAGE}preview/"
 # The original's page, from its manual: label and mark of each field, in its order.
@@ -200,6 +198,7 @@ def test_nothing_is_saved_when_one_field_is_wrong(admin: Browser) -> None:
     assert not AuditEvent.objects.filter(event=Event.SETTING_CHANGED).exists()
 
 
+@pytest.mark.database
 def test_page_of_somebody_who_saved_meanwhile_overwrites_nothing(
     admin: Browser,
 ) -> None:
@@ -214,6 +213,7 @@ def test_page_of_somebody_who_saved_meanwhile_overwrites_nothing(
     assert AuthenticationSettings.load().smtp_sender_name == ""
 
 
+@pytest.mark.database
 def test_constraint_that_a_race_violates_is_an_answer(
     admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +344,7 @@ def test_page_asks_no_other_host_and_runs_no_inline_script(admin: Browser) -> No
     assert not [w for tag, _a, w in page.elements if tag == "script" and w]
 
 
+@pytest.mark.database
 def test_page_keeps_its_query_budget(
     admin: Browser, django_assert_max_num_queries: Any
 ) -> None:
@@ -354,6 +355,7 @@ def test_page_keeps_its_query_budget(
         admin.get(PAGE)
 
 
+@pytest.mark.database
 def test_current_settings_cost_no_query_within_a_second(
     configure: Configure, django_assert_num_queries: Any
 ) -> None:

@@ -27,7 +27,7 @@ from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
 from verification.mail.tasks import deliver_mails
 from verification.redis_access import redis_outage
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
 MAILS = "/admin/mail/outgoingemail/"
 MailMaker = Callable[..., list[OutgoingEmail]]
@@ -130,6 +130,7 @@ def test_the_brokers_queue_is_counted() -> None:
     assert found.lengths["celery"] == before + 2
 
 
+@pytest.mark.database
 def test_mails_are_drawn_where_they_were_over(make_mails: MailMaker) -> None:
     now = timezone.now()
     make_mails(2, MailState.SENT, ended_at=now - timedelta(minutes=10))
@@ -162,6 +163,7 @@ def test_a_chart_is_read_as_a_table_too(
     assert "3 1" in page.text(id="chart-table-1")
 
 
+@pytest.mark.database
 def test_failures_are_grouped_with_a_remedy(
     operator: Browser, make_mails: MailMaker
 ) -> None:
@@ -186,6 +188,7 @@ def test_each_way_to_fail_has_a_remedy(make_mails: MailMaker) -> None:
     assert all(remedies)
 
 
+@pytest.mark.database
 def test_all_mails_of_a_group_are_retried_after_a_question(
     operator: Browser, make_mails: MailMaker, user: PbxUser
 ) -> None:
@@ -203,6 +206,7 @@ def test_all_mails_of_a_group_are_retried_after_a_question(
     assert AuditEvent.objects.filter(event=Event.MAIL_RETRIED, actor=user).count() == 3
 
 
+@pytest.mark.database
 def test_unknown_mails_are_retried_with_a_warning(
     operator: Browser, make_mails: MailMaker, mail: OutgoingEmail
 ) -> None:
@@ -245,6 +249,7 @@ def test_sending_is_paused_and_resumed_and_said_everywhere(
     assert set(told) == {"sending_paused", "sending_resumed"}
 
 
+@pytest.mark.database
 def test_servers_are_shown_as_they_answered_last(
     operator: Browser, configure: SettingsSetter
 ) -> None:
@@ -308,6 +313,7 @@ def test_a_silent_worker_is_seen(operator: Browser) -> None:
     assert "No Celery worker has reported" in words(operator, "queue-verdict")
 
 
+@pytest.mark.database
 def test_the_page_asks_the_same_few_questions_of_many_mails(
     operator: Browser, make_mails: MailMaker, django_assert_max_num_queries: Any
 ) -> None:

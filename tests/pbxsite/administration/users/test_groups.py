@@ -15,8 +15,6 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users.rights import rights
 from tests.conftest import PASSWORD
 
-pytestmark = pytest.mark.database
-
 GROUPS = "/admin/auth/group/"
 USERS = "/admin/users/pbxuser/"
 
@@ -122,6 +120,7 @@ def test_an_old_login_still_sees_groups(member: Browser, desk: Group) -> None:
     assert page.status_code == 200
 
 
+@pytest.mark.database
 def test_selected_groups_that_are_deleted_are_in_the_audit_log(
     admin_client_myapps: Browser, desk: Group
 ) -> None:

@@ -14,7 +14,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.browsers import sign_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 ISSUER = "https://login.example.com/tenant"
 
 

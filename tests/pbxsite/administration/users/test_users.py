@@ -16,8 +16,6 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
 from tests.support.browsers import sign_in
 
-pytestmark = pytest.mark.database
-
 LIST = "/admin/users/pbxuser/"
 AUDIT = "/admin/users/auditevent/"
 FACTS = {"long_name": "Anna Berg", "email": "anna@example.com", "number": ""}
@@ -87,6 +85,7 @@ def test_a_weak_password_is_refused(admin_client_myapps: Browser) -> None:
     assert not PbxUser.objects.filter(name="fritz").exists()
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("name", ["ANNA", "\uff21nna"])
 def test_a_name_that_differs_in_spelling_alone_is_refused(
     admin_client_myapps: Browser, user: PbxUser, name: str
@@ -175,6 +174,7 @@ def test_nobody_deletes_himself(
     assert admin_client_myapps.post(url, {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.database
 def test_a_user_with_logins_and_mails_is_deleted_after_confirmation(
     admin_client_myapps: Browser, user: PbxUser, mail: Any
 ) -> None:
@@ -266,6 +266,7 @@ def test_some_rights_give_no_way_to_all_of_them(
     assert not PbxUser.objects.get(pk=user.pk).is_staff
 
 
+@pytest.mark.database
 def test_users_without_an_address_are_told_in_words_and_filtered(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
@@ -278,6 +279,7 @@ def test_users_without_an_address_are_told_in_words_and_filtered(
     assert [each.name for each in found.context["cl"].result_list] == ["bernd"]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("words", ["ANN", "berg", "anna@ex", "4711"])
 def test_users_are_found_by_name_address_and_number(
     admin_client_myapps: Browser, user: PbxUser, words: str
@@ -289,6 +291,7 @@ def test_users_are_found_by_name_address_and_number(
     assert [each.name for each in found] == ["anna"]
 
 
+@pytest.mark.database
 def test_a_thousand_users_cost_no_more_queries(
     admin_client_myapps: Browser, django_assert_max_num_queries: Any
 ) -> None:
@@ -298,6 +301,7 @@ def test_a_thousand_users_cost_no_more_queries(
         assert admin_client_myapps.get(LIST).status_code == 200
 
 
+@pytest.mark.database
 def test_a_thousand_events_cost_no_more_queries(
     admin_client_myapps: Browser,
     administrator: PbxUser,
@@ -313,6 +317,7 @@ def test_a_thousand_events_cost_no_more_queries(
         assert admin_client_myapps.get(AUDIT).status_code == 200
 
 
+@pytest.mark.database
 def test_the_audit_log_is_read_filtered_and_never_written(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
@@ -343,6 +348,7 @@ def test_the_audit_log_is_read_filtered_and_never_written(
     assert admin_client_myapps.post(f"{AUDIT}{event.pk}/change/").status_code == 403
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("first", "last", "found"),
     [

@@ -23,8 +23,6 @@ from tests.support.openid import Party, make_party
 from tests.verification.login.factors.test_factors import add_app
 from verification.sessions.lifecycle import clear_expired
 
-pytestmark = pytest.mark.database
-
 
 def log_out(browser: Browser) -> None:
     browser.post("/logout/")
@@ -142,6 +140,7 @@ def test_a_client_of_mypbx_needs_no_factor(
     assert party.userinfo(tokens["access_token"]).status_code == 200
 
 
+@pytest.mark.database
 def test_a_session_that_nobody_used_takes_its_tokens_along(
     anna: Browser, party: Party
 ) -> None:
@@ -169,6 +168,7 @@ def test_other_sessions_of_the_user_go_on(
     assert party.userinfo(kept["access_token"]).status_code == 200
 
 
+@pytest.mark.database
 def test_a_client_that_is_told_costs_few_queries(
     anna: Browser, party: Party, django_assert_max_num_queries: object
 ) -> None:

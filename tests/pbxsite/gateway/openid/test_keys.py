@@ -19,13 +19,14 @@ from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey
 from tests.support.openid import Party
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def published() -> list[str]:
     return [key["kid"] for key in Browser().get("/openid/keys").json()["keys"]]
 
 
+@pytest.mark.database
 def test_a_key_is_made_when_it_is_needed_and_once() -> None:
     first = published()
 
@@ -36,6 +37,7 @@ def test_a_key_is_made_when_it_is_needed_and_once() -> None:
     )
 
 
+@pytest.mark.database
 def test_of_two_keys_at_once_one_signs(pem: str) -> None:
     SigningKey.objects.create(pem=pem)
 
@@ -96,6 +98,7 @@ def test_a_key_that_none_of_the_ring_opens_signs_nothing(
         assert len(published()) == 1
 
 
+@pytest.mark.database
 def test_the_key_ring_turns_with_it(signing_key: SigningKey) -> None:
     ring = ["a new key of the ring", *settings.ENCRYPTION_KEYS]
     with override_settings(ENCRYPTION_KEYS=ring):

@@ -34,7 +34,6 @@ from verification.redis_access import CHANNEL, redis_client
 from verification.sessions.choices import Approver
 
 pytestmark = [
-    pytest.mark.database,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("hub"),
 ]
@@ -212,6 +211,7 @@ def test_without_redis_a_decision_is_still_told_within_a_second(
     told(story())
 
 
+@pytest.mark.database
 def test_of_many_streams_each_is_asked_for_though_in_pieces(
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
@@ -307,6 +307,7 @@ def test_nonsense_on_the_channel_deafens_nobody(
     told(story())
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_ends_no_stream(
     browser: Browser,
     held: LoginSession,
@@ -332,6 +333,7 @@ def test_a_database_that_is_away_ends_no_stream(
     told(story())
 
 
+@pytest.mark.database
 def test_no_stream_begins_while_the_database_is_away(
     browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +411,7 @@ def test_a_reader_who_is_slow_gets_the_newest_status(
     told(story())
 
 
+@pytest.mark.database
 def test_opening_a_stream_costs_four_queries_at_most(
     browser: Browser, held: LoginSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
