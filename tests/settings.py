@@ -9,6 +9,8 @@ PASSWORD_HASHERS = [
 STORAGES["staticfiles"] = {
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
+# Else each test client's first request would read every static file.
+WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 if EMBEDDED:
     # A file, as in the embedded mode itself: threads and processes share it.
