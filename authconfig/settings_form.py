@@ -184,6 +184,7 @@ class SettingsForm(SettingsModelForm):
         # Django removes a value from `cleaned` once a check below finds it wrong.
         self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
+        self._check_mail_login(cleaned)
         self.check_together(self.new_rules())
         return cleaned
 
@@ -286,6 +287,13 @@ class SettingsForm(SettingsModelForm):
                     " STARTTLS; none is for controllers on this machine alone."
                 ),
             )
+
+    def _check_mail_login(self, cleaned: dict[str, Any]) -> None:
+        """A login with an empty password counts as a wrong one at many servers."""
+        has_password = cleaned.get("smtp_password") or "smtp_password" in self.errors
+        if cleaned.get("smtp_username") and not has_password:
+            text = _("Enter the password again, or empty the user name.")
+            self.add_error("smtp_password", text)
 
     def _check_methods(self, new_rules: AuthenticationSettings) -> None:
         fault = _("Needed by the authentication type that you chose.")

@@ -31,6 +31,7 @@ BINDINGS = [
     for field in fields
     if field in OTHER_VALUES
 ]
+AGAIN = {"smtp_password": ["Enter the password again, or empty the user name."]}
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +132,9 @@ def test_lockout_is_a_fault_of_the_field_to_blame() -> None:
     assert form.faults == {"authentication_type": ["Nobody could log in."]}
 
 
-@pytest.mark.parametrize(("secret", "field"), BINDINGS)
+@pytest.mark.parametrize(
+    ("secret", "field"), [pair for pair in BINDINGS if pair[1] != "smtp_username"]
+)
 def test_changed_server_takes_the_secret_away(
     configure: Configure, secret: str, field: str
 ) -> None:
@@ -155,6 +158,46 @@ def test_new_secret_comes_with_the_changed_server(
     assert form.is_valid(), form.errors
     assert form.lost_secrets == []
     assert getattr(form.save(), secret) == "neu"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {field: OTHER_VALUES[field]}
+            for secret, field in BINDINGS
+            if "smtp" in secret
+        ),
+        {"smtp_ca_certificate": make_authority().ca_pem},
+        {"smtp_password-remove": "on"},
+    ],
+    ids=str,
+)
+def test_no_user_name_is_left_without_a_password(
+    configure: Configure, changes: dict[str, str]
+) -> None:
+    configure(smtp_username="pbx", smtp_password="geheim")
+
+    assert form_of(**changes).faults == AGAIN
+    assert form_of(**changes | {"smtp_username": ""}).faults == {}
+    if "smtp_password-remove" not in changes:
+        assert form_of(**changes, smtp_password="neu").faults == {}
+
+
+def test_a_user_name_that_has_no_password_from_before_is_not_saved_again(
+    configure: Configure,
+) -> None:
+    configure(smtp_username="pbx")
+
+    assert form_of(smtp_sender_name="Telephone").faults == AGAIN
+
+
+def test_an_empty_user_name_takes_the_password_along(configure: Configure) -> None:
+    configure(smtp_username="pbx", smtp_password="geheim")
+
+    saved = form_of(smtp_username="").save()
+
+    assert (saved.smtp_username, saved.smtp_password) == ("", "")
 
 
 def test_secret_that_is_not_posted_goes_with_its_server(configure: Configure) -> None:

@@ -79,13 +79,6 @@ def faults_of(form: SettingsForm, recipient: str) -> Faults:
     if not rules.smtp_email_address:
         missing = _("Enter the address that the e-mails come from first.")
         faults.setdefault("smtp_email_address", [missing])
-    if "smtp_password" in form.lost_secrets and rules.smtp_username and not faults:
-        faults["smtp_password"] = [
-            _(
-                "Enter the password again: the stored one is not sent to a changed"
-                " server."
-            )
-        ]
     try:
         validate_email(recipient)
     except ValidationError:

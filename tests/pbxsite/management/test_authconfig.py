@@ -168,6 +168,30 @@ def test_changed_server_takes_the_password_away_and_says_so(
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["smtp_port=2525"],
+        ["smtp_security=tls"],
+        ["smtp_password="],
+        ["smtp_port=2525", "--test", "a@example.com"],
+    ],
+)
+def test_a_user_name_without_a_password_is_refused_whole(
+    configure: Configure, words: list[str]
+) -> None:
+    configure(smtp_username="pbx", smtp_password="geheim")
+    ran = Ran("set", "smtp_sender_name=Telephone", *words)
+
+    assert ran.status == 1
+    assert ran.err == (
+        "smtp_password: Enter the password again, or empty the user name.\n"
+    )
+    rules = AuthenticationSettings.load()
+    assert (rules.smtp_password, rules.smtp_port) == ("geheim", 587)
+    assert rules.smtp_sender_name == ""
+
+
+@pytest.mark.parametrize(
     ("words", "port"),
     [
         (["smtp_security=tls"], 465),
@@ -251,6 +275,17 @@ def test_test_without_an_account_or_address_names_what_is_missing(address: str) 
     assert ran.status == 1
     assert "smtp_server: Enter the SMTP server first." in ran.err
     assert ("nobody: " in ran.err) is (address == "nobody")
+
+
+def test_a_stored_user_name_without_a_password_is_not_tested(
+    configure: Configure,
+) -> None:
+    configure(smtp_username="pbx", **ACCOUNT)
+    ran = Ran("test", "smtp", "a@example.com")
+
+    assert ran.status == 1
+    assert ran.err.startswith("smtp_password: Enter the password again")
+    assert not AccountTrial.objects.exists()
 
 
 def test_tests_of_the_command_line_have_no_limit(account: list[str]) -> None:

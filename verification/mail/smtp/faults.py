@@ -30,6 +30,7 @@ class SmtpFault(Enum):
     NO_MECHANISM = auto()
     BEYOND_ASCII = auto()
     CLEAR_TEXT = auto()
+    NO_PASSWORD = auto()
     NO_SMTPUTF8 = auto()
     BAD_ADDRESS = auto()
     THIS_SITE = auto()
@@ -39,6 +40,7 @@ class SmtpFault(Enum):
 LASTING = {
     SmtpFault.CA_UNREADABLE,
     SmtpFault.CLEAR_TEXT,
+    SmtpFault.NO_PASSWORD,
     SmtpFault.NO_SMTPUTF8,
     SmtpFault.BAD_ADDRESS,
 }

@@ -176,6 +176,9 @@ def _log_in(talk: Conversation) -> None:
         if not (isinstance(sock, ssl.SSLSocket) or network.is_loopback(sock)):
             words = _("The connection is not encrypted.")
             raise talk.error(SmtpStage.AUTH, words, SmtpFault.CLEAR_TEXT)
+        if not talk.account.password:
+            words = _("There is no password to log in with.")
+            raise talk.error(SmtpStage.AUTH, words, SmtpFault.NO_PASSWORD)
         found.append(_authenticate(talk))
 
 

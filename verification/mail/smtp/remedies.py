@@ -92,6 +92,10 @@ REMEDIES: dict[SmtpFault, StrPromise] = {
         "The password is not sent over an unencrypted connection. Select the security"
         " “STARTTLS” or “TLS from the start”, or leave the username empty."
     ),
+    SmtpFault.NO_PASSWORD: _(
+        "The account has a user name and no password. Enter the password again, or"
+        " empty the user name."
+    ),
     SmtpFault.NO_SMTPUTF8: _(
         "“%(server)s” cannot deliver to or from addresses with letters such as ä or é"
         " before the @. Use another address."

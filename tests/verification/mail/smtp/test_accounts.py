@@ -90,6 +90,16 @@ def test_a_server_without_encryption_and_login_skips_these_stages(
     assert test.state == choices.TrialState.ACCEPTED
 
 
+def test_nothing_logs_in_with_an_empty_password(
+    administrator: PbxUser, server: Server
+) -> None:
+    test = run(server.account(password=""), administrator)
+
+    assert steps_of(test)[-1] == (Stage.AUTH, StepState.FAILED)
+    assert "Enter the password again, or empty the user name." in test.remedy
+    assert server.logins == []
+
+
 @pytest.mark.parametrize(
     ("account_changes", "behaviour", "stage"),
     [
