@@ -1,15 +1,18 @@
-"""A form that asks administrators whose login is old once more who they are.
+"""Forms that ask administrators whose login is old once more who they are.
 
-Asking on the form itself loses nothing that was typed, and keeps new passwords out of
-the session.
+They ask before they save what decides who gets in, or who is told codes. Asking on the
+form itself loses nothing that was typed, and keeps new passwords out of the session.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
 
 from allauth.core import context
 from django import forms
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import lazy
@@ -30,24 +33,14 @@ from verification.sessions.reauthentication import (
 
 OWN_PASSWORD = "own_password"  # noqa: S105
 LOG_IN_AGAIN = "log_in_again"
-# What decides who gets in, and as whom.
-GUARDED = {
-    "name",
-    "email",
-    "is_active",
-    "is_staff",
-    "is_superuser",
-    "groups",
-    "user_permissions",
-}
 
 
 def _own_password_help() -> SafeString:
     return format_html(
         "{} {} {}",
         gettext(
-            "Your login is older than 15 minutes: what decides who logs in is saved"
-            " only with the password of your own account."
+            "Your login is older than 15 minutes: what decides who logs in, and where"
+            " to, is saved only with the password of your own account."
         ),
         gettext("If you do not know it:"),
         _link_again(),
@@ -78,12 +71,33 @@ def check_owner(form: forms.BaseForm, request: HttpRequest) -> None:
         form.add_error(field, fault)
 
 
-def lets_in(form: forms.ModelForm) -> bool:  # type: ignore[type-arg]
-    """Does the form let somebody in? Keeping somebody out needs no proof."""
-    changed = GUARDED & set(form.changed_data)
-    if not form.cleaned_data.get("is_active"):
-        changed.discard("is_active")
-    return bool(changed)
+class DecidingForm(forms.ModelForm):  # type: ignore[type-arg]  # in stubs alone
+    """Every field decides who gets in, unless the form calls it harmless."""
+
+    harmless: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def deciding(cls, names: Iterable[str]) -> set[str]:
+        return set(names) - cls.harmless - {OWN_PASSWORD}
+
+    def deciding_changes(self) -> set[str]:
+        return self.deciding(self.changed_data)
+
+
+class AskingForm(DecidingForm):
+    """A page's own form. The admin sets `request` and `is_decided_beside` each time."""
+
+    request: HttpRequest
+    # Do the forms below this one, which are read later, decide something?
+    is_decided_beside: Callable[[], bool]
+    own_password = OwnPasswordField()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        is_new = self.instance._state.adding
+        if is_new or self.deciding_changes() or self.is_decided_beside():
+            check_owner(self, self.request)
+        return cleaned
 
 
 def question_for(request: HttpRequest) -> str:
@@ -96,23 +110,44 @@ def question_for(request: HttpRequest) -> str:
 
 
 class OwnerMixin:
-    """A user's page that asks an old login for the password, or to log in again."""
+    """A page that asks an old login for the password, or to log in again."""
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
+    ) -> type[Any]:
+        form: type[Any] = super().get_form(request, obj, **kwargs)  # type: ignore[misc]
+        beside = partial(self._is_decided_beside, request, obj)
+        own = {"request": request, "is_decided_beside": staticmethod(beside)}
+        return type(form.__name__, (form,), own)
+
+    def _is_decided_beside(self, request: HttpRequest, obj: Model | None) -> bool:
+        for made, inline in self.get_formsets_with_inlines(request, obj):  # type: ignore[attr-defined]
+            prefix = made.get_default_prefix()
+            given = self.get_formset_kwargs(request, obj, inline, prefix)  # type: ignore[attr-defined]
+            if any(form.deciding_changes() for form in made(**given).forms):
+                return True
+        return False
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        return (*super().get_readonly_fields(request, obj), LOG_IN_AGAIN)  # type: ignore[misc]
 
     def get_fieldsets(
-        self, request: HttpRequest, obj: PbxUser | None = None
+        self, request: HttpRequest, obj: Model | None = None
     ) -> list[tuple[Any, Any]]:
         shown = list(super().get_fieldsets(request, obj))  # type: ignore[misc]
         question = question_for(request) if self._may_save(request, obj) else ""
         asked = (_("Confirmation"), {"fields": (question,)})
         return [*shown, asked] if question else shown
 
-    def _may_save(self, request: HttpRequest, obj: PbxUser | None) -> bool:
+    def _may_save(self, request: HttpRequest, obj: Model | None) -> bool:
         if obj is None:
             return bool(self.has_add_permission(request))  # type: ignore[attr-defined]
         return bool(self.has_change_permission(request, obj))  # type: ignore[attr-defined]
 
     @display(description=_("Your login"))
-    def log_in_again(self, _user: PbxUser) -> SafeString:
+    def log_in_again(self, _row: Model) -> SafeString:
         return again_link()
 
 

@@ -19,10 +19,12 @@ from unfold.decorators import display
 
 from authconfig.clients.choices import AsksBy
 from authconfig.clients.models import ClientApplication
+from pbxsite.administration.clients.forms import ApplicationForm
 from pbxsite.administration.clients.openid_inline import OpenIdInline
 from pbxsite.administration.clients.recorded_changes import RecordedApplications
 from pbxsite.administration.clients.secret_page import CHANGE, secret_path
 from pbxsite.administration.lists import OwnLookups
+from pbxsite.administration.owner_check import OwnerMixin
 
 # allauth's rows follow from ours; edited by themselves they would not.
 admin.site.unregister([RegisteredClient, Token])
@@ -59,7 +61,10 @@ class FixedParts:
 
 
 @admin.register(ClientApplication)
-class ClientApplicationAdmin(OwnLookups, FixedParts, RecordedApplications, ModelAdmin):
+class ClientApplicationAdmin(
+    OwnLookups, OwnerMixin, FixedParts, RecordedApplications, ModelAdmin
+):
+    form = ApplicationForm
     fieldsets = (
         (None, {"fields": ("name", "slug", "kind", "icon")}),
         (_("Addresses"), {"fields": ("start_url", "return_urls")}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,33 +13,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from pbxsite.administration.cells import LINK, moment
+from pbxsite.administration.clients.forms import OpenIdForm
 from pbxsite.administration.clients.secret_page import SECRET
 from pbxsite.gateway.openid.models import OpenIdClient
-
-
-class OpenIdForm(forms.ModelForm):  # type: ignore[type-arg]  # in stubs alone
-    """Keeps one address in each line, without what surrounds it."""
-
-    class Meta:
-        model = OpenIdClient
-        fields = ("redirect_uris", "logout_uris", "is_public")
-        widgets = {
-            "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-            "logout_uris": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        }
-
-    def clean_redirect_uris(self) -> str:
-        return _lines(self.cleaned_data["redirect_uris"])
-
-    def clean_logout_uris(self) -> str:
-        return _lines(self.cleaned_data["logout_uris"])
-
-
-def _lines(text: str) -> str:
-    return "\n".join(filter(None, map(str.strip, text.splitlines())))
 
 
 class OpenIdInline(StackedInline):

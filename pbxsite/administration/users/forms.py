@@ -6,7 +6,6 @@ from typing import Any
 
 from allauth.core import context
 from django import forms
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
@@ -16,10 +15,10 @@ from authconfig import lockout
 from authconfig.users.changes import check_name
 from authconfig.users.models import PbxUser
 from pbxsite.administration.owner_check import (
+    AskingForm,
     OwnPasswordField,
     again_link,
     check_owner,
-    lets_in,
     question_for,
 )
 
@@ -29,7 +28,9 @@ PASSWORD_CHOICES = [
 ]
 
 
-class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs alone
+class NameForm(AskingForm):
+    harmless = frozenset({"long_name", "number", "language", "time_zone"})
+
     def clean_name(self) -> str:
         name: str = PbxUser.normalize_username(self.cleaned_data["name"])
         check_name(name, besides=self.instance.pk)
@@ -37,8 +38,6 @@ class NameForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in stubs a
 
 
 class PbxUserAddForm(NameForm, UserCreationForm):
-    own_password = OwnPasswordField()
-
     class Meta:
         model = PbxUser
         fields = ("name", "long_name", "email", "number", "language", "time_zone")
@@ -52,21 +51,11 @@ class PbxUserAddForm(NameForm, UserCreationForm):
         usable.choices = PASSWORD_CHOICES
         usable.widget = UnfoldAdminRadioSelectWidget(choices=PASSWORD_CHOICES)
 
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        check_owner(self, context.request)
-        return cleaned
-
 
 class PbxUserForm(NameForm):
-    """The admin sets `request`, of the administrator who edits, each time."""
-
-    request: HttpRequest
-    own_password = OwnPasswordField()
-
     class Meta:
         model = PbxUser
-        fields = "__all__"  # noqa: DJ007  # the admin names the fields
+        fields = "__all__"  # the admin names the fields
         labels = {"is_superuser": _("All rights")}
         help_texts = {
             "is_superuser": _(
@@ -75,8 +64,13 @@ class PbxUserForm(NameForm):
             )
         }
 
+    def deciding_changes(self) -> set[str]:
+        """Leave out what keeps the user out: that needs no proof."""
+        found = super().deciding_changes()
+        return found if self.cleaned_data.get("is_active") else found - {"is_active"}
+
     def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
+        cleaned = self.cleaned_data
         if self.instance.pk == self.request.user.pk:
             self._refuse_own_end(cleaned)
         if not self.errors and lockout.leaves_nobody([self.instance]):
@@ -85,9 +79,7 @@ class PbxUserForm(NameForm):
             self.add_error(
                 "is_superuser", _("All rights are for administrators: tick that too.")
             )
-        if lets_in(self):
-            check_owner(self, self.request)
-        return cleaned
+        return super().clean()
 
     def _refuse_own_end(self, cleaned: dict[str, Any]) -> None:
         faults = {

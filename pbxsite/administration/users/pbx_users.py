@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.account.admin import EmailAddress
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,7 +16,7 @@ from unfold.decorators import display
 
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import LINK
-from pbxsite.administration.owner_check import LOG_IN_AGAIN, OwnerMixin
+from pbxsite.administration.owner_check import OwnerMixin
 from pbxsite.administration.users.forms import PasswordForm, PbxUserAddForm, PbxUserForm
 from pbxsite.administration.users.identities import IdentitiesMixin
 from pbxsite.administration.users.import_pages import UserFileMixin
@@ -61,12 +58,8 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
         fieldsets[0],
         (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
     )
-    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login", LOG_IN_AGAIN)
+    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login")
     filter_horizontal = ()
-
-    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[Any]:
-        form: type[Any] = super().get_form(request, *args, **kwargs)
-        return type(form.__name__, (form,), {"request": request})
 
     @display(description=_("PBX password"))
     def pbx_password(self, user: PbxUser) -> SafeString:

@@ -1,0 +1,43 @@
+"""The forms of a client application's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from authconfig.clients.models import ClientApplication
+from pbxsite.administration.owner_check import AskingForm, DecidingForm
+from pbxsite.gateway.openid.models import OpenIdClient
+
+
+class LinesField(forms.CharField):
+    """One address in each line, without what surrounds it.
+
+    Browsers send other line ends than are stored, which would look like a change.
+    """
+
+    def to_python(self, value: Any) -> str:
+        lines = str(super().to_python(value)).splitlines()
+        return "\n".join(filter(None, map(str.strip, lines)))
+
+
+class ApplicationForm(AskingForm):
+    harmless = frozenset({"name", "icon"})
+
+    class Meta:
+        model = ClientApplication
+        fields = "__all__"  # the admin names the fields
+        field_classes = {"return_urls": LinesField}
+
+
+class OpenIdForm(DecidingForm):
+    class Meta:
+        model = OpenIdClient
+        fields = ("redirect_uris", "logout_uris", "is_public")
+        field_classes = {"redirect_uris": LinesField, "logout_uris": LinesField}
+        widgets = {
+            "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "logout_uris": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
