@@ -10,6 +10,7 @@ from celery.beat import PersistentScheduler
 from django.conf import settings
 from redis import Redis
 from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
 
 logger = logging.getLogger(__name__)
 LOCK_NAME = "pbxsite:beat"
@@ -18,14 +19,18 @@ LOCK_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 5
 
 
+def lock() -> Lock:
+    redis = Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
+    )
+    return redis.lock(LOCK_NAME, timeout=LOCK_SECONDS, blocking=False)
+
+
 class OneScheduler(PersistentScheduler):
     """Keeps its lock in the broker, without which it could send nothing in any case."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        redis = Redis.from_url(
-            settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
-        )
-        self.lock = redis.lock(LOCK_NAME, timeout=LOCK_SECONDS, blocking=False)
+        self.lock = lock()
         self.leads = False
         super().__init__(*args, **kwargs)
         self.max_interval = LOOK_AGAIN_SECONDS

@@ -14,15 +14,36 @@ from celery.signals import (
     worker_shutting_down,
 )
 from django.conf import settings
+from kombu import Connection
 
 from pbxsite import worker
+from pbxsite.conf.databases import checked
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 
-app = Celery("pbxsite")
+
+class CheckingCelery(Celery):
+    """Checks the certificate of a broker wherever its address comes from.
+
+    Celery also takes one from its option -b and from variables of its own, and kombu
+    checks no certificate unless the address says so.
+    """
+
+    def connection_for_read(self, url: str | None = None, **kwargs: Any) -> Connection:
+        wanted = checked(url or self.conf.broker_read_url)
+        return super().connection_for_read(wanted, **kwargs)
+
+    def connection_for_write(self, url: str | None = None, **kwargs: Any) -> Connection:
+        wanted = checked(url or self.conf.broker_write_url)
+        return super().connection_for_write(wanted, **kwargs)
+
+
+app = CheckingCelery("pbxsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.update(
+    # Whoever writes to the broker must run no code: nothing but JSON is read.
+    accept_content=["json"],
     task_ignore_result=True,
     task_acks_late=True,
     task_publish_retry=False,

@@ -6,7 +6,6 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import environ
 
@@ -45,15 +44,6 @@ def user_rate(name: str, default: str) -> tuple[int, timedelta]:
         raise SystemExit(f"{name} is “{value}”; write it like {default}.")
     amount, number, unit = found.groups()
     return int(amount), timedelta(**{UNITS[unit]: int(number or 1)})
-
-
-def broker_url(redis_url: str) -> str:
-    """Return a Redis address as Celery writes it; only Unix sockets differ."""
-    if not redis_url.startswith("unix://"):
-        return redis_url
-    path, _, query = redis_url.removeprefix("unix://").partition("?")
-    number = parse_qs(query).get("db", ["0"])[0]
-    return f"redis+socket://{path}?virtual_host={number}"
 
 
 def version(project: Path) -> str:

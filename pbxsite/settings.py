@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from pbxsite import logs
 from pbxsite.administration import theme
-from pbxsite.conf import databases, pages, passwords, storages
+from pbxsite.conf import databases, factors, guards, pages, passwords, storages
 from pbxsite.embedded import data_dir
-from pbxsite.env import broker_url, env, required, secret, user_rate, version, words
+from pbxsite.env import env, required, secret, user_rate, version, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Operators see it beside each worker's name: some may still run an older release.
@@ -23,11 +23,12 @@ VERSION = version(BASE_DIR / "pyproject.toml")
 
 # Where the site lives
 
+storages.keep_files_private()
 EMBEDDED = not env.str("DATABASE_URL", default="")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 if EMBEDDED:
     env.read_env(data_dir.prepare(DATA_DIR), overwrite=False)
-SECRET_KEY = required("SECRET_KEY")
+SECRET_KEY = guards.strong_key(required("SECRET_KEY"))
 SECRET_KEY_FALLBACKS = words(secret("SECRET_KEY_FALLBACKS", default=""))
 # The first key encrypts, every key decrypts; `manage.py rotatekeys` re-encrypts.
 ENCRYPTION_KEYS = words(secret("ENCRYPTION_KEYS", default=""))
@@ -40,13 +41,14 @@ CONTACT_LINE = env.str("CONTACT_LINE", default="")
 # For scrapes from other machines; empty: only this machine may ask for metrics.
 METRICS_KEY = secret("METRICS_KEY", default="")
 if EMBEDDED:
-    SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+    SITE_URL = env.str("SITE_URL", default=f"http://127.0.0.1:{PORT}")
     ALLOWED_HOSTS = words(env.str("ALLOWED_HOSTS", default="127.0.0.1,localhost"))
     REDIS_URL = secret("REDIS_URL", default=data_dir.redis_url(DATA_DIR))
 else:
-    SITE_URL = required("SITE_URL").rstrip("/")
+    SITE_URL = required("SITE_URL")
     ALLOWED_HOSTS = words(required("ALLOWED_HOSTS"))
     REDIS_URL = required("REDIS_URL")
+SITE_URL, REDIS_URL = guards.private_url(SITE_URL), databases.checked(REDIS_URL)
 HTTPS = urlsplit(SITE_URL).scheme == "https"
 
 # Applications
@@ -114,7 +116,8 @@ DATABASES = databases.databases(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = databases.caches(REDIS_URL)
 # Redis only wakes the workers, the database rows are the queue (pbxsite/celery.py).
-CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_BROKER_URL = databases.broker_url(REDIS_URL)
+CELERY_BROKER_USE_SSL = databases.broker_tls(CELERY_BROKER_URL)
 
 # Logging in
 
@@ -153,12 +156,7 @@ SOCIALACCOUNT_STORE_TOKENS = False
 # How long the OpenID provider may take for each answer, in seconds.
 OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
 MFA_ADAPTER = "verification.login.factors.views.FactorAdapter"
-MFA_FORMS = {
-    "authenticate": "verification.login.factors.forms.CodeForm",
-    "authenticate_webauthn": "verification.login.factors.forms.PasskeyForm",
-    "reauthenticate": "verification.login.factors.forms.CodeAgainForm",
-    "reauthenticate_webauthn": "verification.login.factors.forms.PasskeyAgainForm",
-}
+MFA_FORMS = factors.FORMS
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 # Clients of our OpenID provider ask often: what they hold ends with the session.

@@ -1,4 +1,4 @@
-"""Redis as this site uses it: a cache, a broker, and news for open pages.
+"""Redis as this site uses it beside the cache: a broker, and news for open pages.
 
 A silent Redis costs each question its time limit, and a login asks several questions.
 Everything that a login wants of Redis has a second way: the process's memory, the
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 from celery import Task
 from django.conf import settings
-from django.core.cache.backends.locmem import LocMemCache
-from django.core.cache.backends.redis import RedisCache
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
@@ -93,36 +89,3 @@ def wake_worker(task: Task[..., None]) -> bool:
         logger.warning("%s: no worker woken (%s)", task.name, error)
         return False
     return True
-
-
-class RedisOrLocalCache(RedisCache):
-    """Keeps the rate limits, which must neither fail a login nor stop counting."""
-
-    def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__(server, params)
-        self._local = LocMemCache("redis-is-away", {})
-
-    def _either(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        shared: Callable[..., Any] = getattr(super(), name)
-        if not redis_outage.is_on():
-            try:
-                return shared(*args, **kwargs)
-            except RedisError as error:
-                redis_outage.begin()
-                logger.warning("cache: Redis is away (%s)", type(error).__name__)
-        return getattr(self._local, name)(*args, **kwargs)
-
-    def add(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("add", *args, **kwargs)
-
-    def get(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("get", *args, **kwargs)
-
-    def set(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("set", *args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("delete", *args, **kwargs)
-
-    def incr(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("incr", *args, **kwargs)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from kombu.utils.url import parse_url
+
+from pbxsite.conf.storages import take_from_others
 
 SQLITE = "django.db.backends.sqlite3"
 # Without IMMEDIATE, two writers that both read first fail at once as "locked".
@@ -12,9 +17,14 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
+# The file, and those that SQLite lays beside it.
+SQLITE_ENDS = ("", "-wal", "-shm", "-journal")
 # How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
 # takes to restart.
 CONNECTION_SECONDS = 5
+# What an address of Redis may say of the server's certificate.
+CERTIFICATE = "ssl_cert_reqs"
+CERTIFICATE_CHECKS = ("required", "optional", "none")
 
 
 def file(data_dir: Path) -> dict[str, Any]:
@@ -30,6 +40,7 @@ def databases(
     `query_seconds`: how long a query may take; with 0 as long as it likes.
     """
     if given["ENGINE"] == SQLITE:
+        take_from_others(Path(f"{given['NAME']}{end}") for end in SQLITE_ENDS)
         return {"default": given | {"OPTIONS": SQLITE_OPTIONS}}
     options = _postgresql_options(pool_size, query_seconds) | given.get("OPTIONS", {})
     return {"default": given | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}}
@@ -69,8 +80,40 @@ def _pool(size: int) -> dict[str, Any]:
 
 def caches(redis_url: str) -> dict[str, Any]:
     redis = {
-        "BACKEND": "verification.redis_access.RedisOrLocalCache",
+        "BACKEND": "pbxsite.cache.backend.RedisOrLocalCache",
         "LOCATION": redis_url,
+        # Releases that pickled use version 1, and fail at what they cannot unpickle.
+        "VERSION": 2,
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     }
     return {"default": redis}
+
+
+def checked(redis_url: str) -> str:
+    """Have the server's certificate checked, unless the address says otherwise."""
+    parts = urlsplit(redis_url)
+    given = parse_qs(parts.query).get(CERTIFICATE, [""])[0]
+    if parts.scheme != "rediss" or given in CERTIFICATE_CHECKS:
+        return redis_url
+    if given:
+        choices = ", ".join(CERTIFICATE_CHECKS)
+        raise SystemExit(f"Redis: {CERTIFICATE} is “{given}”; write one of {choices}.")
+    query = "&".join(filter(None, [parts.query, f"{CERTIFICATE}=required"]))
+    return parts._replace(query=query).geturl()
+
+
+def broker_url(redis_url: str) -> str:
+    """Return a Redis address as Celery writes it; only Unix sockets differ."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    path, _, query = redis_url.removeprefix("unix://").partition("?")
+    number = parse_qs(query).get("db", ["0"])[0]
+    return f"redis+socket://{path}?virtual_host={number}"
+
+
+def broker_tls(url: str) -> dict[str, Any] | None:
+    """Return what the broker's address says of TLS; Flower does not read it there."""
+    if not url.startswith("rediss://"):
+        return None
+    found: dict[str, Any] = parse_url(url)["ssl"]
+    return found

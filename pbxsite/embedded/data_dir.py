@@ -10,8 +10,13 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from pbxsite.conf.storages import take_from_others
+
 # The names that came from outside: the settings add those of site.env later.
 GIVEN = frozenset(os.environ)
+# Beside the database, which sees to itself.
+OWN_NAMES = ("site.env", "site.lock", "beat-schedule")
+OWN_NAMES += ("log", "mailbox", "recordings", "static")
 # Linux takes 107 bytes, other systems as few as 103.
 MAX_SOCKET_PATH = 100
 
@@ -27,6 +32,7 @@ def prepare(data_dir: Path) -> Path:
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
+    take_from_others(map(data_dir.joinpath, OWN_NAMES))
     return path
 
 

@@ -13,11 +13,11 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from pbxsite.celery import app as celery_app
+from pbxsite.conf.databases import broker_url
 from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import redis_server
 from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.supervisor import Family
-from pbxsite.env import broker_url
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
 # Only the first start needs these; no server process should hold them.

@@ -22,6 +22,27 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "pbx.example,10.0.0.5",
 }
 REQUIRED = [name for name in PRODUCTION if name != "DATABASE_URL"]
+COMMANDS = [
+    ("manage.py", "migrate"),
+    ("manage.py", "shell", "-c", "print(1)"),
+    ("manage.py", "version"),
+    ("-m", "uvicorn", "pbxsite.asgi:application"),
+    ("-m", "celery", "-A", "pbxsite", "worker"),
+    ("-m", "celery", "-A", "pbxsite", "beat"),
+]
+# In the process that makes the tables, whose files are open meanwhile.
+MAKE_TABLES = """
+import sys
+from pathlib import Path
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+call_command("migrate", "contenttypes", verbosity=0)
+connection.cursor().execute("SELECT 1")
+for path in sorted(Path(sys.argv[1]).rglob("*")):
+    print(path.name, oct(path.stat().st_mode & 0o777))
+"""
 ASK = """
 import json
 import sys
@@ -43,6 +64,7 @@ def run(
         capture_output=True,
         text=True,
         timeout=60,
+        umask=0o022,  # as most shells have it
     )
 
 
@@ -64,6 +86,78 @@ def test_a_missing_variable_ends_the_start_with_its_name_alone(name: str) -> Non
     assert done.stderr == (
         f"Set the environment variable {name}, or {name}_FILE with a file's path.\n"
     )
+
+
+def test_within_this_machine_http_will_do() -> None:
+    found = settings_in(
+        PRODUCTION | {"SITE_URL": "http://[::1]:8000/"}, "SITE_URL", "HTTPS"
+    )
+
+    assert found == {"SITE_URL": "http://[::1]:8000", "HTTPS": False}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_process_ends_where_the_key_can_be_guessed(
+    command: tuple[str, ...],
+) -> None:
+    done = run(PRODUCTION | {"SECRET_KEY": "abc"}, *command)
+
+    assert done.returncode == 1
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert line.startswith("SECRET_KEY can be guessed: it needs at least 50 characters")
+
+
+def test_passwords_in_the_clear_end_the_start() -> None:
+    done = run(PRODUCTION | {"SITE_URL": "http://pbx.example"}, "manage.py", "migrate")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("SITE_URL is “http://pbx.example”; write it like https://")
+
+
+def test_help_is_there_without_a_safe_site() -> None:
+    bad = {"SECRET_KEY": "abc", "SITE_URL": "http://pbx.example"}
+
+    done = run(PRODUCTION | bad, "manage.py", "help")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rotatekeys" in done.stdout
+
+
+def test_a_key_from_outside_is_not_weaker_in_the_embedded_mode(tmp_path: Path) -> None:
+    place = {"DATA_DIR": str(tmp_path)}
+    assert run(place, "manage.py", "check").returncode == 0
+
+    done = run(place | {"SECRET_KEY": "abc"}, "manage.py", "check")
+
+    assert done.stderr.startswith("SECRET_KEY can be guessed")
+
+
+@pytest.mark.parametrize("mode", ["embedded", "production"])
+def test_nobody_else_reads_what_a_command_makes(tmp_path: Path, mode: str) -> None:
+    place = tmp_path / "new" / "data"
+    environment: dict[str, str] = {"DATA_DIR": str(place)}
+    if mode == "production":
+        url = f"sqlite:///{tmp_path}/db.sqlite3"
+        environment |= PRODUCTION | {"DATABASE_URL": url}
+
+    done = run(environment, "-c", MAKE_TABLES, str(tmp_path))
+
+    modes = dict(line.split() for line in done.stdout.splitlines())
+    assert {"db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"} <= modes.keys()
+    folders = {"new", "data", "static"}
+    assert {modes[name] for name in modes.keys() & folders} <= {"0o700"}
+    assert {modes[name] for name in modes.keys() - folders} == {"0o600"}
+
+
+def test_a_database_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "db.sqlite3"
+    file.touch()
+    file.chmod(0o644)
+
+    settings_in({"DATA_DIR": str(tmp_path)}, "DEBUG")
+
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_blank_variable_counts_as_missing() -> None:
@@ -100,7 +194,7 @@ def test_each_variable_can_stand_in_a_file(tmp_path: Path) -> None:
 
     assert found["EMBEDDED"] is False
     assert found["SECRET_KEY"] == PRODUCTION["SECRET_KEY"]
-    assert found["REDIS_URL"] == PRODUCTION["REDIS_URL"]
+    assert found["REDIS_URL"] == f"{PRODUCTION['REDIS_URL']}?ssl_cert_reqs=required"
     assert found["SITE_URL"] == PRODUCTION["SITE_URL"]
     assert found["ALLOWED_HOSTS"] == ["pbx.example", "10.0.0.5"]
     assert found["DATABASES"]["default"]["NAME"] == "site"

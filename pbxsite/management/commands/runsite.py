@@ -33,7 +33,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, parent: int | None, **options: Any) -> None:
         if not settings.EMBEDDED:
             raise CommandError("The embedded mode is for a site without DATABASE_URL.")
-        os.umask(0o077)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
 

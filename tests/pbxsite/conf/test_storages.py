@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,14 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ):
         call_command("collectstatic", interactive=False, verbosity=0)
         yield root
+
+
+def test_the_proxy_may_read_all_of_it(collected: Path) -> None:
+    assert os.umask(0o077) == 0o077  # the site's own
+    modes = {path.stat().st_mode & 0o777 for path in collected.rglob("*")}
+
+    assert any(collected.rglob("*.gz"))
+    assert modes == {0o644, 0o755}
 
 
 def test_each_imported_module_is_there_under_the_name_of_its_content(

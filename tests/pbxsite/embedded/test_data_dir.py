@@ -21,6 +21,23 @@ def test_key_is_made_once_and_private(tmp_path: Path) -> None:
     assert sorted(path.name for path in data_dir.iterdir()) == ["site.env", "static"]
 
 
+def test_what_an_older_release_left_open_is_closed(tmp_path: Path) -> None:
+    embedded.prepare(tmp_path)
+    lock, mailbox = tmp_path / "site.lock", tmp_path / "mailbox"
+    lock.touch()
+    mailbox.mkdir()
+    lock.chmod(0o644)
+    mailbox.chmod(0o755)
+    own = tmp_path / "notes.txt"
+    own.touch()
+    own.chmod(0o644)
+
+    embedded.prepare(tmp_path)
+
+    modes = [path.stat().st_mode & 0o777 for path in (lock, mailbox, own)]
+    assert modes == [0o600, 0o700, 0o644]
+
+
 def test_remembering_changes_its_own_lines_alone(tmp_path: Path) -> None:
     path = tmp_path / "site.env"
     path.write_text("# mine\nTIME_ZONE=Europe/Berlin\nSITE_URL=old\n")
