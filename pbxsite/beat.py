@@ -23,7 +23,7 @@ def lock() -> Lock:
     redis = Redis.from_url(
         settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
     )
-    return redis.lock(LOCK_NAME, timeout=LOCK_SECONDS, blocking=False)
+    return Lock(redis, LOCK_NAME, timeout=LOCK_SECONDS, blocking=False)
 
 
 class OneScheduler(PersistentScheduler):

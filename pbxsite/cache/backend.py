@@ -49,11 +49,11 @@ def _signer(key: str) -> Signer:
 class AsItIs:
     """Stands where Django would pickle: the client below has sealed each value."""
 
-    def dumps(self, value: int | str) -> int | str:
-        return value
+    def dumps(self, obj: Any) -> Any:
+        return obj
 
-    def loads(self, kept: bytes) -> bytes:
-        return kept
+    def loads(self, data: Any) -> Any:
+        return data
 
 
 class SealedClient(RedisCacheClient):
@@ -74,8 +74,9 @@ class SealedClient(RedisCacheClient):
 
     def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         """Return what can be read; to MGET a key of another kind is a missing one."""
-        found = {}
-        for key, kept in super().get_many(list(keys)).items():
+        found: dict[Any, Any] = {}
+        held: dict[Any, Any] = super().get_many(list(keys))
+        for key, kept in held.items():
             try:
                 found[key] = opened(key, kept)
             except ValueError:

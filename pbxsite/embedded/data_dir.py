@@ -15,8 +15,10 @@ from pbxsite.conf.storages import take_from_others
 # The names that came from outside: the settings add those of site.env later.
 GIVEN = frozenset(os.environ)
 # Beside the database, which sees to itself.
-OWN_NAMES = ("site.env", "site.lock", "beat-schedule")
-OWN_NAMES += ("log", "mailbox", "recordings", "static")
+OWN_NAMES = (
+    *("site.env", "site.lock", "beat-schedule"),
+    *("log", "mailbox", "recordings", "static"),
+)
 # Linux takes 107 bytes, other systems as few as 103.
 MAX_SOCKET_PATH = 100
 
