@@ -1,7 +1,11 @@
 """The site's settings with a fast hasher, and static files where they lie."""
 
+import os
+
 from pbxsite.settings import *
 
+# Servers that the tests start read what the tests write, as users of their own.
+os.umask(0o022)
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
     PASSWORD_HASHERS[-1],
