@@ -144,10 +144,11 @@ ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
     "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
     "try_netlogon": "3/m/user",
-    "openid": env.str("LIMIT_TOKENS", default="600/m/ip"),
+    "openid": env.str("LIMIT_TOKENS", default="600/m/key"),
     # How many refusals the audit log tells of, where nobody is signed in.
     "openid_refused": "20/m/ip",
     "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
+    "openid_client_failed": "20/m/key",
     "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }
 SOCIALACCOUNT_ADAPTER = "verification.login.oauth2.SocialAccountAdapter"

@@ -116,6 +116,12 @@ def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
     return len(ended)
 
 
+def hold_sessions(pks: Iterable[int]) -> None:
+    """Let the sessions of these users end before or after a transaction, not in it."""
+    locked = PbxUser.objects.select_for_update(no_key=True).order_by("pk")
+    list(locked.filter(pk__in=pks).values_list("pk"))
+
+
 def follow_session(old_key: str, new_key: str) -> None:
     """Keep a session listed when Django changes its key; else nobody could end it."""
     UserSession.objects.filter(session_key=old_key).update(session_key=new_key)

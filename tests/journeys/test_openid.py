@@ -143,7 +143,7 @@ def test_apache_knows_its_visitor_until_his_session_ends(
     assert facts["OIDC_CLAIM_name"] == "Anna Berg"
     assert facts["OIDC_CLAIM_number"] == "470"
     assert facts["OIDC_CLAIM_email"] == "anna@example.com"
-    assert facts["OIDC_CLAIM_amr"] == "pwd,mfa"
+    assert facts["OIDC_CLAIM_amr"] == "pwd,mca,email"
 
 
 def shown(page: Page) -> dict[str, dict[str, object]]:
@@ -186,7 +186,7 @@ def test_openid_client_knows_its_visitor_until_his_session_ends(
         visitor.goto(f"{address}/login?redirect_uri=https://evil.example/")
         expect(visitor.get_by_text("redirect URI is none of those")).to_be_visible()
         check(visitor, "refused")
-    assert claims["amr"] == ["pwd", "mfa"]
+    assert claims["amr"] == ["pwd", "mca", "email"]
     assert claims["iss"] == site.url
     assert (claims["upn"], claims["preferred_username"]) == ("bert", "bert")
     assert (claims["name"], claims["number"]) == ("Bert Berg", "471")
@@ -207,7 +207,7 @@ def test_a_public_client_logs_in_and_out(
         log_in_with_both_factors(visitor, new_page(), site, "carl")
         visitor.get_by_role("button", name="Allow", exact=True).click()
         visitor.wait_for_url(f"{address}/")
-        assert shown(visitor)["claims"]["amr"] == ["pwd", "mfa"]
+        assert shown(visitor)["claims"]["amr"] == ["pwd", "mca", "email"]
 
         visitor.goto(f"{address}/logout")
         check(visitor, "log-out")

@@ -76,13 +76,14 @@ class Party:
         found: dict[str, Any] = answer.json()
         return found
 
-    def refresh(self, value: str) -> HttpResponse:
-        return self.token(
-            grant_type="refresh_token",
-            refresh_token=value,
-            redirect_uri=None,
-            code_verifier=None,
-        )
+    def refresh(self, value: str, **changes: str | None) -> HttpResponse:
+        words = {"redirect_uri": None, "code_verifier": None} | changes
+        return self.token(grant_type="refresh_token", refresh_token=value, **words)
+
+    def revoke(self, value: str) -> HttpResponse:
+        words = {"token": value, "client_id": self.client_id}
+        secret = {"client_secret": self.secret} if self.secret else {}
+        return self.browser.post("/openid/revoke", words | secret)
 
     def userinfo(self, value: str) -> HttpResponse:
         return self.browser.get("/openid/userinfo", headers=bearer(value))
@@ -105,6 +106,11 @@ class Party:
 
 def bearer(value: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {value}"}
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    pair = base64.b64encode(f"{client_id}:{secret}".encode())
+    return {"Authorization": f"Basic {pair.decode()}"}
 
 
 def told(response: HttpResponse) -> dict[str, str]:

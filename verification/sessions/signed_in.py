@@ -23,7 +23,7 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import is_myapps, session_kind
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
-from authconfig.users.changes import end_sessions
+from authconfig.users.changes import end_sessions, hold_sessions
 from authconfig.users.models import PbxUser
 from verification.redis_access import announce_user
 from verification.sessions.choices import Approver
@@ -36,8 +36,12 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
 
     def end_sessions(self, sessions: Iterable[UserSession]) -> None:
         ended = list(sessions)
-        super().end_sessions(ended)
-        for user_pk in {session.user_id for session in ended}:
+        users = {session.user_id for session in ended}
+        with transaction.atomic():
+            # What clients are given meanwhile would keep a session from its end.
+            hold_sessions(users)
+            super().end_sessions(ended)
+        for user_pk in users:
             transaction.on_commit(partial(announce_user, user_pk))
 
 

@@ -11,6 +11,7 @@ from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Token
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
@@ -19,8 +20,11 @@ from django.utils import timezone
 from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import SESSION_KEY
+from authconfig.users.changes import hold_sessions
+from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.clients import opens
 from pbxsite.gateway.openid.models import Grant, GrantedToken
+from verification.sessions.choices import Approver
 from verification.sessions.factors import is_missing_for
 from verification.sessions.reauthentication import authenticated_at
 from verification.sessions.signed_in import user_of
@@ -28,10 +32,24 @@ from verification.sessions.signed_in import user_of
 CODE_TTL = timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN)
 # A used code is recognised for so long, even when no token is left of it.
 REMEMBERED_TTL = timedelta(days=2)
+# RFC 8176: "mfa" is said of a factor alone, for an approval by e-mail is none at AAL2
+# (NIST SP 800-63B-4, 3.1.3). It is another channel, "mca", and which one follows.
+AMR_OF_APPROVER = {
+    Approver.FACTOR.value: ("mfa",),
+    Approver.EMAIL.value: ("mca", "email"),
+    Approver.SESSION.value: ("mca", "session"),
+}
 
 
-def begin(request: HttpRequest, client_id: str, code: str) -> None:
-    session = UserSession.objects.get(session_key=request.session.session_key)
+@transaction.atomic
+def begin(request: HttpRequest, client_id: str, code: str) -> bool:
+    """Bind a new code to the session; False if that has just ended."""
+    assert isinstance(request.user, PbxUser)
+    hold_sessions([request.user.pk])
+    key = request.session.session_key
+    session = UserSession.objects.filter(session_key=key, user=request.user).first()
+    if session is None:
+        return False
     Grant.objects.create(
         session=session,
         user_id=session.user_id,
@@ -40,12 +58,13 @@ def begin(request: HttpRequest, client_id: str, code: str) -> None:
         authenticated_at=datetime.fromtimestamp(authenticated_at(request), UTC),
         authentication_methods=methods(session.data),
     )
+    return True
 
 
 def methods(facts: dict[str, str]) -> str:
     """Return amr; RFC 8176 has no word for a login elsewhere, Entra ID says "fed"."""
     first = "fed" if facts.get("method") == Method.OAUTH2 else "pwd"
-    return f"{first} mfa" if facts.get("approver") else first
+    return " ".join([first, *AMR_OF_APPROVER.get(facts.get("approver", ""), ())])
 
 
 def of_code(code: str) -> Grant | None:
@@ -53,11 +72,15 @@ def of_code(code: str) -> Grant | None:
 
 
 def of_token(value: str) -> Grant | None:
-    return _first(tokens__hash=_hash(value))
+    """Return the grant of a token, if that is of the grant's own user and client."""
+    same = {"user": OuterRef("user"), "client": OuterRef("client")}
+    token = Token.objects.filter(hash=_hash(value), **same)
+    return _first(Exists(token), tokens__hash=_hash(value))
 
 
-def _first(**conditions: str) -> Grant | None:
-    return Grant.objects.select_related("session").filter(**conditions).first()
+def _first(*conditions: Exists, **values: str) -> Grant | None:
+    found = Grant.objects.filter(*conditions, **values)
+    return found.select_related("session").first()
 
 
 def is_live(grant: Grant) -> bool:
@@ -71,29 +94,55 @@ def is_live(grant: Grant) -> bool:
     return not is_missing_for(grant.user_id, Kind(session[SESSION_KEY]))
 
 
-def keep(grant: Grant, code: str, tokens: Iterable[str]) -> bool:
-    """Bind new tokens; False if the code is over, or another request was first."""
+def hold(grant: Grant) -> bool:
+    """Let nothing end the grant before the transaction does; False if it has ended."""
+    hold_sessions([grant.user_id])
+    return Grant.objects.filter(pk=grant.pk).exists()
+
+
+def spend(grant: Grant) -> bool:
+    """Use the code up; False if it is too old, or another request was first."""
     now = timezone.now()
     young = Grant.objects.filter(pk=grant.pk, created_at__gt=now - CODE_TTL)
-    if code and not young.filter(spent_at=None).update(spent_at=now):
+    return young.filter(spent_at=None).update(spent_at=now) == 1
+
+
+def is_spent(grant: Grant) -> bool:
+    return Grant.objects.filter(pk=grant.pk, spent_at__isnull=False).exists()
+
+
+def keep(grant: Grant, values: Iterable[str]) -> bool:
+    """Bind tokens; False if one is of another grant, or of another user or client."""
+    hashes = {_hash(value) for value in values}
+    own = Token.objects.filter(user=grant.user_id, client=grant.client_id)
+    if own.filter(hash__in=hashes).count() != len(hashes):
         return False
-    kept = [GrantedToken(grant=grant, hash=_hash(value)) for value in tokens]
+    kept = [GrantedToken(grant=grant, hash=each) for each in hashes]
     # allauth hands out the same refresh token until it expires.
     GrantedToken.objects.bulk_create(kept, ignore_conflicts=True)
-    return True
+    return grant.tokens.filter(hash__in=hashes).count() == len(hashes)
 
 
 @transaction.atomic
 def end(grant: Grant) -> None:
-    hashes = list(grant.tokens.values_list("hash", flat=True))
-    Token.objects.filter(hash__in=hashes).delete()
-    grant.delete()
+    hold_sessions([grant.user_id])
+    Grant.objects.filter(pk=grant.pk).delete()
+
+
+def end_at(client_id: str, session: SessionBase) -> None:
+    """End what a client was given of one session."""
+    of_client = Grant.objects.filter(client=client_id).select_related("session")
+    for grant in of_client.filter(session__session_key=session.session_key):
+        end(grant)
 
 
 def forget_old() -> None:
     Token.objects.expired().delete()
     kept = Token.objects.filter(hash=OuterRef("hash"))
     GrantedToken.objects.filter(~Exists(kept)).delete()
+    # Of grants that ended before tokens ended with them.
+    bound = GrantedToken.objects.filter(hash=OuterRef("hash"))
+    Token.objects.filter(~Exists(bound)).delete()
     old = Grant.objects.filter(created_at__lt=timezone.now() - REMEMBERED_TTL)
     old.filter(tokens=None).delete()
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
-from allauth.idp.oidc.models import Client
+from allauth.idp.oidc.models import Client, Token
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.db.models import (
+    CASCADE,
+    CheckConstraint,
+    Index,
+    Q,
+    QuerySet,
+    UniqueConstraint,
+)
+from django.db.models.deletion import Collector
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -109,6 +118,19 @@ class SigningKey(models.Model):
         return f"{self.made_at:%Y-%m-%d}"
 
 
+def cascade_to_tokens(
+    collector: Collector,
+    field: models.Field[Any, Any],
+    granted: QuerySet[GrantedToken],
+    using: str,
+) -> None:
+    """Delete allauth's tokens with a grant: no key of theirs leads to a session."""
+    hashes = granted.values("hash")
+    # They come first, for they are found by the rows that go next.
+    collector.collect(Token.objects.using(using).filter(hash__in=hashes))
+    CASCADE(collector, field, granted, using)
+
+
 class Grant(models.Model):
     """What one session let one client know; it is deleted with the session."""
 
@@ -135,7 +157,7 @@ class Grant(models.Model):
 class GrantedToken(models.Model):
     """An access or refresh token of a grant, also one that was used up."""
 
-    grant = models.ForeignKey(Grant, on_delete=models.CASCADE, related_name="tokens")
+    grant = models.ForeignKey(Grant, on_delete=cascade_to_tokens, related_name="tokens")
     hash = models.CharField(max_length=64, unique=True)
 
     def __str__(self) -> str:

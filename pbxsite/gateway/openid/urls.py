@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from pbxsite.gateway.openid import endpoints, views
+from pbxsite.gateway.openid import views
+from pbxsite.gateway.openid.endpoints import configuration, tokens
 
 app_name = "openid"
 urlpatterns = [
     path(
         ".well-known/openid-configuration",
-        endpoints.configuration,
+        configuration.configuration,
         name="configuration",
     ),
-    path("openid/keys", endpoints.jwks, name="jwks"),
+    path("openid/keys", configuration.jwks, name="jwks"),
     path("openid/authorize", views.authorize, name="authorize"),
     path("openid/consent", views.consent, name="consent"),
-    path("openid/token", endpoints.token, name="token"),
-    path("openid/userinfo", endpoints.userinfo, name="userinfo"),
-    path("openid/revoke", endpoints.revoke, name="revoke"),
+    path("openid/token", tokens.token, name="token"),
+    path("openid/userinfo", tokens.userinfo, name="userinfo"),
+    path("openid/revoke", tokens.revoke, name="revoke"),
     path("openid/logout", views.EndSessionView.as_view(), name="end_session"),
 ]

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.idp.oidc.models import Token
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.models import ClientApplication
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
-from pbxsite.gateway.openid.models import SigningKey
+from pbxsite.gateway.openid.models import Grant, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.openid import Party, make_party
 from tests.verification.login.factors.test_factors import add_app
@@ -86,6 +88,11 @@ def require_a_factor(browser: Browser) -> None:
     current_rules.forget()
 
 
+def let_it_run_out(browser: Browser) -> None:
+    Session.objects.update(expire_date=timezone.now())
+    clear_expired()
+
+
 ENDS: list[Callable[[Browser], None]] = [
     log_out,
     end_from_another_browser,
@@ -98,7 +105,17 @@ ENDS: list[Callable[[Browser], None]] = [
     let_it_ask_otherwise,
     delete_the_client,
     require_a_factor,
+    let_it_run_out,
 ]
+SESSION_ENDS: list[Callable[[Browser], None]] = [
+    log_out,
+    end_from_another_browser,
+    end_in_the_admin,
+    delete_the_user,
+    let_it_run_out,
+]
+# The client itself is known no more.
+CLIENT_ENDS = {let_it_ask_otherwise, delete_the_client}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -111,9 +128,23 @@ def test_what_a_client_holds_is_refused_at_once(
     end(anna)
 
     assert party.userinfo(tokens["access_token"]).status_code == 401
-    refreshed = party.refresh(tokens["refresh_token"])
-    assert refreshed.json() == {"error": "invalid_grant"}
-    assert party.token(code=code).json() == {"error": "invalid_grant"}
+    fault = "invalid_client" if end in CLIENT_ENDS else "invalid_grant"
+    assert party.refresh(tokens["refresh_token"]).json()["error"] == fault
+    assert party.token(code=code).json()["error"] == fault
+    assert party.userinfo(tokens["access_token"]).status_code == 401
+
+
+@pytest.mark.parametrize("end", SESSION_ENDS)
+def test_no_row_of_a_token_outlives_its_session(
+    end: Callable[[Browser], None], anna: Browser, party: Party
+) -> None:
+    party.tokens(anna)
+    assert Token.objects.count() == 2
+
+    end(anna)
+
+    assert not Token.objects.exists()
+    assert not Grant.objects.exists()
 
 
 def test_what_a_client_holds_stays_where_the_required_factor_is_there(

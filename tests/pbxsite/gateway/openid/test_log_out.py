@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import pytest
+from allauth.idp.oidc.models import Token
 from django.test import Client as Browser
 
 from authconfig.users.models import PbxUser
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, Starter
 from tests.support.openid import AFTER_LOGOUT, CALLBACK, Party, make_party
 
 HOSTILE = [
@@ -77,6 +78,24 @@ def test_who_stays_is_led_on_and_stays(anna: Browser, party: Party) -> None:
 
     assert f'href="{AFTER_LOGOUT}?state=a+state"' in page
     assert is_signed_in(anna)
+
+
+@pytest.mark.parametrize("action", ["stay", "logout"])
+def test_what_the_client_has_of_this_session_ends_and_of_no_other(
+    action: str, anna: Browser, party: Party, start: Starter
+) -> None:
+    chat, second = make_party("chat"), Browser()
+    start(second)
+    ended, kept = party.tokens(anna), chat.tokens(anna)
+    elsewhere = party.tokens(second)
+
+    answer(anna, party, action)
+
+    assert party.userinfo(ended["access_token"]).status_code == 401
+    assert party.userinfo(elsewhere["access_token"]).status_code == 200
+    stayed = chat.userinfo(kept["access_token"]).status_code == 200
+    assert stayed is (action == "stay")
+    assert Token.objects.count() == (4 if action == "stay" else 2)
 
 
 def test_an_id_token_tells_the_client_as_well(anna: Browser, party: Party) -> None:

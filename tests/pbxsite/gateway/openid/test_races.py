@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+from allauth.idp.oidc.models import Token
+from allauth.usersessions.models import UserSession
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client as Browser
 
+from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
 from pbxsite.gateway.openid.models import SigningKey, Subject
@@ -17,15 +23,15 @@ from tests.support.openid import Party, make_party
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 
-def at_once(count: int, work: object) -> list[object]:
-    def closing(_number: int) -> object:
+def at_once(*works: Callable[[], object]) -> list[object]:
+    def closing(work: Callable[[], object]) -> object:
         try:
-            return work()  # type: ignore[operator]
+            return work()
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(closing, range(count)))
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(closing, works))
 
 
 def test_a_code_is_used_once(
@@ -38,13 +44,41 @@ def test_a_code_is_used_once(
 
     for _round in range(5):
         code = party.code(browser)
-        answers = at_once(4, lambda: party.token(code=code).status_code)  # noqa: B023
+        use = partial(status_of, partial(party.token, code=code))
+        answers = at_once(*[use] * 4)
 
         assert sorted(answers) == [200, 400, 400, 400]  # type: ignore[type-var]
+        # RFC 6749, 4.1.2: one of the four may have been a thief.
+        assert not Token.objects.exists()
+
+
+def test_a_session_ends_however_often_a_client_asks_meanwhile(
+    user: PbxUser, start: Starter, browser: Browser, pem: str
+) -> None:
+    SigningKey.objects.create(pem=pem)
+    party: Party = make_party()
+    Subject.objects.create(user=user)
+
+    for _round in range(10):
+        start(browser)
+        value = party.tokens(browser)["refresh_token"]
+        refresh = partial(status_of, partial(party.refresh, value))
+        open_client = partial(status_of, partial(browser.get, party.asked()))
+        end = partial(end_sessions, [user])
+        answers = at_once(refresh, open_client, end, refresh, open_client, refresh)
+
+        assert answers.pop(2) == 1
+        assert set(answers) <= {200, 302, 400}
+        assert not UserSession.objects.exists()
+        assert not Token.objects.exists()
+
+
+def status_of(ask: Callable[[], HttpResponse]) -> int:
+    return int(ask().status_code)
 
 
 def test_one_key_is_made() -> None:
-    made = at_once(4, lambda: keys.published().count())
+    made = at_once(*[lambda: keys.published().count()] * 4)
 
     assert made == [1, 1, 1, 1]
     assert SigningKey.objects.count() == 1

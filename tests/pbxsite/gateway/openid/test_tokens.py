@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from importlib import import_module
 from uuid import UUID
 
 import jwt
 import pytest
 import time_machine
 from allauth.idp.oidc.models import Token
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client as Browser
+from django.test import override_settings
 from django.utils import timezone
 
 from authconfig.choices import Event
-from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.models import Grant, GrantedToken, SigningKey
@@ -38,13 +42,14 @@ REFUSED = {
     "no code": ({"code": None}, "invalid_request"),
     "a password": (
         {"grant_type": "password", "username": "anna", "password": PASSWORD},
-        "invalid_grant",
+        "unsupported_grant_type",
     ),
     "an unknown way": ({"grant_type": "magic"}, "unsupported_grant_type"),
-    "no user at all": ({"grant_type": "client_credentials"}, "unauthorized_client"),
+    "no way": ({"grant_type": None}, "invalid_request"),
+    "no user at all": ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
     "a device": (
         {"grant_type": "urn:ietf:params:oauth:grant-type:device_code"},
-        "invalid_request",
+        "unsupported_grant_type",
     ),
     "another server's token": ({"resource": "https://x.example/"}, "invalid_request"),
     "NUL": ({"client_id": "a\0b"}, "invalid_request"),
@@ -193,8 +198,22 @@ def test_of_two_uses_of_a_code_at_once_one_wins(anna: Browser, party: Party) -> 
     grant = grants.of_code(party.code(anna))
     assert grant
 
-    assert [grants.keep(grant, "code", [word]) for word in ("a", "b")] == [True, False]
-    assert GrantedToken.objects.count() == 1
+    assert [grants.spend(grant), grants.spend(grant)] == [True, False]
+
+
+def test_a_token_of_somebody_else_is_bound_to_no_grant(
+    anna: Browser, party: Party, administrator: PbxUser
+) -> None:
+    other = Browser()
+    other.post("/login/", {"login": "admin", "password": PASSWORD})
+    foreign = party.tokens(other)["access_token"]
+    own = make_party("chat").tokens(anna)["access_token"]
+    grant = grants.of_code(party.code(anna))
+    assert grant
+
+    assert not grants.keep(grant, [foreign])
+    assert not grants.keep(grant, [own])
+    assert not grants.keep(grant, ["unknown"])
 
 
 def test_a_public_client_shows_its_verifier_and_gets_no_refresh_token(
@@ -260,6 +279,29 @@ def test_an_access_token_lives_for_five_minutes(anna: Browser, party: Party) -> 
     assert party.tokens(anna)["expires_in"] == 300
 
 
+def test_a_scope_that_comes_with_a_code_is_no_fault(
+    anna: Browser, party: Party
+) -> None:
+    """Clients send it, whose users know it already (RFC 6749, 3.3)."""
+    code = party.code(anna, scope="openid")
+
+    answer = party.token(code=code, scope="openid profile email")
+
+    assert answer.json()["scope"] == "openid"
+
+
+def test_a_refreshed_token_may_open_less(anna: Browser, party: Party) -> None:
+    value = party.tokens(anna)["refresh_token"]
+
+    less = party.refresh(value, scope="openid").json()
+    more = party.refresh(value, scope="openid admin")
+
+    assert party.userinfo(less["access_token"]).json().keys() == {"sub"}
+    assert error(more) == "invalid_scope"
+    whole = party.refresh(value).json()["scope"].split()
+    assert sorted(whole) == ["email", "openid", "profile"]
+
+
 def test_a_refresh_token_is_good_with_its_clients_secret_alone(
     anna: Browser, party: Party
 ) -> None:
@@ -286,11 +328,44 @@ def test_no_page_of_another_site_reads_an_answer(anna: Browser, party: Party) ->
     assert "Access-Control-Allow-Origin" not in token
 
 
-def test_many_failures_are_stopped(party: Party) -> None:
-    answers = [party.token(code="wrong").status_code for _try in range(21)]
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, 400), ({"client_secret": "wrong"}, 401), ({"client_id": "unknown"}, 401)],
+)
+def test_many_failures_are_stopped(
+    changes: dict[str, str], status: int, party: Party
+) -> None:
+    answers = [party.token(code="wrong", **changes) for _try in range(21)]
 
-    assert set(answers[:20]) == {400}
-    assert answers[20] == 429
+    assert {answer.status_code for answer in answers[:20]} == {status}
+    assert answers[20].status_code == 429
+    assert answers[20]["Retry-After"] == "60"
+    assert AuditEvent.objects.filter(event=Event.CLIENT_REFUSED).count() == 20
+
+
+def test_a_client_hears_of_every_session_that_ended(
+    anna: Browser, party: Party
+) -> None:
+    values = [party.tokens(anna)["refresh_token"] for _session in range(25)]
+    anna.post("/logout/")
+
+    told = [error(party.refresh(value)) for value in values]
+
+    assert told == ["invalid_grant"] * 25
+    assert AuditEvent.objects.filter(event=Event.CLIENT_REFUSED).count() == 20
+
+
+def test_a_client_that_asks_without_end_has_to_wait(
+    anna: Browser, party: Party
+) -> None:
+    value = party.tokens(anna)["refresh_token"]
+
+    limits = settings.ACCOUNT_RATE_LIMITS | {"openid": "2/m/key"}
+    with override_settings(ACCOUNT_RATE_LIMITS=limits):
+        answers = [party.refresh(value).status_code for _time in range(3)]
+
+    assert answers == [200, 200, 429]
+    assert make_party("chat").tokens(anna)["refresh_token"]
 
 
 def test_nothing_that_opens_anything_is_stored(anna: Browser, party: Party) -> None:
@@ -325,6 +400,8 @@ def test_what_is_over_is_forgotten(anna: Browser, party: Party) -> None:
     kept, code = party.tokens(anna), party.code(anna)
     softphone = make_party("softphone", is_public=True)
     softphone.tokens(anna)
+
+    Token.objects.create(type=Token.Type.REFRESH_TOKEN, hash="of no grant")
 
     with time_machine.travel(timezone.now() + timedelta(days=3)):
         grants.forget_old()
@@ -365,13 +442,32 @@ def test_a_refresh_token_opens_no_userinfo(anna: Browser, party: Party) -> None:
     assert party.userinfo(value).status_code == 401
 
 
-def test_two_factor_by_mail_is_told_as_well(
-    two_factor: AuthenticationSettings,
+@pytest.mark.parametrize(
+    ("method", "approver", "told"),
+    [
+        ("pbx", "", "pwd"),
+        ("pbx", "email", "pwd mca email"),
+        ("netlogon", "session", "pwd mca session"),
+        ("oauth2", "email", "fed mca email"),
+        ("pbx", "factor", "pwd mfa"),
+    ],
+)
+def test_an_approval_is_told_as_what_it_was(
+    method: str, approver: str, told: str
 ) -> None:
     """The whole way is in the journey; here the rule."""
-    facts = {"method": "pbx", "approver": "email"}
+    assert grants.methods({"method": method, "approver": approver}) == told
 
-    assert grants.methods(facts) == "pwd mfa"
+
+def test_what_was_told_wrongly_before_is_put_right(anna: Browser, party: Party) -> None:
+    party.code(anna)
+    UserSession.objects.update(data={"method": "pbx", "approver": "email"})
+    Grant.objects.update(authentication_methods="pwd mfa")
+
+    migration = "pbxsite.gateway.openid.migrations.0003_name_what_approved"
+    import_module(migration).name(apps, None)
+
+    assert Grant.objects.get().authentication_methods == "pwd mca email"
 
 
 def test_a_secret_is_hashed_as_no_password_is(user: PbxUser, party: Party) -> None:
