@@ -1,4 +1,4 @@
-"""A login that waits, and its mail."""
+"""A login that waits, and its mail; a client application of Anna's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from django.test import Client as Browser
 
 from authconfig.models import AuthenticationSettings
 from tests.conftest import SettingsSetter, Starter
+from tests.pbxsite.conftest import anna, party, pem, signing_key
 from tests.support.smtp_servers import Mail, Server
 from verification.mail import sending
+
+__all__ = ["anna", "party", "pem", "signing_key"]  # fixtures
 
 
 @pytest.fixture

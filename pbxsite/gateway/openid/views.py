@@ -26,7 +26,12 @@ from authconfig.clients.destinations import LOGIN_PAGES
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid import grants
-from pbxsite.gateway.openid.asking_time import MARK, marked_query
+from pbxsite.gateway.openid.asking_time import (
+    MARK,
+    browser_of,
+    keep_browser,
+    marked_query,
+)
 from pbxsite.gateway.openid.forms import (
     AuthorizationForm,
     ConsentForm,
@@ -138,20 +143,26 @@ def _login(
 ) -> HttpResponse:
     pages = LOGIN_PAGES if reaction is Reaction.LOG_IN else LOGINS_AGAIN
     page = reverse(pages[Kind(openid.application.kind)])
-    wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET)}"
-    return redirect(f"{page}?{urlencode({'next': wanted})}")
+    browser = browser_of(request)
+    wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET, browser)}"
+    response = redirect(f"{page}?{urlencode({'next': wanted})}")
+    keep_browser(response, browser)
+    return response
 
 
 def _consent_page(
     request: HttpRequest, openid: OpenIdClient, asked: AuthorizationForm
 ) -> HttpResponse:
+    browser = browser_of(request)
     context = {
         "application": openid.application,
         "scopes": asked.cleaned_data["scope"],
         "host": urlsplit(request.GET["redirect_uri"]).netloc,
-        "address": f"{reverse('openid:consent')}?{marked_query(request.GET)}",
+        "address": f"{reverse('openid:consent')}?{marked_query(request.GET, browser)}",
     }
-    return render(request, "gateway/openid/consent.html", context)
+    response = render(request, "gateway/openid/consent.html", context)
+    keep_browser(response, browser)
+    return response
 
 
 @login_not_required
@@ -185,7 +196,8 @@ def _answered(
         return _refused(request, None)
     words = dict(parse_qsl(urlsplit(made["Location"]).query))
     if "code" in words:
-        grants.begin(request, openid.client_id, words["code"])
+        if not grants.begin(request, openid.client_id, words["code"]):
+            return _fault(request, recipient, asked, *FAULTS[Reaction.LOG_IN])
         _record(request, Event.CLIENT_OPENED, openid, "OpenID Connect")
     passed_on = {name: words[name] for name in PASSED_ON if name in words}
     return answer(request, openid.application.name, uri, **passed_on)
@@ -235,6 +247,15 @@ class EndSessionView(allauth.LogoutView):
 
     def form_invalid(self, form: EndSessionForm) -> HttpResponse:
         return _refused(self.request, form)
+
+    def _handle(self, form: EndSessionForm, op_logout: bool) -> HttpResponse:  # noqa: FBT001
+        """End what the client has of this session; allauth would end all it has."""
+        client = form.cleaned_data["client"]
+        form.cleaned_data["client"] = None
+        if client:
+            grants.end_at(client.pk, self.request.session)
+        response: HttpResponse = super()._handle(form, op_logout)
+        return response
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A client's POST goes on as a GET: its browser sends no cookie with it."""
