@@ -34,7 +34,11 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.gateway.openid.keys import new_pem
+from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD
+from tests.support.openid import make_party
+from tests.verification.approval.client_moves import ClientMoves
 from verification.approval import flows
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
@@ -105,7 +109,7 @@ def is_under_way(machine: SecondFactor) -> bool:
     )
 
 
-class SecondFactor(RuleBasedStateMachine):
+class SecondFactor(ClientMoves, RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         NO_LIMITS.enable()
@@ -120,12 +124,14 @@ class SecondFactor(RuleBasedStateMachine):
         # Browsers that are signed in, with the time and the password of their login.
         self.signed_in: dict[int, tuple[datetime, int]] = {}
         self.is_active, self.password, self.sessions_begun = True, 0, 0
+        self.held_tokens, self.marks = [], []
 
     @initialize()
     def switch_on(self) -> None:
         """While a browser is signed in already."""
         self.user = PbxUser.objects.get(name="anna")
         self.browsers = [Browser() for _ in range(3)]
+        self.party = make_party()
         cache.clear()
         self._set_two_factor(on=False)
         self._post(FROM_BEFORE, "/login/", self._credentials())
@@ -382,7 +388,7 @@ class SecondFactor(RuleBasedStateMachine):
         _began_at, password = self.signed_in.get(browser, (None, -1))
         return self.is_active and password == self.password
 
-    def _post(self, browser: int, path: str, data: Any = None) -> Any:
+    def _note_use(self, browser: int) -> None:
         """A session of an older password ends, with all it knew, when it is used.
 
         That of somebody who is not active is not even looked at.
@@ -391,6 +397,9 @@ class SecondFactor(RuleBasedStateMachine):
         if self.is_active and password != self.password:
             del self.signed_in[browser]
             self.held.pop(browser, None)
+
+    def _post(self, browser: int, path: str, data: Any = None) -> Any:
+        self._note_use(browser)
         return self.browsers[browser].post(path, data)
 
     def _decision(self, login: Login, decision: str) -> dict[str, str]:
@@ -424,6 +433,7 @@ def anna(
     caplog.set_level(logging.ERROR, "django.request")
     user.set_password(f"{PASSWORD} 0")
     user.save()
+    SigningKey.objects.create(pem=new_pem())
 
 
 # It computes without a pause: a busy machine takes several times as long.
