@@ -36,6 +36,8 @@ class DirectoryAttempt:
         default_factory=lambda: settings.NETLOGON_OPERATION_TIMEOUT
     )
     password_was_sent: bool = False
+    # By the directory's own word, whatever else it says against the login.
+    password_was_right: bool = False
 
     @property
     def base_dn(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +23,15 @@ from authconfig.directory.entries import (
     account_fault,
     is_locked,
 )
-from authconfig.directory.faults import DirectoryError, DirectoryFault
-from authconfig.directory.groups import RequiredGroup
+from authconfig.directory.faults import (
+    AFTER_RIGHT_PASSWORD,
+    VAGUE,
+    DirectoryError,
+    DirectoryFault,
+    refuse_by_policy,
+)
+from authconfig.directory.groups import require_member
+from authconfig.directory.password_policy import asking_for_policy
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER
@@ -32,6 +41,7 @@ Entry = tuple[str, Attributes]
 
 # No setting of Django's has this prefix, so that the rules alone decide.
 PREFIX = "NETLOGON_ROW_"
+ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # If libldap reconnects by itself, it finds nobody at this address.
 NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
@@ -49,15 +59,33 @@ class DirectoryConnection(SimpleLDAPObject):
         self._service = (rules.netlogon_bind_dn, rules.netlogon_bind_password)
         self._attempt = attempt
 
-    def simple_bind_s(self, who: str = "", cred: str = "", **kwargs: Any) -> Any:
+    def simple_bind_s(self, who: str = "", cred: str = "") -> Any:
         if who and (who, cred) == self._service:
-            with self._attempt.stage(NetlogonStage.SERVICE) as found:
-                found.append(who)
-                return super().simple_bind_s(who, cred, **kwargs)
-        with self._attempt.stage(NetlogonStage.PASSWORD) as found:
+            return self._bind(NetlogonStage.SERVICE, who, cred)
+        self._attempt.password_was_sent = True
+        try:
+            answer = self._bind(NetlogonStage.PASSWORD, who, cred)
+        except DirectoryError as error:
+            self._attempt.password_was_right = error.fault in AFTER_RIGHT_PASSWORD
+            raise
+        self._attempt.password_was_right = True
+        return answer
+
+    @cached_property
+    def is_active_directory(self) -> bool:
+        found = self.search_s(
+            "", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedCapabilities"]
+        )
+        values = [value for _dn, facts in found for value in facts.values()]
+        return any(ACTIVE_DIRECTORY in several for several in values)
+
+    def _bind(self, stage: NetlogonStage, who: str, cred: str) -> Any:
+        with self._attempt.stage(stage) as found:
             found.append(who)
-            self._attempt.password_was_sent = True
-            return super().simple_bind_s(who, cred, **kwargs)
+            answer = super().simple_bind_s(who, cred, asking_for_policy())
+            *_result, controls = answer
+            refuse_by_policy(stage, controls)
+        return answer
 
 
 @contextmanager
@@ -121,21 +149,17 @@ class DirectoryBackend(LDAPBackend):
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
 
     def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
-        # Asking for the DN first makes the library search once and keep the entry.
-        if self._rules.netlogon_bind_dn and ldap_user.dn:
-            refuse_ended(ldap_user.attrs)
         try:
             user = ldap_user.authenticate(password)
         except DirectoryError as error:
-            if error.fault is DirectoryFault.WRONG_PASSWORD and self._is_locked(
-                ldap_user
-            ):
-                raise DirectoryError(
-                    error.stage, DirectoryFault.LOCKED, error.words
-                ) from error
-            raise
+            fault = self._fault_behind(error, ldap_user)
+            if fault is None:
+                raise
+            raise DirectoryError(error.stage, fault, error.words) from error
         if user is None:
             raise DirectoryError(NetlogonStage.PASSWORD, DirectoryFault.REFUSED_LOGIN)
+        if self._is_searched_for:
+            require_access(ldap_user, self._attempt)
         assert isinstance(user, PbxUser)
         return user
 
@@ -143,23 +167,31 @@ class DirectoryBackend(LDAPBackend):
         """Neither make nor change a PBX user; the directory only checks a name."""
         return PbxUser(name=self._name), False
 
-    def _is_locked(self, ldap_user: Any) -> bool:
-        return bool(self._rules.netlogon_bind_dn) and is_locked(ldap_user.attrs)
+    def _fault_behind(
+        self, error: DirectoryError, ldap_user: Any
+    ) -> DirectoryFault | None:
+        """Return what the entry shows where the directory says no and little more."""
+        is_told = error.fault not in {*VAGUE, DirectoryFault.LOCKED}
+        if is_told or not self._rules.netlogon_bind_dn:
+            return None
+        locked = DirectoryFault.LOCKED if is_locked(ldap_user.attrs) else None
+        return account_fault(ldap_user.attrs) or locked
+
+    @property
+    def _is_searched_for(self) -> bool:
+        """Without a search, the directory's answer to the bind is all there is."""
+        rules = self._rules
+        own_filter = rules.netlogon_user_filter not in ("", DEFAULT_FILTER)
+        return bool(rules.netlogon_bind_dn or rules.netlogon_group) or own_filter
 
     def _ldap_settings(self) -> dict[str, Any]:
-        rules = self._rules
         values = {
             "USER_SEARCH": UserSearch(self._attempt),
             "ALWAYS_UPDATE_USER": False,
             "NO_NEW_USERS": True,
         }
-        if rules.netlogon_group:
-            values |= {
-                "REQUIRE_GROUP": rules.netlogon_group,
-                "GROUP_SEARCH": LDAPSearch(self._attempt.base_dn, ldap.SCOPE_SUBTREE),
-                "GROUP_TYPE": RequiredGroup(self._attempt),
-            }
-        return values | (self._service() if rules.netlogon_bind_dn else self._direct())
+        has_service = bool(self._rules.netlogon_bind_dn)
+        return values | (self._service() if has_service else self._direct())
 
     def _service(self) -> dict[str, Any]:
         return {
@@ -168,13 +200,12 @@ class DirectoryBackend(LDAPBackend):
         }
 
     def _direct(self) -> dict[str, Any]:
-        rules = self._rules
-        own_filter = rules.netlogon_user_filter not in ("", DEFAULT_FILTER)
+        name = principal(self._name, self._rules)
         return {
             # It is no DN, so nothing needs escaping but the template's own "%".
-            "USER_DN_TEMPLATE": principal(self._name, rules).replace("%", "%%"),
+            "USER_DN_TEMPLATE": name.replace("%", "%%"),
             "BIND_AS_AUTHENTICATING_USER": True,
-            "REFRESH_DN_ON_BIND": bool(rules.netlogon_group) or own_filter,
+            "REFRESH_DN_ON_BIND": self._is_searched_for,
         }
 
 
@@ -182,18 +213,35 @@ def principal(name: str, rules: AuthenticationSettings) -> str:
     return name if "@" in name else f"{name}@{rules.netlogon_domain}"
 
 
-def refuse_ended(attributes: Attributes) -> None:
-    fault = account_fault(attributes)
-    if fault:
-        raise DirectoryError(NetlogonStage.SEARCH, fault)
+@dataclass(frozen=True)
+class FoundUser:
+    """What a search found; the library's own user has these fields too."""
+
+    dn: str
+    attrs: Attributes
+    connection: DirectoryConnection
 
 
 def look_up(
     name: str,
     connection: DirectoryConnection,
     attempt: DirectoryAttempt,
-) -> Entry:
-    return UserSearch(attempt).execute(connection, {"user": name})[0]
+) -> FoundUser:
+    dn, attributes = UserSearch(attempt).execute(connection, {"user": name})[0]
+    return FoundUser(dn, attributes, connection)
+
+
+def require_access(user: Any, attempt: DirectoryAttempt) -> None:
+    """Raise DirectoryError if this account may not log in, whatever its password.
+
+    Whoever lets somebody in or keeps them in asks this: login, trial and re-check.
+    """
+    fault = account_fault(user.attrs)
+    if fault:
+        with attempt.stage(NetlogonStage.SEARCH):
+            raise DirectoryError(NetlogonStage.SEARCH, fault)
+    if attempt.rules.netlogon_group:
+        require_member(user.dn, user.connection, attempt)
 
 
 def bind_service(connection: DirectoryConnection, attempt: DirectoryAttempt) -> None:

@@ -9,7 +9,16 @@ from authconfig.directory.faults import DirectoryFault
 
 Attributes = Mapping[str, Sequence[str]]
 
-ATTRIBUTES = ("userAccountControl", "accountExpires", "pwdAccountLockedTime")
+# When OpenLDAP's and FreeIPA's accounts end, as generalized times.
+ENDS = ("pwdEndTime", "krbPrincipalExpiration")
+ATTRIBUTES = (
+    "userAccountControl",
+    "accountExpires",
+    "pwdAccountLockedTime",
+    "pwdStartTime",
+    *ENDS,
+    "nsAccountLock",
+)
 # RFC 4511, 4.5.1.8: asks for the DN alone.
 NO_ATTRIBUTES = "1.1"
 ACCOUNT_DISABLED = 2
@@ -26,18 +35,36 @@ def account_fault(attributes: Attributes) -> DirectoryFault | None:
 
     A lock after wrong passwords does not count: strangers can cause it.
     """
-    if _number(attributes, "userAccountControl") & ACCOUNT_DISABLED:
+    if _is_disabled(attributes):
         return DirectoryFault.DISABLED
-    ends = _number(attributes, "accountExpires")
-    if ends not in NEVER and _seconds(ends) <= time.time():
-        return DirectoryFault.ACCOUNT_EXPIRED
-    if _value(attributes, "pwdAccountLockedTime") == LOCKED_FOR_GOOD:
-        return DirectoryFault.DISABLED
-    return None
+    return DirectoryFault.ACCOUNT_EXPIRED if _has_ended(attributes) else None
 
 
 def is_locked(attributes: Attributes) -> bool:
     return _value(attributes, "pwdAccountLockedTime") != ""
+
+
+def _is_disabled(attributes: Attributes) -> bool:
+    begins = _value(attributes, "pwdStartTime")
+    return (
+        bool(_number(attributes, "userAccountControl") & ACCOUNT_DISABLED)
+        or _value(attributes, "nsAccountLock").lower() == "true"
+        or _value(attributes, "pwdAccountLockedTime") == LOCKED_FOR_GOOD
+        or (begins.endswith("Z") and begins > _generalized_now())
+    )
+
+
+def _has_ended(attributes: Attributes) -> bool:
+    ticks, now = _number(attributes, "accountExpires"), _generalized_now()
+    ends = [_value(attributes, name) for name in ENDS]
+    return (ticks not in NEVER and _seconds(ticks) <= time.time()) or any(
+        end.endswith("Z") and end <= now for end in ends
+    )
+
+
+def _generalized_now() -> str:
+    """Return the present as RFC 4517, 3.3.13, writes it: such times sort as text."""
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
 
 
 def _seconds(ticks: int) -> float:

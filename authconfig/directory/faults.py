@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterable
 from enum import Enum, auto
+from typing import Any
 
 import ldap
 
+from authconfig.directory import password_policy
 from authconfig.directory.choices import NetlogonStage
 from authconfig.network import (
     NetworkFault,
@@ -125,6 +128,23 @@ SUB_CODES = {
     "773": DirectoryFault.MUST_CHANGE,
     "775": DirectoryFault.LOCKED,
 }
+# The same, as directories with a password policy of LDAP's own say it.
+POLICY_ERRORS = {
+    password_policy.EXPIRED: DirectoryFault.PASSWORD_EXPIRED,
+    password_policy.LOCKED: DirectoryFault.LOCKED,
+    password_policy.CHANGE_AFTER_RESET: DirectoryFault.MUST_CHANGE,
+}
+# Directories answer these to a bind only after they have found the password right.
+AFTER_RIGHT_PASSWORD = {
+    DirectoryFault.WRONG_TIME,
+    DirectoryFault.WRONG_WORKSTATION,
+    DirectoryFault.PASSWORD_EXPIRED,
+    DirectoryFault.DISABLED,
+    DirectoryFault.ACCOUNT_EXPIRED,
+    DirectoryFault.MUST_CHANGE,
+}
+# What may hide one of these, or a locked account.
+VAGUE = {DirectoryFault.WRONG_PASSWORD, DirectoryFault.REFUSED_LOGIN}
 # The network's faults that a directory's administrator knows under another name.
 NETWORK_FAULTS = {
     NetworkFault.TLS_CLOSED: DirectoryFault.CLOSED,
@@ -204,10 +224,29 @@ def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
         (f for kind, f in meanings if isinstance(error, kind)), DirectoryFault.OTHER
     )
     words = server_words(error)
-    if fault is DirectoryFault.WRONG_PASSWORD:
-        sub_code = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
-        fault = SUB_CODES.get(sub_code[1], fault) if sub_code else fault
+    if fault in VAGUE:
+        fault = _said_beside(error, words) or fault
     return DirectoryError(stage, fault, words)
+
+
+def _said_beside(error: ldap.LDAPError, words: str) -> DirectoryFault | None:
+    sub_code = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
+    if sub_code and sub_code[1] in SUB_CODES:
+        return SUB_CODES[sub_code[1]]
+    policy_error = password_policy.error_of_refused(error)
+    return None if policy_error is None else POLICY_ERRORS[policy_error]
+
+
+def refuse_by_policy(stage: NetlogonStage, controls: Iterable[Any]) -> None:
+    """Raise DirectoryError if a bind succeeded and the password opens nothing yet."""
+    policy_error = password_policy.error_of_accepted(controls)
+    if policy_error is not None:
+        fault = POLICY_ERRORS[policy_error]
+        if stage is NetlogonStage.SERVICE:
+            fault = DirectoryFault.SERVICE_REJECTED
+        name = password_policy.name_of(policy_error)
+        words = f"0 Success, but password policy error {policy_error} {name}"
+        raise DirectoryError(stage, fault, words)
 
 
 def server_words(error: ldap.LDAPError) -> str:

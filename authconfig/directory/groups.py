@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import ldap
-from django_auth_ldap.config import LDAPGroupType
 from ldap.filter import escape_filter_chars
 
 from authconfig.directory.attempt import DirectoryAttempt
@@ -14,7 +13,6 @@ from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 
-ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
 # LDAP_MATCHING_RULE_IN_CHAIN: Active Directory itself follows nested groups.
 MEMBER_IN_CHAIN = "member:1.2.840.113556.1.4.1941:"
 MEMBER_ATTRIBUTES = ("member", "uniqueMember")
@@ -22,34 +20,19 @@ MOST_LEVELS = 10
 MOST_GROUPS = 500
 
 
-class RequiredGroup(LDAPGroupType):
-    def __init__(self, attempt: DirectoryAttempt) -> None:
-        super().__init__()
-        self._attempt = attempt
-
-    def is_member(self, ldap_user: Any, group_dn: str) -> bool:
-        connection = ldap_user.connection
-        with self._attempt.stage(NetlogonStage.GROUP) as found:
-            found.append(group_dn)
-            if _is_active_directory(connection):
-                member = _holds(connection, group_dn, MEMBER_IN_CHAIN, ldap_user.dn)
-            else:
-                base = _common_base(self._attempt.base_dn, group_dn)
-                member = _climb(connection, base, group_dn, ldap_user.dn)
-            if not member:
-                raise DirectoryError(
-                    NetlogonStage.GROUP, DirectoryFault.NOT_IN_GROUP, group_dn
-                )
-        return True
-
-
-def _is_active_directory(connection: Any) -> bool:
-    found = connection.search_s(
-        "", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedCapabilities"]
-    )
-    return any(
-        ACTIVE_DIRECTORY in values for _dn, facts in found for values in facts.values()
-    )
+def require_member(dn: str, connection: Any, attempt: DirectoryAttempt) -> None:
+    group_dn = attempt.rules.netlogon_group
+    with attempt.stage(NetlogonStage.GROUP) as found:
+        found.append(group_dn)
+        if connection.is_active_directory:
+            is_member = _holds(connection, group_dn, MEMBER_IN_CHAIN, dn)
+        else:
+            base = _common_base(attempt.base_dn, group_dn)
+            is_member = _climb(connection, base, group_dn, dn)
+        if not is_member:
+            raise DirectoryError(
+                NetlogonStage.GROUP, DirectoryFault.NOT_IN_GROUP, group_dn
+            )
 
 
 def _holds(connection: Any, group_dn: str, attribute: str, dn: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 
 from django.utils.translation import gettext as _
 
@@ -14,12 +14,11 @@ from authconfig.directory.backend import (
     DirectoryConnection,
     bind_service,
     look_up,
-    refuse_ended,
+    require_access,
 )
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError
-from authconfig.directory.groups import RequiredGroup
 from authconfig.directory.remedies import audit_detail, remedy
 from authconfig.models import AuthenticationSettings
 from authconfig.names import name_key
@@ -29,6 +28,11 @@ from authconfig.users.audit import proof_of
 from authconfig.users.models import PbxUser
 
 
+@dataclass(frozen=True)
+class NetlogonReport(Report):
+    password_was_right: bool
+
+
 def try_netlogon(
     rules: AuthenticationSettings,
     user: str,
@@ -36,7 +40,7 @@ def try_netlogon(
     progress: Progress,
     *,
     actor: PbxUser | None,
-) -> Report:
+) -> NetlogonReport:
     """Do what a login as `user` does; without a password, the part before it.
 
     The actor is the administrator at the page; the command line has none.
@@ -49,10 +53,17 @@ def try_netlogon(
         _log_in(name, password, attempt)
     except DirectoryError as error:
         _audit(name, audit_detail(error), actor)
-        return record.report(remedy(error), accepted=False)
+        return _report(record, attempt, remedy(error), accepted=False)
     _skip_the_rest(record, attempt)
     _audit(name, "accepted", actor, proof=_proof(name, password, rules, actor))
-    return record.report(_note(name, password), accepted=True)
+    return _report(record, attempt, _note(name, password), accepted=True)
+
+
+def _report(
+    record: TrialRecord, attempt: DirectoryAttempt, words: str, *, accepted: bool
+) -> NetlogonReport:
+    steps = tuple(record.ended)
+    return NetlogonReport(steps, words, accepted, attempt.password_was_right)
 
 
 def _log_in(name: str, password: str, attempt: DirectoryAttempt) -> None:
@@ -80,17 +91,11 @@ def _look(
     attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> None:
-    rules = attempt.rules
-    if not rules.netlogon_bind_dn:
+    if not attempt.rules.netlogon_bind_dn:
         return
     bind_service(connection, attempt)
-    if not name:
-        return
-    dn, attributes = look_up(name, connection, attempt)
-    refuse_ended(attributes)
-    if rules.netlogon_group:
-        found = SimpleNamespace(dn=dn, connection=connection)
-        RequiredGroup(attempt).is_member(found, rules.netlogon_group)
+    if name:
+        require_access(look_up(name, connection, attempt), attempt)
 
 
 def _proof(

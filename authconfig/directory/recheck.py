@@ -1,4 +1,4 @@
-"""Whom the directory would no longer let in: disabled or removed since their login."""
+"""Whom the directory would not let in any more, as far as a search can tell."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from authconfig.directory.backend import (
     DirectoryConnection,
     bind_service,
     look_up,
-    refuse_ended,
+    require_access,
 )
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.failover import ask
-from authconfig.directory.faults import DirectoryError, DirectoryFault
+from authconfig.directory.faults import DirectoryError, DirectoryFault, Verdict
 from authconfig.models import AuthenticationSettings
 
-CLOSED = {
-    DirectoryFault.NO_USER,
-    DirectoryFault.DISABLED,
-    DirectoryFault.ACCOUNT_EXPIRED,
-}
-# The fault says nothing about any single user.
+# A login is refused for it, but it says nothing about any single user.
 UNCLEAR = {DirectoryFault.SEVERAL_USERS}
 
 
@@ -37,27 +32,26 @@ def refused_users(
     if not names:
         return {}
     attempt = DirectoryAttempt(rules)
-    return ask(attempt, partial(_closed, names, attempt))
+    return ask(attempt, partial(_refused, names, attempt))
 
 
-def _closed(
+def _refused(
     names: Iterable[str],
     attempt: DirectoryAttempt,
     connection: DirectoryConnection,
 ) -> dict[str, DirectoryError]:
     bind_service(connection, attempt)
     _require_sight(attempt, connection)
-    closed = {}
+    refused = {}
     for name in names:
         try:
-            _dn, attributes = look_up(name, connection, attempt)
-            refuse_ended(attributes)
+            require_access(look_up(name, connection, attempt), attempt)
         except DirectoryError as error:
-            if error.fault in CLOSED:
-                closed[name] = error
-            elif error.fault not in UNCLEAR:
+            if error.fault.verdict is not Verdict.REJECTED:
                 raise
-    return closed
+            if error.fault not in UNCLEAR:
+                refused[name] = error
+    return refused
 
 
 def _require_sight(attempt: DirectoryAttempt, connection: DirectoryConnection) -> None:

@@ -162,7 +162,7 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     ),
 }
 
-# Visitors may read these: Active Directory says so only after a right password.
+# Visitors may read these: directories say so only after a right password.
 SENTENCES: dict[DirectoryFault, Promise] = {
     DirectoryFault.PASSWORD_EXPIRED: _(
         "Your Windows password has expired. Please set a new one in Windows, then log"

@@ -53,29 +53,31 @@ def check(name: str, password: str) -> PbxUser | None:
     most = rules.netlogon_max_failures
     if failures.use_up() > most:
         raise _refusal(f"{most} failures in 10 minutes, not asked")
+    attempt = DirectoryAttempt(rules, pace.note)
     try:
-        user = _ask_directory(name, password, rules)
+        user = _ask_directory(name, password, attempt)
     except DirectoryError as error:
-        if _is_no_failure(error):
+        if _costs_no_try(error, attempt):
             failures.give_back()
         raise _refusal_of(error) from error
     failures.forget()
     return user
 
 
-def _ask_directory(name: str, password: str, rules: AuthenticationSettings) -> PbxUser:
+def _ask_directory(name: str, password: str, attempt: DirectoryAttempt) -> PbxUser:
     user = PbxUser.objects.filter(name_key=name_key(name), is_active=True).first()
     if user is None:
-        _pretend(name, rules)
+        _pretend(name, attempt.rules)
         raise _refusal("no active PBX user of this name, no password sent")
-    check_password(user.name, password, DirectoryAttempt(rules, pace.note))
+    check_password(user.name, password, attempt)
     return user
 
 
-def _is_no_failure(error: DirectoryError) -> bool:
-    """The directory judged no password; a lost answer may have been a no."""
+def _costs_no_try(error: DirectoryError, attempt: DirectoryAttempt) -> bool:
+    """The password was right, or none was judged; a lost answer may have been a no."""
     judged = error.stage is NetlogonStage.PASSWORD
-    return error.fault.verdict is not Verdict.REJECTED and not judged
+    is_outage = error.fault.verdict is not Verdict.REJECTED and not judged
+    return attempt.password_was_right or is_outage
 
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:

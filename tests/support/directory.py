@@ -27,6 +27,20 @@ SERVICE_PASSWORD = "service account's own"
 WINDOWS_PASSWORD = "a Windows pass phrase"
 STAFF, EVERYBODY, NOBODY = (f"cn={n},{GROUPS}" for n in ("staff", "everybody", "none"))
 RING = f"cn=ring,{GROUPS}"
+# Policies that a user's pwdPolicySubentry may name.
+STRICT, GRACIOUS = f"cn=strict,{BASE}", f"cn=gracious,{BASE}"
+LONG_AGO = "20200101000000Z"
+# What closes an account to any password, and what the site calls it.
+CLOSINGS = [
+    ({"userAccountControl": "514"}, "the account is disabled"),
+    ({"userAccountControl": "66050"}, "the account is disabled"),
+    ({"accountExpires": "116444736000000000"}, "the account has expired"),
+    ({"pwdAccountLockedTime": "000001010000Z"}, "the account is disabled"),
+    ({"pwdStartTime": "29990101000000Z"}, "the account is disabled"),
+    ({"pwdEndTime": LONG_AGO}, "the account has expired"),
+    ({"nsAccountLock": "TRUE"}, "the account is disabled"),
+    ({"krbPrincipalExpiration": LONG_AGO}, "the account has expired"),
+]
 
 CONFIGURATION = """
 include /etc/ldap/schema/core.schema
@@ -51,7 +65,8 @@ overlay memberof
 overlay ppolicy
 ppolicy_default "cn=policy,{base}"
 """
-# What Windows calls a user, as far as the site looks at it.
+# What Windows calls a user, and 389 Directory Server and FreeIPA add to it, as far as
+# the site looks at it.
 SCHEMA = """
 attributetype ( 1.2.840.113556.1.4.221 NAME 'sAMAccountName'
   EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch
@@ -62,8 +77,13 @@ attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl'
   EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 attributetype ( 1.2.840.113556.1.4.159 NAME 'accountExpires'
   EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 2.16.840.1.113730.3.1.610 NAME 'nsAccountLock'
+  EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 2.16.840.1.113719.1.301.4.6.1 NAME 'krbPrincipalExpiration'
+  EQUALITY generalizedTimeMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.24 SINGLE-VALUE )
 objectclass ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL
-  MUST sAMAccountName MAY ( userPrincipalName $ userAccountControl $ accountExpires ) )
+  MUST sAMAccountName MAY ( userPrincipalName $ userAccountControl $ accountExpires $
+  nsAccountLock $ krbPrincipalExpiration ) )
 """
 TLS = """
 TLSCertificateFile {directory}/server.pem
@@ -135,7 +155,12 @@ class Directory:
         self.add(dn, **(values | attributes))
         return dn
 
-    def change(self, dn: str, **attributes: str | None) -> None:
+    def add_policy(self, dn: str, **attributes: str) -> None:
+        classes = ["organizationalRole", "pwdPolicy"]
+        values = {"pwdAttribute": "userPassword", "pwdLockout": "TRUE"} | attributes
+        self.add(dn, objectClass=classes, **values)
+
+    def change(self, dn: str, **attributes: str | list[str] | None) -> None:
         """Replace attributes; None removes one."""
         changes = [
             (ldap.MOD_REPLACE, name, _values(value) if value else None)
@@ -209,13 +234,9 @@ def _fill(directory: Directory) -> None:
         objectClass=["organizationalRole", "simpleSecurityObject"],
         userPassword=SERVICE_PASSWORD,
     )
-    directory.add(
-        f"cn=policy,{BASE}",
-        objectClass=["organizationalRole", "pwdPolicy"],
-        pwdAttribute="userPassword",
-        pwdLockout="TRUE",
-        pwdMaxFailure="50",
-    )
+    directory.add_policy(f"cn=policy,{BASE}", pwdMaxFailure="50")
+    directory.add_policy(STRICT, pwdMustChange="TRUE", pwdMaxAge="86400")
+    directory.add_policy(GRACIOUS, pwdMaxAge="86400", pwdGraceAuthNLimit="9")
     anna = directory.add_user("anna")
     bert = directory.add_user("bert")
     directory.add(STAFF, objectClass="groupOfNames", member=[anna, RING])

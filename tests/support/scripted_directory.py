@@ -16,7 +16,9 @@ from pyasn1_modules import rfc2251
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
 SUCCESS, INVALID_CREDENTIALS = 0, 49
 
-Answer = tuple[int, str]
+# Controls by their object identifiers, as the directory sends them.
+Controls = Mapping[str, bytes]
+Answer = tuple[int, str] | tuple[int, str, Controls]
 Entries = list[tuple[str, Mapping[str, list[str]]]]
 
 
@@ -90,8 +92,13 @@ def _result(number: int, kind: str, answer: Answer) -> bytes:
     message = rfc2251.LDAPMessage()
     message["messageID"] = number
     result = message["protocolOp"][kind]
-    result["resultCode"], result["errorMessage"] = answer
+    result["resultCode"], result["errorMessage"], *controls = answer
     result["matchedDN"] = ""
+    for sent in controls:
+        message["controls"].clear()
+        for place, (oid, value) in enumerate(sent.items()):
+            message["controls"][place]["controlType"] = oid
+            message["controls"][place]["controlValue"] = value
     return bytes(encoder.encode(message))
 
 

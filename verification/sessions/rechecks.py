@@ -1,4 +1,4 @@
-"""Ends the sessions of users whose accounts in the directory are closed by now."""
+"""Ends the sessions of users whom the directory would not let in any more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from verification.sessions.lifecycle import live_sessions
 logger = logging.getLogger(__name__)
 
 
-def end_sessions_of_closed_accounts() -> int:
+def end_sessions_of_refused_users() -> int:
     """Ask the directory about everybody who logged in with their Windows password.
 
     Without a service account the directory cannot be asked. While it cannot be reached,
@@ -32,11 +32,12 @@ def end_sessions_of_closed_accounts() -> int:
         return 0
     sessions = list(_sessions())
     try:
-        closed = refused_users(rules, sorted({s.user.name for s in sessions}))
+        refused = refused_users(rules, sorted({s.user.name for s in sessions}))
     except DirectoryError as error:
         logger.warning("accounts not re-checked: %s", audit_detail(error))
         return 0
-    return sum(_end(s, closed[s.user.name]) for s in sessions if s.user.name in closed)
+    refusals = [(s, refused.get(s.user.name)) for s in sessions]
+    return sum(_end(session, error) for session, error in refusals if error)
 
 
 def _sessions() -> QuerySet[UserSession]:

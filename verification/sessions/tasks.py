@@ -10,7 +10,7 @@ from verification.sessions.lifecycle import clear_expired
 
 @shared_task
 def recheck_windows_accounts() -> None:
-    rechecks.end_sessions_of_closed_accounts()
+    rechecks.end_sessions_of_refused_users()
 
 
 @shared_task

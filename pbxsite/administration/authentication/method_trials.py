@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from authconfig.choices import StepState
 from authconfig.directory import netlogon_trial
 from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.netlogon_trial import NetlogonReport
 from authconfig.methods.netlogon import Failures
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
@@ -63,7 +64,7 @@ class NetlogonTrial:
         most = current_rules().netlogon_max_failures
         return not self.password or self.failures.use_up() <= most
 
-    def run(self, progress: Progress) -> Report:
+    def run(self, progress: Progress) -> NetlogonReport:
         report = netlogon_trial.try_netlogon(
             self.rules, self.user, self.password, progress, actor=self.actor
         )
@@ -91,9 +92,9 @@ def _netlogon_faults(form: SettingsForm, user: str) -> Faults:
     return faults
 
 
-def _was_wrong(report: Report) -> bool:
+def _was_wrong(report: NetlogonReport) -> bool:
     """Was the password refused? An answer that was not heard may have been a no."""
-    return any(
+    return not report.password_was_right and any(
         step.stage is NetlogonStage.PASSWORD and step.state is StepState.FAILED
         for step in report.steps
     )

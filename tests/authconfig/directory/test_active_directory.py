@@ -206,6 +206,29 @@ def test_who_has_to_set_a_new_password_hears_so(
     assert browser.get("/account/").status_code == 302
 
 
+@pytest.mark.parametrize("sub_code", ["530", "531", "532", "533", "701", "773"])
+def test_a_right_password_that_windows_refuses_is_no_failure(
+    windows: ScriptedDirectory, start: Starter, browser: Browser, sub_code: str
+) -> None:
+    windows.on_bind = lambda _name, _password: refusal(sub_code)
+    for _ in range(4):
+        start(Browser(), password=WINDOWS_PASSWORD)
+
+    windows.on_bind = check_password
+    assert start(browser, password=WINDOWS_PASSWORD).status_code == 302
+
+
+@pytest.mark.parametrize("sub_code", ["52e", "525", "775", "999"])
+def test_what_windows_says_without_a_right_password_is_a_failure(
+    windows: ScriptedDirectory, start: Starter, sub_code: str
+) -> None:
+    windows.on_bind = lambda _name, _password: refusal(sub_code)
+    for _ in range(4):
+        start(Browser(), password="not it")
+
+    assert len(windows.binds) == 3
+
+
 @pytest.mark.parametrize("code", [1, 8, 34, 51, 52, 53, 80])
 def test_any_other_answer_is_no_login(
     windows: ScriptedDirectory, start: Starter, browser: Browser, code: int

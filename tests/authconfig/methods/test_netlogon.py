@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from authconfig.methods import netlogon as method
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.directory import (
+    CLOSINGS,
     EVERYBODY,
     GROUPS,
     NOBODY,
@@ -260,32 +262,74 @@ def test_a_group_that_is_missing_lets_nobody_in(
     assert "the required group does not exist" in failure().detail
 
 
-@pytest.mark.parametrize(
-    ("attributes", "words"),
-    [
-        ({"userAccountControl": "514"}, "the account is disabled"),
-        ({"accountExpires": "116444736000000000"}, "the account has expired"),
-        ({"pwdAccountLockedTime": "000001010000Z"}, "the account is disabled"),
-        ({"pwdAccountLockedTime": "20260101000000Z"}, "the account is locked"),
-    ],
-)
+@pytest.fixture
+def closed(netlogon: SettingsSetter, directory: Directory) -> Iterator[str]:
+    """A user whose account the test closes; the value is its DN."""
+    PbxUser.objects.create_user("closed")
+    dn = directory.add_user("closed")
+    yield dn
+    directory.forget(dn)
+
+
+@pytest.mark.parametrize(("attributes", "words"), CLOSINGS)
+@pytest.mark.parametrize("password", [WINDOWS_PASSWORD, "not it"])
 def test_an_account_that_is_closed_is_refused(
-    netlogon: SettingsSetter,
     directory: Directory,
+    closed: str,
     start: Starter,
     browser: Browser,
     attributes: dict[str, str],
     words: str,
+    password: str,
 ) -> None:
-    dn = directory.add_user("closed")
-    directory.change(dn, **attributes)
-    PbxUser.objects.create_user("closed")
+    directory.change(closed, **attributes)
 
-    response = start(browser, "closed", WINDOWS_PASSWORD)
-    directory.remove(dn)
+    response = start(browser, "closed", password)
 
     assert VAGUE in failure_words(response)
-    assert words in failure().detail
+    assert f": {words}" in failure().detail
+
+
+def test_a_locked_account_is_refused(
+    directory: Directory, closed: str, start: Starter, browser: Browser
+) -> None:
+    directory.change(closed, pwdAccountLockedTime="20260101000000Z")
+
+    assert VAGUE in failure_words(start(browser, "closed", WINDOWS_PASSWORD))
+    assert failure().detail.startswith("password: the account is locked")
+
+
+def test_a_right_password_of_a_closed_account_is_no_failure(
+    directory: Directory, closed: str, start: Starter, browser: Browser
+) -> None:
+    directory.change(closed, userAccountControl="514")
+    for _ in range(4):
+        assert VAGUE in failure_words(start(Browser(), "closed", WINDOWS_PASSWORD))
+
+    directory.change(closed, userAccountControl="512")
+    assert start(browser, "closed", WINDOWS_PASSWORD).status_code == 302
+
+
+def test_a_right_password_outside_the_required_group_is_no_failure(
+    netlogon: SettingsSetter, start: Starter, browser: Browser
+) -> None:
+    netlogon(netlogon_group=NOBODY)
+    for _ in range(4):
+        assert VAGUE in failure_words(start(Browser(), password=WINDOWS_PASSWORD))
+
+    netlogon(netlogon_group=STAFF)
+    assert start(browser, password=WINDOWS_PASSWORD).status_code == 302
+
+
+def test_a_wrong_password_of_a_closed_account_is_a_failure(
+    directory: Directory, closed: str, start: Starter, browser: Browser
+) -> None:
+    directory.change(closed, userAccountControl="514")
+    for _ in range(3):
+        start(Browser(), "closed", "not it")
+
+    start(browser, "closed", WINDOWS_PASSWORD)
+    assert "3 failures in 10 minutes" in failure().detail
 
 
 @pytest.mark.parametrize("expires", ["0", "9223372036854775807", "200000000000000000"])

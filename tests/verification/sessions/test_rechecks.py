@@ -12,9 +12,16 @@ from authconfig.choices import AuthenticationType, Event, Method
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.celery import app
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.support.directory import WINDOWS_PASSWORD, Directory, free_ports
+from tests.support.directory import (
+    BASE,
+    CLOSINGS,
+    GROUPS,
+    WINDOWS_PASSWORD,
+    Directory,
+    free_ports,
+)
 from tests.support.scripted_directory import scripted_directory
-from verification.sessions.rechecks import end_sessions_of_closed_accounts
+from verification.sessions.rechecks import end_sessions_of_refused_users
 from verification.sessions.tasks import recheck_windows_accounts
 
 pytestmark = pytest.mark.django_db
@@ -40,21 +47,17 @@ def is_signed_in(browser: Browser) -> bool:
 
 
 def test_a_user_in_good_standing_keeps_his_session(carls_browser: Browser) -> None:
-    assert end_sessions_of_closed_accounts() == 0
+    assert end_sessions_of_refused_users() == 0
     assert is_signed_in(carls_browser)
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"userAccountControl": "514"},
-        {"userAccountControl": "66050"},
-        {"accountExpires": "116444736000000000"},
-        {"pwdAccountLockedTime": "000001010000Z"},
-    ],
-)
+@pytest.mark.parametrize(("attributes", "words"), CLOSINGS)
 def test_a_closed_account_ends_the_session(
-    directory: Directory, carl: str, carls_browser: Browser, attributes: dict[str, str]
+    directory: Directory,
+    carl: str,
+    carls_browser: Browser,
+    attributes: dict[str, str],
+    words: str,
 ) -> None:
     directory.change(carl, **attributes)
 
@@ -63,7 +66,7 @@ def test_a_closed_account_ends_the_session(
     assert not is_signed_in(carls_browser)
     event = AuditEvent.objects.get(event=Event.SESSION_ENDED)
     assert (event.user_name, event.method) == ("carl", Method.NETLOGON)
-    assert event.detail.startswith("search: the account ")
+    assert event.detail == f"search: {words}"
 
 
 def test_a_removed_account_ends_the_session(
@@ -71,10 +74,57 @@ def test_a_removed_account_ends_the_session(
 ) -> None:
     directory.remove(carl)
 
-    assert end_sessions_of_closed_accounts() == 1
+    assert end_sessions_of_refused_users() == 1
     assert not is_signed_in(carls_browser)
     event = AuditEvent.objects.get(event=Event.SESSION_ENDED)
     assert event.detail == "search: no such account in the directory"
+
+
+@pytest.fixture
+def phones(netlogon: SettingsSetter, directory: Directory, carl: str) -> Iterator[str]:
+    """The required group, which Carl is in by way of another; the value is its DN."""
+    group, team = f"cn=phones,{GROUPS}", f"cn=team,{GROUPS}"
+    directory.add(team, objectClass="groupOfNames", member=[carl])
+    directory.add(group, objectClass="groupOfNames", member=[team])
+    netlogon(netlogon_group=group)
+    yield group
+    directory.forget(group)
+    directory.forget(team)
+
+
+def test_a_member_of_the_required_group_keeps_his_session(
+    phones: str, carls_browser: Browser
+) -> None:
+    assert end_sessions_of_refused_users() == 0
+    assert is_signed_in(carls_browser)
+
+
+def test_who_leaves_the_required_group_loses_the_session(
+    directory: Directory, phones: str, carls_browser: Browser
+) -> None:
+    directory.change(f"cn=team,{GROUPS}", member=[BASE])
+
+    assert end_sessions_of_refused_users() == 1
+    assert not is_signed_in(carls_browser)
+    event = AuditEvent.objects.get(event=Event.SESSION_ENDED)
+    assert event.detail == f"group: not a member of the required group ({phones})"
+
+
+def test_a_group_that_is_required_later_counts_for_sessions_too(
+    netlogon: SettingsSetter, directory: Directory, carls_browser: Browser
+) -> None:
+    netlogon(netlogon_group=f"cn=staff,{GROUPS}")
+
+    assert end_sessions_of_refused_users() == 1
+
+
+def test_a_required_group_that_is_gone_ends_nobodys_session(
+    directory: Directory, phones: str, carls_browser: Browser
+) -> None:
+    directory.remove(phones)
+
+    assert end_sessions_of_refused_users() == 0
+    assert is_signed_in(carls_browser)
 
 
 def test_others_keep_their_sessions(
@@ -84,7 +134,7 @@ def test_others_keep_their_sessions(
     start(annas_browser, "anna", WINDOWS_PASSWORD)
     directory.remove(carl)
 
-    assert end_sessions_of_closed_accounts() == 1
+    assert end_sessions_of_refused_users() == 1
     assert is_signed_in(annas_browser)
 
 
@@ -93,7 +143,7 @@ def test_a_lock_that_a_stranger_can_cause_ends_no_session(
 ) -> None:
     directory.change(carl, pwdAccountLockedTime="20260101000000Z")
 
-    assert end_sessions_of_closed_accounts() == 0
+    assert end_sessions_of_refused_users() == 0
 
 
 def test_a_session_by_the_pbx_password_is_none_of_the_directorys(
@@ -107,7 +157,7 @@ def test_a_session_by_the_pbx_password_is_none_of_the_directorys(
     start(browser, "carl", PASSWORD)
     directory.remove(carl)
 
-    assert end_sessions_of_closed_accounts() == 0
+    assert end_sessions_of_refused_users() == 0
     assert is_signed_in(browser)
 
 
@@ -116,7 +166,7 @@ def test_an_unreachable_directory_ends_nobodys_session(
 ) -> None:
     netlogon(netlogon_servers=f"localhost:{free_ports(1)[0]}")
 
-    assert end_sessions_of_closed_accounts() == 0
+    assert end_sessions_of_refused_users() == 0
     assert is_signed_in(carls_browser)
 
 
@@ -140,7 +190,7 @@ def test_wrong_settings_end_nobodys_session(
     directory.remove(carl)
     netlogon(**changes)
 
-    assert end_sessions_of_closed_accounts() == 0
+    assert end_sessions_of_refused_users() == 0
 
 
 def test_a_directory_that_shows_nothing_ends_nobodys_session(
@@ -148,7 +198,7 @@ def test_a_directory_that_shows_nothing_ends_nobodys_session(
 ) -> None:
     with scripted_directory() as blind:
         netlogon(netlogon_security="none", netlogon_servers=f"localhost:{blind.port}")
-        assert end_sessions_of_closed_accounts() == 0
+        assert end_sessions_of_refused_users() == 0
 
     assert len(blind.searches) == 1
 
@@ -160,7 +210,7 @@ def test_all_sessions_of_a_user_are_ended_with_one_question(
     start(Browser(), "carl", WINDOWS_PASSWORD, path="/mypbx/login/")
     directory.change(carl, userAccountControl="514")
 
-    assert end_sessions_of_closed_accounts() == 2
+    assert end_sessions_of_refused_users() == 2
     assert not UserSession.objects.filter(user__name="carl").exists()
 
 

@@ -18,6 +18,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.browsers import sign_in
 from tests.support.directory import WINDOWS_PASSWORD, Directory
+from tests.support.scripted_directory import refusal, scripted_directory
 from tests.support.settings_data import posted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,6 +137,23 @@ def test_what_was_no_wrong_password_does_not_count(
 ) -> None:
     statuses(ask(admin, **(unsaved | {"test_user": "anna"} | changes)))
 
+    assert Failures("anna").use_up() == 1
+
+
+def test_a_right_password_that_has_to_be_changed_does_not_count(
+    admin: Browser, unsaved: dict[str, str]
+) -> None:
+    with scripted_directory(on_bind=lambda _name, _password: refusal("773")) as windows:
+        there = {
+            "netlogon_security": "none",
+            "netlogon_servers": f"localhost:{windows.port}",
+            "netlogon_bind_dn": "",
+            "netlogon_bind_password": "",
+        }
+        test = {"test_user": "anna", "test_password": WINDOWS_PASSWORD}
+        told = statuses(ask(admin, **(unsaved | there | test)))
+
+    assert "must be changed first" in told[-1]["steps"][-1]["words"]
     assert Failures("anna").use_up() == 1
 
 
