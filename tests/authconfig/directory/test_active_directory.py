@@ -226,7 +226,8 @@ def test_what_windows_says_without_a_right_password_is_a_failure(
     for _ in range(4):
         start(Browser(), password="not it")
 
-    assert len(windows.binds) == 3
+    assert len(windows.binds) <= 3
+    assert failure().detail.endswith("not asked")
 
 
 @pytest.mark.parametrize("code", [1, 8, 34, 51, 52, 53, 80])
