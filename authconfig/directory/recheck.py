@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from functools import partial
 
@@ -18,10 +19,10 @@ from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import NO_ATTRIBUTES
 from authconfig.directory.failover import ask
 from authconfig.directory.faults import DirectoryError, DirectoryFault, Verdict
+from authconfig.directory.remedies import audit_detail
 from authconfig.models import AuthenticationSettings
 
-# A login is refused for it, but it says nothing about any single user.
-UNCLEAR = {DirectoryFault.SEVERAL_USERS}
+logger = logging.getLogger(__name__)
 
 
 def refused_users(
@@ -42,16 +43,30 @@ def _refused(
 ) -> dict[str, DirectoryError]:
     bind_service(connection, attempt)
     _require_sight(attempt, connection)
-    refused = {}
+    errors = {}
     for name in names:
         try:
             require_access(look_up(name, connection, attempt), attempt)
         except DirectoryError as error:
-            if error.fault.verdict is not Verdict.REJECTED:
+            if error.fault.verdict is Verdict.UNREACHABLE:
                 raise
-            if error.fault not in UNCLEAR:
-                refused[name] = error
+            errors[name] = error
+    refused = {name: error for name, error in errors.items() if _is_clear(error)}
+    _report([error for name, error in errors.items() if name not in refused])
     return refused
+
+
+def _is_clear(error: DirectoryError) -> bool:
+    """A filter that matches several accounts says nothing about any of them."""
+    is_rejected = error.fault.verdict is Verdict.REJECTED
+    return is_rejected and error.fault is not DirectoryFault.SEVERAL_USERS
+
+
+def _report(unclear: list[DirectoryError]) -> None:
+    """What is wrong with one account keeps the others from nothing."""
+    if unclear:
+        words = audit_detail(unclear[0])
+        logger.warning("accounts not re-checked: %d, first: %s", len(unclear), words)
 
 
 def _require_sight(attempt: DirectoryAttempt, connection: DirectoryConnection) -> None:

@@ -28,6 +28,14 @@ def refusal(sub_code: str) -> Answer:
     return INVALID_CREDENTIALS, words
 
 
+class SearchRefusedError(Exception):
+    """Raised by a script whose search ends with another code than success."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class HangUpError(Exception):
     """Raised by a script that ends the connection."""
 
@@ -75,9 +83,13 @@ class ScriptedDirectory:
         elif operation.getName() == "searchRequest":
             base = str(operation["searchRequest"]["baseObject"])
             self.searches.append((base, raw))
-            for dn, attributes in self.on_search(base, raw):
-                connection.sendall(_entry(number, dn, attributes))
-            connection.sendall(_result(number, "searchResDone", (SUCCESS, "")))
+            code = SUCCESS
+            try:
+                for dn, attributes in self.on_search(base, raw):
+                    connection.sendall(_entry(number, dn, attributes))
+            except SearchRefusedError as refused:
+                code = refused.code
+            connection.sendall(_result(number, "searchResDone", (code, "")))
         elif self.starttls_code is not None:
             connection.sendall(_refused_starttls(number, self.starttls_code))
         else:

@@ -20,11 +20,16 @@ from tests.support.directory import (
     Directory,
     free_ports,
 )
-from tests.support.scripted_directory import scripted_directory
+from tests.support.scripted_directory import (
+    Entries,
+    SearchRefusedError,
+    scripted_directory,
+)
 from verification.sessions.rechecks import end_sessions_of_refused_users
 from verification.sessions.tasks import recheck_windows_accounts
 
 pytestmark = pytest.mark.django_db
+INSUFFICIENT_ACCESS = 50
 
 
 @pytest.fixture
@@ -204,6 +209,30 @@ def test_a_directory_that_shows_nothing_ends_nobodys_session(
 
 
 @pytest.mark.database
+def test_an_account_that_cannot_be_read_keeps_no_other_from_being_checked(
+    netlogon: SettingsSetter,
+    carls_browser: Browser,
+    start: Starter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def search(base: str, request: bytes) -> Entries:
+        if b"sAMAccountName" not in request:
+            return [(base, {})]
+        if b"anna" in request:
+            raise SearchRefusedError(INSUFFICIENT_ACCESS)
+        return []
+
+    annas_browser = Browser()
+    start(annas_browser, "anna", WINDOWS_PASSWORD)
+    with scripted_directory(on_search=search) as partly:
+        netlogon(netlogon_security="none", netlogon_servers=f"localhost:{partly.port}")
+        assert end_sessions_of_refused_users() == 1
+
+    assert is_signed_in(annas_browser)
+    assert not is_signed_in(carls_browser)
+    assert "accounts not re-checked: 1, first: search: the search is not" in caplog.text
+
+
 def test_all_sessions_of_a_user_are_ended_with_one_question(
     directory: Directory, carl: str, carls_browser: Browser, start: Starter
 ) -> None:
