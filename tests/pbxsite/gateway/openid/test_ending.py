@@ -64,6 +64,10 @@ def log_in_to_mypbx(browser: Browser) -> None:
     browser.post("/mypbx/login/", {"login": "anna", "password": PASSWORD})
 
 
+def log_in_again(browser: Browser) -> None:
+    browser.post("/login/again/", {"login": "anna", "password": PASSWORD})
+
+
 def make_it_a_mypbx_client(browser: Browser) -> None:
     ClientApplication.objects.filter(slug="voicemail").update(kind=Kind.MYPBX)
 
@@ -101,6 +105,7 @@ ENDS: list[Callable[[Browser], None]] = [
     change_the_password,
     delete_the_user,
     log_in_to_mypbx,
+    log_in_again,
     make_it_a_mypbx_client,
     let_it_ask_otherwise,
     delete_the_client,
@@ -113,6 +118,8 @@ SESSION_ENDS: list[Callable[[Browser], None]] = [
     end_in_the_admin,
     delete_the_user,
     let_it_run_out,
+    log_in_to_mypbx,
+    log_in_again,
 ]
 # The client itself is known no more.
 CLIENT_ENDS = {let_it_ask_otherwise, delete_the_client}
