@@ -83,6 +83,7 @@ class Event(TextChoices):
     NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     FACTOR_ADDED = "factor_added", _("Second factor added")
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")
+    FACTOR_APPROVED = "factor_approved", _("Second factor approved")
     AUDIT_EXPORTED = "audit_exported", _("Audit log exported")
     RESCUED = "rescued", _("Rescue link made")
     CLIENT_OPENED = "client_opened", _("Client application opened")

@@ -34,6 +34,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="With two_factor=on: end the myApps sessions that nobody approved.",
     )
+    parser.add_argument(
+        "--remove-factors",
+        action="store_true",
+        help="With two_factor=on: remove the passkeys and codes that nobody approved.",
+    )
 
 
 def shown_values(rules: AuthenticationSettings) -> dict[str, Any]:

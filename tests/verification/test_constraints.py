@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.db import IntegrityError, connection
 from django.db.models import CheckConstraint, UniqueConstraint
@@ -31,6 +32,7 @@ from verification.mail.models import (
     OutgoingEmail,
     SendingPause,
 )
+from verification.sessions.models import FactorBinding, FactorMail
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
@@ -127,6 +129,18 @@ def second_voicemail(rows: Rows) -> None:
         Voicemail.objects.create(mail=mail, idempotency_key="one")
 
 
+def binding(**values: object) -> Callable[[Rows], object]:
+    def break_it(rows: Rows) -> None:
+        factor = Authenticator.objects.create(user=rows.user, type="totp", data={})
+        FactorBinding.objects.create(factor=factor, **values)
+
+    return break_it
+
+
+def factor_mail(rows: Rows) -> None:
+    FactorMail.objects.create(mail=another_mail(rows), change="painted")
+
+
 def second_tally(_rows: Rows) -> None:
     for _number in range(2):
         Tally.objects.create(series="mails", labels="a")
@@ -204,6 +218,10 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("mail_has_ended_when_its_state_says_so", mail(state=MailState.SENT)),
     ("mail_has_ended_when_its_state_says_so", mail(ended_at=NOW)),
     ("login_has_one_mail_for_each_link", second_mail),
+    ("factor_counts_by_a_known_approver", binding(approved_at=NOW)),
+    ("factor_counts_by_a_known_approver", binding(approver="email")),
+    ("factor_counts_by_a_known_approver", binding(approver="cat", approved_at=NOW)),
+    ("factor_mail_tells_of_a_known_change", factor_mail),
     ("idempotency_key_names_one_voicemail", second_voicemail),
     ("voicemail_key_is_one_row", lambda _rows: VoicemailKey(pk=2).save()),
     ("test_state_is_known", account_trial(state="perhaps")),

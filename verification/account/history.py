@@ -36,6 +36,9 @@ TEXTS: dict[str, str | Promise] = {
     Event.FACTOR_REMOVED: gettext_lazy(
         "A passkey, app or set of recovery codes was removed"
     ),
+    Event.FACTOR_APPROVED: gettext_lazy(
+        "A passkey, app or set of recovery codes was approved, and counts"
+    ),
     Event.IDENTITY_BOUND: gettext_lazy("An account for OAuth2 logins was connected"),
     Event.IDENTITY_UNBOUND: gettext_lazy(
         "An account for OAuth2 logins was disconnected"

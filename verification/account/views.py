@@ -59,6 +59,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "can_end_others": len(listed) > 1,
         "factors": factors.factors_of(user) if decides else None,
         "passkey_fault": factors.passkey_fault(),
+        "two_factor": current_rules().two_factor,
         "oauth2": connection_of(user) if decides else None,
         "may_change_password": decides and passwords.may_change(user),
         "events": events_of(user) if decides else [],
@@ -85,7 +86,9 @@ def _approvals(
 def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
     login = decidable(request).filter(pk=pk).first()
     form = DecisionForm(request.POST)
-    outcome = outcome_of(login, form, Approver.SESSION, origin_of(request))
+    approved = factors.approver_of(request)
+    approver = Approver.SESSION if approved else Approver.UNAPPROVED
+    outcome = outcome_of(login, form, approver, origin_of(request))
     if FRAGMENT_HEADER in request.headers:
         decided = outcome is Outcome.DECIDED
         shown = form.cleaned_data["decision"] if decided else outcome

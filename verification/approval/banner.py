@@ -12,7 +12,7 @@ from authconfig.clients.session_kinds import is_myapps
 from verification.approval.forms import DecisionForm
 from verification.approval.models import LoginSession
 from verification.approval.pending import pending_login
-from verification.sessions.factors import is_missing
+from verification.sessions.factors import approver_of, is_missing
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,11 @@ def context_of(request: HttpRequest, tried: Tried | None = None) -> dict[str, An
         "approvals": approvals,
         "logins": " ".join(str(approval.login.pk) for approval in approvals),
         "was_tried": bool(tried),
+        "counts_here": _counts_here(request, approvals),
     }
+
+
+def _counts_here(request: HttpRequest, approvals: list[Approval]) -> bool:
+    """Would a factor that a login shows count if this session accepted the login?"""
+    is_asked = any(approval.login.factor_id for approval in approvals)
+    return is_asked and bool(approver_of(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.mfa.models import Authenticator
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -43,12 +44,16 @@ class Outcome(TextChoices):
 
 @dataclass(frozen=True)
 class LoginFacts:
-    """What is known of a login when its first factor was right."""
+    """What is known of a login when its first factor was right.
+
+    `factor` was shown as well, but does not count yet.
+    """
 
     kind: Kind
     method: Method
     origin: Origin
     language: str
+    factor: Authenticator | None = None
 
 
 @dataclass(frozen=True)

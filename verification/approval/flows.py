@@ -43,6 +43,7 @@ from verification.approval.tokens import (
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue
 from verification.redis_access import announce_login
+from verification.sessions import factors
 from verification.sessions.choices import Approver
 from verification.sessions.lifecycle import live_sessions
 
@@ -155,6 +156,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
         address=facts.origin.address or None,
         user_agent=facts.origin.user_agent,
         language=user.language or facts.language,
+        factor=facts.factor,
         auth_hash=user.get_session_auth_hash(),
         created_at=now,
         expires_at=now + settings.LOGIN_SESSION_TTL,
@@ -316,7 +318,11 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
     accepted = LoginSession.objects.live().filter(
         pk=login.pk, state=LoginState.ACCEPTED
     )
-    return accepted.update(state=LoginState.COMPLETED) == 1
+    if not accepted.update(state=LoginState.COMPLETED):
+        return False
+    if login.factor_id:
+        factors.approve(login.factor_id, user=user, approver=login.approver)
+    return True
 
 
 def _move(login: LoginSession, state: LoginState, **values: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -74,11 +74,24 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
         "kind": str(login.get_kind_display()),
         "browser": browser_text(login.user_agent),
         "address": login.address or "–",  # noqa: RUF001
-        "started": f"{date_format(started, 'DATETIME_FORMAT')} {started:%Z}",
+        "started": _in_words(started),
         "until": date_format(until, "TIME_FORMAT"),
         "zone": f"{until:%Z}",
         "link": f"{current_rules().verification_link}?{query}",
+        **_factor_context(login),
     }
+
+
+def _factor_context(login: LoginSession) -> dict[str, str]:
+    """Without a factor there are no such names: the merge takes any value for one."""
+    if login.factor is None:
+        return {}
+    added = _in_words(localtime(login.factor.created_at))
+    return {"factor": login.factor_text, "added": added}
+
+
+def _in_words(moment: datetime) -> str:
+    return f"{date_format(moment, 'DATETIME_FORMAT')} {moment:%Z}"
 
 
 def _rejection_context(mail: OutgoingEmail) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Self
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
@@ -15,6 +16,7 @@ from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from verification.approval.choices import Ending, LoginState
 from verification.mail.models import OutgoingEmail
+from verification.sessions import factors
 from verification.sessions.choices import Approver
 from verification.sessions.user_agents import browser_text
 
@@ -59,6 +61,16 @@ class LoginSession(models.Model):
     address = models.GenericIPAddressField(_("address"), null=True)
     user_agent = models.CharField(_("browser"), max_length=200, blank=True)
     language = models.CharField(_("language"), max_length=8, default="en")
+    # A second factor that was shown, and counts once the login was approved.
+    factor = models.ForeignKey(
+        Authenticator,
+        verbose_name=_("second factor"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
     # If it differs at the end, the password was changed while the login was pending.
     auth_hash = models.CharField(max_length=128, editable=False)
     code_tries = models.PositiveSmallIntegerField(_("codes tried"), default=0)
@@ -99,6 +111,12 @@ class LoginSession(models.Model):
         indexes = [
             # The waits after a rejection, and a user's history in the admin.
             Index(name="login_by_user", fields=["user", "-created_at"]),
+            # Asked when a second factor is removed.
+            Index(
+                name="login_by_factor",
+                fields=["factor"],
+                condition=Q(factor__isnull=False),
+            ),
             # The tally of how long approvals took.
             Index(
                 name="login_by_decision",
@@ -126,6 +144,10 @@ class LoginSession(models.Model):
     @property
     def browser_text(self) -> str:
         return browser_text(self.user_agent)
+
+    @property
+    def factor_text(self) -> str:
+        return factors.name_of(self.factor) if self.factor else ""
 
 
 class LoginMail(models.Model):

@@ -39,10 +39,16 @@ from authconfig.users.models import PbxUser
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
 from verification.sessions import signed_in
+from verification.sessions.factors import APPROVED_BY, Type, proving
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
 # allauth's name for asking for the password again.
 PASSWORD_AGAIN = "reauthenticate"  # noqa: S105
+# allauth's names for asking for a factor, and which ones it takes there.
+TYPES_OF = {
+    "mfa_reauthenticate": [Type.TOTP, Type.RECOVERY_CODES],
+    "mfa_reauthenticate:webauthn": [Type.WEBAUTHN],
+}
 
 
 @dataclass
@@ -138,6 +144,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 "kind": released.kind,
                 "method": released.method,
                 "approver": released.approver,
+                APPROVED_BY: released.approved_by,
             }
         )
         audit.record(
@@ -173,7 +180,11 @@ class AccountAdapter(DefaultAccountAdapter):
         if not isinstance(user, PbxUser):
             return []
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
-        by_factor = [method for method in methods if method["id"] != PASSWORD_AGAIN]
+        by_factor = [
+            method
+            for method in methods
+            if proving(user).filter(type__in=TYPES_OF.get(method["id"], [])).exists()
+        ]
         by_password = [_way(PASSWORD_AGAIN, _("Use your password"))]
         return [
             *(by_password if can_reauthenticate_by_password(user) else []),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from allauth.account.stages import LoginStage
+from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
@@ -21,11 +22,14 @@ from authconfig.users import audit
 from verification.approval import flows
 from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.pending import APPROVAL_STAGE
-from verification.sessions.choices import Approver
+from verification.sessions import factors
+from verification.sessions.choices import Approver, FactorApprover
 
 # The key of what is known of a login: in the browser's session, and in what allauth
 # keeps there of a pending login.
 RELEASED_KEY = "released"
+# In what the stage of factors keeps: the key of the row of the one that was shown.
+SHOWN_KEY = "shown"
 # The response that a login ends or waits with, and whether it goes on after it.
 Handled = tuple[HttpResponse | None, bool]
 
@@ -45,6 +49,14 @@ class Released:
 
     def keep(self, request: HttpRequest) -> None:
         request.session[RELEASED_KEY] = asdict(self)
+
+    @property
+    def approved_by(self) -> str:
+        """Return what makes a factor count that is added in the session; else ""."""
+        if self.method is Method.RESCUE:
+            return FactorApprover.RESCUE
+        known = self.approver in FactorApprover.values
+        return self.approver if known else ""
 
     @classmethod
     def take(cls, request: HttpRequest) -> Self:
@@ -121,9 +133,10 @@ class ApprovalStage(LoginStage):
 
     def handle(self) -> Handled:
         released = Released.of(self.login.state[RELEASED_KEY])
-        if self._was_shown_a_factor():
-            if not self._is_unchanged():
-                return redirect("account_login"), False
+        if self._was_asked_for_a_factor() and not self._is_unchanged():
+            return redirect("account_login"), False
+        factor = self._shown_factor()
+        if factor and factors.counts(factor):
             self._release(Approver.FACTOR)
             return None, True
         if not needs_approval(current_rules(), released.kind):
@@ -134,6 +147,7 @@ class ApprovalStage(LoginStage):
             released.method,
             audit.origin_of(self.request),
             translation.get_language() or "en",
+            factor,
         )
         return self._wait(facts)
 
@@ -160,9 +174,15 @@ class ApprovalStage(LoginStage):
         released = Released.of(self.login.state[RELEASED_KEY])
         replace(released, approver=approver).keep(self.request)
 
-    def _was_shown_a_factor(self) -> bool:
-        factor = self.controller.get_stage(AuthenticateStage.key)
-        return bool(factor.state.get("authentication_required"))
+    def _was_asked_for_a_factor(self) -> bool:
+        asked = self.controller.get_stage(FactorStage.key).state
+        return bool(asked.get("authentication_required"))
+
+    def _shown_factor(self) -> Authenticator | None:
+        shown = self.controller.get_stage(FactorStage.key).state.get(SHOWN_KEY)
+        if shown is None:
+            return None
+        return Authenticator.objects.filter(pk=shown, user=self.login.user).first()
 
     def _is_unchanged(self) -> bool:
         """The user may have been deactivated, or their password changed, meanwhile."""

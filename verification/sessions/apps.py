@@ -1,4 +1,4 @@
-"""Sessions as an application of Django; their table is allauth's."""
+"""Sessions as an application of Django; the table of sessions is allauth's."""
 
 from __future__ import annotations
 
@@ -17,4 +17,11 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         passwords = import_module("verification.sessions.passwords")
-        register(passwords.PASSWORD_NOTICE)
+        factor_mails = import_module("verification.sessions.factor_mails")
+        register(
+            passwords.PASSWORD_NOTICE,
+            factor_mails.FACTOR_NOTICE,
+            factor_mails.WRONG_CODES,
+        )
+        # Its receiver has to hear of each factor that is added.
+        import_module("verification.sessions.factors")

@@ -14,7 +14,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, logout
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
@@ -27,6 +27,7 @@ from authconfig.users.changes import end_sessions, hold_sessions
 from authconfig.users.models import PbxUser
 from verification.redis_access import announce_user
 from verification.sessions.choices import Approver
+from verification.sessions.factors import APPROVED_BY
 from verification.sessions.lifecycle import live_sessions
 from verification.sessions.user_agents import browser_text
 
@@ -112,8 +113,12 @@ def manageable(request: HttpRequest) -> QuerySet[UserSession]:
 
 
 def never_approved(*, besides: str = "") -> QuerySet[UserSession]:
-    """Return all users' live myApps sessions that passed no second factor."""
-    sessions = live_sessions().filter(data__kind=Kind.MYAPPS, data__approver="")
+    """Return all users' live myApps sessions that nobody is known to have approved."""
+    # Of older ones an approval by e-mail is known alone: a factor may be a stranger's.
+    older = ~Q(data__has_key=APPROVED_BY) & ~Q(data__approver=Approver.EMAIL)
+    sessions = live_sessions().filter(
+        Q(**{f"data__{APPROVED_BY}": ""}) | older, data__kind=Kind.MYAPPS
+    )
     return sessions.exclude(session_key=besides).select_related("user")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.mfa.admin import Authenticator
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
@@ -15,9 +18,10 @@ from pbxsite.administration.cells import moment
 from pbxsite.administration.confirmation import confirmed
 from pbxsite.administration.lists import OwnedAdmin
 from pbxsite.administration.users.rights import is_above
-from verification.sessions.factors import remove_all
+from verification.sessions.factors import remove_all, unapproved
 from verification.sessions.reauthentication import reauthentication_required
 
+NOT_APPROVED = "no"
 # Importing allauth's page registered it; ours takes its place.
 admin.site.unregister(Authenticator)
 
@@ -44,10 +48,24 @@ def _names(users: list[PbxUser]) -> str:
     return ", ".join(user.name for user in users)
 
 
+class ApprovalFilter(admin.SimpleListFilter):
+    title = _("approval")
+    parameter_name = "approved"
+
+    def lookups(self, *args: Any) -> list[tuple[str, Any]]:
+        return [(NOT_APPROVED, _("not approved"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Authenticator]
+    ) -> QuerySet[Authenticator]:
+        return unapproved(queryset) if self.value() == NOT_APPROVED else queryset
+
+
 @admin.register(Authenticator)
 class SecondFactorAdmin(OwnedAdmin):
-    list_display = ("owner", "kind", "created", "last_used")
-    list_filter = ("type",)
+    list_display = ("owner", "kind", "created", "last_used", "approved_by")
+    list_filter = ("type", ApprovalFilter)
+    list_select_related = ("user", "binding")
     search_fields = ("user__name",)
     search_help_text = _("Name of the user")
     ordering = ("-created_at", "-pk")
@@ -65,6 +83,13 @@ class SecondFactorAdmin(OwnedAdmin):
     @display(description=_("last used"), ordering="last_used_at")
     def last_used(self, factor: Authenticator) -> str:
         return moment(factor.last_used_at)
+
+    @display(description=_("approved by"))
+    def approved_by(self, factor: Authenticator) -> str:
+        binding = getattr(factor, "binding", None)
+        if binding is None or not binding.approver:
+            return gettext("Nobody yet")
+        return str(binding.get_approver_display())
 
     def in_words(self, factor: Authenticator) -> str:
         return f"{factor.user} · {self.kind(factor)}"

@@ -25,7 +25,7 @@ from pbxsite.administration.authentication.posted_form import (
 from pbxsite.administration.queue.report import paused_words
 from verification.mail.operation import actions
 from verification.mail.operation.outcomes import last_outcomes
-from verification.sessions import signed_in
+from verification.sessions import factors, signed_in
 from verification.sessions.reauthentication import (
     can_reauthenticate_by_password,
     seconds_left,
@@ -52,6 +52,7 @@ def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
         "without_email": _without_email(),
         "without_factor": _without_factor(),
         "never_approved": _never_approved(request, form.rules),
+        "unapproved_factors": _unapproved_factors(form.rules),
         "reauthentication": _reauthentication(request),
     }
 
@@ -90,6 +91,16 @@ def _never_approved(request: HttpRequest, rules: AuthenticationSettings) -> str:
     own = request.session.session_key or ""
     count = bounded_count(signed_in.never_approved(besides=own))
     return summary.never_approved(count) if count else ""
+
+
+def count_unapproved() -> int:
+    return bounded_count(factors.users_of_unapproved())
+
+
+def _unapproved_factors(rules: AuthenticationSettings) -> str:
+    """Offer to remove these factors while two-factor authentication is off."""
+    count = 0 if rules.two_factor else count_unapproved()
+    return summary.remove_unapproved(count) if count else ""
 
 
 def _reauthentication(request: HttpRequest) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from authconfig.settings_form import SettingsForm
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import audited_form, cards, summary
-from verification.sessions import signed_in
+from verification.sessions import factors, signed_in
 from verification.sessions.reauthentication import reauthentication_fault
 
 VERSION = "version"
 OWN_PASSWORD = "own_password"  # noqa: S105
 END_SESSIONS = "end_sessions"
+REMOVE_FACTORS = "remove_factors"
 
 
 def user_of(request: HttpRequest) -> PbxUser:
@@ -107,9 +108,19 @@ def _save(request: HttpRequest, form: SettingsForm) -> None:
     )
     labels = ", ".join(cards.name_of(key) for key in keys)
     messages.success(request, _("Saved: %(labels)s") % {"labels": labels})
-    if "two_factor" in keys and END_SESSIONS in request.POST:
+    if "two_factor" in keys:
+        _leave_nothing_unapproved(request)
+    for name in form.lost_secrets:
+        messages.warning(request, str(summary.LOST_SECRET[name]))
+
+
+def _leave_nothing_unapproved(request: HttpRequest) -> None:
+    """End and remove what began with a password alone, as far as it was chosen."""
+    actor, origin = user_of(request), origin_of(request)
+    if END_SESSIONS in request.POST:
         own = request.session.session_key or ""
         count = signed_in.end_never_approved(actor=actor, origin=origin, besides=own)
         messages.success(request, summary.sessions_ended(count))
-    for name in form.lost_secrets:
-        messages.warning(request, str(summary.LOST_SECRET[name]))
+    if REMOVE_FACTORS in request.POST:
+        count = factors.remove_unapproved(actor=actor)
+        messages.success(request, summary.factors_removed(count))

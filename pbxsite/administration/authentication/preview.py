@@ -7,7 +7,10 @@ from django.views.decorators.http import require_POST
 
 from authconfig.users.changes import count_without_email
 from pbxsite.administration.authentication import cards, summary
-from pbxsite.administration.authentication.page_context import count_without_factor
+from pbxsite.administration.authentication.page_context import (
+    count_unapproved,
+    count_without_factor,
+)
 from pbxsite.administration.authentication.posted_form import posted_form
 
 
@@ -16,7 +19,9 @@ def preview(request: HttpRequest) -> JsonResponse:
     form = posted_form(request)
     form.is_valid()
     rules, new_rules = form.rules, form.new_rules()
-    facts = summary.Facts(count_without_email(), count_without_factor())
+    facts = summary.Facts(
+        count_without_email(), count_without_factor(), count_unapproved()
+    )
     return JsonResponse(
         {
             "sections": summary.consequences(rules, new_rules, facts),

@@ -124,6 +124,7 @@ class Facts:
 
     users_without_email: int = 0
     users_without_factor: int = 0
+    users_of_unapproved: int = 0
 
 
 def authentication(rules: AuthenticationSettings) -> str:
@@ -240,6 +241,33 @@ def never_approved(count: int) -> str:
     ) % {"count": count}
 
 
+def unapproved(count: int) -> str:
+    """Say what two-factor authentication means to factors that nobody approved."""
+    return ngettext(
+        "%(count)s user has a passkey, app or recovery codes that nobody approved: each"
+        " counts once a login with it was approved.",
+        "%(count)s users have a passkey, app or recovery codes that nobody approved:"
+        " each counts once a login with it was approved.",
+        count,
+    ) % {"count": count}
+
+
+def remove_unapproved(count: int) -> str:
+    return ngettext(
+        "Remove the passkeys and codes of %(count)s user that nobody approved",
+        "Remove the passkeys and codes of %(count)s users that nobody approved",
+        count,
+    ) % {"count": count}
+
+
+def factors_removed(count: int) -> str:
+    return ngettext(
+        "The passkeys and codes of %(count)d user that nobody approved were removed.",
+        "The passkeys and codes of %(count)d users that nobody approved were removed.",
+        count,
+    ) % {"count": count}
+
+
 def sessions_ended(count: int) -> str:
     return ngettext(
         "%(count)d session that nobody approved was ended.",
@@ -317,6 +345,8 @@ def _approval_change(
     )
     if facts.users_without_email:
         yield without_email(facts.users_without_email)
+    if facts.users_of_unapproved:
+        yield unapproved(facts.users_of_unapproved)
 
 
 def _factor_change(

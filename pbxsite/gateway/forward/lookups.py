@@ -17,11 +17,11 @@ from authconfig.clients.models import ClientApplication
 from authconfig.clients.session_kinds import SESSION_KEY as KIND_KEY
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, requires_factor
-from authconfig.users.changes import without_factor
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.forward.headers import Headers, remote_headers
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import read_cookie
+from verification.sessions.factors import lacking
 from verification.sessions.lifecycle import keep_alive
 from verification.sessions.signed_in import is_unchanged
 
@@ -125,4 +125,4 @@ def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[in
     if not requires_factor(rules, Kind.MYAPPS):
         return set()
     asked = PbxUser.objects.filter(pk__in=[user.pk for user in users.values()])
-    return set(without_factor(asked).values_list("pk", flat=True))
+    return set(lacking(asked).values_list("pk", flat=True))

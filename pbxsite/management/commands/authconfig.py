@@ -21,7 +21,7 @@ from pbxsite.management.authconfig_values import (
     shown_values,
 )
 from pbxsite.management.site_command import SiteCommand
-from verification.sessions import signed_in
+from verification.sessions import factors, signed_in
 
 
 class Command(SiteCommand):
@@ -68,6 +68,7 @@ class Command(SiteCommand):
             keys = audited_form.save(form, actor=None)
             if "two_factor" in keys and form.instance.two_factor:
                 self._tell_of_sessions(end_them=options["end_sessions"])
+                self._tell_of_factors(remove_them=options["remove_factors"])
         changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
         self.stdout.write(changed)
 
@@ -88,6 +89,16 @@ class Command(SiteCommand):
             self.stderr.write(
                 f"{count} myApps sessions that nobody approved go on;"
                 " --end-sessions ends them."
+            )
+
+    def _tell_of_factors(self, *, remove_them: bool) -> None:
+        if remove_them:
+            count = factors.remove_unapproved(actor=None)
+            self.stdout.write(summary.factors_removed(count))
+        elif count := factors.users_of_unapproved().count():
+            self.stderr.write(
+                f"{count} users have passkeys or codes that nobody approved;"
+                " --remove-factors removes them."
             )
 
     def _end_with(self, faults: Faults) -> None:

@@ -37,13 +37,16 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.openid.keys import new_pem
 from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD
+from tests.support.factors import FACTOR_PAGE, WITHOUT, add_app, secret_in
 from tests.support.openid import make_party
+from tests.support.totp import totp
 from tests.verification.approval.client_moves import ClientMoves
 from verification.approval import flows
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.sessions import signed_in
 from verification.sessions.lifecycle import noted
+from verification.sessions.models import FactorBinding
 
 pytestmark = pytest.mark.django_db
 BEGINNING = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -89,7 +92,10 @@ class Login:
     pk: int
     began_at: datetime
     password: int
+    shows_factor: bool
     status: str = "pending"
+    # Whether a factor may rest on what accepted it.
+    is_approved: bool = False
     tries: int = 0
     links: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -123,20 +129,25 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         self.held: dict[int, tuple[Login, datetime]] = {}
         # Browsers that are signed in, with the time and the password of their login.
         self.signed_in: dict[int, tuple[datetime, int]] = {}
+        # Browsers whose session was approved, by what was itself approved.
+        self.approved: dict[int, bool] = {}
+        self.app, self.factor_counts = "", False
         self.is_active, self.password, self.sessions_begun = True, 0, 0
         self.held_tokens, self.marks = [], []
 
-    @initialize()
-    def switch_on(self) -> None:
-        """While a browser is signed in already."""
+    @initialize(with_factor=st.booleans())
+    def switch_on(self, *, with_factor: bool) -> None:
+        """While a browser is signed in already, which may have added a factor."""
         self.user = PbxUser.objects.get(name="anna")
         self.browsers = [Browser() for _ in range(3)]
         self.party = make_party()
         cache.clear()
         self._set_two_factor(on=False)
         self._post(FROM_BEFORE, "/login/", self._credentials())
+        if with_factor:
+            self.app = secret_in(add_app(self.browsers[FROM_BEFORE]))
         self._set_two_factor(on=True)
-        self._note_session(FROM_BEFORE)
+        self._note_session(FROM_BEFORE, approved=False)
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -146,8 +157,8 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
 
     # What people do
 
-    @rule(browser=BROWSERS, path=LOGIN_PAGES, then=GOING_ON)
-    def log_in(self, browser: int, path: str, then: list[str]) -> None:
+    @rule(browser=BROWSERS, path=LOGIN_PAGES, shown=st.booleans(), then=GOING_ON)
+    def log_in(self, browser: int, path: str, then: list[str], *, shown: bool) -> None:
         """A signed-in browser may too, to prove again who sits there."""
         cache.clear()
         wrong = self._post(browser, path, {"login": "anna", "password": "not hers"})
@@ -159,10 +170,29 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
             assert answer.status_code == 200
             self._set_active(active=True)
             return
+        if self.app:
+            answer = self._answer_factor(browser, answer, shown=shown)
+        if answer.url == "/account/":
+            self._note_session(browser, approved=True)
+            return
         assert answer.url == "/login/waiting/"
-        login = self._begin(browser)
+        login = self._begin(browser, shows_factor=bool(self.app) and shown)
         for step in then:
             self._go_on(browser, login, step)
+
+    def _answer_factor(self, browser: int, asked: Any, *, shown: bool) -> Any:
+        """The page of factors has the browser signed out first."""
+        assert asked.url == FACTOR_PAGE
+        self.signed_in.pop(browser, None)
+        self.held.pop(browser, None)
+        if not shown:
+            answer = self._post(browser, WITHOUT)
+            assert (answer.url == FACTOR_PAGE) is self.factor_counts
+            if not self.factor_counts:
+                return answer
+        answer = self._post(browser, FACTOR_PAGE, {"code": totp(self.app)})
+        assert (answer.url == "/account/") is self.factor_counts
+        return answer
 
     def _go_on(self, browser: int, login: Login, step: str) -> None:
         if step in WAITING_PAGE:
@@ -202,7 +232,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         self._post(browser, address, self._decision(login, decision))
         own = self._held_by(browser) is login
         if self._is_signed_in(browser) and login.is_pending(self._now()) and not own:
-            self._decide(login, decision)
+            self._decide(login, decision, approved=self.approved[browser])
 
     @precondition(is_under_way)
     @rule(browser=BROWSERS)
@@ -274,14 +304,19 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         begun = AuditEvent.objects.filter(event=Event.LOGIN).count()
         assert begun == self.sessions_begun
 
+    @invariant()
+    def the_factor_counts_after_an_approval_alone(self) -> None:
+        approved = FactorBinding.objects.exclude(approver="")
+        assert approved.filter(factor__type="totp").exists() is self.factor_counts
+
     # Each step at the site, and what the model makes of it
 
-    def _begin(self, browser: int) -> Login:
+    def _begin(self, browser: int, *, shows_factor: bool) -> Login:
         for login in self.logins:
             if login.status == "pending":
                 login.status = "superseded"
         row = LoginSession.objects.latest("pk")
-        begun = Login(row.pk, self._now(), self.password)
+        begun = Login(row.pk, self._now(), self.password, shows_factor)
         begun.links.append((link_token(row), self._now()))
         self.logins.append(begun)
         self.held[browser] = (begun, self._now() + STASH_TTL)
@@ -301,7 +336,8 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
             login.links.append((link_token(row), self._now()))
         elif step == "continue" and self._may_continue(login):
             login.status = "completed"
-            self._note_session(browser)
+            self._note_session(browser, approved=login.is_approved)
+            self.factor_counts |= login.shows_factor and login.is_approved
 
     def _may_send_again(self, login: Login) -> bool:
         since = self._now() - login.links[-1][1]
@@ -321,18 +357,18 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         in_time = self._now() <= signed_at + LOGIN_TTL
         works = is_newest and in_time and login.is_pending(self._now())
         if works and self.is_active:
-            self._decide(login, decision)
+            self._decide(login, decision, approved=True)
             assert (answer.status_code == 410) is (login.status == "wrong_codes")
         else:
             assert answer.status_code == 410
 
-    def _decide(self, login: Login, decision: str) -> None:
+    def _decide(self, login: Login, decision: str, *, approved: bool) -> None:
         if decision == "reject":
             login.status = "rejected"
             return
         login.tries += 1
         if decision == "accept":
-            login.status = "accepted"
+            login.status, login.is_approved = "accepted", approved
         elif login.tries == 3:
             login.status = "wrong_codes"
 
@@ -368,7 +404,8 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
             if login.status in ("pending", "accepted") and login.is_live(self._now()):
                 login.status = "revoked"
 
-    def _note_session(self, browser: int) -> None:
+    def _note_session(self, browser: int, *, approved: bool) -> None:
+        self.approved[browser] = approved
         self.held.pop(browser, None)
         self.signed_in[browser] = (self._now(), self.password)
         self.sessions_begun += 1

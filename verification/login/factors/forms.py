@@ -22,6 +22,8 @@ from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.approval.flows import is_known
 from verification.sessions.choices import Approver
+from verification.sessions.factor_mails import tell_of_wrong_codes
+from verification.sessions.factors import proving
 
 LIMIT = "login_failed"
 
@@ -41,7 +43,9 @@ class CodeMixin:
         if found is None:
             _record_failure(self.user)
             raise get_adapter().validation_error("incorrect_code")
-        clear(context.request, action=LIMIT, key=key)
+        # Else a stranger's own app would give them new guesses at the owner's codes.
+        if _is_proof(self.user, found):
+            clear(context.request, action=LIMIT, key=key)
         self.authenticator = found
         return code
 
@@ -51,7 +55,10 @@ class CodeForm(CodeMixin, AuthenticateForm):
 
 
 class CodeAgainForm(CodeMixin, ReauthenticateForm):
-    pass
+    def clean_code(self) -> str:
+        code = super().clean_code()
+        _refuse_unapproved(self.user, self.authenticator)
+        return code
 
 
 class PasskeyMixin:
@@ -72,11 +79,27 @@ class PasskeyMixin:
 
 
 class PasskeyForm(PasskeyMixin, AuthenticateWebAuthnForm):
-    pass
+    @property
+    def authenticator(self) -> Authenticator:
+        shown: Authenticator = self.cleaned_data["credential"]
+        return shown
 
 
 class PasskeyAgainForm(PasskeyMixin, ReauthenticateWebAuthnForm):
-    pass
+    def clean_credential(self) -> Authenticator:
+        shown = super().clean_credential()
+        _refuse_unapproved(self.user, shown)
+        return shown
+
+
+def _refuse_unapproved(user: PbxUser, factor: Authenticator) -> None:
+    """Somebody who knew the password may have added it."""
+    if not _is_proof(user, factor):
+        raise get_adapter().validation_error("not_approved")
+
+
+def _is_proof(user: PbxUser, factor: Authenticator) -> bool:
+    return bool(proving(user).filter(pk=factor.pk).exists())
 
 
 def _limit_key(user: PbxUser, what: str) -> str:
@@ -108,10 +131,14 @@ def _shown_passkey(user: PbxUser, credential: object) -> Authenticator:
 
 
 def _record_failure(user: PbxUser) -> None:
+    origin = origin_of(context.request)
     audit.record(
         Event.LOGIN_FAILED,
         user=user,
-        origin=origin_of(context.request),
+        origin=origin,
         kind=Kind.MYAPPS,
         detail=Approver.FACTOR,
     )
+    # In a session it is no login, and the password was not entered.
+    if not context.request.user.is_authenticated:
+        tell_of_wrong_codes(user, origin=origin)

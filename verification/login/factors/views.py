@@ -12,7 +12,11 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base import views as base
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes import views as recovery_codes
-from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.mfa.signals import (
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
 from cryptography.fernet import InvalidToken
@@ -24,25 +28,46 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse_lazy
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
 
 from authconfig.choices import Event
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.session_kinds import myapps_required
 from authconfig.fields import decrypted, encrypted
+from authconfig.models import current_rules
 from authconfig.users import audit
+from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
-from verification.login.stages import FactorStage
-from verification.sessions.factors import factors_of, is_missing, passkey_fault
+from verification.login.factors.forms import CodeForm, PasskeyForm
+from verification.login.stages import SHOWN_KEY, FactorStage
+from verification.sessions import factor_mails
+from verification.sessions.choices import FactorChange
+from verification.sessions.factors import (
+    approver_of,
+    factors_of,
+    is_missing,
+    may_do_without,
+    passkey_fault,
+)
 from verification.sessions.reauthentication import reauthentication_required
 
 View = Callable[..., Any]
 
 
 class FactorView(base.AuthenticateView):
+    def form_valid(self, form: CodeForm | PasskeyForm) -> HttpResponse:
+        self.stage.state[SHOWN_KEY] = form.authenticator.pk
+        response: HttpResponse = super().form_valid(form)
+        return response
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        user = self.stage.login.user
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        return context | {"factors": factors_of(self.stage.login.user)}
+        return context | {
+            "factors": factors_of(user),
+            "may_do_without": may_do_without(user),
+        }
 
 
 factor_view = FactorView.as_view()
@@ -57,11 +82,29 @@ def authenticate(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+@login_not_required
+@never_cache
+@require_POST
+def go_on_without(request: HttpRequest) -> HttpResponse:
+    """Go on to the approval, where somebody else may have added the factors."""
+    stage = LoginStageController.enter(request, FactorStage.key)
+    if stage is None or stage.login.user is None:
+        return redirect("account_login")
+    if not may_do_without(stage.login.user):
+        return redirect("mfa_authenticate")
+    response: HttpResponse = stage.exit()
+    return response
+
+
 class FactorAdapter(DefaultMFAAdapter):
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_code": gettext_lazy(
             "This was not accepted. Please try again; a code is valid for half a"
             " minute, and once."
+        ),
+        "not_approved": gettext_lazy(
+            "This does not count yet: no login with it was approved. Take another way,"
+            " or log in again with it."
         ),
     }
 
@@ -91,17 +134,32 @@ class FactorAdapter(DefaultMFAAdapter):
 
 
 @receiver(authenticator_added)
-def record_added(user: PbxUser, authenticator: Authenticator, **_: Any) -> None:
-    _record(Event.FACTOR_ADDED, user, authenticator)
+def record_added(**facts: Any) -> None:
+    _record(Event.FACTOR_ADDED, FactorChange.ADDED, **facts)
 
 
 @receiver(authenticator_removed)
-def record_removed(user: PbxUser, authenticator: Authenticator, **_: Any) -> None:
-    _record(Event.FACTOR_REMOVED, user, authenticator)
+def record_removed(**facts: Any) -> None:
+    _record(Event.FACTOR_REMOVED, FactorChange.REMOVED, **facts)
 
 
-def _record(event: Event, user: PbxUser, authenticator: Authenticator) -> None:
-    audit.record(event, user=user, actor=user, detail=authenticator.type)
+@receiver(authenticator_reset)
+def record_renewed(**facts: Any) -> None:
+    _record(Event.FACTOR_ADDED, FactorChange.RENEWED, **facts)
+
+
+def _record(
+    event: Event,
+    change: FactorChange,
+    *,
+    request: HttpRequest,
+    user: PbxUser,
+    authenticator: Authenticator,
+    **_: Any,
+) -> None:
+    type_, origin = authenticator.type, origin_of(request)
+    audit.record(event, user=user, actor=user, origin=origin, detail=type_)
+    factor_mails.tell(user, change, type_, origin=origin)
 
 
 def passkeys_possible(view: View) -> View:
@@ -127,18 +185,50 @@ def _change(route: str, view: View, name: str) -> URLPattern:
 def needed(request: HttpRequest) -> HttpResponse:
     if not is_missing(request):
         return redirect(ACCOUNT)
-    context = {"passkey_fault": passkey_fault()}
+    assert isinstance(request.user, PbxUser)
+    context = {
+        "passkey_fault": passkey_fault(),
+        "factors": factors_of(request.user),
+        **counting(request),
+    }
     return render(request, "mfa/needed.html", context)
 
 
-add_passkey = passkeys_possible(webauthn.add_webauthn)
+class SayingWhatCounts:
+    """A page on which a factor is added: it may not count at once."""
+
+    request: HttpRequest
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        known = super().get_context_data(**kwargs)  # type: ignore[misc]  # a mixin's
+        return known | counting(self.request)  # type: ignore[no-any-return]
+
+
+def counting(request: HttpRequest) -> dict[str, bool]:
+    """Return for a page whether what this session adds counts at once."""
+    return {
+        "is_approved": bool(approver_of(request)),
+        "two_factor": current_rules().two_factor,
+    }
+
+
+class AddAppView(SayingWhatCounts, totp.ActivateTOTPView):
+    pass
+
+
+class AddPasskeyView(SayingWhatCounts, webauthn.AddWebAuthnView):
+    pass
+
+
+add_passkey = passkeys_possible(AddPasskeyView.as_view())
 account_security = RedirectView.as_view(url=reverse_lazy(ACCOUNT, fragment="factors"))
 urlpatterns = [
     path("login/factor/", authenticate, name="mfa_authenticate"),
+    path("login/factor/without/", go_on_without, name="mfa_without"),
     _page("", account_security, "mfa_index"),
     _page("needed/", needed, "mfa_needed"),
     _page("confirm/", base.reauthenticate, "mfa_reauthenticate"),
-    _change("app/add/", totp.activate_totp, "mfa_activate_totp"),
+    _change("app/add/", AddAppView.as_view(), "mfa_activate_totp"),
     _change("app/remove/", totp.deactivate_totp, "mfa_deactivate_totp"),
     _page("passkeys/", account_security, "mfa_list_webauthn"),
     _change("passkeys/add/", add_passkey, "mfa_add_webauthn"),

@@ -4,7 +4,7 @@ import { reveal } from "./folds.js";
 import { form, post, values } from "./form.js";
 
 const PATIENCE_MS = 300;
-const NO_SETTING = /^(csrfmiddlewaretoken|version|test_recipient|end_sessions)$/;
+const NO_SETTING = /^(csrfmiddlewaretoken|version|test_recipient|end_sessions|remove_factors)$/;
 
 let asked = 0;
 

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from allauth.usersessions.models import UserSession
 from django.core.management import call_command
 from django.test import Client as Browser
-from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.conftest import SettingsSetter, Starter
-from tests.support.settings_data import ACCOUNT, posted
-from verification.mail.account import account_of, fingerprint
-from verification.mail.choices import TrialState
-from verification.mail.models import AccountTrial
+from tests.conftest import Starter
+from tests.support.settings_data import posted
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"
 OFFER = "End the 1 other myApps session that nobody approved"
-
-
-@pytest.fixture
-def ready(configure: SettingsSetter) -> AuthenticationSettings:
-    """All that switching two-factor on waits for."""
-    row = configure(**ACCOUNT)
-    account = account_of(row)
-    AccountTrial.objects.create(
-        recipient="a@b.example",
-        server=account.server,
-        port=account.port,
-        email_address=account.email_address,
-        fingerprint=fingerprint(account),
-        state=TrialState.ACCEPTED,
-        ended_at=timezone.now() + timedelta(seconds=1),
-    )
-    return row
 
 
 @pytest.fixture

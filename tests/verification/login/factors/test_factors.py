@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import timedelta
-
 import pytest
-import time_machine
 from allauth.mfa.models import Authenticator
 from django.core.cache import cache
-from django.http import HttpResponse
 from django.test import Client as Browser
 from django.test import override_settings
-from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.fields import decrypted
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import Starter
+from tests.support.factors import (
+    FACTOR_PAGE,
+    add_app,
+    approve_all,
+    later,
+    secret_in,
+)
 from tests.support.totp import totp
 from verification.approval.models import LoginSession
 from verification.mail.models import OutgoingEmail
@@ -28,12 +27,6 @@ from verification.sessions.choices import Approver
 from verification.sessions.factors import factors_of, passkey_fault, remove_all
 
 pytestmark = pytest.mark.django_db
-FACTOR_PAGE = "/login/factor/"
-
-
-def later(seconds: int = 30) -> time_machine.travel:
-    """A code counts once, so that the next one is needed."""
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=True)
 
 
 @pytest.fixture
@@ -41,21 +34,17 @@ def app(start: Starter, user: PbxUser) -> str:
     """Anna's app, added under Account security; returns its secret."""
     signed_in = Browser()
     start(signed_in)
-    page = add_app(signed_in)
-    return re.search(r'class="key">([A-Z2-7]+)<', page.content.decode())[1]  # type: ignore[index]
-
-
-def add_app(signed_in: Browser) -> HttpResponse:
-    page = signed_in.get("/account/factors/app/add/")
-    secret = signed_in.session["mfa.totp.secret"]
-    added = signed_in.post("/account/factors/app/add/", {"code": totp(secret)})
-    assert added.url == "/account/factors/codes/"
-    return page
+    return secret_in(add_app(signed_in))
 
 
 def test_a_user_with_an_app_is_asked_for_its_code_instead_of_an_email(
-    app: str, two_factor: AuthenticationSettings, browser: Browser, start: Starter
+    app: str,
+    user: PbxUser,
+    two_factor: AuthenticationSettings,
+    browser: Browser,
+    start: Starter,
 ) -> None:
+    approve_all(user)
     assert start(browser).url == FACTOR_PAGE
     assert "_auth_user_id" not in browser.session
 
@@ -303,11 +292,9 @@ def test_adding_and_removing_is_in_the_audit_log(
     user: PbxUser,
     browser: Browser,
     start: Starter,
-    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
     start(browser)
-    with django_capture_on_commit_callbacks(execute=True):
-        add_app(browser)
+    add_app(browser)
     assert browser.get("/account/factors/codes/").status_code == 200
 
     browser.post("/account/factors/app/remove/")

@@ -17,8 +17,8 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.forward.lookups import look_up
 from pbxsite.gateway.forward.requests import Ticket
 from tests.conftest import SettingsSetter, Starter
+from tests.support.factors import add_app, approve_all
 from tests.support.streams import Stream
-from tests.verification.login.factors.test_factors import add_app
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
@@ -165,11 +165,15 @@ def test_no_client_opens_before_and_each_does_afterwards(approved: Browser) -> N
 
 
 def test_no_tool_of_operators_opens_before(
-    required: AuthenticationSettings, admin_client_myapps: Browser
+    required: AuthenticationSettings,
+    administrator: PbxUser,
+    admin_client_myapps: Browser,
 ) -> None:
     assert admin_client_myapps.get("/operators/allowed/").status_code == 403
 
     add_app(admin_client_myapps)
+    assert admin_client_myapps.get("/operators/allowed/").status_code == 403
+    approve_all(administrator)
 
     assert admin_client_myapps.get("/operators/allowed/").status_code == 204
 
