@@ -142,7 +142,7 @@ class ReadOnlyAdmin(GrowingList, ModelAdmin):
 class OwnedAdmin(ReadOnlyAdmin):
     """Rows of allauth's tables, which name the column of the user in English alone."""
 
-    list_select_related = ("user",)
+    list_select_related: tuple[str, ...] = ("user",)
 
     @display(description=_("user"), ordering="user__name")
     def owner(self, row: Any) -> str:

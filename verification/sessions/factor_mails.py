@@ -30,9 +30,7 @@ HEADINGS: dict[tuple[str, str], str | Promise] = {
     (FactorChange.ADDED, Type.TOTP): _(
         "An authenticator app was added to your account"
     ),
-    (FactorChange.REMOVED, Type.WEBAUTHN): _(
-        "A passkey was removed from your account"
-    ),
+    (FactorChange.REMOVED, Type.WEBAUTHN): _("A passkey was removed from your account"),
     (FactorChange.REMOVED, Type.TOTP): _(
         "An authenticator app was removed from your account"
     ),

@@ -6,6 +6,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
+from django.http import HttpResponse
 from django.test import Client as Browser
 
 from authconfig.choices import Event
@@ -222,9 +223,7 @@ def test_recovery_codes_are_approved_by_themselves(
     assert is_signed_in(second)
 
 
-def test_codes_made_anew_in_an_approved_session_count(
-    app: str, start: Starter
-) -> None:
+def test_codes_made_anew_in_an_approved_session_count(app: str, start: Starter) -> None:
     browser = log_in_with(app, start)
     finish_by_email(browser)
 
@@ -244,13 +243,25 @@ def test_if_it_is_removed_meanwhile_the_login_goes_on_by_itself(
     assert not FactorBinding.objects.exists()
 
 
-def test_it_proves_nothing_in_a_session(app: str, existing: Browser) -> None:
+def prove_with(app: str, browser: Browser) -> HttpResponse:
     with later(120):
-        page = existing.post("/account/factors/confirm/", {"code": totp(app)})
+        return browser.post("/account/factors/confirm/", {"code": totp(app)})  # type: ignore[return-value]
+
+
+def test_it_proves_nothing_in_a_session(app: str, existing: Browser) -> None:
     asked = existing.get("/account/confirm/").content.decode()
 
-    assert "This does not count yet" in page.content.decode()
     assert "Use authenticator app or code" not in asked
+    assert prove_with(app, existing).url == "/account/confirm/"
+
+
+def test_beside_codes_that_count_it_proves_nothing_either(
+    app: str, existing: Browser, user: PbxUser
+) -> None:
+    codes = Authenticator.objects.get(type="recovery_codes")
+    factors.approve(codes.pk, user=user, approver="email")
+
+    assert "This does not count yet" in prove_with(app, existing).content.decode()
 
 
 def test_its_right_codes_give_no_new_guesses(app: str, start: Starter) -> None:
