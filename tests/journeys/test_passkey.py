@@ -9,9 +9,12 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import NewPage, SiteRunner
 from tests.support.site import (
+    ADMIN_PASSWORD,
     USER_PASSWORD,
     Site,
+    link_in,
     log_in,
+    look,
 )
 from tests.support.totp import totp
 
@@ -90,3 +93,52 @@ def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
 
     expect(page).to_have_url(f"{site.url}/account/")
     expect(page.get_by_text(re.compile("9 codes are left"))).to_be_visible()
+
+
+def test_a_passkey_from_before_the_switch_is_approved_once(
+    page: Page, site: Site, new_page: NewPage
+) -> None:
+    """The last story here: it switches two-factor on."""
+    site.add_user("carl", "--email", "carl@example.com")
+    give_authenticator(page)
+    log_in(page, site, "carl", USER_PASSWORD)
+    page.get_by_role("link", name="Add a passkey").click()
+    look(page, "add")
+    page.get_by_role("button", name="Add the passkey").click()
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("Added without an approval").first).to_be_visible()
+    log_out(page, site)
+    see_the_offer(new_page(), site)
+    site.switch_two_factor_on()
+
+    seen = len(site.mails())
+    log_in(page, site, "carl", USER_PASSWORD)
+    expect(page.get_by_role("button", name="Log in without it")).to_be_visible()
+    look(page, "factor")
+    page.get_by_role("button", name="Use a passkey").click()
+    code = page.locator("#approval-code").inner_text()
+    look(page, "waiting")
+    accept(new_page(), link_in(site.new_mail(seen)), code)
+
+    expect(page).to_have_url(f"{site.url}/account/")
+    look(page, "account")
+    log_out(page, site)
+    log_in(page, site, "carl", USER_PASSWORD)
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page).to_have_url(f"{site.url}/account/")
+
+
+def see_the_offer(admin: Page, site: Site) -> None:
+    path = "/admin/authconfig/authenticationsettings/"
+    log_in(admin, site, "admin", ADMIN_PASSWORD, f"/login/?next={path}")
+    admin.get_by_label("Two-factor authentication").check()
+    expect(admin.get_by_label(re.compile("Remove the passkeys"))).to_be_visible()
+    look(admin, "switch")
+
+
+def accept(page: Page, link: str, code: str) -> None:
+    page.goto(link)
+    expect(page.get_by_text("This login also shows")).to_be_visible()
+    look(page, "decide")
+    page.fill('input[name="code"]', code)
+    page.click('button[value="accept"]')

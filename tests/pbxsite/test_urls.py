@@ -28,6 +28,7 @@ PUBLIC = {
     "login/rescue/",
     "login/inactive/",
     "login/factor/",
+    "login/factor/without/",
     "login/waiting/",
     "login/waiting/continue/",
     "login/waiting/cancel/",

@@ -10,9 +10,10 @@ from typing import Any
 from django.db import transaction
 
 from authconfig.models import AuthenticationSettings
-from pbxsite.administration.authentication import audited_form, summary
+from pbxsite.administration.authentication import audited_form
 from pbxsite.management import authconfig_trials, authconfig_values
 from pbxsite.management.authconfig_form import filled_form, warnings
+from pbxsite.management.authconfig_leftovers import Leftovers
 from pbxsite.management.authconfig_trials import Trials
 from pbxsite.management.authconfig_values import (
     Faults,
@@ -21,7 +22,6 @@ from pbxsite.management.authconfig_values import (
     shown_values,
 )
 from pbxsite.management.site_command import SiteCommand
-from verification.sessions import factors, signed_in
 
 
 class Command(SiteCommand):
@@ -67,8 +67,7 @@ class Command(SiteCommand):
                 self.stderr.write(line)
             keys = audited_form.save(form, actor=None)
             if "two_factor" in keys and form.instance.two_factor:
-                self._tell_of_sessions(end_them=options["end_sessions"])
-                self._tell_of_factors(remove_them=options["remove_factors"])
+                Leftovers(self.stdout, self.stderr).clear(**options)
         changed = f"Saved: {', '.join(keys)}" if keys else "Nothing was changed."
         self.stdout.write(changed)
 
@@ -80,26 +79,6 @@ class Command(SiteCommand):
         self._end_with(faults)
         if not self.trials.try_smtp(form, address):
             sys.exit(1)
-
-    def _tell_of_sessions(self, *, end_them: bool) -> None:
-        if end_them:
-            count = signed_in.end_never_approved(actor=None)
-            self.stdout.write(summary.sessions_ended(count))
-        elif count := signed_in.never_approved().count():
-            self.stderr.write(
-                f"{count} myApps sessions that nobody approved go on;"
-                " --end-sessions ends them."
-            )
-
-    def _tell_of_factors(self, *, remove_them: bool) -> None:
-        if remove_them:
-            count = factors.remove_unapproved(actor=None)
-            self.stdout.write(summary.factors_removed(count))
-        elif count := factors.users_of_unapproved().count():
-            self.stderr.write(
-                f"{count} users have passkeys or codes that nobody approved;"
-                " --remove-factors removes them."
-            )
 
     def _end_with(self, faults: Faults) -> None:
         self.trials.print_faults(faults)

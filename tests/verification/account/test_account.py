@@ -101,7 +101,7 @@ def test_accepting_leads_back_to_where_one_was(
     assert outcome == (302, "/account/rejected/")
     assert (waiting.state, waiting.approver) == (
         LoginState.ACCEPTED,
-        Approver.SESSION,
+        Approver.UNAPPROVED,
     )
 
 

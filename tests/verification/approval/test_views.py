@@ -239,7 +239,8 @@ def test_an_existing_session_approves(
     existing.post(address, {"decision": "accept", "code": approval_code(login)})
 
     login.refresh_from_db()
-    assert (login.state, login.approver) == (LoginState.ACCEPTED, Approver.SESSION)
+    # It began with a password alone.
+    assert (login.state, login.approver) == (LoginState.ACCEPTED, Approver.UNAPPROVED)
 
 
 def test_a_pending_login_decides_nothing(browser: Browser, held: LoginSession) -> None:
