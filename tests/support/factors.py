@@ -24,14 +24,17 @@ WITHOUT = "/login/factor/without/"
 
 
 def later(seconds: int = 30) -> time_machine.travel:
-    """A code counts once, so that the next one is needed."""
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=True)
+    """A code counts once, so that the next one is needed.
+
+    The clock stands: no half minute ends between making a code and showing it.
+    """
+    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=False)
 
 
 def add_app(signed_in: Browser) -> HttpResponse:
     page = signed_in.get("/account/factors/app/add/")
     secret = signed_in.session["mfa.totp.secret"]
-    with TestCase.captureOnCommitCallbacks(execute=True):
+    with later(0), TestCase.captureOnCommitCallbacks(execute=True):
         added = signed_in.post("/account/factors/app/add/", {"code": totp(secret)})
     assert added.url == "/account/factors/codes/"
     return page  # type: ignore[return-value]
