@@ -14,8 +14,9 @@ from authconfig.clients.models import ClientApplication
 from authconfig.clients.session_kinds import SESSION_KEY
 from authconfig.models import current_rules
 from authconfig.policy import methods_for
+from authconfig.users.changes import hold_sessions
 from pbxsite.gateway.openid.hashers import RandomSecretHasher
-from pbxsite.gateway.openid.models import OpenIdClient
+from pbxsite.gateway.openid.models import Grant, OpenIdClient
 
 SCOPES = ("openid", "profile", "email")
 Grants = RegisteredClient.GrantType
@@ -63,9 +64,12 @@ def _set_new_secret(client: RegisteredClient) -> str:
     return secret
 
 
+@transaction.atomic
 def forget(application: ClientApplication) -> None:
-    own = OpenIdClient.objects.filter(application=application)
-    RegisteredClient.objects.filter(pk__in=own.values("client")).delete()
+    own = OpenIdClient.objects.filter(application=application).values("client")
+    # What it is given meanwhile would keep it from being deleted.
+    hold_sessions(Grant.objects.filter(client__in=own).values_list("user", flat=True))
+    RegisteredClient.objects.filter(pk__in=own).delete()
 
 
 def find(client_id: str) -> OpenIdClient | None:

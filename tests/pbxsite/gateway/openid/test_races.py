@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import pytest
+from allauth.idp.oidc.models import Client as RegisteredClient
 from allauth.idp.oidc.models import Token
 from allauth.usersessions.models import UserSession
 from django.db import connection
@@ -16,6 +18,7 @@ from django.test import Client as Browser
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
+from pbxsite.gateway.openid.clients import forget
 from pbxsite.gateway.openid.models import SigningKey, Subject
 from tests.conftest import Starter
 from tests.support.openid import Party, make_party
@@ -71,6 +74,35 @@ def test_a_session_ends_however_often_a_client_asks_meanwhile(
         assert set(answers) <= {200, 302, 400}
         assert not UserSession.objects.exists()
         assert not Token.objects.exists()
+
+
+def test_a_client_is_deleted_however_often_it_asks_meanwhile(
+    user: PbxUser, start: Starter, browser: Browser, pem: str
+) -> None:
+    SigningKey.objects.create(pem=pem)
+    Subject.objects.create(user=user)
+    start(browser)
+
+    for number in range(5):
+        party: Party = make_party(f"chat-{number}")
+        value = party.tokens(browser)["refresh_token"]
+        begun = Event()
+        ask = partial(ask_on, partial(party.refresh, value), begun)
+        at_once(ask, ask, partial(forget_later, party, begun), ask, ask)
+
+        assert not RegisteredClient.objects.exists()
+        assert not Token.objects.exists()
+
+
+def ask_on(ask: Callable[[], HttpResponse], begun: Event) -> None:
+    for _time in range(8):
+        assert ask().status_code in {200, 400, 401, 429}
+        begun.set()
+
+
+def forget_later(party: Party, begun: Event) -> None:
+    assert begun.wait(timeout=30)
+    forget(party.openid.application)
 
 
 def status_of(ask: Callable[[], HttpResponse]) -> int:
