@@ -1,18 +1,26 @@
-"""The pages for too many requests, and for requests that the database cannot serve."""
+"""The pages for too many requests, and for requests that the site cannot serve now."""
 
 from __future__ import annotations
 
 import sys
+from functools import cache
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.cache import add_never_cache_headers
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.defaults import server_error
 
+from authconfig.users.passwords import TooManyHashesError
+
 RETRY_AFTER_SECONDS = 60
 RETRY_AFTER_OUTAGE_SECONDS = 5
+RETRY_AFTER_CROWD_SECONDS = 5
 
 
 @never_cache
@@ -40,3 +48,30 @@ def _unavailable() -> HttpResponse:
     response = HttpResponse(render_to_string("503.html"), status=503)
     response["Retry-After"] = str(RETRY_AFTER_OUTAGE_SECONDS)
     return response
+
+
+class TooManyLogins(MiddlewareMixin):
+    """Middleware: tell those whose password nobody had the time to look at."""
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        if not isinstance(exception, TooManyHashesError):
+            return None
+        response = crowded()
+        add_never_cache_headers(response)
+        return response
+
+
+def crowded() -> HttpResponse:
+    """Say in the active language when to come back."""
+    response = HttpResponse(_crowded_page(get_language()), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_CROWD_SECONDS)
+    return response
+
+
+@cache
+def _crowded_page(_language: str | None) -> str:
+    """Render it once in each language: a crowd asks for it all at once."""
+    names = {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
+    return render_to_string("503_crowded.html", names)

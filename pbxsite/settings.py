@@ -68,7 +68,7 @@ INSTALLED_APPS = [
     "authconfig.clients.apps.ClientsConfig",
     "allauth",
     "allauth.account",
-    "allauth.usersessions",
+    "verification.sessions.apps.ListedSessionsConfig",
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.idp.oidc",
@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "pbxsite.errors.TooManyLogins",
     "verification.sessions.lifecycle.PersistentSessions",
     "verification.sessions.lifecycle.FactorRequirement",
 ]
@@ -124,6 +125,7 @@ CELERY_BROKER_USE_SSL = databases.broker_tls(CELERY_BROKER_URL)
 AUTH_USER_MODEL = "users.PbxUser"
 AUTHENTICATION_BACKENDS = ["verification.login.authentication.PolicyBackend"]
 PASSWORD_HASHERS = passwords.HASHERS
+LIMIT_HASHES = passwords.hashes_at_once(env.str("LIMIT_HASHES", default=""))
 AUTH_PASSWORD_VALIDATORS = passwords.VALIDATORS
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "verification:account"

@@ -25,6 +25,7 @@ from authconfig.clients.models import ClientApplication
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
+from authconfig.users.passwords import parameters_in_use
 from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
 from tests.support.directory import Directory, running_directory
@@ -86,6 +87,7 @@ def _no_leftovers() -> Iterator[None]:
     controllers.resting.clear()
     dependencies.forget()
     ended.forget()
+    parameters_in_use.forget()
     yield
     current_rules.forget()
     sending.pool.close()

@@ -15,6 +15,7 @@ from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError, Verdict
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
+from authconfig.methods.places import leave_place
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
@@ -65,6 +66,7 @@ def check(name: str, password: str) -> PbxUser | None:
 
 
 def _ask_directory(name: str, password: str, attempt: DirectoryAttempt) -> PbxUser:
+    leave_place()
     user = PbxUser.objects.filter(name_key=name_key(name), is_active=True).first()
     if user is None:
         _pretend(name, attempt.rules)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import (
-    AbstractBaseUser,
-    BaseUserManager,
-    PermissionsMixin,
-)
+from django.contrib.auth.models import BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
@@ -18,6 +14,7 @@ from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.fields import NameKeyField
 from authconfig.names import name_key
+from authconfig.users.passwords import PasswordUser
 from authconfig.validators import (
     validate_login_name,
     validate_one_line,
@@ -46,7 +43,7 @@ class PbxUserManager(BaseUserManager["PbxUser"]):
         return self.get(name_key=name_key(username or ""))
 
 
-class PbxUser(AbstractBaseUser, PermissionsMixin):
+class PbxUser(PasswordUser, PermissionsMixin):
     name = models.CharField(
         _("name"),
         max_length=150,

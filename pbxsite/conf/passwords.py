@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "authconfig.users.passwords.Argon2Hasher",
+    "authconfig.users.passwords.Pbkdf2Hasher",
     # For secrets that the site makes itself, never for passwords.
     "pbxsite.gateway.openid.hashers.RandomSecretHasher",
 ]
@@ -18,3 +20,12 @@ VALIDATORS = [
         "OPTIONS": {"user_attributes": ["name", "long_name", "email"]},
     },
 ]
+
+
+def hashes_at_once(given: str) -> int:
+    """Return how many a process hashes: else as many as it may use processors."""
+    if not given.strip():
+        return len(os.sched_getaffinity(0))
+    if not given.strip().isdecimal() or int(given) < 1:
+        raise SystemExit(f"LIMIT_HASHES is “{given}”; write a whole number, 1 or more.")
+    return int(given)

@@ -374,3 +374,21 @@ def test_the_limit_of_held_logins_is_read() -> None:
     assert settings_in(made, "LIMIT_HELD_LOGINS") == {
         "LIMIT_HELD_LOGINS": [3, "1:00:00"]
     }
+
+
+def test_as_many_passwords_are_hashed_at_once_as_there_are_processors() -> None:
+    processors = len(os.sched_getaffinity(0))
+
+    assert settings_in(PRODUCTION, "LIMIT_HASHES") == {"LIMIT_HASHES": processors}
+    made = PRODUCTION | {"LIMIT_HASHES": "3"}
+    assert settings_in(made, "LIMIT_HASHES") == {"LIMIT_HASHES": 3}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many"])
+def test_a_number_of_hashes_that_is_none_ends_the_start(value: str) -> None:
+    done = run(PRODUCTION | {"LIMIT_HASHES": value}, "manage.py", "check")
+
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"LIMIT_HASHES is “{value}”; write a whole number, 1 or more."
+    )

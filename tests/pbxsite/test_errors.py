@@ -12,8 +12,13 @@ from django.urls import path
 from django.utils import translation
 from django.views.decorators.debug import sensitive_post_parameters
 
+from authconfig.users.passwords import TooManyHashesError
 from pbxsite import urls
-from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS, RETRY_AFTER_SECONDS
+from pbxsite.errors import (
+    RETRY_AFTER_CROWD_SECONDS,
+    RETRY_AFTER_OUTAGE_SECONDS,
+    RETRY_AFTER_SECONDS,
+)
 from tests.conftest import Starter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -22,6 +27,7 @@ FAULTS = {
     "runtime": RuntimeError,
     "database": OperationalError,
     "bad": BadRequest,
+    "crowd": TooManyHashesError,
 }
 
 
@@ -85,6 +91,23 @@ def test_an_outage_of_the_database_is_told_from_a_fault(browser: Browser) -> Non
     check_look(response, 503)
     assert response["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
     assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Too many logins at once"), ("de", "Zu viele Anmeldungen auf einmal")],
+)
+def test_a_crowd_is_told_when_to_come_back(
+    browser: Browser, caplog: pytest.LogCaptureFixture, language: str, words: str
+) -> None:
+    with translation.override(language):
+        response = browser.post("/fail/crowd/", HTTP_ACCEPT_LANGUAGE=language)
+
+    check_look(response, 503)
+    assert words in response.content.decode()
+    assert response["Retry-After"] == str(RETRY_AFTER_CROWD_SECONDS)
+    assert "no-store" in response["Cache-Control"]
+    assert not [line for line in caplog.records if line.exc_info]
 
 
 def test_a_fault_of_ours_is_logged_with_neither_query_nor_form(

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Origin
 from authconfig.clients.choices import Kind
@@ -312,7 +311,7 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
     user meanwhile would miss it.
     """
     user.refresh_from_db(from_queryset=PbxUser.objects.select_for_update())
-    unchanged = constant_time_compare(login.auth_hash, user.get_session_auth_hash())
+    unchanged = user.is_bound_by(login.auth_hash)
     if login.user_id != user.pk or not user.is_active or not unchanged:
         return False
     accepted = LoginSession.objects.live().filter(

@@ -36,6 +36,7 @@ from authconfig.policy import password_methods_for
 from authconfig.users import audit
 from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
+from authconfig.users.passwords import TooManyHashesError
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
 from verification.sessions import signed_in
@@ -167,6 +168,10 @@ class AccountAdapter(DefaultAccountAdapter):
             if refusal.sentence:
                 raise
             return None
+        except TooManyHashesError:
+            # Nobody looked at the password, so it was not wrong.
+            self._rollback_login_failed_rl_usage()
+            raise
         return user
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:

@@ -12,7 +12,6 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
-from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
@@ -189,8 +188,7 @@ class ApprovalStage(LoginStage):
         user = self.login.user
         if user is None or not user.is_active:
             return False
-        hash_now = user.get_session_auth_hash()
-        return constant_time_compare(self.login.state["auth_hash"], hash_now)
+        return bool(user.is_bound_by(self.login.state["auth_hash"]))
 
     def _refused(self, refusal: Refusal) -> HttpResponse:
         minutes = -(-refusal.wait.total_seconds() // 60) if refusal.wait else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from allauth.usersessions.apps import UserSessionsConfig
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -25,3 +26,15 @@ class SessionsConfig(AppConfig):
         )
         # Its receiver has to hear of each factor that is added.
         import_module("verification.sessions.factors")
+
+
+class ListedSessionsConfig(UserSessionsConfig):
+    """allauth's application, where a receiver of ours lists new sessions."""
+
+    def ready(self) -> None:
+        super().ready()
+        allauths = import_module("allauth.usersessions.signals").on_user_logged_in
+        ours = import_module("verification.sessions.lifecycle").list_session
+        signal = import_module("allauth.account.signals").user_logged_in
+        assert signal.disconnect(allauths)
+        signal.connect(ours)

@@ -22,6 +22,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from authconfig.clients.session_kinds import BEGAN_KEY
+from authconfig.users.models import PbxUser
 from verification.sessions.factors import is_missing
 
 View = Callable[..., Any]
@@ -181,9 +182,24 @@ def note_use(keys: Iterable[str]) -> None:
         ).update(last_seen_at=now)
 
 
+def list_session(*, request: HttpRequest, **_words: Any) -> None:
+    """List the session of a new login, in the place of allauth's own receiver.
+
+    That one also asks Django whose each other session is. One that is bound to an older
+    key or hash gets a new session key by that, and its browser never hears of it.
+    """
+    assert isinstance(request.user, PbxUser)
+    _forget_ended(UserSession.objects.filter(user=request.user))
+    UserSession.objects.create_from_request(request)
+
+
 def clear_expired() -> None:
     engine = import_module(settings.SESSION_ENGINE)
     engine.SessionStore.clear_expired()
+    _forget_ended(UserSession.objects.all())
+
+
+def _forget_ended(sessions: QuerySet[UserSession]) -> None:
     # Not "NOT IN": PostgreSQL would look through all stored keys for each session.
     stored = Session.objects.filter(session_key=OuterRef("session_key"))
-    UserSession.objects.filter(~Exists(stored)).delete()
+    sessions.filter(~Exists(stored)).delete()

@@ -37,9 +37,10 @@ def may_change(user: PbxUser) -> bool:
 
 def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int:
     key_before = request.session.session_key or ""
+    # A transaction would keep its connection while the hash waits for its turn.
+    user.set_password(new)
     with transaction.atomic():
-        user.set_password(new)
-        user.save(update_fields=["password"])
+        user.save(update_fields=["password", "first_hash"])
         # This session goes on with a new key.
         update_session_auth_hash(request, user)
         key = request.session.session_key or ""

@@ -16,7 +16,6 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
@@ -71,9 +70,7 @@ def user_of(session: SessionBase) -> PbxUser | None:
 
 
 def is_unchanged(user: PbxUser, kept: SessionBase | dict[str, Any]) -> bool:
-    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    shown = kept.get(HASH_SESSION_KEY, "")
-    return any(constant_time_compare(shown, each) for each in known)
+    return user.is_bound_by(kept.get(HASH_SESSION_KEY, ""))
 
 
 def listed(request: HttpRequest) -> list[ListedSession]:

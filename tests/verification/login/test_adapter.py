@@ -8,9 +8,11 @@ from allauth.usersessions.models import UserSession
 from django.test import Client as Browser
 from django.test import RequestFactory
 
-from authconfig.choices import Event
+from authconfig.choices import Event, Method
+from authconfig.methods import CHECKS
 from authconfig.names import name_key
 from authconfig.users.models import AuditEvent, PbxUser
+from authconfig.users.passwords import TooManyHashesError
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +137,21 @@ def test_right_passwords_use_up_no_failures(start: Starter, user: PbxUser) -> No
     statuses = [start(Browser()).status_code for _ in range(12)]
 
     assert statuses == [302] * 12
+
+
+def test_a_password_that_nobody_looked_at_is_no_failure(
+    start: Starter, user: PbxUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_words: str) -> None:
+        raise TooManyHashesError
+
+    with monkeypatch.context() as crowd:
+        crowd.setitem(CHECKS, Method.PASSWORD, refuse)
+        for _ in range(11):
+            assert start(Browser()).status_code == 503
+
+    assert not AuditEvent.objects.exists()
+    assert start(Browser()).status_code == 302
 
 
 def test_a_header_that_anyone_can_send_makes_no_other_address(

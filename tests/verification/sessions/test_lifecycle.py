@@ -133,6 +133,28 @@ def test_a_session_is_followed_when_keys_rotate(
     assert "This browser" in signed_in.get("/account/").content.decode()
 
 
+def test_a_login_elsewhere_ends_no_session_of_before_keys_rotated(
+    signed_in: Browser, start: Starter, settings: Settings
+) -> None:
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key that is long and varied enough 0123456789"
+
+    start(Browser())
+
+    assert is_signed_in(signed_in)
+    assert UserSession.objects.count() == 2
+
+
+def test_a_login_forgets_sessions_that_have_ended(
+    signed_in: Browser, start: Starter
+) -> None:
+    Session.objects.all().delete()
+
+    start(Browser())
+
+    assert UserSession.objects.count() == 1
+
+
 def test_logging_in_to_the_other_client_takes_over_no_row(
     start: Starter, browser: Browser, user: PbxUser
 ) -> None:
