@@ -18,12 +18,14 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from pbxsite.edge.bodies import limited  # noqa: E402
 from pbxsite.edge.lifespan import lifespan  # noqa: E402
+from pbxsite.edge.places import in_turn  # noqa: E402
 from pbxsite.edge.responses import Application  # noqa: E402
 from pbxsite.edge.stream_limits import guarded  # noqa: E402
 from pbxsite.gateway.forward.application import forward_auth  # noqa: E402
 from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
-django_application = limited(ASGIHandler())
+handler = ASGIHandler()
+django_application = limited(in_turn(handler))
 event_stream = guarded(stream)
 FORWARD_AUTH = "/forward-auth/"
 
@@ -36,7 +38,7 @@ def _application_for(scope: Any) -> Application:
     if scope["type"] == "lifespan":
         return lifespan
     if scope["type"] != "http":
-        return django_application
+        return handler
     if scope["path"].startswith(FORWARD_AUTH):
         return forward_auth
     return event_stream if scope["path"] in STREAMS else django_application

@@ -1,49 +1,115 @@
-"""The limit on request bodies, counted while they arrive.
+"""The limits of request bodies: how large they are, and how long they take to arrive.
 
-Django would write a whole body to a temporary file before any code of ours runs.
+Django would write a whole body to a temporary file before any code of ours runs, and
+wait for its end for as long as it takes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from pbxsite.edge.responses import Application
 
-STATUS = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+TOO_LARGE, TOO_SLOW = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT
+GONE = {"type": "http.disconnect"}
 
 
-class Counted:
-    """Hands on as much of the body as is allowed; then the browser seems to be gone."""
+@dataclass(frozen=True)
+class Limit:
+    """Of one body: its bytes, and the seconds from the request to the body's end."""
 
-    def __init__(self, receive: Any) -> None:
-        self._receive = receive
-        self._left: int = settings.BODY_MAX_BYTES
+    bytes: int
+    seconds: float
 
-    @property
-    def is_over(self) -> bool:
-        return self._left < 0
+
+# Far more than any form has; it stays in memory.
+FORM = Limit(64 * 1024, 15)
+# A recording, or a file of users.
+FILE = Limit(settings.BODY_MAX_BYTES, 120)
+PAGES_OF_FILES = ("verification:voicemail", "admin:users_pbxuser_import")
+
+
+class Body:
+    """Hands a body on within its limit; beyond it the browser seems to be gone."""
+
+    def __init__(self, receive: Any, limit: Limit) -> None:
+        self.fault: HTTPStatus | None = None
+        self._receive, self._left = receive, limit.bytes
+        self._until = asyncio.get_running_loop().time() + limit.seconds
+        self._has_ended = False
 
     async def __call__(self) -> Any:
-        message = await self._receive()
+        if self.fault:
+            return GONE
+        if self._has_ended:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            self.fault = TOO_SLOW
+            return GONE
         self._left -= len(message.get("body", b""))
-        return {"type": "http.disconnect"} if self.is_over else message
+        self._has_ended = not message.get("more_body", False)
+        if self._left < 0:
+            self.fault = TOO_LARGE
+            return GONE
+        return message
+
+    async def whole(self) -> bytes | None:
+        """Wait for all of it; None where it does not come."""
+        parts = []
+        while not self._has_ended:
+            message = await self()
+            if message["type"] == "http.disconnect":
+                return None
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
 
 
 def limited(application: Application) -> Application:
-    async def counting(scope: Any, receive: Any, send: Any) -> None:
-        body = Counted(receive)
-        if _declared(scope) > settings.BODY_MAX_BYTES:
-            await _refuse(send)
+    async def limiting(scope: Any, receive: Any, send: Any) -> None:
+        limit = _limits().get(scope["path"], FORM)
+        if _declared(scope) > limit.bytes:
+            await _refuse(TOO_LARGE, limit, send)
             return
-        await application(scope, body, send)
-        if body.is_over:
-            await _refuse(send)
+        body = Body(receive, limit)
+        if limit is FORM:
+            await _with_whole(body, application, scope, send)
+        else:
+            await application(scope, body, send)
+        if body.fault:
+            await _refuse(body.fault, limit, send)
 
-    return counting
+    return limiting
+
+
+async def _with_whole(
+    body: Body, application: Application, scope: Any, send: Any
+) -> None:
+    """Begin with the request when its body is there: until then it holds nothing."""
+    whole = await body.whole()
+    if whole is None:
+        return
+    messages = [{"type": "http.request", "body": whole, "more_body": False}]
+
+    async def receive() -> Any:
+        return messages.pop() if messages else await body()
+
+    await application(scope, receive, send)
+
+
+@cache
+def _limits() -> dict[str, Limit]:
+    return {reverse(page): FILE for page in PAGES_OF_FILES}
 
 
 def _declared(scope: Any) -> int:
@@ -53,16 +119,20 @@ def _declared(scope: Any) -> int:
     return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
 
 
-async def _refuse(send: Any) -> None:
-    """Answer as RFC 9457 says: only scripts send so much."""
-    detail = f"The site takes {settings.BODY_MAX_BYTES} bytes at once."
-    told = {"type": "about:blank", "title": STATUS.phrase, "status": STATUS.value}
+async def _refuse(status: HTTPStatus, limit: Limit, send: Any) -> None:
+    """Answer as RFC 9457 says: only scripts send so much, or so slowly."""
+    detail = {
+        TOO_LARGE: f"This address takes {limit.bytes} bytes at once. Send less.",
+        TOO_SLOW: f"The body did not arrive within {limit.seconds:g} seconds."
+        " Send it again over a faster connection.",
+    }[status]
+    told = {"type": "about:blank", "title": status.phrase, "status": status.value}
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),
     ]
-    start = {"type": "http.response.start", "status": STATUS.value, "headers": headers}
+    start = {"type": "http.response.start", "status": status.value, "headers": headers}
     await send(start)
     body = json.dumps(told | {"detail": detail}).encode()
     await send({"type": "http.response.body", "body": body})
