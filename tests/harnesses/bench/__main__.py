@@ -23,7 +23,9 @@ from tests.support.services import ROOT
 RESULTS = ROOT / "bench.json"
 HERE = "tests.harnesses.bench"
 # Modules beside this one, each with a function `figures`.
-PARTS = ("logins", "directory", "waiting", "mail", "forward", "scale")
+PARTS = ("logins", "directory", "waiting", "mail", "forward", "scale", "burst")
+# The commit beside which the burst is measured, where no other one is named.
+BEFORE_BOUNDS = "2fc21a3"
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
         parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{HERE}.settings"
     os.environ["BENCH_RUNS"] = options.runs
+    os.environ["BENCH_BASE"] = options.base or BEFORE_BOUNDS
     django.setup()
     # Whatever was started ends with this process, also when it is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

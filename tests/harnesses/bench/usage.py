@@ -23,7 +23,21 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_kib(pid: int) -> int:
+    return _status(pid, "VmRSS")
+
+
+def peak_memory_kib(pid: int) -> int:
+    """Return the most that it has had since its start, or since `forget_peak`."""
+    return _status(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    # proc(5), clear_refs: 5 resets the peak resident set size.
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+)", status, re.MULTILINE)
+    found = re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)
     assert found
     return int(found[1])

@@ -122,7 +122,7 @@ class Stand:
 @contextmanager
 def stand(name: str, tree: Path, place: Path) -> Iterator[Stand]:
     """Set up a site, until the block ends."""
-    site = Stand(name, tree, _environment(name, place))
+    site = Stand(name, tree, environment_of(name, place, "bench"))
     talks = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with ExitStack() as stack:
         port = free_port()
@@ -152,15 +152,15 @@ def _account(port: int) -> list[str]:
     ]
 
 
-def _environment(name: str, place: Path) -> dict[str, str]:
-    """Return the variables of a site with a database and Redis of its own."""
+def environment_of(name: str, place: Path, prefix: str) -> dict[str, str]:
+    """Return the variables of a site with a new database and a Redis of its own."""
     services = os.environ["TEST_SERVICES"]
     # What this process's own tests were given is not for the sites.
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TEST_")}
     redis = {"new": "gw0", "base": "gw1"}[name]
     own = {
         "DJANGO_SETTINGS_MODULE": f"{HERE}.settings",
-        "DATABASE_URL": _new_database(f"bench_{name}"),
+        "DATABASE_URL": _new_database(f"{prefix}_{name}"),
         "REDIS_URL": f"unix://{services}/redis-{redis}.sock",
         "DATA_DIR": str(place / name),
         "STATIC_ROOT": str(place / name / "static"),
