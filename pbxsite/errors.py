@@ -1,4 +1,4 @@
-"""The pages for too many requests, and for requests that the site cannot serve now."""
+"""The pages for requests that cannot be served: too many, not fitting, or outages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.defaults import server_error
 
 from authconfig.users.passwords import TooManyHashesError
+from verification.proxies import AddressUnknownError
 
 RETRY_AFTER_SECONDS = 60
 RETRY_AFTER_OUTAGE_SECONDS = 5
@@ -31,6 +32,13 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     # RFC 6585, 4.
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+@never_cache
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Name the setting where it is ours that does not fit the request."""
+    fault = str(exception) if isinstance(exception, AddressUnknownError) else ""
+    return render(request, "400.html", {"fault": fault}, status=400)
 
 
 @never_cache

@@ -144,7 +144,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_TIMEOUT = 900
 ACCOUNT_RATE_LIMITS = {
     "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
-    "login_failed": env.str("LIMIT_FAILED_LOGINS", default="10/5m/key"),
+    "login_failed": env.str("LIMIT_FAILED_LOGINS", "10/5m/key,20/h/key,40/6h/key"),
     "try_netlogon": "3/m/user",
     "openid": env.str("LIMIT_TOKENS", default="600/m/key"),
     # How many refusals the audit log tells of, where nobody is signed in.
@@ -153,6 +153,7 @@ ACCOUNT_RATE_LIMITS = {
     "openid_client_failed": "20/m/key",
     "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
 }
+LIMIT_FAILURES_IN_ROW = env.int("LIMIT_FAILURES_IN_ROW", default=100)
 SOCIALACCOUNT_ADAPTER = "verification.login.oauth2.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_STORE_TOKENS = False

@@ -23,6 +23,7 @@ from verification.login.factors import views as factors
 from verification.login.page import LoginAgainView, LoginView
 from verification.login.rescue import rescue
 
+handler400 = "pbxsite.errors.bad_request"
 handler429 = "pbxsite.errors.too_many_requests"
 handler500 = "pbxsite.errors.failed"
 

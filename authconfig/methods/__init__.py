@@ -7,14 +7,21 @@ password is the users' own (`authconfig.users.passwords`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from authconfig.choices import Method
 from authconfig.methods import netlogon
 from authconfig.users import passwords
 from authconfig.users.models import PbxUser
 
-Check = Callable[[str, str], PbxUser | None]
+
+class Check(Protocol):
+    """`is_known`: the try comes from where the user is known, or from their session."""
+
+    def __call__(
+        self, name: str, password: str, *, is_known: bool = False
+    ) -> PbxUser | None: ...
+
 
 CHECKS: dict[Method, Check] = {
     Method.PASSWORD: passwords.check,

@@ -7,6 +7,7 @@ from functools import partial
 
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from authconfig.choices import Method, StepState
 from authconfig.directory.attempt import DirectoryAttempt
@@ -16,7 +17,7 @@ from authconfig.directory.failover import ask, check_password
 from authconfig.directory.faults import DirectoryError, Verdict
 from authconfig.directory.remedies import NO_ANSWER, SENTENCES, audit_detail
 from authconfig.methods.places import leave_place
-from authconfig.methods.refusal import LoginRefusedError
+from authconfig.methods.refusal import LoginRefusedError, MustWaitError, Said
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
 from authconfig.trial import Step
@@ -42,7 +43,7 @@ class Pace:
 pace = Pace()
 
 
-def check(name: str, password: str) -> PbxUser | None:
+def check(name: str, password: str, *, is_known: bool = False) -> PbxUser | None:
     """Return the active PBX user who has this Windows password.
 
     The directory gets each password once, with the PBX user's own spelling of the name,
@@ -50,17 +51,18 @@ def check(name: str, password: str) -> PbxUser | None:
     """
     if not password.strip() or "\0" in password:
         return None
-    rules, failures = current_rules(), Failures(name_key(name))
-    most = rules.netlogon_max_failures
-    if failures.use_up() > most:
-        raise _refusal(f"{most} failures in 10 minutes, not asked")
+    rules, count = current_rules(), Failures if is_known else StrangersFailures
+    failures, most = count(name_key(name)), rules.netlogon_max_failures
+    if not failures.may_try(most):
+        raise _must_wait(failures.share_of(most))
     attempt = DirectoryAttempt(rules, pace.note)
     try:
         user = _ask_directory(name, password, attempt)
     except DirectoryError as error:
-        if _costs_no_try(error, attempt):
+        said = _said(error, attempt)
+        if said is not Said.WRONG:
             failures.give_back()
-        raise _refusal_of(error) from error
+        raise _refusal_of(error, said) from error
     failures.forget()
     return user
 
@@ -75,11 +77,16 @@ def _ask_directory(name: str, password: str, attempt: DirectoryAttempt) -> PbxUs
     return user
 
 
-def _costs_no_try(error: DirectoryError, attempt: DirectoryAttempt) -> bool:
-    """The password was right, or none was judged; a lost answer may have been a no."""
+def _said(error: DirectoryError, attempt: DirectoryAttempt) -> Said:
+    """Return what the directory said of the password; a lost answer may be a no.
+
+    Only a wrong one costs a try.
+    """
+    if attempt.password_was_right:
+        return Said.RIGHT
     judged = error.stage is NetlogonStage.PASSWORD
     is_outage = error.fault.verdict is not Verdict.REJECTED and not judged
-    return attempt.password_was_right or is_outage
+    return Said.NOTHING if is_outage else Said.WRONG
 
 
 def _pretend(name: str, rules: AuthenticationSettings) -> None:
@@ -107,21 +114,41 @@ def _refusal(detail: str) -> LoginRefusedError:
     return LoginRefusedError(Method.NETLOGON, detail)
 
 
-def _refusal_of(error: DirectoryError) -> LoginRefusedError:
+def _must_wait(most: int) -> MustWaitError:
+    sentence = gettext(
+        "Too many failed logins for this user name. Please wait ten minutes, then try"
+        " again."
+    )
+    return MustWaitError(
+        Method.NETLOGON, f"{most} failures in 10 minutes, not asked", sentence
+    )
+
+
+def _refusal_of(error: DirectoryError, said: Said) -> LoginRefusedError:
     sentence = "" if error.fault.verdict is Verdict.REJECTED else NO_ANSWER
     return LoginRefusedError(
         Method.NETLOGON,
         audit_detail(error),
         str(SENTENCES.get(error.fault, sentence)),
+        said,
     )
 
 
 class Failures:
     """Counts the wrong passwords of a name, each before it is tried."""
 
+    # What is counted here, for the key.
+    counted = "netlogon-failures"
+
     def __init__(self, key: str) -> None:
         digest = salted_hmac("authconfig.methods.netlogon", key).hexdigest()
-        self._key = f"netlogon-failures:{digest}"
+        self._key = f"{self.counted}:{digest}"
+
+    def share_of(self, most: int) -> int:
+        return most
+
+    def may_try(self, most: int) -> bool:
+        return self.use_up() <= self.share_of(most)
 
     def use_up(self) -> int:
         cache.add(self._key, 0, FAILURES_PERIOD_SECONDS)
@@ -139,3 +166,28 @@ class Failures:
         except ValueError:  # the counter has expired since `add`
             cache.set(self._key, max(number, 0), FAILURES_PERIOD_SECONDS)
             return max(number, 0)
+
+
+class StrangersFailures(Failures):
+    """Counts those from unknown addresses as well, which leave the owner one try."""
+
+    counted = "netlogon-failures-elsewhere"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self._every = Failures(key)
+
+    def share_of(self, most: int) -> int:
+        return max(most - 1, 1)
+
+    def may_try(self, most: int) -> bool:
+        """A try too many from elsewhere does not count for the owner."""
+        return super().may_try(most) and self._every.may_try(most)
+
+    def give_back(self) -> None:
+        super().give_back()
+        self._every.give_back()
+
+    def forget(self) -> None:
+        super().forget()
+        self._every.forget()

@@ -248,7 +248,7 @@ def _counts() -> list[tuple[str, int]]:
 parameters_in_use = ParametersInUse()
 
 
-def check(name: str, password: str) -> PbxUser | None:
+def check(name: str, password: str, *, is_known: bool = False) -> PbxUser | None:
     """Return the active user who has this password; every answer costs one hash.
 
     Only the right password of a user who may log in costs a second one, when their

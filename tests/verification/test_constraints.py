@@ -32,7 +32,13 @@ from verification.mail.models import (
     OutgoingEmail,
     SendingPause,
 )
-from verification.sessions.models import FactorBinding, FactorMail
+from verification.sessions.choices import Guessed, Source
+from verification.sessions.models import (
+    FactorBinding,
+    FactorMail,
+    FailureCount,
+    KnownAddress,
+)
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
 
@@ -151,6 +157,26 @@ def dependency(kind: str, count: int) -> None:
         DependencyState.objects.create(kind=kind, name="a.example:25", is_up=True)
 
 
+def known_address(count: int, **values: object) -> Callable[[Rows], object]:
+    facts = {"kind": "myapps", "address": "192.0.2.7"} | values
+
+    def break_it(rows: Rows) -> None:
+        for _number in range(count):
+            KnownAddress.objects.create(user=rows.user, **facts)
+
+    return break_it
+
+
+def failures(count: int, **values: object) -> Callable[[Rows], object]:
+    facts = {"guessed": Guessed.PASSWORD, "source": Source.ELSEWHERE} | values
+
+    def break_it(rows: Rows) -> None:
+        for _number in range(count):
+            FailureCount.objects.create(user=rows.user, **facts)
+
+    return break_it
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
@@ -223,6 +249,11 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("factor_counts_by_a_known_approver", binding(approver="cat", approved_at=NOW)),
     ("factor_mail_tells_of_a_known_change", factor_mail),
     ("idempotency_key_names_one_voicemail", second_voicemail),
+    ("known_address_kind_is_known", known_address(1, kind="yourApps")),
+    ("known_address_is_one_row", known_address(2)),
+    ("failure_count_is_of_a_guess", failures(1, guessed="passkey")),
+    ("failure_count_has_a_source", failures(1, source="nowhere")),
+    ("failure_count_is_one_row", failures(2)),
     ("voicemail_key_is_one_row", lambda _rows: VoicemailKey(pk=2).save()),
     ("test_state_is_known", account_trial(state="perhaps")),
     ("ended_test_keeps_no_password", account_trial(ended_at=NOW)),

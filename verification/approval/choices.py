@@ -46,7 +46,8 @@ class Outcome(TextChoices):
 class LoginFacts:
     """What is known of a login when its first factor was right.
 
-    `factor` was shown as well, but does not count yet.
+    `factor` was shown as well, but does not count yet. `used_up`: so many tries failed
+    before that it needs an approval.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class LoginFacts:
     origin: Origin
     language: str
     factor: Authenticator | None = None
+    used_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,17 @@ class Refusal:
     """Why a login does not even become pending.
 
     Either nobody could approve it, or the user has to wait: after a rejection, or after
-    too many logins.
+    too many logins. `used_up`: it would need no approval if fewer tries had failed.
     """
 
     wait: timedelta | None = None
     too_many: bool = False
+    used_up: bool = False
 
     @property
     def reason(self) -> str:
+        if self.used_up:
+            return "too many failures in a row"
         if self.too_many:
             return "too many held logins"
         return "waits after a rejection" if self.wait else "no way to approve"

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from authconfig.choices import Event, Origin
 from authconfig.clients.choices import Kind
+from authconfig.models import current_rules
 from authconfig.users import audit
 from authconfig.users.changes import sessions_ended
 from authconfig.users.models import PbxUser
@@ -43,8 +43,13 @@ from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue
 from verification.redis_access import announce_login
 from verification.sessions import factors
-from verification.sessions.choices import Approver
-from verification.sessions.lifecycle import live_sessions
+from verification.sessions.choices import Approver, Source
+from verification.sessions.lifecycle import (
+    known_addresses,
+    live_sessions,
+    network_of,
+    source_of,
+)
 
 logger = logging.getLogger(__name__)
 MAX_CODE_TRIES = 3
@@ -53,23 +58,25 @@ RESEND_DELAY = timedelta(seconds=30)
 
 
 def has_approving_session(user: PbxUser) -> bool:
-    return _approving_sessions(user).exists()
-
-
-def _approving_sessions(user: PbxUser) -> QuerySet[UserSession]:
     """A myPBX session approves nothing: it never passed a second factor."""
-    return live_sessions().filter(user=user, data__kind=Kind.MYAPPS)
+    return live_sessions().filter(user=user, data__kind=Kind.MYAPPS).exists()
+
+
+def can_be_approved(user: PbxUser, kind: Kind) -> bool:
+    """Is there a way, by e-mail or by session? Of myPBX nothing waits for one."""
+    by_mail = user.email and current_rules().verification_link
+    return kind is Kind.MYAPPS and (bool(by_mail) or has_approving_session(user))
 
 
 def is_known(user: PbxUser, address: str) -> bool:
-    return bool(address) and _approving_sessions(user).filter(ip=address).exists()
+    return source_of(user.name_key, address, Kind.MYAPPS) is Source.KNOWN
 
 
 def wait_after_rejections(user: PbxUser, address: str) -> timedelta | None:
     """Return what is left of the wait after the user's rejections, if anything.
 
-    An address with an approved session of the user never waits. So a stranger's tries
-    keep the owner out of nothing.
+    A known address of the user never waits. So a stranger's tries keep the owner out of
+    nothing there.
     """
     if is_known(user, address):
         return None
@@ -93,20 +100,24 @@ def _rejections_since_success(user: PbxUser) -> list[datetime]:
 def wait_after_many(user: PbxUser, address: str) -> timedelta | None:
     """Return how long no further login becomes pending, if too many did of late.
 
-    An address with an approved session counts for itself, as after rejections.
+    A known address counts for itself, as after rejections.
     """
     most, period = settings.LIMIT_HELD_LOGINS
     begun = LoginSession.objects.exclude(state=LoginState.COMPLETED).filter(
         user=user, created_at__gt=timezone.now() - period
     )
-    if is_known(user, address):
-        counted = begun.filter(address=address)
-    else:
-        known = _approving_sessions(user).order_by().values("ip")
-        counted = begun.exclude(address__in=known)
-    newest = counted.order_by("-created_at").values_list("created_at", flat=True)
-    times = list(newest[:most])
-    return times[-1] + period - timezone.now() if len(times) == most else None
+    known = set(
+        known_addresses(Kind.MYAPPS).filter(user=user).values_list("address", flat=True)
+    )
+    here = _counted_at(address, known)
+    rows = begun.order_by("-created_at").values_list("created_at", "address")
+    times = [at for at, source in rows if _counted_at(source, known) == here]
+    return times[most - 1] + period - timezone.now() if len(times) >= most else None
+
+
+def _counted_at(address: str | None, known: set[str]) -> str:
+    network = network_of(address or "")
+    return network if network in known else ""
 
 
 def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
@@ -114,11 +125,11 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
 
     It writes the login and its mail, or neither.
     """
+    if _nobody_approves(user, facts):
+        return _refuse(user, facts, Refusal(used_up=facts.used_up))
     wait = wait_after_rejections(user, facts.origin.address)
     if wait:
         return _refuse(user, facts, Refusal(wait))
-    if not user.email and not has_approving_session(user):
-        return _refuse(user, facts, Refusal())
     with transaction.atomic():
         # Logins of a user begin one after the other, so that one is pending at most.
         PbxUser.objects.select_for_update().get(pk=user.pk)
@@ -128,10 +139,18 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
         for older in LoginSession.objects.filter(user=user, state=LoginState.PENDING):
             _reject(older, Ending.SUPERSEDED)
         login = _insert(user, facts)
-        _queue_link(login)
+        if not facts.used_up or _has_mail(login):
+            _queue_link(login)
         transaction.on_commit(partial(announce_login, login.public_id, login.user_id))
     _record(Event.LOGIN_HELD, login, facts.origin)
     return login
+
+
+def _nobody_approves(user: PbxUser, facts: LoginFacts) -> bool:
+    """Two-factor authentication, while it is on, has a verification link."""
+    if facts.used_up:
+        return not can_be_approved(user, facts.kind)
+    return not user.email and not has_approving_session(user)
 
 
 def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
@@ -277,7 +296,12 @@ def _revoke(login: LoginSession) -> bool:
 
 
 def resends_left(login: LoginSession) -> int:
-    return MAX_LINKS - login.link_number if login.user.email else 0
+    return MAX_LINKS - login.link_number if _has_mail(login) else 0
+
+
+def _has_mail(login: LoginSession) -> bool:
+    """Without a verification link there is nothing that an e-mail could say."""
+    return bool(login.user.email and current_rules().verification_link)
 
 
 def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> datetime:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ValidationError
+from django.core.exceptions import (
+    ImproperlyConfigured,
+    PermissionDenied,
+    ValidationError,
+)
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
@@ -29,7 +37,7 @@ from authconfig.clients.session_kinds import (
     is_myapps,
 )
 from authconfig.methods import CHECKS
-from authconfig.methods.refusal import LoginRefusedError
+from authconfig.methods.refusal import LoginRefusedError, Said
 from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.policy import password_methods_for
@@ -37,9 +45,12 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
 from authconfig.users.passwords import TooManyHashesError
+from verification.approval.flows import can_be_approved
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
-from verification.sessions import signed_in
+from verification.proxies import HEADER, AddressUnknownError, tell_of_silent_proxy
+from verification.sessions import lifecycle, signed_in, tries
+from verification.sessions.choices import PASSWORD_LIMIT, Guessed, Source
 from verification.sessions.factors import APPROVED_BY, Type, proving
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
@@ -50,14 +61,24 @@ TYPES_OF = {
     "mfa_reauthenticate": [Type.TOTP, Type.RECOVERY_CODES],
     "mfa_reauthenticate:webauthn": [Type.WEBAUTHN],
 }
+FACTORS = (Type.TOTP, Type.WEBAUTHN)
+# In the audit log.
+USED_UP = "too many failures in a row"
 
 
 @dataclass
 class Attempt:
-    """A password that is tried: for which kind, and by which method it was right."""
+    """A password that is tried: for which kind, from where, and what was found of it.
+
+    `method`: by which it was right. `was_wrong`: at least one method said so.
+    `is_used_up`: so many failed before that it opens nothing without an approval.
+    """
 
     kind: Kind = Kind.MYAPPS
+    source: Source = Source.ELSEWHERE
     method: Method | None = None
+    was_wrong: bool = False
+    is_used_up: bool = False
 
 
 class PolicyBackend(ModelBackend):
@@ -77,13 +98,28 @@ class PolicyBackend(ModelBackend):
         attempt = attempt or Attempt()
         rules = current_rules()
         name = rules.login_name(username)
+        is_known = attempt.source is not Source.ELSEWHERE
         for method in password_methods_for(rules, attempt.kind):
-            check = CHECKS.get(method)
-            user = check(name, password) if check else None
+            user = CHECKS[method](name, password, is_known=is_known)
             if user:
                 attempt.method = method
-                return user
+                return user if _may_go_on(user, attempt) else None
+            attempt.was_wrong = True
         return None
+
+
+def _may_go_on(user: PbxUser, attempt: Attempt) -> bool:
+    """After too many failures a right password is a wrong one, unless more can follow.
+
+    The count is asked once the password is known to be right, and not before: of many
+    tries at once, none passes after the last failure that was allowed.
+    """
+    attempt.is_used_up = lifecycle.is_used_up(user, Guessed.PASSWORD, attempt.source)
+    return (
+        not attempt.is_used_up
+        or can_be_approved(user, attempt.kind)
+        or (attempt.kind is Kind.MYAPPS and is_mfa_enabled(user, FACTORS))
+    )
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -92,8 +128,9 @@ class AccountAdapter(DefaultAccountAdapter):
         "username_password_mismatch": _(
             "The user name or the password is not right. Please try again."
         ),
-        "too_many_login_attempts": _(
-            "Too many failed logins for this user name. Please wait five minutes."
+        "too_many_in_a_row": _(
+            "Too many logins in a row failed for this user name. Ask the administrator"
+            " of your telephone system to unlock it."
         ),
     }
 
@@ -140,6 +177,11 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse = super().post_login(request, user, **kwargs)
         response["Location"] = leading_path(response["Location"])
         released = Released.take(request)
+        sources = {released.source, Source.SESSION}
+        if released.proven:
+            tries.forget_failures(user, sources, released.proven)
+        address = self.get_client_ip(request)
+        lifecycle.remember(user, address, released.kind, released.approver)
         UserSession.objects.filter(session_key=request.session.session_key).update(
             data={
                 "kind": released.kind,
@@ -159,8 +201,16 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         return response
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError as error:
+            key = self._get_login_attempts_cache_key(request, **credentials)
+            raise must_wait(key) from error
+
     def authenticate(self, request: HttpRequest, **credentials: Any) -> PbxUser | None:
         """Record why a login is refused, and raise only what the visitor may hear."""
+        credentials.setdefault("attempt", Attempt())
         try:
             user: PbxUser | None = super().authenticate(request, **credentials)
         except LoginRefusedError as refusal:
@@ -198,10 +248,16 @@ class AccountAdapter(DefaultAccountAdapter):
         ]
 
     def reauthenticate(self, user: PbxUser, password: str) -> bool:
+        source = self._source_of(context.request, user.name_key, Kind.MYAPPS)
         try:
-            return bool(super().reauthenticate(user, password))
+            is_right = bool(super().reauthenticate(user, password))
         except LoginRefusedError as refusal:
             raise ValidationError(refusal.sentence) from refusal
+        if is_right and lifecycle.is_used_up(user, Guessed.PASSWORD, source):
+            raise self.validation_error("too_many_in_a_row")
+        if is_right:
+            tries.forget_failures(user, [source], [Guessed.PASSWORD])
+        return is_right
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         self._record_failure(request, credentials, None)
@@ -212,32 +268,77 @@ class AccountAdapter(DefaultAccountAdapter):
         credentials: dict[str, Any],
         refusal: LoginRefusedError | None,
     ) -> None:
-        entered = _login_name(credentials)
+        """Record and count it; past the limit right and wrong ones hear the same."""
+        entered, attempt = _login_name(credentials), credentials["attempt"]
         user = PbxUser.objects.filter(name_key=entered).first()
+        is_over = _was_wrong(attempt, refusal) and tries.is_over_limit(
+            tries.add_failure(user, Guessed.PASSWORD, attempt.source)
+            if user
+            else tries.add_unknown_failure(entered)
+        )
         audit.record(
             Event.LOGIN_FAILED,
             user=user,
             user_name=user.name if user else audit.unknown_name(entered),
             origin=origin_of(request),
-            kind=credentials.get("attempt", Attempt()).kind,
+            kind=attempt.kind,
             method=refusal.method if refusal else "",
-            detail=refusal.detail if refusal else "",
+            detail=refusal.detail if refusal else USED_UP if is_over else "",
         )
+        if is_over:
+            raise self.validation_error("too_many_in_a_row")
 
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
         """Count apart in the user's own sessions, and where they logged in before.
 
-        Strangers' failures from elsewhere then keep the owner out of nothing there. A
-        session of myPBX does not count: the password alone begins it.
+        Strangers' failures from elsewhere then keep the owner out of nothing there.
         """
-        name, own = _login_name(credentials), request.user
+        name, attempt = _login_name(credentials), credentials.get("attempt", Attempt())
+        attempt.source = self._source_of(request, name, attempt.kind)
+        spot = lifecycle.spot_of(attempt.source, self.get_client_ip(request))
+        return PASSWORD_LIMIT.format(name=name, spot=spot)
+
+    def _source_of(self, request: HttpRequest, name: str, kind: Kind) -> Source:
+        """A session of myPBX does not count: the password alone begins it."""
+        own = request.user
         if isinstance(own, PbxUser) and own.name_key == name and is_myapps(request):
-            return f"present:{own.pk}"
-        address = self.get_client_ip(request)
-        known = UserSession.objects.filter(user__name_key=name, ip=address).exists()
-        return f"{name}:{address if known else 'elsewhere'}"
+            return Source.SESSION
+        return lifecycle.source_of(name, self.get_client_ip(request), kind)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the one address that all limits and logs know the visitor by.
+
+        Of IPv4 behind a proxy that listens on both families it is the plain one (RFC
+        4291, 2.5.5.2), and without the zone of a link's own address (RFC 4007, 11).
+        """
+        if settings.ALLAUTH_TRUSTED_PROXY_COUNT and HEADER not in request.headers:
+            tell_of_silent_proxy()
+        try:
+            address = ip_address(super().get_client_ip(request))
+        except (ImproperlyConfigured, PermissionDenied) as error:
+            raise AddressUnknownError(request) from error
+        if isinstance(address, IPv6Address):
+            return str(address.ipv4_mapped or IPv6Address(int(address)))
+        return str(address)
+
+
+def _was_wrong(attempt: Attempt, refusal: LoginRefusedError | None) -> bool:
+    """Is it a failure for the owner's count, as far as somebody judged the password?"""
+    said = refusal.said if refusal else Said.WRONG
+    return said is Said.WRONG or (said is Said.NOTHING and attempt.was_wrong)
+
+
+def must_wait(key: str) -> ValidationError:
+    minutes = tries.minutes_left(key)
+    sentence = ngettext(
+        "Too many failed logins for this user name. Please wait a minute.",
+        "Too many failed logins for this user name. Please wait %(minutes)d minutes.",
+        minutes,
+    )
+    code = "too_many_login_attempts"
+    return ValidationError(sentence, code=code, params={"minutes": minutes})
 
 
 def _way(name: str, description: str | Promise) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from verification.approval.choices import LoginState
 from verification.approval.pending import pending_login
 from verification.login.authentication import Attempt
 
+# The errors that another try would not change; the page's status is 429.
+TOO_MANY = ("too_many_login_attempts", "too_many_in_a_row")
+
 
 class LoginForm(AllauthLoginForm):
     """allauth's form, for one kind."""
@@ -51,7 +54,7 @@ class LoginForm(AllauthLoginForm):
         try:
             cleaned: dict[str, Any] = super().clean()
         except LoginRefusedError as refusal:
-            raise forms.ValidationError(refusal.sentence) from refusal
+            raise forms.ValidationError(refusal.sentence, refusal.code) from refusal
         return cleaned
 
     def login(
@@ -60,6 +63,8 @@ class LoginForm(AllauthLoginForm):
         self._login.state |= {
             "kind": self.attempt.kind.value,
             "method": self.attempt.method,
+            "source": self.attempt.source.value,
+            "is_used_up": self.attempt.is_used_up,
         }
         response: HttpResponse = super().login(request, redirect_url)
         return response
@@ -93,7 +98,7 @@ class LoginView(AllauthLoginView):
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)
-        if form.has_error("__all__", code="too_many_login_attempts"):
+        if any(form.has_error("__all__", code=code) for code in TOO_MANY):
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
         return response
 

@@ -18,17 +18,23 @@ from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.policy import needs_approval
 from authconfig.users import audit
+from authconfig.users.models import PbxUser
 from verification.approval import flows
 from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.pending import APPROVAL_STAGE
-from verification.sessions import factors
-from verification.sessions.choices import Approver, FactorApprover
+from verification.sessions import factors, lifecycle
+from verification.sessions.choices import Approver, FactorApprover, Guessed, Source
 
 # The key of what is known of a login: in the browser's session, and in what allauth
 # keeps there of a pending login.
 RELEASED_KEY = "released"
 # In what the stage of factors keeps: the key of the row of the one that was shown.
 SHOWN_KEY = "shown"
+PASSWORD_METHODS = (Method.PASSWORD, Method.NETLOGON)
+CODES = {
+    Authenticator.Type.TOTP: Guessed.APP_CODE,
+    Authenticator.Type.RECOVERY_CODES: Guessed.RECOVERY_CODE,
+}
 # The response that a login ends or waits with, and whether it goes on after it.
 Handled = tuple[HttpResponse | None, bool]
 
@@ -38,13 +44,22 @@ class Released:
     """What is known of a login whose session may begin.
 
     `approver` is "" where nobody had to approve. `account` is the issuer and subject at
-    the OpenID provider, which are bound to the user as the session begins.
+    the OpenID provider, which are bound to the user as the session begins. `source` is
+    where its tries were counted.
     """
 
     kind: Kind
     method: Method
     approver: Approver | str = ""
     account: tuple[str, str] | None = None
+    source: Source = Source.ELSEWHERE
+
+    @property
+    def proven(self) -> tuple[Guessed, ...]:
+        """Whose failures are over with this login."""
+        if self.approver not in ("", Approver.FACTOR):
+            return tuple(Guessed)
+        return (Guessed.PASSWORD,) if self.method in PASSWORD_METHODS else ()
 
     def keep(self, request: HttpRequest) -> None:
         request.session[RELEASED_KEY] = asdict(self)
@@ -70,15 +85,14 @@ class Released:
             method=Method(kept["method"]),
             approver=kept["approver"],
             account=tuple(account) if account else None,
+            # Logins that began in an older release have none.
+            source=Source(kept.get("source", Source.ELSEWHERE)),
         )
 
 
-def _after_first_factor(login: Any) -> Released:
-    """Return what the login page or OAuth2 found out; nothing else begins a login."""
-    social = (login.signal_kwargs or {}).get("sociallogin")
-    if social:
-        return Released(Kind.MYAPPS, Method.OAUTH2, account=social.state["account"])
-    return Released(Kind(login.state["kind"]), Method(login.state["method"]))
+def _source_of(request: HttpRequest, user: PbxUser) -> Source:
+    address = audit.origin_of(request).address
+    return lifecycle.source_of(user.name_key, address, Kind.MYAPPS)
 
 
 def _renew_key(request: HttpRequest) -> None:
@@ -94,7 +108,7 @@ class FactorStage(AuthenticateStage):
     """
 
     def handle(self) -> Handled:
-        released = _after_first_factor(self.login)
+        released = self._after_first_factor()
         self.login.state[RELEASED_KEY] = asdict(released)
         self.login.state["auth_hash"] = self.login.user.get_session_auth_hash()
         if released.kind is not Kind.MYAPPS:
@@ -103,6 +117,17 @@ class FactorStage(AuthenticateStage):
         if response:
             self._wait(released.method)
         return response, go_on
+
+    def _after_first_factor(self) -> Released:
+        """Return what the login page or OAuth2 found; nothing else begins a login."""
+        state = self.login.state
+        social = (self.login.signal_kwargs or {}).get("sociallogin")
+        if social:
+            source = _source_of(self.request, self.login.user)
+            account = social.state["account"]
+            return Released(Kind.MYAPPS, Method.OAUTH2, account=account, source=source)
+        kind, method = Kind(state["kind"]), Method(state["method"])
+        return Released(kind, method, source=Source(state["source"]))
 
     def _wait(self, method: Method) -> None:
         # Otherwise the session would hold the provider's tokens and claims.
@@ -135,10 +160,11 @@ class ApprovalStage(LoginStage):
         if self._was_asked_for_a_factor() and not self._is_unchanged():
             return redirect("account_login"), False
         factor = self._shown_factor()
-        if factor and factors.counts(factor):
+        used_up = self._is_used_up(factor)
+        if factor and factors.counts(factor) and not used_up:
             self._release(Approver.FACTOR)
             return None, True
-        if not needs_approval(current_rules(), released.kind):
+        if not used_up and not needs_approval(current_rules(), released.kind):
             self._release("")
             return None, True
         facts = LoginFacts(
@@ -147,8 +173,20 @@ class ApprovalStage(LoginStage):
             audit.origin_of(self.request),
             translation.get_language() or "en",
             factor,
+            used_up,
         )
         return self._wait(facts)
+
+    def _is_used_up(self, factor: Authenticator | None) -> bool:
+        """Was the code guessed at too often, or a password that no factor makes up?"""
+        user, state = self.login.user, self.login.state
+        guessed = CODES.get(factor.type) if factor else None
+        if guessed:
+            source = _source_of(self.request, user)
+            if lifecycle.is_used_up(user, guessed, source):
+                return True
+        makes_up = factor and factors.proving(user).filter(pk=factor.pk).exists()
+        return bool(state.get("is_used_up")) and not makes_up
 
     def _wait(self, facts: LoginFacts) -> Handled:
         started = flows.start_login(self.login.user, facts)
@@ -195,6 +233,10 @@ class ApprovalStage(LoginStage):
         return render(
             self.request,
             "verification/approval/refused.html",
-            {"minutes": int(minutes), "too_many": refusal.too_many},
-            status=429 if refusal.wait else 200,
+            {
+                "minutes": int(minutes),
+                "too_many": refusal.too_many,
+                "used_up": refusal.used_up,
+            },
+            status=429 if refusal.wait or refusal.used_up else 200,
         )

@@ -1,6 +1,8 @@
-"""How sessions last, and what each request does for its own.
+"""How sessions begin and last, and what each request does for its own.
 
-A session is noted as used and renewed, but not with each request: that is a write.
+Where one began, its user is known from then on: strangers who guess keep nobody out
+there. A session is noted as used and renewed, but not with each request: that is a
+write.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from allauth.usersessions.models import UserSession
@@ -21,9 +24,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import BEGAN_KEY
 from authconfig.users.models import PbxUser
+from verification.sessions.choices import Approver, Guessed, Source
 from verification.sessions.factors import is_missing
+from verification.sessions.models import FailureCount, KnownAddress
 
 View = Callable[..., Any]
 RENEWED_KEY = "renewed_at"
@@ -31,6 +37,8 @@ RENEWED_KEY = "renewed_at"
 USE_NOTED_EVERY = timedelta(minutes=1)
 # A session is renewed when this part of its idle time has passed.
 RENEWAL_PART = 30
+KNOWN_TTL = timedelta(days=90)
+MOST_KNOWN = 50
 # Views that stay open to users who have yet to set up the required factor.
 OPEN_WITHOUT_FACTOR = {
     "mfa_needed",
@@ -113,6 +121,75 @@ def _is_open(request: HttpRequest, view: View) -> bool:
         return False
     is_public = not getattr(view, "login_required", True)
     return is_public or match.url_name in OPEN_WITHOUT_FACTOR
+
+
+def network_of(address: str) -> str:
+    """Return what an address is known by: of IPv6 its network of 64 bits."""
+    if not address or ip_address(address).version == 4:
+        return address
+    return str(ip_network(f"{address}/64", strict=False).network_address)
+
+
+def known_addresses(kind: Kind) -> QuerySet[KnownAddress]:
+    """Return where logins of the kind are known.
+
+    One of myPBX, which the password alone opens, makes an address known to myPBX alone.
+    """
+    since = timezone.now() - KNOWN_TTL
+    known = KnownAddress.objects.filter(last_success_at__gt=since)
+    return known if kind is Kind.MYPBX else known.filter(kind=Kind.MYAPPS)
+
+
+def source_of(name: str, address: str, kind: Kind) -> Source:
+    """Return from where the user of this name, if there is one, is being tried."""
+    if not address:
+        return Source.ELSEWHERE
+    known = known_addresses(kind).filter(address=network_of(address))
+    is_known = known.filter(user__name_key=name).exists()
+    return Source.KNOWN if is_known else Source.ELSEWHERE
+
+
+def spot_of(source: Source, address: str) -> str:
+    """Return whose tries of some minutes count together: each known address' own."""
+    return network_of(address) if source is Source.KNOWN else source.value
+
+
+def remember(
+    user: PbxUser, address: str, kind: Kind, approver: Approver | str = ""
+) -> None:
+    """Note a completed login; the addresses that were not used for longest go."""
+    own = KnownAddress.objects.filter(user=user, kind=kind)
+    facts = {
+        "is_approved": approver not in ("", Approver.UNAPPROVED),
+        "last_success_at": timezone.now(),
+    }
+    network = network_of(address)
+    if own.filter(address=network).update(**facts):
+        return
+    row = KnownAddress(user=user, kind=kind, address=network, **facts)
+    KnownAddress.objects.bulk_create([row], ignore_conflicts=True)
+    newest = own.order_by("-last_success_at", "-pk").values_list("pk", flat=True)
+    own.filter(pk__in=list(newest[MOST_KNOWN:])).delete()
+
+
+def forget_unapproved() -> None:
+    """Forget the addresses of myApps where the password alone has opened."""
+    KnownAddress.objects.filter(kind=Kind.MYAPPS, is_approved=False).delete()
+
+
+def forget_old_addresses() -> int:
+    old = KnownAddress.objects.filter(last_success_at__lte=timezone.now() - KNOWN_TTL)
+    return old.delete()[0]
+
+
+def is_used_up(user: PbxUser, guessed: Guessed, source: Source) -> bool:
+    """Have so many failed in a row that a right one alone opens nothing any more?"""
+    return FailureCount.objects.filter(
+        user=user,
+        guessed=guessed,
+        source=source,
+        in_row__gte=settings.LIMIT_FAILURES_IN_ROW,
+    ).exists()
 
 
 def live_sessions() -> QuerySet[UserSession]:

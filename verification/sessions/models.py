@@ -1,14 +1,17 @@
-"""How second factors were approved, and what the mails about them tell."""
+"""How second factors were approved, where users are known, and how tries failed."""
 
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.db import models
-from django.db.models import CheckConstraint, Q
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from authconfig.clients.choices import Kind
 from verification.mail.models import OutgoingEmail
-from verification.sessions.choices import FactorApprover, FactorChange
+from verification.sessions.choices import FactorApprover, FactorChange, Guessed, Source
 
 
 class FactorBinding(models.Model):
@@ -73,3 +76,69 @@ class FactorMail(models.Model):
 
     def __str__(self) -> str:
         return f"mail {self.mail_id} of a factor {self.change}"
+
+
+class KnownAddress(models.Model):
+    """An address with a login that was completed; no session has to live there."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="known_addresses",
+        db_index=False,
+    )
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    # Of IPv6 the network of 64 bits: a device changes the rest as it likes.
+    address = models.GenericIPAddressField()
+    # Whether somebody, or a second factor, approved the last login there.
+    is_approved = models.BooleanField(default=False)
+    last_success_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="known_address_kind_is_known", condition=Q(kind__in=Kind.values)
+            ),
+            UniqueConstraint(
+                name="known_address_is_one_row", fields=["user", "kind", "address"]
+            ),
+        ]
+        indexes = [
+            # The cleanup's only query.
+            Index(name="known_address_by_success", fields=["last_success_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.address}"
+
+
+class FailureCount(models.Model):
+    """How many tries of a user failed since one succeeded; unknown names have none."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="failure_counts",
+        db_index=False,
+    )
+    guessed = models.CharField(max_length=16, choices=Guessed.choices)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    in_row = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="failure_count_is_of_a_guess",
+                condition=Q(guessed__in=Guessed.values),
+            ),
+            CheckConstraint(
+                name="failure_count_has_a_source", condition=Q(source__in=Source.values)
+            ),
+            UniqueConstraint(
+                name="failure_count_is_one_row", fields=["user", "guessed", "source"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.guessed} {self.source}: {self.in_row}"

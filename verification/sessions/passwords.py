@@ -25,7 +25,8 @@ from authconfig.users.models import PbxUser
 from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue_notice
-from verification.sessions.choices import PASSWORD_CHANGE
+from verification.sessions import lifecycle, tries
+from verification.sessions.choices import PASSWORD_CHANGE, Guessed, Source
 
 
 def may_change(user: PbxUser) -> bool:
@@ -47,17 +48,20 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
         follow_session(key_before, key)
         ended = end_sessions([user], besides=key)
         audit.record(Event.PASSWORD_CHANGED, user=user, actor=user, origin=origin)
+        tries.forget_failures(user, [Source.SESSION], [Guessed.PASSWORD])
         tell_of_new_password(user)
     return ended
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:
-    return _count_failure(request, user, dry_run=True)
+    used_up = lifecycle.is_used_up(user, Guessed.PASSWORD, Source.SESSION)
+    return not used_up and _count_failure(request, user, dry_run=True)
 
 
 def record_wrong(request: HttpRequest, user: PbxUser) -> None:
     """Count and record it: whoever found an open session may be guessing."""
     _count_failure(request, user)
+    tries.add_failure(user, Guessed.PASSWORD, Source.SESSION)
     audit.record(
         Event.LOGIN_FAILED,
         user=user,

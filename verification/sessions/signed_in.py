@@ -27,7 +27,7 @@ from authconfig.users.models import PbxUser
 from verification.redis_access import announce_user
 from verification.sessions.choices import Approver
 from verification.sessions.factors import APPROVED_BY
-from verification.sessions.lifecycle import live_sessions
+from verification.sessions.lifecycle import forget_unapproved, live_sessions
 from verification.sessions.user_agents import browser_text
 
 
@@ -123,6 +123,7 @@ def end_never_approved(
     *, actor: PbxUser | None, origin: Origin = audit.NOWHERE, besides: str = ""
 ) -> int:
     ended = list(never_approved(besides=besides))
+    forget_unapproved()
     get_sessions_adapter().end_sessions(ended)
     for session in ended:
         audit.record(Event.SESSION_ENDED, user=session.user, actor=actor, origin=origin)

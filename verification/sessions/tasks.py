@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from verification.sessions import rechecks
-from verification.sessions.lifecycle import clear_expired
+from verification.sessions.lifecycle import clear_expired, forget_old_addresses
 
 
 @shared_task
@@ -16,3 +16,4 @@ def recheck_windows_accounts() -> None:
 @shared_task
 def clear_expired_sessions() -> None:
     clear_expired()
+    forget_old_addresses()

@@ -23,12 +23,17 @@ from pbxsite.administration.users.import_pages import UserFileMixin
 from pbxsite.administration.users.permitted_changes import PermittedChanges
 from pbxsite.administration.users.recorded_changes import RecordedUsers
 from pbxsite.administration.users.rights import MANY, ONE, RightsMixin
+from pbxsite.administration.users.unlocking import UnlockingMixin
 from pbxsite.administration.users.user_list import UserList
 
 # Importing allauth's pages registered them; nothing takes their places.
 admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
 FACTS = ("name", "long_name", "email", "number", "language", "time_zone")
-LOGIN = ("is_active", "pbx_password", "oauth2_accounts", "last_login")
+LOGIN = (
+    *("is_active", "pbx_password", "oauth2_accounts"),
+    *("last_login", "failed_logins"),
+)
+READ_ONLY = ("pbx_password", "oauth2_accounts", "last_login", "failed_logins")
 
 
 @admin.register(PbxUser)
@@ -39,6 +44,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     RecordedUsers,
     UserFileMixin,
     IdentitiesMixin,
+    UnlockingMixin,
     UserList,
     BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
     ModelAdmin,
@@ -58,7 +64,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
         fieldsets[0],
         (_("Password"), {"fields": ("usable_password", "password1", "password2")}),
     )
-    readonly_fields = ("pbx_password", "oauth2_accounts", "last_login")
+    readonly_fields = READ_ONLY
     filter_horizontal = ()
 
     @display(description=_("PBX password"))

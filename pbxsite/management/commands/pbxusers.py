@@ -1,4 +1,4 @@
-"""`manage.py pbxusers import FILE.csv | export | add NAME`: the PBX users."""
+"""`manage.py pbxusers import FILE.csv | export | add NAME | unlock NAME`: the users."""
 
 from __future__ import annotations
 
@@ -12,40 +12,32 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from authconfig.choices import Event
+from authconfig.names import name_key
 from authconfig.users import audit
 from authconfig.users.changes import check_new
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
+from pbxsite.management.pbxusers_actions import add_actions
 from pbxsite.management.site_command import SiteCommand
+from verification.sessions import tries
 
 
 class Command(SiteCommand):
-    help = f"Import, export or add PBX users. Columns of the file: {','.join(COLUMNS)}"
+    help = (
+        "Import, export, add or unlock PBX users."
+        f" Columns of the file: {','.join(COLUMNS)}"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True)
-        reading = actions.add_parser(
-            "import", help="Add and change users; all or none."
-        )
-        reading.add_argument("file", type=Path)
-        actions.add_parser("export", help="Write every user to standard output.")
-        adding = actions.add_parser("add", help="Add one user.")
-        adding.add_argument("name")
-        for option in ("--email", "--long-name", "--number"):
-            adding.add_argument(option, default="")
-        adding.add_argument("--admin", action="store_true", help="With all rights.")
-        adding.add_argument(
-            "--password-stdin",
-            action="store_true",
-            help="The first line of standard input is the PBX password; else none.",
-        )
+        add_actions(parser)
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         run: dict[str, Callable[..., None]] = {
             "import": self._import,
             "export": self._export,
             "add": self._add,
+            "unlock": self._unlock,
         }
         try:
             run[action](**options)
@@ -86,6 +78,14 @@ class Command(SiteCommand):
             user.save()
             audit.record(Event.USER_CHANGED, user=user, detail="added")
         self.stdout.write(f"{user.name} added")
+
+    def _unlock(self, *, name: str, **_: Any) -> None:
+        user = PbxUser.objects.filter(name_key=name_key(name)).first()
+        if user is None:
+            self._fail([f"{name} is no PBX user. See: manage.py pbxusers export"])
+            return
+        tries.unlock(user, actor=None)
+        self.stdout.write(f"{user.name} unlocked: failed logins are forgotten")
 
 
 def _lines(error: ValidationError) -> list[str]:

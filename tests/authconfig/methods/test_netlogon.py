@@ -170,25 +170,88 @@ def test_a_password_is_sent_for_active_pbx_users_alone(
     assert directory.binds_failed(dn) == int(active)
 
 
+STRANGER = "198.51.100.9"
+
+
+def guess(start: Starter, name: str, times: int, **place: str) -> list[int]:
+    wrong = [start(Browser(**place), name, "a wrong one") for _ in range(times)]
+    return [answer.status_code for answer in wrong]
+
+
 def test_after_some_failures_the_directory_is_left_alone(
     netlogon: SettingsSetter, directory: Directory, start: Starter, browser: Browser
 ) -> None:
     dn = directory.add_user("guessed")
     PbxUser.objects.create_user("guessed")
-    for _ in range(3):
-        start(browser, "guessed", "a wrong one")
 
+    statuses = guess(start, "guessed", 3)
     response = start(browser, "guessed", WINDOWS_PASSWORD)
 
-    assert VAGUE in failure_words(response)
-    assert failure().detail == "3 failures in 10 minutes, not asked"
+    assert statuses == [200, 200, 429]
+    assert response.status_code == 429
+    assert "Please wait ten minutes" in response.content.decode()
+    assert failure().detail == "2 failures in 10 minutes, not asked"
+    assert directory.binds_failed(dn) == 2
+
+
+@pytest.mark.parametrize(
+    "option", [AuthenticationType.NETLOGON_ONLY, AuthenticationType.PBX_AND_NETLOGON]
+)
+def test_an_unknown_name_is_told_to_wait_as_a_known_one_is(
+    netlogon: SettingsSetter, start: Starter, option: AuthenticationType
+) -> None:
+    netlogon(authentication_type=option)
+
+    assert guess(start, "nobody", 4) == guess(start, "anna", 4)
+
+
+def test_strangers_leave_the_owner_a_try_where_they_are_known(
+    netlogon: SettingsSetter, start: Starter, browser: Browser
+) -> None:
+    start(browser, password=WINDOWS_PASSWORD)
+    browser.post("/logout/")
+    guess(start, "anna", 5, REMOTE_ADDR=STRANGER)
+
+    assert guess(start, "anna", 1) == [200]
+    assert guess(start, "anna", 1) == [429]
+
+
+def test_strangers_leave_the_owner_a_try_in_their_own_session(
+    netlogon: SettingsSetter, start: Starter, browser: Browser
+) -> None:
+    start(browser, password=WINDOWS_PASSWORD)
+    guess(start, "anna", 5, REMOTE_ADDR=STRANGER)
+    right = {"login": "anna", "password": WINDOWS_PASSWORD}
+
+    answer = browser.post("/login/again/", right, REMOTE_ADDR="192.0.2.7")
+
+    assert answer.status_code == 302
+
+
+def test_where_the_owner_has_had_every_try_strangers_have_none(
+    netlogon: SettingsSetter, directory: Directory, start: Starter, browser: Browser
+) -> None:
+    dn = directory.add_user("owner")
+    PbxUser.objects.create_user("owner")
+    start(browser, "owner", WINDOWS_PASSWORD)
+
+    assert guess(start, "owner", 4) == [200, 200, 200, 429]
+    assert guess(start, "owner", 1, REMOTE_ADDR=STRANGER) == [429]
     assert directory.binds_failed(dn) == 3
+
+
+def test_a_single_try_is_kept_for_nobody(
+    netlogon: SettingsSetter, start: Starter, browser: Browser
+) -> None:
+    netlogon(netlogon_max_failures=1)
+
+    assert start(browser, password=WINDOWS_PASSWORD).status_code == 302
 
 
 def test_a_success_forgives_earlier_failures(
     netlogon: SettingsSetter, start: Starter, browser: Browser
 ) -> None:
-    for password in ["wrong", "wrong", WINDOWS_PASSWORD, "wrong", "wrong"]:
+    for password in ["wrong", WINDOWS_PASSWORD, "wrong", "wrong"]:
         start(Browser(), password=password)
 
     assert start(browser, password=WINDOWS_PASSWORD).status_code == 302

@@ -7,6 +7,7 @@ from tests.settings import *
 
 PASSWORD_HASHERS = site.PASSWORD_HASHERS
 ACCOUNT_RATE_LIMITS = {"login": False, "login_failed": False}
+LIMIT_FAILURES_IN_ROW = 1_000_000
 LOGGING["root"]["level"] = "ERROR"
 # Queues of others, as they come.
 INSTALLED_APPS = [*INSTALLED_APPS, "post_office", "mailer"]

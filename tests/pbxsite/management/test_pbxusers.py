@@ -7,6 +7,8 @@ import pytest
 from django.core.management import call_command
 
 from authconfig.users.models import AuditEvent, PbxUser
+from verification.sessions import tries
+from verification.sessions.choices import Guessed, Source
 
 HEADER = "name,long_name,email,number,active\n"
 
@@ -119,4 +121,20 @@ def test_each_fault_of_a_new_user_has_a_line(user: PbxUser) -> None:
         "name: A PBX user of this name exists already.",
         "email: Enter a valid email address.",
         "Another user has this extension number.",
+    ]
+
+
+def test_unlocking_forgets_failed_logins(user: PbxUser) -> None:
+    tries.add_failure(user, Guessed.PASSWORD, Source.ELSEWHERE)
+
+    assert run("unlock", "ANNA") == "anna unlocked: failed logins are forgotten\n"
+
+    assert not user.failure_counts.exists()
+    assert AuditEvent.objects.get().detail == "unlocked"
+
+
+@pytest.mark.django_db
+def test_nobody_is_unlocked_who_does_not_exist() -> None:
+    assert failing("unlock", "bert") == [
+        "bert is no PBX user. See: manage.py pbxusers export"
     ]

@@ -46,7 +46,7 @@ from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.sessions import signed_in
 from verification.sessions.lifecycle import noted
-from verification.sessions.models import FactorBinding
+from verification.sessions.models import FactorBinding, KnownAddress
 
 pytestmark = pytest.mark.django_db
 BEGINNING = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -80,8 +80,13 @@ GOING_ON = st.lists(
     min_size=2,
     max_size=7,
 )
-NO_LIMITS = override_settings(
-    WAITS_AFTER_REJECTION=[timedelta()], LIMIT_HELD_LOGINS=(10_000, LOGIN_TTL)
+# The browsers come from the first two; strangers from any.
+ADDRESSES = ["192.0.2.1", "192.0.2.2", "198.51.100.9"]
+MOST_FAILURES = 3
+LIMITS = override_settings(
+    WAITS_AFTER_REJECTION=[timedelta()],
+    LIMIT_HELD_LOGINS=(10_000, LOGIN_TTL),
+    ACCOUNT_RATE_LIMITS={"login": False, "login_failed": f"{MOST_FAILURES}/5m/key"},
 )
 
 
@@ -118,7 +123,7 @@ def is_under_way(machine: SecondFactor) -> bool:
 class SecondFactor(ClientMoves, RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        NO_LIMITS.enable()
+        LIMITS.enable()
         self.travel = time_machine.travel(BEGINNING, tick=False)
         self.clock = self.travel.start()
         self.atomic = transaction.atomic()
@@ -134,12 +139,16 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         self.app, self.factor_counts = "", False
         self.is_active, self.password, self.sessions_begun = True, 0, 0
         self.held_tokens, self.marks = [], []
+        # Where a login was completed, whether its session lives or not.
+        self.known: set[str] = set()
 
     @initialize(with_factor=st.booleans())
     def switch_on(self, *, with_factor: bool) -> None:
         """While a browser is signed in already, which may have added a factor."""
         self.user = PbxUser.objects.get(name="anna")
-        self.browsers = [Browser() for _ in range(3)]
+        self.browsers = [
+            Browser(REMOTE_ADDR=ADDRESSES[number % 2]) for number in range(3)
+        ]
         self.party = make_party()
         cache.clear()
         self._set_two_factor(on=False)
@@ -153,7 +162,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
         self.travel.stop()
-        NO_LIMITS.disable()
+        LIMITS.disable()
 
     # What people do
 
@@ -166,19 +175,47 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         if self._is_signed_in(browser) and path == "/login/":
             return
         assert wrong.status_code == 200
+        login = self._after_password(browser, answer, shown=shown)
+        for step in then if login else []:
+            self._go_on(browser, login, step)
+
+    def _after_password(
+        self, browser: int, answer: Any, *, shown: bool
+    ) -> Login | None:
+        """Nobody logs in who is not active; they are it again after that."""
         if not self.is_active:
             assert answer.status_code == 200
             self._set_active(active=True)
-            return
+            return None
         if self.app:
             answer = self._answer_factor(browser, answer, shown=shown)
         if answer.url == "/account/":
             self._note_session(browser, approved=True)
-            return
+            return None
         assert answer.url == "/login/waiting/"
-        login = self._begin(browser, shows_factor=bool(self.app) and shown)
-        for step in then:
-            self._go_on(browser, login, step)
+        return self._begin(browser, shows_factor=bool(self.app) and shown)
+
+    @rule(browser=BROWSERS, stranger=st.sampled_from(ADDRESSES), shown=st.booleans())
+    def log_in_while_a_stranger_guesses(
+        self, browser: int, stranger: str, *, shown: bool
+    ) -> None:
+        """Only where the stranger sits too, or neither is known, the owner waits."""
+        cache.clear()
+        wrong = {"login": "anna", "password": "not hers"}
+        for _ in range(MOST_FAILURES):
+            Browser(REMOTE_ADDR=stranger).post("/login/", wrong)
+        counted = "session" if self._is_signed_in(browser) else self._spot(browser)
+        answer = self._post(browser, "/login/again/", self._credentials())
+        if counted == self._spot_of(stranger):
+            assert answer.status_code == 429
+        else:
+            self._after_password(browser, answer, shown=shown)
+
+    def _spot(self, browser: int) -> str:
+        return self._spot_of(ADDRESSES[browser % 2])
+
+    def _spot_of(self, address: str) -> str:
+        return address if address in self.known else "elsewhere"
 
     def _answer_factor(self, browser: int, asked: Any, *, shown: bool) -> Any:
         """The page of factors has the browser signed out first."""
@@ -309,6 +346,11 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         approved = FactorBinding.objects.exclude(approver="")
         assert approved.filter(factor__type="totp").exists() is self.factor_counts
 
+    @invariant()
+    def addresses_of_completed_logins_are_known(self) -> None:
+        rows = KnownAddress.objects.values_list("address", flat=True)
+        assert set(rows) == self.known
+
     # Each step at the site, and what the model makes of it
 
     def _begin(self, browser: int, *, shows_factor: bool) -> Login:
@@ -408,6 +450,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         self.approved[browser] = approved
         self.held.pop(browser, None)
         self.signed_in[browser] = (self._now(), self.password)
+        self.known.add(ADDRESSES[browser % 2])
         self.sessions_begun += 1
 
     # Words for both

@@ -24,6 +24,7 @@ LINK = "https://pbx.example/PBX0/session.xml"
 LIMITS_OFF = {
     "LIMIT_LOGINS": "1000000/m/ip",
     "LIMIT_FAILED_LOGINS": "1000000/m/key",
+    "LIMIT_FAILURES_IN_ROW": "1000000",
     "LIMIT_HELD_LOGINS": "1000000/m/user",
     "LIMIT_STREAMS": "1000000",
 }

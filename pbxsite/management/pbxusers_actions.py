@@ -1,0 +1,29 @@
+"""What `manage.py pbxusers` can be told to do."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, _SubParsersAction
+from pathlib import Path
+
+
+def add_actions(parser: ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    reading = actions.add_parser("import", help="Add and change users; all or none.")
+    reading.add_argument("file", type=Path)
+    actions.add_parser("export", help="Write every user to standard output.")
+    _add_adding(actions)
+    unlocking = actions.add_parser("unlock", help="Forget a user's failed logins.")
+    unlocking.add_argument("name")
+
+
+def _add_adding(actions: _SubParsersAction[ArgumentParser]) -> None:
+    adding = actions.add_parser("add", help="Add one user.")
+    adding.add_argument("name")
+    for option in ("--email", "--long-name", "--number"):
+        adding.add_argument(option, default="")
+    adding.add_argument("--admin", action="store_true", help="With all rights.")
+    adding.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="The first line of standard input is the PBX password; else none.",
+    )
