@@ -271,11 +271,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Record and count it; past the limit right and wrong ones hear the same."""
         entered, attempt = _login_name(credentials), credentials["attempt"]
         user = PbxUser.objects.filter(name_key=entered).first()
-        is_over = _was_wrong(attempt, refusal) and tries.is_over_limit(
-            tries.add_failure(user, Guessed.PASSWORD, attempt.source)
-            if user
-            else tries.add_unknown_failure(entered)
-        )
+        is_over = _is_past_limit(user, entered, attempt, refusal)
         audit.record(
             Event.LOGIN_FAILED,
             user=user,
@@ -322,6 +318,23 @@ class AccountAdapter(DefaultAccountAdapter):
         if isinstance(address, IPv6Address):
             return str(address.ipv4_mapped or IPv6Address(int(address)))
         return str(address)
+
+
+def _is_past_limit(
+    user: PbxUser | None,
+    entered: str,
+    attempt: Attempt,
+    refusal: LoginRefusedError | None,
+) -> bool:
+    """Count a wrong password; past the limit nobody hears of a right one either."""
+    if user and refusal and refusal.said is Said.RIGHT:
+        return lifecycle.is_used_up(user, Guessed.PASSWORD, attempt.source)
+    if not _was_wrong(attempt, refusal):
+        return False
+    if user is None:
+        return tries.is_over_limit(tries.add_unknown_failure(entered))
+    count = tries.add_failure(user, Guessed.PASSWORD, attempt.source)
+    return tries.is_over_limit(count)
 
 
 def _was_wrong(attempt: Attempt, refusal: LoginRefusedError | None) -> bool:

@@ -24,6 +24,8 @@ from tests.support.directory import (
     Directory,
 )
 from tests.support.scripted_directory import Answer, scripted_directory
+from verification.sessions.choices import Guessed, Source
+from verification.sessions.models import FailureCount
 
 pytestmark = pytest.mark.django_db
 MUST_CHANGE = "You have to change your Windows password first."
@@ -106,8 +108,24 @@ def test_a_password_that_has_to_be_changed_is_no_failure(
     for _ in range(4):
         start(Browser(), "dora", WINDOWS_PASSWORD)
 
+    assert not FailureCount.objects.exists()
     directory.change(dn, pwdPolicySubentry=None, pwdReset=None)
     assert start(browser, "dora", WINDOWS_PASSWORD).status_code == 302
+
+
+def test_past_the_limit_nobody_hears_that_a_password_was_right(
+    reset: str, start: Starter, browser: Browser
+) -> None:
+    user = PbxUser.objects.get(name="dora")
+    spent = {"guessed": Guessed.PASSWORD, "source": Source.ELSEWHERE, "in_row": 100}
+    FailureCount.objects.create(user=user, **spent)
+
+    answers = [start(browser, "dora", word) for word in (WINDOWS_PASSWORD, "wrong")]
+
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert ["Ask the administrator" in a.content.decode() for a in answers] == 2 * [
+        True
+    ]
 
 
 def test_a_service_account_that_must_change_its_password_is_named(
