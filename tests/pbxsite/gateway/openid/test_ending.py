@@ -22,6 +22,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.models import Grant, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.openid import Party, make_party
+from tests.support.totp import approve_factors
 from tests.verification.login.factors.test_factors import add_app
 from verification.sessions.lifecycle import clear_expired
 
@@ -159,11 +160,23 @@ def test_what_a_client_holds_stays_where_the_required_factor_is_there(
 ) -> None:
     tokens = party.tokens(anna)
     add_app(anna)
+    approve_factors()
 
     require_a_factor(anna)
 
     assert party.userinfo(tokens["access_token"]).status_code == 200
     assert party.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_what_a_client_holds_ends_where_nobody_approved_the_factor(
+    anna: Browser, party: Party
+) -> None:
+    tokens = party.tokens(anna)
+    add_app(anna)
+
+    require_a_factor(anna)
+
+    assert party.userinfo(tokens["access_token"]).status_code == 401
 
 
 def test_a_client_of_mypbx_needs_no_factor(
