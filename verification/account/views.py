@@ -60,6 +60,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "factors": factors.factors_of(user) if decides else None,
         "passkey_fault": factors.passkey_fault(),
         "two_factor": current_rules().two_factor,
+        "counts_at_once": bool(factors.approver_of(request)),
         "oauth2": connection_of(user) if decides else None,
         "may_change_password": decides and passwords.may_change(user),
         "events": events_of(user) if decides else [],

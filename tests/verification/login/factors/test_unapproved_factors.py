@@ -227,6 +227,9 @@ def test_codes_made_anew_in_an_approved_session_count(app: str, start: Starter) 
     browser = log_in_with(app, start)
     finish_by_email(browser)
 
+    page = browser.get("/account/").content.decode()
+    assert "New ones, made now, count at once" in page
+
     browser.post("/account/factors/codes/new/")
 
     binding = FactorBinding.objects.get(factor__type="recovery_codes")
