@@ -15,11 +15,14 @@ from celery.signals import (
 )
 from django.conf import settings
 from kombu import Connection
+from kombu.transport import TRANSPORT_ALIASES
 
 from pbxsite import worker
 from pbxsite.conf.databases import checked
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
+TRANSPORT_ALIASES["redis"] = "pbxsite.conf.redis_transport:Transport"
+TRANSPORT_ALIASES["rediss"] = TRANSPORT_ALIASES["redis"]
 
 
 class CheckingCelery(Celery):
