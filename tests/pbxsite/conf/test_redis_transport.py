@@ -10,7 +10,7 @@ import pytest
 from kombu import Consumer, Message, Queue
 
 from pbxsite.celery import app
-from pbxsite.env import broker_url
+from pbxsite.conf.databases import broker_url
 from tests.support.redis_servers import Redis
 
 QUEUE = Queue("work")
