@@ -161,7 +161,8 @@ class ApprovalStage(LoginStage):
             return redirect("account_login"), False
         factor = self._shown_factor()
         used_up = self._is_used_up(factor)
-        if factor and factors.counts(factor) and not used_up:
+        counts = factor is not None and factors.counts(factor)
+        if counts and not used_up:
             self._release(Approver.FACTOR)
             return None, True
         if not used_up and not needs_approval(current_rules(), released.kind):
@@ -172,7 +173,7 @@ class ApprovalStage(LoginStage):
             released.method,
             audit.origin_of(self.request),
             translation.get_language() or "en",
-            factor,
+            None if counts else factor,
             used_up,
         )
         return self._wait(facts)
