@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 TOP = {
     *("manage.py", "pyproject.toml", "README.md", "Makefile", ".ci", ".gitignore"),
     *("pbxsite", "authconfig", "verification", "templates", "tests"),
-    *("requirements", "docs", "deploy"),
+    *("requirements", "docs", "deploy", "findings"),
 }
 IMPORT = re.compile(r"^(?:from (?=\S+ import)|import )(\w+)", re.MULTILINE)
 APPS = ("pbxsite", "authconfig", "verification")

@@ -80,7 +80,7 @@ def _pool(size: int) -> dict[str, Any]:
 
 def caches(redis_url: str) -> dict[str, Any]:
     redis = {
-        "BACKEND": "pbxsite.cache.backend.RedisOrLocalCache",
+        "BACKEND": "verification.redis_access.RedisOrLocalCache",
         "LOCATION": redis_url,
         # Releases that pickled use version 1, and fail at what they cannot unpickle.
         "VERSION": 2,

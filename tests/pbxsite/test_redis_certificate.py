@@ -18,13 +18,12 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
 from pbxsite import beat
-from pbxsite.cache.backend import SealedClient
 from pbxsite.celery import app
 from pbxsite.conf.databases import broker_tls, broker_url, caches, checked
 from tests.support.certificates import make_authority
 from tests.support.redis_servers import TlsRedis
 from tests.support.services import ROOT
-from verification.redis_access import redis_client
+from verification.redis_access import SealedClient, redis_client
 
 REFUSED = (RedisError, OperationalError)
 

@@ -10,7 +10,7 @@ import pytest
 from django.utils.functional import lazystr
 from unfold.dataclasses import SearchResult
 
-from pbxsite.cache.json_values import from_json, to_json
+from verification.redis_access import from_json, to_json
 
 MOMENT = datetime(2026, 11, 29, 12, 30, 15, 123456, tzinfo=UTC)
 VALUES: list[Any] = [
