@@ -171,7 +171,7 @@ def test_new_secret_comes_with_the_changed_server(
         {"smtp_ca_certificate": make_authority().ca_pem},
         {"smtp_password-remove": "on"},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 def test_no_user_name_is_left_without_a_password(
     configure: Configure, changes: dict[str, str]

@@ -93,6 +93,7 @@ def test_the_session_is_of_the_logins_kind(
         "kind": kind,
         "method": "pbx",
         "approver": "",
+        "approved_by": "",
     }
     assert "released" not in browser.session
 
