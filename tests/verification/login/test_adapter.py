@@ -143,7 +143,7 @@ def test_right_passwords_use_up_no_failures(start: Starter, user: PbxUser) -> No
 def test_a_password_that_nobody_looked_at_is_no_failure(
     start: Starter, user: PbxUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_words: str) -> None:
+    def refuse(*_words: str, **_facts: bool) -> None:
         raise TooManyHashesError
 
     with monkeypatch.context() as crowd:
