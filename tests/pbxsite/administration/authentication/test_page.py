@@ -351,7 +351,7 @@ def test_page_keeps_its_query_budget(
     AuthenticationSettings.load()
     PbxUser.objects.bulk_create(PbxUser(name=f"user{n}") for n in range(50))
 
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         admin.get(PAGE)
 
 
