@@ -52,6 +52,7 @@ ASKING = {
     f"{GROUPS}add/": FIRST,
     f"{GROUPS}<path:object_id>/change/": FIRST,
     f"{USERS}<int:user_pk>/oauth2/<int:pk>/disconnect/": FIRST,
+    f"{USERS}<int:pk>/unlock/": FIRST,
     f"{USERS}process_import/": FIRST,
     f"{SETTINGS}voicemail-key/make/": FIRST,
     f"{SETTINGS}voicemail-key/revoke/": FIRST,
