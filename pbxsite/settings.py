@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pbxsite import logs
 from pbxsite.administration import theme
-from pbxsite.conf import databases, factors, guards, pages, passwords, storages
+from pbxsite.conf import databases, factors, guards, limits, pages, passwords, storages
 from pbxsite.embedded import data_dir
 from pbxsite.env import env, required, secret, user_rate, version, words
 
@@ -142,17 +142,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_AUTHENTICATED_LOGIN_REDIRECTS = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_TIMEOUT = 900
-ACCOUNT_RATE_LIMITS = {
-    "login": env.str("LIMIT_LOGINS", default="30/m/ip"),
-    "login_failed": env.str("LIMIT_FAILED_LOGINS", "10/5m/key,20/h/key,40/6h/key"),
-    "try_netlogon": "3/m/user",
-    "openid": env.str("LIMIT_TOKENS", default="600/m/key"),
-    # How many refusals the audit log tells of, where nobody is signed in.
-    "openid_refused": "20/m/ip",
-    "openid_failed": env.str("LIMIT_FAILED_TOKENS", default="20/m/ip"),
-    "openid_client_failed": "20/m/key",
-    "voicemail_key": env.str("LIMIT_WRONG_KEYS", default="10/m/ip"),
-}
+ACCOUNT_RATE_LIMITS = limits.rates(env.str)
 LIMIT_FAILURES_IN_ROW = env.int("LIMIT_FAILURES_IN_ROW", default=100)
 SOCIALACCOUNT_ADAPTER = "verification.login.oauth2.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False

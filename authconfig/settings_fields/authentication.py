@@ -1,0 +1,78 @@
+"""Who may log in, and with what."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from authconfig import validators
+from authconfig.choices import AuthenticationType
+
+
+class AuthenticationFields(models.Model):
+    two_factor = models.BooleanField(
+        _("Two-factor authentication"),
+        default=False,
+        help_text=_(
+            "Each login has to be approved as well: in a session that exists already,"
+            " or by the link in an e-mail."
+        ),
+    )
+    authentication_type = models.CharField(
+        _("Authentication type"),
+        max_length=20,
+        choices=AuthenticationType.choices,
+        default=AuthenticationType.PBX_ONLY,
+    )
+    oauth2_provider_name = models.CharField(
+        _("OAuth2 provider name"),
+        max_length=60,
+        blank=True,
+        validators=[validators.validate_one_line],
+        help_text=_(
+            "The name that users know the OAuth2 provider by. It stands on the button"
+            " of the login form, for example “Windows” or “Active Directory”."
+        ),
+    )
+    oauth2_domain = models.CharField(
+        _("OAuth2 domain"),
+        max_length=253,
+        blank=True,
+        validators=[validators.validate_domain],
+        help_text=_(
+            "Needed if the users' domain at the provider is not the PBX's domain:"
+            " users of this domain count as members of the PBX's."
+        ),
+    )
+    pbx_domain = models.CharField(
+        _("PBX domain"),
+        max_length=253,
+        blank=True,
+        validators=[validators.validate_domain],
+        help_text=_("The PBX's own domain: its members log in with or without it."),
+    )
+    factor_required = models.BooleanField(
+        _("Require a passkey or authenticator app"),
+        default=False,
+        help_text=_(
+            "E-mail no longer suffices. Users who have neither approve one more login"
+            " as before, and set one up before they can do anything else."
+        ),
+    )
+    password_min_length = models.PositiveSmallIntegerField(
+        _("Minimum password length"),
+        default=8,
+        validators=validators.between(8, 64, _("Enter a number from 8 to 64.")),
+        help_text=_(
+            "Of new PBX passwords. NIST SP 800-63B-4 asks for 15 where the password is"
+            " the only factor, and for 8 beside a second one."
+        ),
+    )
+    password_changes_forbidden = models.BooleanField(
+        _("Forbid password changes"),
+        default=False,
+        help_text=_(
+            "Users cannot change their PBX passwords themselves; administrators can."
+        ),
+    )
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,18 @@
+"""How often each thing may be tried, in allauth's form: 30/m/ip, several by commas."""
+
+from collections.abc import Callable
+
+
+def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
+    """`variable` answers the environment's value of a name, else the default."""
+    return {
+        "login": variable("LIMIT_LOGINS", "30/m/ip"),
+        "login_failed": variable("LIMIT_FAILED_LOGINS", "10/5m/key,20/h/key,40/6h/key"),
+        "try_netlogon": "3/m/user",
+        "openid": variable("LIMIT_TOKENS", "600/m/key"),
+        # How many refusals the audit log tells of, where nobody is signed in.
+        "openid_refused": "20/m/ip",
+        "openid_failed": variable("LIMIT_FAILED_TOKENS", "20/m/ip"),
+        "openid_client_failed": "20/m/key",
+        "voicemail_key": variable("LIMIT_WRONG_KEYS", "10/m/ip"),
+    }
