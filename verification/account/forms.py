@@ -16,8 +16,9 @@ class OwnPasswordForm(PasswordChangeForm):
     }
 
     def clean_new_password1(self) -> str:
+        """Compare the two entries alone: each other answer would be a guess more."""
         new: str = self.cleaned_data["new_password1"]
-        if self.user.check_password(new):
+        if new == self.cleaned_data.get("old_password"):
             raise forms.ValidationError(
                 _("This is your present password. Enter another.")
             )

@@ -151,6 +151,16 @@ def test_the_present_password_is_asked_for(signed_in: Browser, user: PbxUser) ->
     assert (event.user, event.detail) == (user, "change of the password")
 
 
+@pytest.mark.parametrize("old", ["", "wrong one"], ids=["none", "wrong"])
+def test_the_new_one_is_no_second_guess_at_the_present_one(
+    signed_in: Browser, old: str
+) -> None:
+    """Else whoever found an open session could guess on and on, and leave no trace."""
+    response = change(signed_in, PASSWORD, old_password=old)
+
+    assert list(response.context["form"].errors) == ["old_password"]
+
+
 def test_the_two_new_passwords_have_to_be_the_same(signed_in: Browser) -> None:
     assert "not the same" in faults(change(signed_in, new_password2="another one"))
 
