@@ -19,6 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.validators import validate_secure_url
 
 MOST_CHARACTERS = 2000
+# RFC 1035, 2.3.4: no name in DNS is longer.
+LONGEST_HOST = 253
 PORTS = {"https": 443, "http": 80}
 # RFC 3986 without user names and fragments; browsers leave [ ] | unencoded, too.
 ADDRESS = re.compile(
@@ -57,9 +59,13 @@ def parse(url: str) -> Address | None:
         return None
     scheme, path = found["scheme"].lower(), found["path"] or "/"
     port = int(found["port"] or PORTS[scheme])
-    if port > 65535 or ".." in found["host"] or not _is_plain(path):
+    if port > 65535 or not _is_host(found["host"]) or not _is_plain(path):
         return None
     return Address(scheme, found["host"].lower(), port, path, found["query"] or "")
+
+
+def _is_host(host: str) -> bool:
+    return len(host) <= LONGEST_HOST and ".." not in host
 
 
 def _is_plain(path: str) -> bool:

@@ -27,7 +27,9 @@ from pbxsite.gateway.forward.requests import (
 )
 
 logger = logging.getLogger(__name__)
-ADDRESS = re.compile(r"/forward-auth/(?P<slug>[a-z0-9-]+)/(?P<redirect>redirect/)?")
+ADDRESS = re.compile(
+    r"/forward-auth/(?P<slug>[a-z0-9-]{1,40})/(?P<redirect>redirect/)?"
+)
 copies = Copies()
 EMPTY = [(b"content-length", b"0"), (b"cache-control", b"no-store")]
 # Only the administrator reads these, in the log of a proxy that is set up wrongly.

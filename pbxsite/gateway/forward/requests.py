@@ -15,6 +15,8 @@ from pbxsite.gateway.forward.tokens import cookie_name
 
 # Any other text would make the database refuse the look-up, for all who wait for it.
 SESSION_KEY = re.compile(r"[a-z0-9]{8,40}")
+# As our own cookie is made; answers are kept by it, whoever sends one.
+CLIENT_COOKIE = re.compile(r"[A-Za-z0-9_.:-]{1,600}")
 SITE_HOST = urlsplit(settings.SITE_URL).hostname or ""
 
 
@@ -46,10 +48,11 @@ def wanted_address(request: HttpRequest) -> Address | None:
 def ticket_of(request: HttpRequest, slug: str, wanted: Address | None) -> Ticket:
     cookies = request.COOKIES
     key = cookies.get(settings.SESSION_COOKIE_NAME, "")
+    shown = cookies.get(cookie_name(slug), "")
     return Ticket(
         slug,
         key if SESSION_KEY.fullmatch(key) else "",
-        cookies.get(cookie_name(slug), ""),
+        shown if CLIENT_COOKIE.fullmatch(shown) else "",
         wanted.host if wanted else "",
     )
 

@@ -116,6 +116,22 @@ def test_a_stranger_is_told_where_to_log_in(browser: Browser) -> None:
     told(story())
 
 
+def test_what_a_stranger_sends_is_kept_at_no_length(
+    asked: list[Collection[Ticket]],
+) -> None:
+    long = "x" * 50_000
+    far = ELSEWHERE | {"x-forwarded-host": f"{long[:1900]}.example.com"}
+
+    async def story() -> None:
+        assert (await ask(path=f"/forward-auth/{long}/")).status == 404
+        assert (await ask(cookie=f"pbx_client_myapps={long}")).status == 401
+        assert (await ask(**far)).status == 401
+
+    told(story())
+    kept = [ticket for tickets in asked for ticket in tickets]
+    assert max(len("".join(ticket)) for ticket in kept) < 1000
+
+
 @pytest.mark.parametrize(
     ("forwarded", "address"),
     [
