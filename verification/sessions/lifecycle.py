@@ -87,8 +87,11 @@ class PersistentSessions:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key_before = request.session.session_key
         response: HttpResponse = self.get_response(request)
-        if request.session.accessed and request.user.is_authenticated:
-            follow(request, key_before)
+        if (
+            request.session.accessed
+            and request.user.is_authenticated
+            and is_listed(request, key_before)
+        ):
             renew(request.session)
             note_use([request.session.session_key or ""])
         return response
@@ -217,16 +220,20 @@ def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:
                     session.save()
 
 
-def follow(request: HttpRequest, key_before: str | None) -> None:
+def is_listed(request: HttpRequest, key_before: str | None) -> bool:
     """Keep a session listed that Django gave a new key; else nobody could end it.
 
-    Django gives a new key when it checks a session with an older SECRET_KEY.
+    Django gives a new key when it checks a session with an older SECRET_KEY. If the
+    session ended while the request was under way, its new key must not revive it.
     """
     key = request.session.session_key
-    if key != key_before and not UserSession.objects.filter(session_key=key).exists():
-        UserSession.objects.filter(session_key=key_before, user=request.user.pk).update(
-            session_key=key
-        )
+    if key == key_before or UserSession.objects.filter(session_key=key).exists():
+        return True
+    own = UserSession.objects.filter(session_key=key_before, user=request.user.pk)
+    if own.update(session_key=key):
+        return True
+    request.session.flush()
+    return False
 
 
 def renew(session: SessionBase) -> None:

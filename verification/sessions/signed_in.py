@@ -35,12 +35,15 @@ class SessionsAdapter(DefaultUserSessionsAdapter):
     """Tells the open pages of sessions that end."""
 
     def end_sessions(self, sessions: Iterable[UserSession]) -> None:
-        ended = list(sessions)
-        users = {session.user_id for session in ended}
+        chosen = list(sessions)
+        users = {session.user_id for session in chosen}
         with transaction.atomic():
             # What clients are given meanwhile would keep a session from its end.
             hold_sessions(users)
-            super().end_sessions(ended)
+            # Each ends under the key that it has by now.
+            locked = UserSession.objects.select_for_update().order_by("pk")
+            present = locked.filter(pk__in=[session.pk for session in chosen])
+            super().end_sessions(list(present))
         for user_pk in users:
             transaction.on_commit(partial(announce_user, user_pk))
 

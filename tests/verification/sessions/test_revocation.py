@@ -7,14 +7,19 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.http import HttpRequest, HttpResponse
 from django.test import Client as Browser
+from django.test import RequestFactory
 from django.urls import reverse
 
 from authconfig.choices import Event, Origin
 from authconfig.models import AuthenticationSettings
-from authconfig.users.changes import end_sessions
+from authconfig.users.changes import end_sessions, follow_session
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, Starter
 from tests.pbxsite.administration.users.test_users import change
@@ -25,6 +30,7 @@ from verification.approval.tokens import approval_code
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
+from verification.sessions.lifecycle import PersistentSessions
 
 pytestmark = pytest.mark.database
 
@@ -132,3 +138,40 @@ def test_a_change_of_the_own_password_keeps_the_session_where_it_was_made(
     assert browser.get("/account/").status_code == 200
     assert UserSession.objects.count() == 1
     assert not LoginSession.objects.pending().exists()
+
+
+def under_way(signed_in: Browser, user: PbxUser) -> HttpRequest:
+    """Return a request of the browser whose session was read already."""
+    request = RequestFactory().get("/account/")
+    request.session, request.user = SessionStore(signed_in.session.session_key), user
+    assert request.session["kind"] == "myapps"
+    return request
+
+
+def test_a_new_key_revives_no_session_that_ended_while_it_was_made(
+    signed_in: Browser, user: PbxUser
+) -> None:
+    request = under_way(signed_in, user)
+
+    def work(request: HttpRequest) -> HttpResponse:
+        end_sessions([user])
+        request.session.cycle_key()
+        return HttpResponse()
+
+    PersistentSessions(work)(request)
+
+    assert not Session.objects.exists()
+
+
+def test_a_session_ends_under_the_key_that_it_has_by_then(
+    signed_in: Browser, user: PbxUser
+) -> None:
+    request, chosen = under_way(signed_in, user), list(UserSession.objects.all())
+    before = request.session.session_key or ""
+    request.session.cycle_key()
+    follow_session(before, request.session.session_key or "")
+
+    get_adapter().end_sessions(chosen)
+
+    assert not Session.objects.exists()
+    assert not UserSession.objects.exists()
