@@ -133,6 +133,8 @@ class PasswordUser(AbstractBaseUser):
     first_hash = models.CharField(
         max_length=128, blank=True, default="", db_default="", editable=False
     )
+    # Did the right password show that the hash has older parameters?
+    has_old_hash = False
 
     class Meta:
         abstract = True
@@ -249,11 +251,7 @@ parameters_in_use = ParametersInUse()
 
 
 def check(name: str, password: str, *, is_known: bool = False) -> PbxUser | None:
-    """Return the active user who has this password; every answer costs one hash.
-
-    Only the right password of a user who may log in costs a second one, when their
-    hash is renewed.
-    """
+    """Return the active user who has this password; every answer costs one hash."""
     key = name_key(name)
     parameters_in_use.refresh()
     user = get_user_model().objects.filter(name_key=key).first()
@@ -263,6 +261,5 @@ def check(name: str, password: str, *, is_known: bool = False) -> PbxUser | None
     is_right, is_old = verify_password(password, user.password)
     if not is_right or not user.is_active:
         return None
-    if is_old:
-        user.renew_hash(password)
+    user.has_old_hash = is_old
     return user

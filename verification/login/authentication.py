@@ -103,9 +103,18 @@ class PolicyBackend(ModelBackend):
             user = CHECKS[method](name, password, is_known=is_known)
             if user:
                 attempt.method = method
-                return user if _may_go_on(user, attempt) else None
+                return _let_go_on(user, password, attempt)
             attempt.was_wrong = True
         return None
+
+
+def _let_go_on(user: PbxUser, password: str, attempt: Attempt) -> PbxUser | None:
+    """Renew an old hash only now: the time of a second one says that it was right."""
+    if not _may_go_on(user, attempt):
+        return None
+    if user.has_old_hash:
+        user.renew_hash(password)
+    return user
 
 
 def _may_go_on(user: PbxUser, attempt: Attempt) -> bool:

@@ -17,6 +17,8 @@ from authconfig.users import passwords
 from authconfig.users.models import PbxUser
 from pbxsite.conf.passwords import HASHERS
 from tests.conftest import PASSWORD, Starter
+from verification.sessions import tries
+from verification.sessions.choices import Guessed, Source
 
 pytestmark = pytest.mark.django_db
 OWN, OLD = (f"argon2$argon2id$v=19$m={m}$" for m in ("19456,t=2,p=1", "102400,t=2,p=8"))
@@ -164,12 +166,12 @@ def test_a_new_hash_has_the_parameters_of_owasp(user: PbxUser, argon2: None) -> 
     assert user.check_password(PASSWORD)
 
 
-def test_a_login_renews_an_old_hash(old: PbxUser) -> None:
-    assert passwords.check("anna", "wrong") is None
+def test_a_login_renews_an_old_hash(old: PbxUser, start: Starter) -> None:
+    start(Browser(), password="wrong")
     old.refresh_from_db()
     assert old.password.startswith(OLD)
 
-    assert passwords.check("anna", PASSWORD) == old
+    start(Browser())
 
     old.refresh_from_db()
     assert old.password.startswith(OWN)
@@ -181,6 +183,19 @@ def test_the_right_password_of_an_inactive_user_renews_nothing(old: PbxUser) -> 
     PbxUser.objects.update(is_active=False)
 
     assert passwords.check("anna", PASSWORD) is None
+
+    old.refresh_from_db()
+    assert old.password.startswith(OLD)
+
+
+def test_a_right_password_that_opens_nothing_takes_no_longer_than_a_wrong_one(
+    old: PbxUser, start: Starter, settings: Settings
+) -> None:
+    """The second hash would say that it is right; the answer does not."""
+    settings.LIMIT_FAILURES_IN_ROW = 1
+    tries.add_failure(old, Guessed.PASSWORD, Source.ELSEWHERE)
+
+    assert start(Browser()).status_code == 429
 
     old.refresh_from_db()
     assert old.password.startswith(OLD)
