@@ -25,12 +25,14 @@ from authconfig.users.changes import count_without_email
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.authentication import summary
 from pbxsite.administration.queue.report import QueueReport, queue_report
+from pbxsite.gateway.openid.clients import lacking_pkce
 from verification.mail.operation.operators import is_operator
 from verification.mail.operation.overview import MailTimes
 from verification.sessions.lifecycle import live_sessions
 
 MAILS = "mail_outgoingemail"
 AUDIT = "users_auditevent"
+CLIENTS = "clients_clientapplication"
 SESSIONS = "usersessions_usersession"
 LOGIN_EVENTS = (Event.LOGIN, Event.LOGIN_FAILED, Event.LOGIN_REJECTED)
 
@@ -61,6 +63,8 @@ def _cards(request: HttpRequest) -> Iterator[OverviewCard]:
         yield _login_card()
     if _may(request, "usersessions.view_usersession"):
         yield _session_card()
+    if _may(request, "clients.view_clientapplication"):
+        yield from _client_cards()
 
 
 def _may(request: HttpRequest, permission: str) -> bool:
@@ -168,6 +172,23 @@ def _session_card() -> OverviewCard:
         (),
         _list(SESSIONS),
         _("Signed-in sessions"),
+    )
+
+
+def _client_cards() -> Iterator[OverviewCard]:
+    """Tell of clients that the site refuses, while there are any."""
+    refused = lacking_pkce().order_by("application__name").select_related("application")
+    names = [openid.application.name for openid in refused[:5]]
+    if not names:
+        return
+    yield OverviewCard(
+        _("Client applications"),
+        "bad",
+        _("Refused because they ask without PKCE: %(names)s.")
+        % {"names": ", ".join(names)},
+        (_("Their pages say which switch helps."),),
+        _list(CLIENTS),
+        _("Client applications"),
     )
 
 

@@ -53,6 +53,8 @@ def web_server(
         # TRUSTED_PROXY_COUNT alone decides whose word on addresses counts.
         "--no-proxy-headers",
         "--no-server-header",
+        # A request line of 16 KB, for a client's long state, with its headers.
+        *("--h11-max-incomplete-event-size", "65536"),
     ]
 
 

@@ -124,7 +124,9 @@ def make_party(
     slug: str = "voicemail", *, kind: Kind = Kind.MYAPPS, **facts: Any
 ) -> Party:
     """Add a client application; `facts` are of either model."""
-    is_public = facts.pop("is_public", False)
+    known = {field.name for field in OpenIdClient._meta.get_fields()}
+    own = {name: facts.pop(name) for name in known & facts.keys()}
+    addresses = {"redirect_uris": CALLBACK, "logout_uris": AFTER_LOGOUT}
     application = ClientApplication.objects.create(
         name=slug.capitalize(),
         slug=slug,
@@ -133,11 +135,6 @@ def make_party(
         asks_by=AsksBy.OPENID,
         **{"is_own": True} | facts,
     )
-    openid = OpenIdClient(
-        application=application,
-        redirect_uris=CALLBACK,
-        logout_uris=AFTER_LOGOUT,
-        is_public=is_public,
-    )
+    openid = OpenIdClient(application=application, **addresses | own)
     keep_in_step(openid)
-    return Party(openid, None if is_public else new_secret(openid))
+    return Party(openid, None if openid.is_public else new_secret(openid))

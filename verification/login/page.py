@@ -92,6 +92,11 @@ class LoginView(AllauthLoginView):
     def get_authenticated_redirect_url(self) -> str:
         return leading_path(super().get_authenticated_redirect_url())
 
+    def get_initial(self) -> dict[str, Any]:
+        """A client application may say who is about to log in."""
+        initial: dict[str, Any] = super().get_initial()
+        return initial | {"login": self.request.GET.get("login_hint", "")}
+
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()
         return kwargs | {"kind": self.kind}

@@ -35,7 +35,7 @@ class ApplicationForm(AskingForm):
 class OpenIdForm(DecidingForm):
     class Meta:
         model = OpenIdClient
-        fields = ("redirect_uris", "logout_uris", "is_public")
+        fields = ("redirect_uris", "logout_uris", "is_public", "without_pkce")
         field_classes = {"redirect_uris": LinesField, "logout_uris": LinesField}
         widgets = {
             "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),

@@ -17,6 +17,7 @@ from unfold.decorators import display
 from pbxsite.administration.cells import LINK, moment
 from pbxsite.administration.clients.forms import OpenIdForm
 from pbxsite.administration.clients.secret_page import SECRET
+from pbxsite.gateway.openid.clients import lacking_pkce
 from pbxsite.gateway.openid.models import OpenIdClient
 
 
@@ -27,8 +28,13 @@ class OpenIdInline(StackedInline):
     hide_title = True
     can_delete = False
     max_num = 1
-    readonly_fields = ("configuration", "identifier", "secret")
-    fields = ("redirect_uris", "logout_uris", "is_public", *readonly_fields)
+    readonly_fields = ("lacks_pkce", "configuration", "identifier", "secret")
+    entered = ("redirect_uris", "logout_uris", "is_public", "without_pkce")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        is_refused = lacking_pkce().filter(application=obj).exists() if obj else False
+        shown = self.readonly_fields if is_refused else self.readonly_fields[1:]
+        return (*self.entered, *shown)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("clients.change_clientapplication")
@@ -37,6 +43,14 @@ class OpenIdInline(StackedInline):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("clients.view_clientapplication")
+
+    @display(description=_("Refused of late"))
+    def lacks_pkce(self, openid: OpenIdClient) -> SafeString:
+        words = gettext(
+            "{}: a request without PKCE. Switch PKCE on in the client; if it cannot do"
+            " PKCE, tick “without PKCE” here."
+        )
+        return format_html(words, moment(openid.refused_without_pkce_at))
 
     @display(description=_("OpenID well-known configuration URL"))
     def configuration(self, openid: OpenIdClient) -> SafeString:

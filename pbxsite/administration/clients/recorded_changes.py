@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.utils import translation
 
 from authconfig.choices import Event
 from authconfig.clients.models import ClientApplication
@@ -42,8 +43,14 @@ class RecordedApplications:
     ) -> None:
         for openid in formset.save(commit=False):
             keep_in_step(openid)
-            addresses = ", ".join(openid.redirect_uris.splitlines())
-            record_change(request, openid.application, f"redirect URIs: {addresses}")
+        for filled in formset.forms:
+            told = [
+                f"{_words(filled.instance, name)}: {_value(filled.instance, name)}"
+                for name in filled.changed_data
+            ]
+            if told:
+                application = filled.instance.application
+                record_change(request, application, "; ".join(told))
 
     def delete_model(self, request: HttpRequest, obj: ClientApplication) -> None:
         forget(obj)
@@ -55,6 +62,20 @@ class RecordedApplications:
     ) -> None:
         for application in queryset:
             self.delete_model(request, application)
+
+
+def _words(openid: OpenIdClient, name: str) -> str:
+    field = openid._meta.get_field(name)
+    assert isinstance(field, Field)
+    with translation.override("en"):
+        return str(field.verbose_name)
+
+
+def _value(openid: OpenIdClient, name: str) -> str:
+    value = getattr(openid, name)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(str(value).splitlines())
 
 
 def record_change(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
+
 from allauth.idp.oidc.adapter import get_adapter
 from allauth.idp.oidc.models import Client as RegisteredClient
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from authconfig.clients.choices import AsksBy, Kind
@@ -18,8 +22,11 @@ from authconfig.users.changes import hold_sessions
 from pbxsite.gateway.openid.hashers import RandomSecretHasher
 from pbxsite.gateway.openid.models import Grant, OpenIdClient
 
+logger = logging.getLogger(__name__)
 SCOPES = ("openid", "profile", "email")
 Grants = RegisteredClient.GrantType
+TOLD_AGAIN_AFTER = timedelta(minutes=1)
+TOLD_FOR = timedelta(days=7)
 
 
 @transaction.atomic
@@ -76,6 +83,30 @@ def find(client_id: str) -> OpenIdClient | None:
     asking = ClientApplication.objects.asking_by(AsksBy.OPENID)
     found = OpenIdClient.objects.filter(client=client_id, application__in=asking)
     return found.select_related("application", "client").first()
+
+
+def note_missing_pkce(openid: OpenIdClient) -> str:
+    """Note for the administrator which switch would help; return the advice."""
+    if openid.is_public:
+        return ""
+    now = timezone.now()
+    told = Q(refused_without_pkce_at__gt=now - TOLD_AGAIN_AFTER)
+    untold = OpenIdClient.objects.filter(~told, pk=openid.pk)
+    if untold.update(refused_without_pkce_at=now):
+        logger.warning(
+            "client %s asks without PKCE and is refused: if it cannot do PKCE, tick"
+            " “without PKCE” on its page",
+            openid.application.slug,
+        )
+    return "; if it cannot do PKCE, tick “without PKCE” on its page"
+
+
+def lacking_pkce() -> QuerySet[OpenIdClient]:
+    """Return the clients that were refused of late for want of PKCE."""
+    since = timezone.now() - TOLD_FOR
+    return OpenIdClient.objects.filter(
+        refused_without_pkce_at__gt=since, without_pkce=False, is_public=False
+    )
 
 
 def is_shut(openid: OpenIdClient) -> bool:

@@ -8,14 +8,19 @@ from allauth.idp.oidc.forms import RPInitiatedLogoutForm
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from pbxsite.gateway.openid.clients import SCOPES, find
 from pbxsite.gateway.openid.models import OpenIdClient
+from pbxsite.gateway.openid.redirect_uris import is_registered
 
 PROMPTS = {"none", "login", "consent", "select_account"}
 # Error codes go to the client application; its developers read the words.
 INVALID = "invalid_request"
+PKCE_REQUIRED = "PKCE with S256 is required"
+# Some clients keep all that they have to remember in it.
+MOST_OF_STATE = 8000
 CODES = {
     INVALID,
     "invalid_scope",
@@ -54,7 +59,11 @@ class RecipientForm(OnceForm):
         openid = find(cleaned.get("client_id", ""))
         if openid is None:
             raise ValidationError(_("This site knows no such client application."))
-        if cleaned.get("redirect_uri") not in openid.redirect_uris.splitlines():
+        if not is_registered(
+            cleaned.get("redirect_uri", ""),
+            openid.redirect_uris.splitlines(),
+            on_any_port=openid.is_public,
+        ):
             raise ValidationError(
                 _("The redirect URI is none of those that %(client)s has here."),
                 params={"client": openid.application.name},
@@ -71,7 +80,7 @@ class AuthorizationForm(OnceForm):
     response_type = Text()
     response_mode = Text()
     scope = Text()
-    state = Text()
+    state = Text(MOST_OF_STATE)
     nonce = Text()
     code_challenge = Text(
         validators=[
@@ -87,14 +96,29 @@ class AuthorizationForm(OnceForm):
     request = Text(10_000)
     request_uri = Text(10_000)
 
+    def __init__(self, data: QueryDict, *, openid: OpenIdClient) -> None:
+        super().__init__(data)
+        self.openid = openid
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        # RFC 9700, 2.1.1: something of the client's own has to tie a code to a login.
+        if not cleaned.get("code_challenge") and cleaned.get("nonce") == "":
+            raise ValidationError("nonce is required without PKCE", code=INVALID)
+        return cleaned
+
     def clean_response_type(self) -> str:
+        if not self.cleaned_data["response_type"]:
+            raise ValidationError("response_type is missing", code=INVALID)
         return self._only("response_type", "code", code="unsupported_response_type")
 
     def clean_response_mode(self) -> str:
         return self._only("response_mode", "", "query")
 
     def clean_code_challenge_method(self) -> str:
-        return self._only("code_challenge_method", "S256")
+        if self.data.get("code_challenge"):
+            return self._only("code_challenge_method", "S256")
+        return self._only("code_challenge_method", "")
 
     def clean_request(self) -> str:
         return self._only("request", "", code="request_not_supported")
@@ -104,16 +128,15 @@ class AuthorizationForm(OnceForm):
 
     def clean_code_challenge(self) -> str:
         challenge: str = self.cleaned_data["code_challenge"]
-        if not challenge:
-            raise ValidationError("PKCE with S256 is required", code=INVALID)
+        if not challenge and not self.openid.without_pkce:
+            raise ValidationError(PKCE_REQUIRED, code=INVALID)
         return challenge
 
     def clean_scope(self) -> list[str]:
         asked = self.cleaned_data["scope"].split()
-        if "openid" not in asked or not set(asked) <= set(SCOPES):
-            words = f"scope: openid, and of {', '.join(SCOPES)} alone"
-            raise ValidationError(words, code="invalid_scope")
-        return sorted(set(asked))
+        if "openid" not in asked:
+            raise ValidationError("scope has to hold openid", code="invalid_scope")
+        return sorted(set(asked) & set(SCOPES))
 
     def clean_prompt(self) -> set[str]:
         prompts = set(self.cleaned_data["prompt"].split())
@@ -128,6 +151,12 @@ class AuthorizationForm(OnceForm):
             words = f"{name} has to be {taken}" if taken else f"{name} is not supported"
             raise ValidationError(words, code=code)
         return value
+
+    @property
+    def given_state(self) -> str:
+        """Return it as it came, whatever else is wrong with the request."""
+        state = str(self.data.get("state", ""))
+        return state if len(state) <= MOST_OF_STATE else ""
 
     @property
     def fault(self) -> tuple[str, str]:
@@ -149,11 +178,13 @@ class EndSessionForm(RPInitiatedLogoutForm):
         uri = self.cleaned_data.pop("post_logout_redirect_uri", "")
         cleaned: dict[str, Any] = super().clean()
         openid = find(cleaned["client"].pk) if cleaned["client"] else None
-        allowed = openid.logout_uris.splitlines() if openid else []
-        if uri and openid and uri not in allowed:
+        is_allowed = openid is not None and is_registered(
+            uri, openid.logout_uris.splitlines(), on_any_port=openid.is_public
+        )
+        if uri and openid and not is_allowed:
             self.add_error(
                 "post_logout_redirect_uri",
                 _("The address to go on to is none of those that the client has here."),
             )
-        cleaned["post_logout_redirect_uri"] = uri if uri in allowed else ""
+        cleaned["post_logout_redirect_uri"] = uri if is_allowed else ""
         return cleaned

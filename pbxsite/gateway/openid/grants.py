@@ -42,7 +42,9 @@ AMR_OF_APPROVER = {
 
 
 @transaction.atomic
-def begin(request: HttpRequest, client_id: str, code: str) -> bool:
+def begin(
+    request: HttpRequest, client_id: str, code: str, *, has_challenge: bool
+) -> bool:
     """Bind a new code to the session; False if that has just ended."""
     assert isinstance(request.user, PbxUser)
     hold_sessions([request.user.pk])
@@ -57,6 +59,7 @@ def begin(request: HttpRequest, client_id: str, code: str) -> bool:
         code_hash=_hash(code),
         authenticated_at=datetime.fromtimestamp(authenticated_at(request), UTC),
         authentication_methods=methods(session.data),
+        has_challenge=has_challenge,
     )
     return True
 

@@ -38,7 +38,8 @@ class OpenIdClient(models.Model):
         validators=[validate_redirect_uris],
         help_text=_(
             "One in each line, exactly as the client sends it:"
-            " https://apps.example.com/callback"
+            " https://apps.example.com/callback. Of a public client's http://127.0.0.1/"
+            " and http://[::1]/ any port is right."
         ),
     )
     logout_uris = models.TextField(
@@ -55,6 +56,19 @@ class OpenIdClient(models.Model):
             " itself by PKCE alone."
         ),
     )
+    without_pkce = models.BooleanField(
+        _("without PKCE"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "For a client with a secret that cannot do PKCE. It then has to send a"
+            " nonce (RFC 9700, 2.1.1)."
+        ),
+    )
+    # When it was last refused for want of PKCE, so that its page can say so.
+    refused_without_pkce_at = models.DateTimeField(
+        null=True, blank=True, editable=False
+    )
     secret_made_at = models.DateTimeField(
         _("secret made"), null=True, blank=True, editable=False
     )
@@ -70,6 +84,14 @@ class OpenIdClient(models.Model):
             CheckConstraint(
                 name="public_client_has_no_secret",
                 condition=Q(is_public=False) | Q(secret_made_at=None),
+            ),
+            CheckConstraint(
+                name="public_client_has_pkce",
+                condition=Q(is_public=False) | Q(without_pkce=False),
+                violation_error_message=_(
+                    "A public client proves itself by PKCE alone: untick “without"
+                    " PKCE”, or “public client”."
+                ),
             ),
         ]
 
@@ -143,6 +165,8 @@ class Grant(models.Model):
     # The claims auth_time and amr, as they were when the code was given.
     authenticated_at = models.DateTimeField()
     authentication_methods = models.CharField(max_length=30)
+    # Without one, a code verifier belongs to another request.
+    has_challenge = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         indexes = [

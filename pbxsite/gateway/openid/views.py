@@ -27,17 +27,21 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.asking_time import (
-    MARK,
     browser_of,
+    is_marked,
     keep_browser,
     marked_query,
+    with_marked_request,
 )
+from pbxsite.gateway.openid.clients import note_missing_pkce
 from pbxsite.gateway.openid.forms import (
+    PKCE_REQUIRED,
     AuthorizationForm,
     ConsentForm,
     EndSessionForm,
     RecipientForm,
 )
+from pbxsite.gateway.openid.hints import in_wanted_language, login_hint
 from pbxsite.gateway.openid.models import OpenIdClient
 from pbxsite.gateway.openid.preconditions import Reaction, note_consent, reaction_to
 from verification.login.redirect_page import page_to
@@ -58,7 +62,7 @@ def lead_on(request: HttpRequest, name: str, address: str) -> HttpResponse:
 
     So where a form of ours may have come before, a page leads on, and no redirect.
     """
-    if request.method == "POST" or MARK in request.GET:
+    if request.method == "POST" or is_marked(request):
         return page_to(request, name, address, _("This page leads on by itself."))
     # Django's own redirect takes no scheme of an app.
     return HttpResponse(status=302, headers={"Location": address})
@@ -78,20 +82,27 @@ FAULTS = {
 }
 NO_PAGE_HELPS = {Reaction.SHUT, Reaction.OTHER_USER}
 # These parts of allauth's answer go on to the client.
-PASSED_ON = ("code", "state", "error", "error_description")
+PASSED_ON = ("code", "error", "error_description")
+
+
+# Ours to allauth; the state is the client's, who gets it back from us.
+HANDED_ON = ("code_challenge", "code_challenge_method", "nonce")
 
 
 @login_not_required
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
+@with_marked_request
+@in_wanted_language
 def authorize(request: HttpRequest) -> HttpResponse:
     """Serve the authorization endpoint; a client's POST goes on as a GET."""
     if request.method == "POST":
         return redirect(f"{request.path}?{request.POST.urlencode()}")
-    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
+    recipient = RecipientForm(request.GET)
     if not recipient.is_valid():
         return _refused(request, recipient)
+    asked = AuthorizationForm(request.GET, openid=recipient.openid)
     if not asked.is_valid():
         return _fault(request, recipient, asked, *asked.fault)
     reaction = reaction_to(request, recipient.openid, asked)
@@ -117,16 +128,18 @@ def _fault(
     code: str,
     words: str,
 ) -> HttpResponse:
-    application = recipient.openid.application
+    openid = recipient.openid
     if _is_recorded(request):
-        _record(request, Event.CLIENT_REFUSED, recipient.openid, f"{code}: {words}")
+        advice = note_missing_pkce(openid) if words == PKCE_REQUIRED else ""
+        told = f"{code}: {words}{advice}"
+        _record(request, Event.CLIENT_REFUSED, openid, told)
     return answer(
         request,
-        application.name,
+        openid.application.name,
         recipient.cleaned_data["redirect_uri"],
         error=code,
         error_description=words,
-        state=asked.cleaned_data.get("state", ""),
+        state=asked.given_state,
     )
 
 
@@ -145,7 +158,8 @@ def _login(
     page = reverse(pages[Kind(openid.application.kind)])
     browser = browser_of(request)
     wanted = f"{reverse('openid:authorize')}?{marked_query(request.GET, browser)}"
-    response = redirect(f"{page}?{urlencode({'next': wanted})}")
+    query = urlencode({"next": wanted} | login_hint(request))
+    response = redirect(f"{page}?{query}")
     keep_browser(response, browser)
     return response
 
@@ -168,22 +182,28 @@ def _consent_page(
 @login_not_required
 @never_cache
 @require_POST
+@with_marked_request
+@in_wanted_language
 def consent(request: HttpRequest) -> HttpResponse:
     """Note the user's decision; the client's request stands in the address.
 
     No code is given here: the authorization endpoint checks everything again.
     """
-    recipient, asked = RecipientForm(request.GET), AuthorizationForm(request.GET)
-    decision = ConsentForm(request.POST)
+    recipient, decision = RecipientForm(request.GET), ConsentForm(request.POST)
     if not recipient.is_valid():
         return _refused(request, recipient)
-    if not (asked.is_valid() and decision.is_valid()):
+    asked = AuthorizationForm(request.GET, openid=recipient.openid)
+    if not asked.is_valid():
+        return _fault(request, recipient, asked, *asked.fault)
+    if not decision.is_valid():
         return _fault(request, recipient, asked, "access_denied", "not understood")
     if decision.cleaned_data["decision"] == "deny":
         return _fault(request, recipient, asked, "access_denied", "the user said no")
     if request.user.is_authenticated:
         note_consent(request, recipient.openid, asked)
-    return redirect(f"{reverse('openid:authorize')}?{request.GET.urlencode()}")
+    # The question's mark goes along.
+    query = request.META["QUERY_STRING"]
+    return redirect(f"{reverse('openid:authorize')}?{query}")
 
 
 def _answered(
@@ -196,11 +216,17 @@ def _answered(
         return _refused(request, None)
     words = dict(parse_qsl(urlsplit(made["Location"]).query))
     if "code" in words:
-        if not grants.begin(request, openid.client_id, words["code"]):
+        if not grants.begin(
+            request,
+            openid.client_id,
+            words["code"],
+            has_challenge=bool(asked.cleaned_data["code_challenge"]),
+        ):
             return _fault(request, recipient, asked, *FAULTS[Reaction.LOG_IN])
         _record(request, Event.CLIENT_OPENED, openid, "OpenID Connect")
     passed_on = {name: words[name] for name in PASSED_ON if name in words}
-    return answer(request, openid.application.name, uri, **passed_on)
+    name, state = openid.application.name, asked.given_state
+    return answer(request, name, uri, **passed_on, state=state)
 
 
 def _checked_request(
@@ -214,10 +240,8 @@ def _checked_request(
             "redirect_uri": recipient.cleaned_data["redirect_uri"],
             "response_type": "code",
             "scope": " ".join(facts["scope"]),
-            "code_challenge": facts["code_challenge"],
-            "code_challenge_method": "S256",
         }
-        | {name: facts[name] for name in ("state", "nonce") if facts[name]}
+        | {name: facts[name] for name in HANDED_ON if facts[name]}
     )
     checked = copy(request)
     checked.GET = QueryDict(query)
@@ -239,6 +263,7 @@ def _record(
 
 
 @method_decorator([login_not_required, csrf_exempt, never_cache], name="dispatch")
+@method_decorator(in_wanted_language, name="dispatch")
 class EndSessionView(allauth.LogoutView):
     """Logs out as a client wishes, once the user agrees."""
 

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
@@ -138,6 +140,39 @@ def test_an_error_of_nginx_does_not_log_a_secret(
     errors = (tmp_path / "pbx-error.log").read_text()
     assert "/account/" in errors
     assert "secret" not in errors
+
+
+class _LeadsOn(BaseHTTPRequestHandler):
+    """Redirects to an address as long as the one that was asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.path)
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        """Stay silent."""
+
+
+def test_nginx_takes_long_requests_of_clients(tmp_path: Path, places: Places) -> None:
+    web = ThreadingHTTPServer(("127.0.0.1", 0), _LeadsOn)
+    Thread(target=web.serve_forever, daemon=True).start()
+    authority, ca_file = make_authority(), tmp_path / "ca.pem"
+    ca_file.write_text(authority.ca_pem)
+    ports = [web.server_address[1], free_port()]
+    nginx = Nginx(tmp_path, authority, places.static, ports)
+    path = f"/openid/authorize?state={'s' * 16_000}"
+    nginx.start()
+    try:
+        asked = partial(requests.get, verify=str(ca_file), timeout=10)
+        answer = asked(nginx.url + path, allow_redirects=False)
+    finally:
+        nginx.stop()
+        web.shutdown()
+        web.server_close()
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == path
 
 
 def test_no_error_on_the_way_back_to_a_client_is_logged() -> None:

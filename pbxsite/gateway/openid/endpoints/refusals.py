@@ -36,8 +36,6 @@ class Refusal(Exception):
         if self.words:
             told["error_description"] = self.words
         response = JsonResponse(told, status=self.status)
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            response["WWW-Authenticate"] = 'Basic realm="client"'
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             response["Retry-After"] = str(WAIT_SECONDS)
         return response

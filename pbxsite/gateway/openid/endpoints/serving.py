@@ -5,6 +5,7 @@ So nobody keeps a client out by bad requests, be it from its address or in its n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from pbxsite.gateway.openid.models import OpenIdClient
 
 View = Callable[[HttpRequest], HttpResponse]
 ClientView = Callable[[HttpRequest, OpenIdClient], HttpResponse]
+# The names that a scheme may have (RFC 9110, 11.1).
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,30}")
 FAILURES = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
 
 
@@ -32,9 +35,18 @@ def for_clients(serve: ClientView) -> View:
             _limit(request, client)
             return serve(request, client)
         except Refusal as refusal:
-            return _refused(request, client, refusal)
+            response = _refused(request, client, refusal)
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                response["WWW-Authenticate"] = challenge(request)
+            return response
 
     return view
+
+
+def challenge(request: HttpRequest) -> str:
+    """Name the scheme by which the client showed its secret (RFC 6749, 5.2)."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return f'{scheme if SCHEME.fullmatch(scheme) else "Basic"} realm="client"'
 
 
 def _limit(request: HttpRequest, client: OpenIdClient) -> None:

@@ -20,6 +20,7 @@ CODE: str = RegisteredClient.GrantType.AUTHORIZATION_CODE.value
 REFRESH: str = RegisteredClient.GrantType.REFRESH_TOKEN.value
 # What each grant is asked for by; the first of them is what it stands on.
 OWN = {CODE: ("code", "redirect_uri", "code_verifier"), REFRESH: ("refresh_token",)}
+REQUIRED = {CODE: ("code", "redirect_uri"), REFRESH: ("refresh_token",)}
 # What belongs to grants and extensions that are not offered here.
 NOT_OFFERED = (
     "actor_token",
@@ -58,8 +59,9 @@ def read(request: HttpRequest, client: OpenIdClient) -> TokenRequest:
     asked = TokenRequest(_grant_type(given), {})
     own = OWN[asked.grant_type]
     _check_foreign(given, own)
-    if own[0] not in given:
-        raise Refusal(INVALID_REQUEST, f"{own[0]} is missing: send it")
+    for name in REQUIRED[asked.grant_type]:
+        if name not in given:
+            raise Refusal(INVALID_REQUEST, f"{name} is missing: send it")
     if client.is_public and not asked.is_code:
         words = "a public client has no refresh token: send the browser again"
         raise Refusal("unauthorized_client", words)

@@ -32,7 +32,9 @@ from pbxsite.gateway.openid.models import Grant, OpenIdClient
 
 logger = logging.getLogger(__name__)
 
-NO_BEARER = 'Bearer error="invalid_token"'
+BEARER = 'Bearer realm="userinfo"'
+# allauth's words for an address that is not the code's; the error is RFC 6749's, 5.2.
+OTHER_ADDRESS = "Mismatching redirect URI."
 
 
 @login_not_required
@@ -62,6 +64,10 @@ def _live_grant(asked: TokenRequest, client: OpenIdClient) -> Grant:
     if not grants.is_live(grant):
         grants.end(grant)
         raise _over(asked)
+    if asked.is_code and "code_verifier" in asked.words and not grant.has_challenge:
+        # RFC 9700, 2.1.1: somebody may have taken the challenge out on the way.
+        words = "the code was asked for without code_challenge: leave code_verifier out"
+        raise Refusal(INVALID_GRANT, words)
     return grant
 
 
@@ -96,7 +102,8 @@ def _made_tokens(checked: HttpRequest) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(response.content)
     if response.status_code != HTTPStatus.OK:
         words = told.get("error_description", "")
-        raise Refusal(told["error"], words, status=response.status_code)
+        code = INVALID_GRANT if words == OTHER_ADDRESS else told["error"]
+        raise Refusal(code, words, status=response.status_code)
     return told
 
 
@@ -130,11 +137,17 @@ def revoke(request: HttpRequest, client: OpenIdClient) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def userinfo(request: HttpRequest) -> HttpResponse:
-    grant = grants.of_token(credentials(request, "bearer"))
+    value = credentials(request, "bearer")
+    grant = grants.of_token(value)
     if grant is None or not grants.is_live(grant):
-        status = HTTPStatus.UNAUTHORIZED
-        response: HttpResponse = JsonResponse({"error": "invalid_token"}, status=status)
-        response["WWW-Authenticate"] = NO_BEARER
-        return response
+        return _no_token(fault="invalid_token" if value else "")
     answered: HttpResponse = allauth.user_info(request)
     return answered
+
+
+def _no_token(*, fault: str) -> HttpResponse:
+    """Whoever shows none is told how to, and no error (RFC 6750, 3.1)."""
+    told = {"error": fault} if fault else {}
+    response = JsonResponse(told, status=HTTPStatus.UNAUTHORIZED)
+    response["WWW-Authenticate"] = f'{BEARER}, error="{fault}"' if fault else BEARER
+    return response

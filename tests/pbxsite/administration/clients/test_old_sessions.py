@@ -31,6 +31,7 @@ CHANGES = {
     "openid-0-redirect_uris": f"{CALLBACK}\n{EVIL}",
     "openid-0-logout_uris": EVIL,
     "openid-0-is_public": "on",
+    "openid-0-without_pkce": "on",
 }
 
 

@@ -36,7 +36,7 @@ REFUSED = {
     "no secret": ({"client_secret": None}, "invalid_client"),
     "a wrong verifier": ({"code_verifier": "v" * 43}, "invalid_grant"),
     "no verifier": ({"code_verifier": None}, "invalid_request"),
-    "another address": ({"redirect_uri": f"{CALLBACK}x"}, "invalid_request"),
+    "another address": ({"redirect_uri": f"{CALLBACK}x"}, "invalid_grant"),
     "no address": ({"redirect_uri": None}, "invalid_request"),
     "an unknown code": ({"code": "unknown"}, "invalid_grant"),
     "no code": ({"code": None}, "invalid_request"),
@@ -432,7 +432,7 @@ def test_userinfo_takes_a_token_in_the_header_alone(
 
     in_address = anna.get("/openid/userinfo", {"access_token": value})
     assert in_address.status_code == 401
-    assert in_address["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+    assert in_address["WWW-Authenticate"] == 'Bearer realm="userinfo"'
     assert anna.post("/openid/userinfo", {"access_token": value}).status_code == 401
     assert anna.get("/openid/userinfo").status_code == 401
 
