@@ -27,8 +27,9 @@ def command(socket: Path) -> list[str]:
         "save": "",
         "appendonly": "no",
         "maxmemory": "128mb",
-        # Queued tasks live here beside the cache: an eviction would lose them.
-        "maxmemory-policy": "noeviction",
+        # What expires goes, the longest unused first. Queued tasks never expire: none is
+        # lost, and what strangers put into the cache keeps none out.
+        "maxmemory-policy": "volatile-lru",
         "loglevel": "warning",
     }
     words = (word for name, value in options.items() for word in (f"--{name}", value))

@@ -35,6 +35,8 @@ View = Callable[..., Any]
 RENEWED_KEY = "renewed_at"
 # How exactly the time of a session's last use is known.
 USE_NOTED_EVERY = timedelta(minutes=1)
+# Of a visitor who logs in, or is at an OpenID provider: longer than that may take.
+VISITOR_TTL = timedelta(hours=1)
 # A session is renewed when this part of its idle time has passed.
 RENEWAL_PART = 30
 KNOWN_TTL = timedelta(days=90)
@@ -76,7 +78,7 @@ noted = Noted()
 
 
 class PersistentSessions:
-    """Middleware: keep the session alive.
+    """Middleware: keep the session alive; one of a visitor ends soon.
 
     It does so after the response, when it is known whose session this is by now.
     """
@@ -87,14 +89,17 @@ class PersistentSessions:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key_before = request.session.session_key
         response: HttpResponse = self.get_response(request)
-        if (
-            request.session.accessed
-            and request.user.is_authenticated
-            and is_listed(request, key_before)
-        ):
+        if request.session.accessed:
+            self._keep(request, key_before)
+        return response
+
+    def _keep(self, request: HttpRequest, key_before: str | None) -> None:
+        if not request.user.is_authenticated:
+            if request.session.modified and not request.session.is_empty():
+                request.session.set_expiry(VISITOR_TTL)
+        elif is_listed(request, key_before):
             renew(request.session)
             note_use([request.session.session_key or ""])
-        return response
 
 
 class FactorRequirement:

@@ -23,6 +23,9 @@ from verification.sessions.models import FailureCount, KnownAddress
 
 # For so long after the last one, failures of a name that no user has are counted on.
 UNKNOWN_TTL_SECONDS = 7 * 24 * 3600
+# More of such names than anybody mistypes: strangers make up as many as they like, and
+# would fill Redis.
+NEW_NAMES_A_DAY = 20_000
 # allauth's limit of failures, which grows with their number (LIMIT_FAILED_LOGINS).
 FAILED_LOGINS = "login_failed"
 # The key of no row.
@@ -51,8 +54,19 @@ def add_unknown_failure(name: str) -> int:
     nobodys.values_list("in_row", flat=True).first()
     digest = salted_hmac("verification.sessions.tries", name).hexdigest()
     failures: int = cache.get(f"failures-in-row:{digest}", 0) + 1
-    cache.set(f"failures-in-row:{digest}", failures, UNKNOWN_TTL_SECONDS)
+    if failures > 1 or _is_room():
+        cache.set(f"failures-in-row:{digest}", failures, UNKNOWN_TTL_SECONDS)
     return failures
+
+
+def _is_room() -> bool:
+    """Say whether one more name is kept today."""
+    key = f"new-names:{timezone.now():%j}"
+    cache.add(key, 0, 24 * 3600)
+    try:
+        return cache.incr(key) <= NEW_NAMES_A_DAY
+    except ValueError:  # it has expired since `add`
+        return True
 
 
 def is_over_limit(failures: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from kombu import Consumer, Message, Queue
+from redis import Redis as Client
 
 from pbxsite.celery import app
 from pbxsite.conf.databases import broker_url
@@ -69,3 +70,19 @@ def test_work_that_outlasts_an_outage_of_redis_is_acknowledged(
     message.ack()
 
     assert message.acknowledged
+
+
+def test_what_strangers_fill_redis_with_keeps_no_task_out(redis: Redis) -> None:
+    """Each name that is tried leaves something for days, and there are many names."""
+    with Client.from_url(redis.url) as client:
+        client.config_set("maxmemory", "3mb")
+        client.lpush("celery", "first")
+        with client.pipeline(transaction=False) as filling:
+            for number in range(20_000):
+                filling.set(f"failures-in-row:{number:064}", 1, ex=604_800)
+            filling.execute(raise_on_error=False)
+
+        client.lpush("celery", "second")
+
+        assert client.lrange("celery", 0, -1) == [b"second", b"first"]
+        assert client.info("stats")["evicted_keys"] > 1000

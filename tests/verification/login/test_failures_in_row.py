@@ -24,6 +24,7 @@ from tests.support.attacks import accept_by_link
 from tests.verification.test_concurrency import at_once
 from verification.approval.models import LoginSession
 from verification.mail.models import OutgoingEmail
+from verification.redis_access import redis_client
 from verification.sessions import tries
 from verification.sessions.choices import Guessed, Source
 from verification.sessions.models import FailureCount
@@ -186,6 +187,18 @@ def test_a_name_that_nobody_has_costs_the_same_queries(
         return len(found)
 
     assert queries("anna") == queries("nobody")
+
+
+def test_strangers_names_are_kept_up_to_a_number(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tries, "NEW_NAMES_A_DAY", 3, raising=False)
+    for number in range(5):
+        start(at(), f"nobody {number}", "wrong")
+
+    assert len(redis_client().keys("*:failures-in-row:*")) == 3
+    answers = [start(at(HERE), "nobody 1", "wrong").status_code for _ in range(5)]
+    assert answers == [200] * 4 + [429]
 
 
 def test_the_password_asked_for_again_is_counted_in_the_session(

@@ -14,8 +14,11 @@ from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
 
+from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.conftest import Starter
+from tests.support.attacks import accept_by_link
+from verification.approval.models import LoginSession
 from verification.sessions.lifecycle import Noted, noted
 from verification.sessions.tasks import clear_expired_sessions
 
@@ -70,6 +73,21 @@ def test_the_cookie_lives_as_long_as_the_session(signed_in: Browser) -> None:
         signed_in.get("/account/")
         cookie = signed_in.cookies[site.SESSION_COOKIE_NAME]
         assert 30 * 86400 - 5 < int(cookie["max-age"]) <= 30 * 86400
+
+
+def test_a_session_of_a_visitor_ends_soon(
+    two_factor: AuthenticationSettings, start: Starter, browser: Browser
+) -> None:
+    """Strangers make as many of them as they like."""
+    start(browser)
+
+    assert Session.objects.get().expire_date - timezone.now() <= timedelta(hours=1)
+    cookie = browser.cookies[site.SESSION_COOKIE_NAME]
+    assert int(cookie["max-age"]) <= 3600
+    accept_by_link(LoginSession.objects.get())
+    browser.post("/login/waiting/continue/")
+    assert Session.objects.get().expire_date - timezone.now() > 29 * DAY
+    assert int(browser.cookies[site.SESSION_COOKIE_NAME]["max-age"]) > 29 * 86400
 
 
 def test_limits_are_settings(
