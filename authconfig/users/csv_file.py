@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ COLUMNS = ("name", "long_name", "email", "number", "active")
 DELIMITERS = ",;\t"
 # Spreadsheets run a cell that begins like this as a formula (CWE-1236); the last
 # four are the wide forms of the first four.
-FORMULA_STARTS = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+FORMULA_STARTS = "[=+\\-@\\t\\r\\n'\uff1d\uff0b\uff0d\uff20]"
+# Those of many countries begin a new cell after each semicolon, in any file.
+CELL = r"(^|[;\t] *)"
+BARE, ESCAPED = (re.compile(f"{CELL}{mark}(?={FORMULA_STARTS})") for mark in ("", "'"))
 SHOWN_LENGTH = 40
 
 
@@ -42,11 +46,11 @@ def _cells(user: PbxUser) -> tuple[str, ...]:
 
 
 def escape(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return BARE.sub(r"\1'", text)
 
 
 def unescape(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS) else text
+    return ESCAPED.sub(r"\1", text)
 
 
 def shown(value: str) -> str:

@@ -27,8 +27,8 @@ def command(socket: Path) -> list[str]:
         "save": "",
         "appendonly": "no",
         "maxmemory": "128mb",
-        # What expires goes, the longest unused first. Queued tasks never expire: none is
-        # lost, and what strangers put into the cache keeps none out.
+        # What expires goes, the longest unused first. Queued tasks never expire: none
+        # is lost, and what strangers put into the cache keeps none out.
         "maxmemory-policy": "volatile-lru",
         "loglevel": "warning",
     }

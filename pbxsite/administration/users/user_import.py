@@ -128,7 +128,7 @@ class UserImport:
             if not user.is_active:
                 text = _("You cannot deactivate yourself. Ask another administrator.")
                 raise ValidationError({"is_active": text})
-        elif user.is_staff and not self.actor.is_superuser:
+        elif (user.is_staff or user.is_superuser) and not self.actor.is_superuser:
             text = _("Only administrators with all rights change administrators.")
             raise ValidationError({"name": text})
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -153,9 +154,11 @@ def test_nobody_deactivates_himself_by_a_file(administrator: PbxUser) -> None:
     assert "You cannot deactivate yourself" in faults("admin,,,,0", administrator)[0]
 
 
+@pytest.mark.parametrize("is_staff", [True, False], ids=["present", "former"])
 def test_an_administrator_of_some_rights_changes_no_other(
-    user: PbxUser, administrator: PbxUser
+    user: PbxUser, administrator: PbxUser, is_staff: bool
 ) -> None:
+    PbxUser.objects.filter(pk=administrator.pk).update(is_staff=is_staff)
     user.is_staff = True
 
     found = faults("admin,,stolen@example.com,,1", user)
@@ -164,11 +167,27 @@ def test_an_administrator_of_some_rights_changes_no_other(
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+49 711", "-1", "@x", "\tx", "'", "'=x", "''", "x", "\uff1dx"]
+    "text",
+    [
+        *("=1+1", "+49 711", "-1", "@x", "\tx", "'", "'=x", "''", "x", "\uff1dx"),
+        *(
+            "x;=1+1",
+            "x; =1+1;y",
+            "x;'=1",
+            "x;'y",
+            "x;;=1",
+            "x\t=1",
+            "x\t\t-1",
+            ";",
+            "'",
+        ),
+    ],
 )
 def test_an_escaped_cell_comes_back_as_it_was(text: str) -> None:
+    """Spreadsheets of many countries begin a new cell after each semicolon."""
     assert unescape(escape(text)) == text
-    assert not escape(text).startswith(("=", "+", "-", "@", "\t", "\uff1d"))
+    for cell in re.split("[;\t]", escape(text)):
+        assert not cell.strip(" ").startswith(("=", "+", "-", "@", "\uff1d"))
 
 
 @pytest.mark.django_db
