@@ -7,6 +7,7 @@ from datetime import timedelta
 import jwt
 import pytest
 import time_machine
+from cryptography.hazmat.primitives import serialization
 from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, connection
@@ -43,6 +44,24 @@ def test_of_two_keys_at_once_one_signs(pem: str) -> None:
 
     with pytest.raises(IntegrityError, match=r"one_key_signs|is_current"):
         SigningKey.objects.create(pem=pem)
+
+
+def test_a_key_is_read_once(
+    anna: Browser, party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a tenth of a second, and any stranger may ask for the keys."""
+    hint = party.tokens(anna)["id_token"]
+    published()
+    read: list[bytes] = []
+    monkeypatch.setattr(
+        serialization, "load_pem_private_key", lambda pem, **_: read.append(pem)
+    )
+
+    published()
+    Browser().get("/openid/logout", {"id_token_hint": hint})
+    party.tokens(anna)
+
+    assert read == []
 
 
 def test_a_key_lies_encrypted(signing_key: SigningKey) -> None:
