@@ -100,6 +100,8 @@ def _event(
     event: Event, *, user: PbxUser | None, origin: Origin, **facts: Any
 ) -> AuditEvent:
     name = facts.pop("user_name", user.name if user else "")
+    # PostgreSQL takes no NUL, which some events quote from a request.
+    facts["detail"] = str(facts.get("detail", "")).replace("\0", "\ufffd")
     return AuditEvent(
         event=event,
         user=user,

@@ -11,10 +11,11 @@ from django.test import Client as Browser
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
-from tests.pbxsite.test_urls import ROUTES, address
+from tests.pbxsite.test_urls import METHODS, PUBLIC, ROUTES, address
 from tests.support.attacks import (
     link_in,
 )
+from tests.support.openid import Party
 from tests.support.smtp_servers import Server
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
@@ -35,6 +36,27 @@ KEYED = {
 # Clients may post what they may also get (OpenID Connect Core, 3.1.2.1, and
 # RP-Initiated Logout, 2): a page that asks is all that comes of it.
 LIKE_A_GET = {"openid/authorize", "openid/logout"}
+
+
+# What the pages and endpoints that need no session read of a request.
+WORDS = (
+    *("next", "id", "return", "host", "state", "code", "iss", "error", "token"),
+    *("client_id", "client_secret", "redirect_uri", "post_logout_redirect_uri"),
+    *("grant_type", "refresh_token", "code_verifier", "id_token_hint", "asked"),
+    *("login", "password", "credential", "decision", "user", "caller", "time"),
+)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("value", ["a\0b", "9" * 400], ids=["NUL", "large"])
+def test_nothing_that_a_stranger_sends_makes_a_page_fail(
+    party: Party, value: str
+) -> None:
+    for route in sorted(PUBLIC):
+        for method in METHODS:
+            asked = getattr(Browser(), method)
+            answer = asked(address(route), dict.fromkeys(WORDS, value))
+            assert answer.status_code < 500, (route, method)
 
 
 def test_every_post_asks_for_the_csrf_token(start: Starter, user: PbxUser) -> None:

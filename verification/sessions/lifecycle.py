@@ -7,6 +7,7 @@ write.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Any
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -32,6 +34,8 @@ from verification.sessions.factors import is_missing
 from verification.sessions.models import FailureCount, KnownAddress
 
 View = Callable[..., Any]
+# Any other text may be one that the database refuses.
+SESSION_KEY = re.compile(r"[a-z0-9]{8,40}")
 RENEWED_KEY = "renewed_at"
 # How exactly the time of a session's last use is known.
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -75,6 +79,19 @@ class Noted:
 
 
 noted = Noted()
+
+
+def shown_key(request: HttpRequest) -> str:
+    """Return the key of a session that the browser shows; "" if it can be none."""
+    key: str = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    return key if SESSION_KEY.fullmatch(key) else ""
+
+
+class OwnSessions(SessionMiddleware):
+    """Django's middleware, which looks for no session under what is no key."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.session = self.SessionStore(shown_key(request) or None)
 
 
 class PersistentSessions:

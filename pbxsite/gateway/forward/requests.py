@@ -12,9 +12,8 @@ from django.http import HttpRequest
 from authconfig.clients.destinations import RETURN_FIELD
 from authconfig.clients.return_urls import Address, parse
 from pbxsite.gateway.forward.tokens import cookie_name
+from verification.sessions.lifecycle import shown_key
 
-# Any other text would make the database refuse the look-up, for all who wait for it.
-SESSION_KEY = re.compile(r"[a-z0-9]{8,40}")
 # As our own cookie is made; answers are kept by it, whoever sends one.
 CLIENT_COOKIE = re.compile(r"[A-Za-z0-9_.:-]{1,600}")
 SITE_HOST = urlsplit(settings.SITE_URL).hostname or ""
@@ -46,12 +45,11 @@ def wanted_address(request: HttpRequest) -> Address | None:
 
 
 def ticket_of(request: HttpRequest, slug: str, wanted: Address | None) -> Ticket:
-    cookies = request.COOKIES
-    key = cookies.get(settings.SESSION_COOKIE_NAME, "")
-    shown = cookies.get(cookie_name(slug), "")
+    shown = request.COOKIES.get(cookie_name(slug), "")
     return Ticket(
         slug,
-        key if SESSION_KEY.fullmatch(key) else "",
+        # What is no key would make the look-up fail, for all who wait for it.
+        shown_key(request),
         shown if CLIENT_COOKIE.fullmatch(shown) else "",
         wanted.host if wanted else "",
     )

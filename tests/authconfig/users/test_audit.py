@@ -152,3 +152,11 @@ def test_the_log_is_cleared_by_itself() -> None:
     tasks = {entry["task"] for entry in app.conf.beat_schedule.values()}
     assert forget_old_events.name in tasks
     assert set(tasks) <= set(app.tasks)
+
+
+def test_what_a_stranger_sends_keeps_no_event_out() -> None:
+    """PostgreSQL takes no NUL, and a page would fail that only wants to refuse."""
+    made = audit.record(Event.CLIENT_REFUSED, user=None, detail="client a\0b")
+
+    made.refresh_from_db()
+    assert made.detail == "client a\ufffdb"

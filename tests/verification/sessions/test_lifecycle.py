@@ -90,6 +90,17 @@ def test_a_session_of_a_visitor_ends_soon(
     assert int(browser.cookies[site.SESSION_COOKIE_NAME]["max-age"]) > 29 * 86400
 
 
+@pytest.mark.parametrize(
+    "key", ['"\\000\\000\\000abcdefgh"', "x" * 5000, "A" * 32, "\xff" * 32]
+)
+def test_what_is_no_key_of_a_session_is_no_session(browser: Browser, key: str) -> None:
+    """PostgreSQL takes no NUL, and a page would fail."""
+    browser.defaults["HTTP_COOKIE"] = f"{site.SESSION_COOKIE_NAME}={key}"
+
+    assert browser.get("/account/").url == "/login/?next=/account/"
+    assert browser.get("/login/").status_code == 200
+
+
 def test_limits_are_settings(
     settings: Settings, start: Starter, browser: Browser
 ) -> None:

@@ -34,6 +34,7 @@ from verification.approval.live import hub as hubs
 from verification.approval.live.topics import PendingLogin, SignedInSession, Topic
 from verification.approval.pending import pending_login
 from verification.sessions.factors import is_missing
+from verification.sessions.lifecycle import shown_key
 from verification.sessions.signed_in import user_of
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def _find_topic(scope: Scope) -> Topic | None:
     try:
         request = ASGIRequest(scope, io.BytesIO())
         store = import_module(settings.SESSION_ENGINE).SessionStore
-        request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        request.session = store(shown_key(request) or None)
         request.user = AnonymousUser()
         return STREAMS[scope["path"]](request)
     finally:
