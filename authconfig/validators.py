@@ -9,7 +9,7 @@ import zoneinfo
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import idna
 from cryptography import x509
@@ -163,6 +163,14 @@ def validate_authorize_query(value: str) -> None:
     if not value.startswith("&") or re.search(r"[\s#]", value):
         raise ValidationError(
             _("Begin with & and use no space: &prompt=login"), code="query"
+        )
+    if "response_mode" in parse_qs(value, keep_blank_values=True):
+        raise ValidationError(
+            _(
+                "Remove response_mode: the provider has to send its answer in the"
+                " address, as it does by itself."
+            ),
+            code="response_mode",
         )
 
 

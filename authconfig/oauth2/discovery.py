@@ -14,7 +14,9 @@ from http import HTTPStatus
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
+import jwt
 import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
 from django.core.cache import cache
 
@@ -35,12 +37,28 @@ LONGEST_ANSWER = 512 * 1024
 CHUNK = 16 * 1024
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 AWAY = (ProviderFault.UNREACHABLE, ProviderFault.RESTING)
+# Signatures alone: others know the key of a MAC, and "none" proves nothing.
+ALGORITHMS = [
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+]
 MANY_TENANTS = (
     *("/common/", "/organizations/", "/consumers/", "{"),
     # The tenant of all personal accounts at Entra ID.
     "/9188040d-6c67-4c5b-b112-36a304b66dad/",
 )
 Document = dict[str, Any]
+
+
+class Ed25519(jwt.algorithms.OKPAlgorithm):
+    """EdDSA under the name that tells its curve (RFC 9864)."""
+
+    def verify(self, msg: str | bytes, key: Any, sig: str | bytes) -> bool:
+        return isinstance(key, Ed25519PublicKey) and super().verify(msg, key, sig)
+
+
+jwt.register_algorithm("Ed25519", Ed25519())
 
 
 class Kept(TypedDict):
@@ -129,6 +147,30 @@ def fetched_keys(jwks_uri: str) -> Document:
     if not isinstance(found.get("keys"), list) or not found["keys"]:
         raise ProviderError(ProviderFault.NO_KEYS)
     return found
+
+
+def signing_keys(found: Document) -> list[jwt.PyJWK]:
+    try:
+        known = [_with_known_algorithm(key) for key in found.get("keys", [])]
+        keys = jwt.PyJWKSet(known).keys
+    except (
+        jwt.PyJWTError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ProviderError(ProviderFault.NO_KEYS, str(error)[:200]) from error
+    return [
+        key
+        for key in keys
+        if key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
+    ]
+
+
+def _with_known_algorithm(key: Any) -> Any:
+    is_new_name = isinstance(key, dict) and key.get("alg") == "Ed25519"
+    return key | {"alg": "EdDSA"} if is_new_name else key
 
 
 def _kept(url: str, fetch: Callable[[], Document]) -> Document:
@@ -223,20 +265,31 @@ def _words(error: BaseException) -> str:
     return (said or type(error).__name__)[:300]
 
 
-def fetch_json(url: str, **headers: str) -> dict[str, Any]:
+def fetch_json(url: str) -> Document:
+    return object_in(answer_at(url), url)
+
+
+def answer_at(url: str, **headers: str) -> requests.Response:
     with LimitedSession() as session:
-        response = session.get(url, headers=headers or None)
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        words = f"status {response.status_code} at {url}"
+        answer: requests.Response = session.get(url, headers=headers or None)
+    status, words = answer.status_code, f"status {answer.status_code} at {url}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ProviderError(ProviderFault.UNREACHABLE, words)
-    if response.status_code != requests.codes.ok:
-        raise ProviderError(
-            ProviderFault.NOT_JSON, f"status {response.status_code} at {url}"
-        )
-    try:
-        found = json.loads(response.content)
-    except ValueError as error:
-        raise ProviderError(ProviderFault.NOT_JSON, f"no JSON at {url}") from error
-    if not isinstance(found, dict):
+    if status != HTTPStatus.OK:
+        raise ProviderError(ProviderFault.NOT_JSON, words)
+    return answer
+
+
+def object_in(answer: requests.Response, url: str) -> Document:
+    found = json_object(answer.content)
+    if found is None:
         raise ProviderError(ProviderFault.NOT_JSON, f"no JSON object at {url}")
     return found
+
+
+def json_object(content: bytes) -> Document | None:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -23,11 +23,19 @@ class ProviderFault(Enum):
     CLEAR_TEXT = auto()
     NO_KEYS = auto()
     NO_PKCE = auto()
+    NO_CODE_FLOW = auto()
+    NO_CLIENT_WAY = auto()
+    PUSHED_REQUEST = auto()
+    SIGNED_REQUEST = auto()
+    NO_ALGORITHM = auto()
     # What the provider says of a user.
     NO_CODE = auto()
     CODE_REFUSED = auto()
     NO_ID_TOKEN = auto()
     BAD_ID_TOKEN = auto()
+    ALGORITHM = auto()
+    ENCRYPTED = auto()
+    SIGNED = auto()
     OTHER_SUBJECT = auto()
     OTHER_ISSUER = auto()
     NO_UPN = auto()
@@ -45,7 +53,7 @@ class ProviderFault(Enum):
 
 WORDS: dict[ProviderFault, str | Promise] = {
     ProviderFault.UNREACHABLE: _("the provider does not answer in time"),
-    ProviderFault.TOO_LARGE: _("the provider's answer does not end"),
+    ProviderFault.TOO_LARGE: _("the provider's answer is larger than 512 KiB"),
     ProviderFault.REDIRECTED: _("the provider leads to another address"),
     ProviderFault.NOT_JSON: _(
         "the provider's answer is not what OpenID Connect asks for"
@@ -61,12 +69,28 @@ WORDS: dict[ProviderFault, str | Promise] = {
     ProviderFault.CLEAR_TEXT: _("an address of the provider is not https"),
     ProviderFault.NO_KEYS: _("the provider has no key that can be used"),
     ProviderFault.NO_PKCE: _("the provider does not offer PKCE with S256"),
+    ProviderFault.NO_CODE_FLOW: _(
+        "the provider does not offer the authorization code in the address"
+    ),
+    ProviderFault.NO_CLIENT_WAY: _(
+        "the provider takes no client secret, neither by Basic nor by post"
+    ),
+    ProviderFault.PUSHED_REQUEST: _("the provider requires pushed requests (PAR)"),
+    ProviderFault.SIGNED_REQUEST: _("the provider requires signed requests (JAR)"),
+    ProviderFault.NO_ALGORITHM: _(
+        "the provider signs by no algorithm that this site takes"
+    ),
     ProviderFault.NO_CODE: _("the provider refused the login"),
     ProviderFault.CODE_REFUSED: _("the provider does not exchange the code"),
     ProviderFault.NO_ID_TOKEN: _(
         "the provider sent no ID token; is openid in the scope?"
     ),
     ProviderFault.BAD_ID_TOKEN: _("the ID token is not valid"),
+    ProviderFault.ALGORITHM: _(
+        "the ID token is not valid here: it is signed by another algorithm"
+    ),
+    ProviderFault.ENCRYPTED: _("the provider's answer is encrypted"),
+    ProviderFault.SIGNED: _("the provider answers with a signed UserInfo"),
     ProviderFault.OTHER_SUBJECT: _(
         "UserInfo tells of another subject than the ID token"
     ),

@@ -6,12 +6,16 @@ The checks of tokens and claims are those of OpenID Connect Core 1.0, 3.1.3.7.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from enum import StrEnum
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 import jwt
+import requests
 from allauth.socialaccount.models import (
     SocialAccount,
     SocialApp,
@@ -27,36 +31,51 @@ from allauth.socialaccount.providers.openid_connect.views import (
     OpenIDConnectOAuth2Adapter,
 )
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
 from authconfig.oauth2 import discovery
-from authconfig.oauth2.discovery import Document, fetch_json
+from authconfig.oauth2.discovery import (
+    ALGORITHMS,
+    Document,
+    LimitedSession,
+    json_object,
+    signing_keys,
+)
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 
 CALLBACK = "oauth2_callback"
-ERROR_WORDS = re.compile(r'"error(?:_description)?"\s*:\s*"([^"\\]{1,200})')
+# Three parts are signed, five are encrypted (RFC 7516, 9).
+JOSE = re.compile(rb"[\w-]+(?:\.[\w-]*){2}(?:(?:\.[\w-]*){2})?")
+DOTS_OF_ENCRYPTED = 4
 # Core 1.0, 3.1.2.1: max_age makes the ID token say when the user logged in.
 ASKED_AGAIN = {
     "prompt": "login",
     "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
 }
-# Signatures alone: others know the key of a MAC, and "none" proves nothing.
-ALGORITHMS = [
-    *("RS256", "RS384", "RS512"),
-    *("PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA"),
-]
+# RFC 6749, 5.2 has the first; some say the second instead.
+CLIENT_REFUSED = ("invalid_client", "unauthorized_client")
 REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
 LEEWAY_SECONDS = 60
 LONGEST_SUBJECT = 255
 Claims = dict[str, Any]
 # Why a user was sent to the provider; allauth keeps the two states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
+
+
+class ClientWay(StrEnum):
+    """How this site shows its secret at the token endpoint."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    # Some servers do not decode what RFC 6749, 2.3.1 has clients encode.
+    BASIC_RAW = "client_secret_basic (not encoded)"
+    UNAUTHENTICATED = "none"
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -72,6 +91,8 @@ def redirect_uri() -> str:
 class OAuth2LoginClient(OAuth2Client):
     consumer_key: str
     consumer_secret: str
+    # What the provider's configuration lists, if it lists anything.
+    offered: list[str] | None = None
 
     def get_redirect_url(
         self, authorization_url: str, scope: list[str], extra_params: dict[str, str]
@@ -89,29 +110,90 @@ class OAuth2LoginClient(OAuth2Client):
         query = dict(parse_qsl(parts.query)) | extra_params | own
         return parts._replace(query=urlencode(query)).geturl()
 
-    def get_access_token(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        if self.basic_auth:
-            # RFC 6749, 2.3.1: encode both before joining them.
-            self.consumer_key = quote_plus(self.consumer_key)
-            self.consumer_secret = quote_plus(self.consumer_secret)
-        try:
-            found: dict[str, Any] = super().get_access_token(*args, **kwargs)
-        except ProviderError:
-            raise
-        except Exception as error:
-            # The library raises many things at an answer that it cannot read.
-            raise ProviderError(ProviderFault.CODE_REFUSED, _said(error)) from error
+    def get_access_token(
+        self, code: str, pkce_code_verifier: str = "", extra_data: None = None
+    ) -> dict[str, Any]:
+        """Show the secret in one way after another, until the client is known."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.callback_url,
+            "code_verifier": pkce_code_verifier,
+        }
+        ways, kept_as = self._ways(), self._kept_as()
+        refused: dict[str, list[str]] = {}
+        remembered = cache.get(kept_as, ways[0])
+        # The one that worked comes first; the others stay in their order.
+        for way in sorted(ways, key=lambda way: way != remembered):
+            answer = self._ask(form, way)
+            if not _is_client_refused(answer):
+                if way != remembered:
+                    cache.set(kept_as, way.value, None)
+                return _tokens(answer)
+            refused.setdefault(_said(answer), []).append(way)
+        words = (f"{', '.join(tried)}: {said}" for said, tried in refused.items())
+        raise ProviderError(ProviderFault.CODE_REFUSED, "; ".join(words))
+
+    def _ways(self) -> list[ClientWay]:
+        """Discovery 1.0, 3: a missing list means client_secret_basic."""
+        if not self.consumer_secret:
+            return [ClientWay.UNAUTHENTICATED]
+        listed = self.offered or []
+        usual = (ClientWay.BASIC, ClientWay.POST)
+        ways = [way for way in usual if way in listed] or [ClientWay.BASIC]
+        words = self.consumer_key + self.consumer_secret
+        if ClientWay.BASIC in ways and quote_plus(words) != words:
+            ways.append(ClientWay.BASIC_RAW)
+        return ways
+
+    def _kept_as(self) -> str:
+        """Return the cache's key, another one once address, ID or secret change."""
+        facts = (self.access_token_url, self.consumer_key, self.consumer_secret)
+        digest = salted_hmac("oauth2-client-way", json.dumps(facts)).hexdigest()
+        return f"openid-provider:way:{digest}"
+
+    def _ask(self, form: dict[str, str], way: ClientWay) -> requests.Response:
+        client_id, secret, auth = self.consumer_key, self.consumer_secret, None
+        if way is ClientWay.BASIC:
+            auth = (quote_plus(client_id), quote_plus(secret))
+        elif way is ClientWay.BASIC_RAW:
+            # The library sends it as latin-1.
+            auth = (_as_latin(client_id), _as_latin(secret))
+        else:
+            shown = {"client_secret": secret} if way is ClientWay.POST else {}
+            form = form | {"client_id": client_id} | shown
+        with LimitedSession() as session:
+            return session.post(self.access_token_url, data=form, auth=auth)
+
+
+def _as_latin(word: str) -> str:
+    return word.encode().decode("latin-1")
+
+
+def _is_client_refused(answer: requests.Response) -> bool:
+    found = json_object(answer.content) or {}
+    is_unauthorized = answer.status_code == HTTPStatus.UNAUTHORIZED
+    return is_unauthorized or found.get("error") in CLIENT_REFUSED
+
+
+def _tokens(answer: requests.Response) -> dict[str, Any]:
+    found = json_object(answer.content) or {}
+    if answer.ok and "access_token" in found:
         return found
+    raise ProviderError(ProviderFault.CODE_REFUSED, _said(answer))
 
 
-def _said(error: Exception) -> str:
-    """Return the two words of an OAuth error (RFC 6749, 5.2), and no part of"""
-    said = ERROR_WORDS.findall(str(error))
-    return readable(": ".join(said)) or type(error).__name__
+def _said(answer: requests.Response) -> str:
+    """Return the words of an OAuth error (RFC 6749, 5.2), and no part of a token."""
+    found = json_object(answer.content) or {}
+    words = (found.get(name) for name in ("error", "error_description"))
+    said = ": ".join(word[:200] for word in words if isinstance(word, str) and word)
+    return readable(said) or f"status {answer.status_code}"
 
 
 def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Claims:
     try:
+        _check_algorithm(id_token)
         claims: Claims = jwt.decode(
             id_token,
             # A key that names no algorithm allows every one of its type.
@@ -134,6 +216,14 @@ def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Cl
     return claims
 
 
+def _check_algorithm(id_token: str) -> None:
+    if id_token.count(".") == DOTS_OF_ENCRYPTED:
+        raise ProviderError(ProviderFault.ENCRYPTED, "ID token")
+    algorithm = jwt.get_unverified_header(id_token).get("alg")
+    if algorithm not in ALGORITHMS:
+        raise ProviderError(ProviderFault.ALGORITHM, readable(str(algorithm)[:40]))
+
+
 def _check_party(claims: Claims, client_id: str) -> None:
     """A token for several audiences must have been made for us."""
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
@@ -152,24 +242,6 @@ def _key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
     )
 
 
-def signing_keys(found: Document) -> list[jwt.PyJWK]:
-    try:
-        keys = jwt.PyJWKSet.from_dict(found).keys
-    except (
-        jwt.PyJWTError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ProviderError(ProviderFault.NO_KEYS, str(error)[:200]) from error
-    return [
-        key
-        for key in keys
-        if key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
-    ]
-
-
 def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
     signing = signing_keys(found)
     if kid is None:
@@ -181,7 +253,12 @@ def user_info(config: Document, access_token: str, subject: str) -> Claims:
     endpoint = config.get("userinfo_endpoint")
     if not endpoint:
         return {}
-    found = fetch_json(endpoint, Authorization=f"Bearer {access_token}")
+    answer = discovery.answer_at(endpoint, Authorization=f"Bearer {access_token}")
+    if JOSE.fullmatch(answer.content.strip()):
+        is_encrypted = answer.content.count(b".") == DOTS_OF_ENCRYPTED
+        fault = ProviderFault.ENCRYPTED if is_encrypted else ProviderFault.SIGNED
+        raise ProviderError(fault, "UserInfo")
+    found = discovery.object_in(answer, endpoint)
     if found.get("sub") != subject:
         raise ProviderError(ProviderFault.OTHER_SUBJECT)
     return found
@@ -195,14 +272,6 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
         app = self.get_provider().app
         return discovery.configuration(app.settings["server_url"])
 
-    @property
-    def basic_auth(self) -> bool:
-        """Discovery 1.0, 3: a missing list means client_secret_basic."""
-        if not self.get_provider().app.secret:
-            return False
-        known = self.openid_config.get("token_endpoint_auth_methods_supported")
-        return "client_secret_post" not in (known or ["client_secret_basic"])
-
     def get_callback_url(self, request: HttpRequest, app: SocialApp) -> str:
         return redirect_uri()
 
@@ -215,6 +284,8 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
     ) -> dict[str, Any]:
         self._check_answering_issuer(request)
         self._nonce = nonce_of(pkce_code_verifier)
+        listed = self.openid_config.get("token_endpoint_auth_methods_supported")
+        client.offered = listed if isinstance(listed, list) else None
         found: dict[str, Any] = super().get_access_token_data(
             request, app, client, pkce_code_verifier
         )

@@ -34,6 +34,35 @@ REMEDIES: dict[ProviderFault, str | Promise] = {
         "The provider has to publish a key for signatures (RS256 or ES256)."
     ),
     ProviderFault.NO_PKCE: _("Allow PKCE with S256 for this client at the provider."),
+    ProviderFault.NO_CODE_FLOW: _(
+        "Allow the response type code, and the response mode query, at the provider."
+    ),
+    ProviderFault.NO_CLIENT_WAY: _(
+        "Allow client_secret_basic or client_secret_post at the provider."
+    ),
+    ProviderFault.PUSHED_REQUEST: _(
+        "Allow ordinary requests at the provider: this site sends what it asks for in"
+        " the browser's address."
+    ),
+    ProviderFault.SIGNED_REQUEST: _(
+        "Allow requests without a signature at the provider."
+    ),
+    ProviderFault.NO_ALGORITHM: _(
+        "Have the provider sign ID tokens by RS256, ES256 or EdDSA."
+    ),
+    ProviderFault.ALGORITHM: _(
+        "Have the provider sign this client's ID tokens by RS256, ES256 or EdDSA."
+    ),
+    ProviderFault.ENCRYPTED: _(
+        "Switch the encryption for this client off at the provider: the connection"
+        " itself is encrypted."
+    ),
+    ProviderFault.SIGNED: _(
+        "Have the provider answer this client with a plain UserInfo (JSON)."
+    ),
+    ProviderFault.TOO_LARGE: _(
+        "Have the provider tell less of a user, or check that the address is right."
+    ),
     ProviderFault.NO_CODE: _(
         "The provider's own log says more. Does it know this site's redirect URI, and"
         " may this client ask for the scope?"

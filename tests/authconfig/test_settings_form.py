@@ -350,6 +350,7 @@ def test_directory_is_asked_unencrypted_on_this_machine_alone(
         ("oauth2_well_known_url", "http://idp.example.com/"),
         ("oauth2_scope", "profile"),
         ("oauth2_authorize_query", "prompt=login"),
+        ("oauth2_authorize_query", "&prompt=login&response_mode=form_post"),
     ],
 )
 def test_wrong_value_is_refused_at_its_field(name: str, value: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +50,9 @@ class Scripted:
     callback: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     credentials: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    # Which clients it knows, by Authorization and form.
+    knows: Callable[[str, dict[str, str]], bool] = lambda _header, _form: True
+    refusal: tuple[int, bytes] = (400, b'{"error": "invalid_client"}')
     # Each request's path and Authorization.
     authorizations: list[tuple[str, str]] = field(default_factory=list)
     nonce: str = ""
@@ -159,7 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
         sent = {name: values[0] for name, values in form.items()}
         authorization = self.headers.get("Authorization", "")
         self.script.credentials.append((authorization, sent))
-        self.do_GET()
+        if self.script.knows(authorization, sent):
+            self.do_GET()
+        else:
+            self._send(*self.script.refusal, drips=False)
 
     def _send(self, status: int, body: bytes, *, drips: bool) -> None:
         self.send_response(status)

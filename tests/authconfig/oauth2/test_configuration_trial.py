@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 CONFIGURATION = "/.well-known/openid-configuration"
 ALL = list(OAuth2Stage)
 S = OAuth2Stage
+LIST = "token_endpoint_auth_methods_supported"
 
 
 @pytest.fixture
@@ -31,10 +32,14 @@ def script() -> Iterator[Scripted]:
         yield running
 
 
-def checked(url: str, actor: PbxUser | None = None) -> tuple[Report, list[Step]]:
+def checked(
+    url: str, actor: PbxUser | None = None, *, secret: str = ""
+) -> tuple[Report, list[Step]]:
     """Check settings that are not saved; return the report and what was told."""
     told: list[Step] = []
-    row = AuthenticationSettings(oauth2_well_known_url=url, oauth2_client_id="pbx")
+    row = AuthenticationSettings(
+        oauth2_well_known_url=url, oauth2_client_id="pbx", oauth2_client_secret=secret
+    )
     return try_oauth2(row, told.append, actor=actor), told
 
 
@@ -58,6 +63,18 @@ def test_a_certified_provider_passes_every_stage(provider: Provider) -> None:
         ({"token_endpoint": None}, S.ENDPOINTS, "token_endpoint"),
         ({"jwks_uri": "http://keys.example/"}, S.ENDPOINTS, "are https"),
         ({"code_challenge_methods_supported": ["plain"]}, S.METHODS, "PKCE"),
+        ({"response_types_supported": ["id_token"]}, S.METHODS, "response type code"),
+        ({"response_modes_supported": ["form_post"]}, S.METHODS, "response mode query"),
+        ({"grant_types_supported": ["implicit"]}, S.METHODS, "response type code"),
+        ({LIST: ["private_key_jwt"]}, S.METHODS, "Allow client_secret_basic or"),
+        ({LIST: ["tls_client_auth", {}]}, S.METHODS, "Allow client_secret_basic or"),
+        ({"require_pushed_authorization_requests": True}, S.METHODS, "ordinary"),
+        ({"require_signed_request_object": True}, S.METHODS, "without a signature"),
+        (
+            {"id_token_signing_alg_values_supported": ["HS512", "none"]},
+            S.METHODS,
+            "RS256, ES256 or EdDSA",
+        ),
     ],
     ids=str,
 )
@@ -106,6 +123,33 @@ def test_keys_that_are_none_fail(script: Scripted, keys: bytes) -> None:
 
     assert report.steps[-1].stage is S.KEYS
     assert report.steps[-1].state is StepState.FAILED
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {LIST: ["none", "private_key_jwt"]},
+        {LIST: ["client_secret_post"]},
+        {"require_pushed_authorization_requests": False},
+        {"id_token_signing_alg_values_supported": ["HS512", "Ed25519"]},
+    ],
+    ids=str,
+)
+def test_what_a_login_can_do_with_passes(
+    script: Scripted, configuration: dict[str, Any]
+) -> None:
+    script.configuration = configuration
+
+    assert checked(script.well_known_url)[0].accepted
+
+
+def test_a_secret_needs_a_way_to_be_shown(script: Scripted) -> None:
+    script.configuration = {LIST: ["none", "private_key_jwt"]}
+
+    report, _told = checked(script.well_known_url, secret="a secret")
+
+    assert not report.accepted
+    assert "none, private_key_jwt" in report.steps[-1].words
 
 
 def test_a_test_asks_what_has_just_failed(script: Scripted) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.test import Client as Browser
+from jwt.algorithms import OKPAlgorithm
 
 from tests.conftest import SettingsSetter
 from tests.support.oauth2_logins import (
@@ -146,6 +150,73 @@ def test_other_signatures_pass(
     come_back(browser, address)
 
     assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize("named", ["EdDSA", "Ed25519", None])
+@pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
+def test_eddsa_has_two_names(
+    script: Scripted, browser: Browser, algorithm: str, named: str | None
+) -> None:
+    """RFC 8037 and RFC 9864; a key may name either, or none."""
+    key = Ed25519PrivateKey.generate()
+    jwk = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "ed"}
+    known = {"keys": [jwk | {"alg": named} if named else jwk]}
+    script.instead["/keys"] = (200, json.dumps(known).encode())
+    address = script.log_in(leads_to(start(browser)))
+    script.id_token = script.token(key=key, algorithm=algorithm, headers={"kid": "ed"})
+
+    come_back(browser, address)
+
+    assert is_signed_in(browser)
+
+
+def test_the_name_of_the_curve_holds(script: Scripted, browser: Browser) -> None:
+    key = Ed448PrivateKey.generate()
+    jwk = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    known = {"keys": [jwk | {"kid": "ed", "alg": "EdDSA"}]}
+    script.instead["/keys"] = (200, json.dumps(known).encode())
+    address = script.log_in(leads_to(start(browser)))
+    script.id_token = script.token(key=key, algorithm="Ed25519", headers={"kid": "ed"})
+
+    page = come_back(browser, address)
+
+    assert_refused(page, browser, "the ID token is not valid: InvalidSignature")
+
+
+@pytest.mark.parametrize("algorithm", ["HS512", "ES256K", "none"])
+def test_an_algorithm_that_is_not_ours_is_named(
+    script: Scripted, browser: Browser, algorithm: str
+) -> None:
+    address = script.log_in(leads_to(start(browser)))
+    head = jwt.utils.base64url_encode(json.dumps({"alg": algorithm}).encode())
+    script.id_token = ".".join([head.decode(), *script.token().split(".")[1:]])
+
+    page = come_back(browser, address)
+
+    assert_refused(page, browser, f"it is signed by another algorithm: {algorithm}")
+
+
+def test_an_encrypted_id_token_is_called_so(script: Scripted, browser: Browser) -> None:
+    script.id_token = "eyJhbGciOiJSU0EtT0FFUCJ9.a2V5.aXY.Y2lwaGVy.dGFn"
+
+    assert_refused(log_in(browser, script), browser, "is encrypted: ID token")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmVk", "a signed UserInfo"),
+        (b"eyJhbGciOiJSU0EtT0FFUCJ9..aXY.Y2lwaGVy.dGFn\n", "encrypted: UserInfo"),
+        (b"1.5", "no JSON object"),
+    ],
+    ids=["signed", "encrypted", "a number"],
+)
+def test_a_userinfo_that_is_a_jwt_is_called_so(
+    script: Scripted, browser: Browser, body: bytes, why: str
+) -> None:
+    script.instead["/userinfo"] = (200, body)
+
+    assert_refused(log_in(browser, script), browser, why)
 
 
 @pytest.mark.parametrize("upn", ["", " anna@example.com", 7, None, ["anna"], "a\x00b"])
