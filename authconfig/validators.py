@@ -89,6 +89,19 @@ def validate_login_name(value: str) -> None:
         )
 
 
+def validate_extension_number(value: str) -> None:
+    """A spreadsheet shows a long number so, and writes what it shows."""
+    validate_one_line(value)
+    if re.fullmatch(r"\s*[+-]?\d+([.,]\d+)?E[+-]\d+\s*", value, re.IGNORECASE):
+        raise ValidationError(
+            _(
+                "Enter the digits themselves. In the spreadsheet, make the column"
+                " “text” first, and enter the number anew: some digits are lost."
+            ),
+            code="scientific",
+        )
+
+
 def validate_domain(value: str) -> None:
     if not domain_key(value):
         raise ValidationError(

@@ -7,10 +7,13 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from django.core.exceptions import ValidationError
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
+from authconfig.users.csv_text import text_of
 from authconfig.users.models import PbxUser
 
 COLUMNS = ("name", "long_name", "email", "number", "active")
@@ -40,6 +43,15 @@ def as_csv(users: Iterable[PbxUser], *, line_end: str = "\r\n") -> str:
     return target.getvalue()
 
 
+def template() -> str:
+    """Return a file without users, as the spreadsheets of this language read it.
+
+    Where the comma divides decimals, they divide a list by semicolons.
+    """
+    is_comma_taken = get_format("DECIMAL_SEPARATOR") == ","
+    return (";" if is_comma_taken else ",").join(COLUMNS) + "\r\n"
+
+
 def _cells(user: PbxUser) -> tuple[str, ...]:
     active = "1" if user.is_active else "0"
     return user.name, user.long_name, user.email, user.number, active
@@ -61,20 +73,20 @@ def shown(value: str) -> str:
 
 def parse(content: bytes | str) -> list[UserRow]:
     """Return the rows, each with its line; raise a ValidationError with all faults."""
-    text = content if isinstance(content, str) else _decode(content)
+    text = content if isinstance(content, str) else text_of(content)
     records = _records(text)
     _line, header = next(records, (1, []))
-    columns = [cell.strip().casefold() for cell in header]
+    columns = [cell.strip().casefold() for cell in _without_empty_end(header)]
     _check_header(columns)
     rows, faults = [], []
     for line, cells in records:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) == len(columns):
-            values = [unescape(cell.strip()) for cell in cells]
-            rows.append(UserRow(line, dict(zip(columns, values, strict=True))))
-        else:
-            faults.append(_wrong_width(line, len(cells), len(columns)))
+        values = [unescape(cell.strip()) for cell in _without_empty_end(cells)]
+        if len(values) > len(columns):
+            faults.append(_wrong_width(line, len(values), len(columns)))
+        elif values:
+            # Spreadsheets leave empty cells out at the end of a row.
+            row = zip_longest(columns, values, fillvalue="")
+            rows.append(UserRow(line, dict(row)))
     if not faults and not rows:
         faults.append(_("The file has no users below its first line."))
     if faults:
@@ -82,15 +94,10 @@ def parse(content: bytes | str) -> list[UserRow]:
     return rows
 
 
-def _decode(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ValidationError(
-            _("Line %(line)d is not UTF-8. Save the file as “CSV UTF-8”."),
-            params={"line": line},
-        ) from error
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """Leave out empty columns behind the last, and empty cells at a row's end."""
+    width = max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=0)
+    return cells[:width]
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -135,5 +142,5 @@ def _check_header(columns: list[str]) -> None:
 def _wrong_width(line: int, found: int, expected: int) -> str:
     return _(
         "Line %(line)d has %(found)d values instead of %(expected)d. Put a value that"
-        " holds a comma in quotes, and leave no value out."
+        " holds a comma in quotes."
     ) % {"line": line, "found": found, "expected": expected}

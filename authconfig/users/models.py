@@ -16,6 +16,7 @@ from authconfig.fields import NameKeyField
 from authconfig.names import name_key
 from authconfig.users.passwords import PasswordUser
 from authconfig.validators import (
+    validate_extension_number,
     validate_login_name,
     validate_one_line,
     validate_time_zone,
@@ -65,7 +66,7 @@ class PbxUser(PasswordUser, PermissionsMixin):
         _("extension number"),
         max_length=32,
         blank=True,
-        validators=[validate_one_line],
+        validators=[validate_extension_number],
     )
     language = models.CharField(
         _("language"),

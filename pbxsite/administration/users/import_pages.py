@@ -21,7 +21,8 @@ from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from authconfig.users.audit import origin_of
-from authconfig.users.csv_file import as_csv, parse
+from authconfig.users.csv_file import as_csv, parse, template
+from authconfig.users.csv_text import text_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
 from verification.sessions.reauthentication import reauthentication_required
@@ -42,7 +43,7 @@ class UploadForm(forms.Form):
         label=gettext_lazy("File to import"), widget=UnfoldAdminFileFieldWidget
     )
 
-    def clean_import_file(self) -> bytes:
+    def clean_import_file(self) -> str:
         file = self.cleaned_data["import_file"]
         if file.size > MAX_BYTES:
             raise forms.ValidationError(
@@ -52,9 +53,9 @@ class UploadForm(forms.Form):
                 )
                 % {"size": filesizeformat(file.size), "most": filesizeformat(MAX_BYTES)}
             )
-        content: bytes = file.read()
-        self.rows = parse(content)
-        return content
+        text = text_of(file.read())
+        self.rows = parse(text)
+        return text
 
 
 class ConfirmForm(forms.Form):
@@ -72,6 +73,7 @@ class UserFileMixin:
             "import": self.import_view,
             "process_import": reauthentication_required(self.confirm_view),
             "export": require_safe(self.export_view),
+            "template": require_safe(self.template_view),
         }
         own = [
             path(f"{key}/", self.admin_site.admin_view(view), name=_url_name(key))
@@ -117,10 +119,18 @@ class UserFileMixin:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
         listed = self.get_changelist_instance(request)  # type: ignore[attr-defined]
-        users = listed.get_queryset(request)
-        headers = {"Content-Disposition": 'attachment; filename="pbxusers.csv"'}
-        file = as_csv(users).encode(EXCEL_ENCODING)
-        return HttpResponse(file, "text/csv; charset=utf-8", headers=headers)
+        return _download("pbxusers.csv", as_csv(listed.get_queryset(request)))
+
+    def template_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        return _download("pbxusers-template.csv", template())
+
+
+def _download(name: str, text: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    file = text.encode(EXCEL_ENCODING)
+    return HttpResponse(file, "text/csv; charset=utf-8", headers=headers)
 
 
 def _url_name(key: str) -> str:
@@ -157,7 +167,7 @@ def _preview(request: HttpRequest, form: UploadForm) -> dict[str, Any]:
     tried.run(save=False)
     if tried.faults:
         return {"result": tried}
-    name, text = secrets.token_urlsafe(16), form.cleaned_data["import_file"].decode()
+    name, text = secrets.token_urlsafe(16), form.cleaned_data["import_file"]
     cache.set(KEPT_KEY.format(name), text, KEPT_SECONDS)
     confirm_form = ConfirmForm(initial={"import_file_name": name})
     return {"result": tried, "confirm_form": confirm_form}

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils.translation import override
 
 from authconfig.choices import Event
-from authconfig.users.csv_file import as_csv, escape, parse, unescape
+from authconfig.users.csv_file import as_csv, escape, parse, template, unescape
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users.user_import import UserImport
 from tests.conftest import Starter
@@ -65,6 +66,8 @@ def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
         ("b,x\0,,,1", "Line 2, long_name “x”: Remove the line break"),
         ("b\0,,,,1", "Line 2, name “b”: Remove the line break"),
         (f"b,,,{'1' * 33},1", "Line 2, number “111"),
+        ('b,,,"4,97112E+11",1', "Line 2, number “4,97112E+11”: Enter the digits"),
+        ("b,,,4.97112e+011,1", "Line 2, number “4.97112e+011”: Enter the digits"),
         ("b,,,,maybe", "Line 2, active “maybe”: Enter 1 for active or 0 for inactive."),
         ("c,,,,1\nC,,,,1", "Line 3, name “C”: Line 2 has this user already."),
         ("c,,,5,1\nd,,,5,1", "Line 2, number “5”: d has this number."),
@@ -215,6 +218,18 @@ def test_an_export_holds_no_formula_and_imports_unchanged() -> None:
         "\ufeffname,long_name,email,number,active\r\nb,B,,,1\r\n".encode(),
         b" Name ;LONG_NAME;email;number;active\nb;B;;;1\n",
         b"active\tnumber\temail\tlong_name\tname\n1\t\t\tB\tb",
+        b"active;name;long_name;email;number\r\n1;b;B\r\n",
+        b"name,long_name,email,number,active,,\r\nb,B,,,1,,\r\n",
+        b"name,long_name,email,number,active,,\r\nb,B,,,1\r\n,,\r\n",
+        b"name,long_name,email,number,active\r\nb,B,,,1, ,\r\n",
+        "name\tlong_name\temail\tnumber\tactive\r\nb\tB\t\t\t1\r\n".encode("utf-16"),
+        "name,long_name,email,number,active\nb,B,,,1\n".encode("utf-16-le"),
+        "\ufeffname,long_name,email,number,active\nb,B,,,1\n".encode("utf-16-be"),
+    ],
+    ids=[
+        *("UTF-8 with its mark", "semicolons", "tabs", "a row's end left out"),
+        *("empty columns", "empty columns in the header", "empty cells at the end"),
+        *("UTF-16", "UTF-16 without its mark", "UTF-16 of the other order"),
     ],
 )
 def test_spreadsheets_ways_to_write_a_file_are_read(content: bytes) -> None:
@@ -239,9 +254,9 @@ def test_spreadsheets_ways_to_write_a_file_are_read(content: bytes) -> None:
         (b"password," + HEADER.encode(), "Line 1: remove the column “password”."),
         (b"name," + HEADER.encode(), "Line 1: remove the column “name”."),
         (b"line," + HEADER.encode(), "Line 1: remove the column “line”."),
-        (HEADER.encode() + b"b,\xe4,,,1", "Line 2 is not UTF-8."),
         (HEADER.encode() + b"b,a,b,c,d,1", "Line 2 has 6 values instead of 5."),
-        (HEADER.encode() + b"\nb", "Line 3 has 1 values instead of 5."),
+        (b"name,long_name,email,number,active,\nb,,,,1,2", "Line 2 has 6 values"),
+        (HEADER.encode("utf-16") + b"x", "is not UTF-"),
         (HEADER.encode() + b'b,"x" y,,,1', "Line 2 cannot be read as CSV"),
     ],
 )
@@ -250,6 +265,55 @@ def test_a_file_of_another_shape_is_refused(content: bytes, fault: str) -> None:
         parse(content)
 
     assert any(fault in message for message in caught.value.messages)
+
+
+@pytest.mark.parametrize(
+    "name", ["Jörg Müller-Groß", "Änne Öztürk", "Zoë François", "José García"]
+)
+def test_what_all_windows_encodings_read_alike_is_read(name: str) -> None:
+    [row] = parse(f"{HEADER}b,{name},,,1\n".encode("cp1252"))
+
+    assert row.cells["long_name"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("Jörg", "cp850"),
+        ("Jörg", "mac_roman"),
+        ("Łukasz", "cp1250"),
+        ("Kovač", "cp1250"),
+        ("Irène", "cp1252"),
+        ("Öğüt", "cp1254"),
+        ("Иван", "cp1251"),
+        ("ДЦЬЙ", "cp1251"),
+        ("Γιώργος", "cp1253"),
+        ("山田", "shift_jis"),
+        ("Ö", "cp1252"),
+        ("x÷y", "cp1252"),
+    ],
+)
+def test_what_could_be_another_name_is_refused(name: str, encoding: str) -> None:
+    with pytest.raises(ValidationError, match=r"Line 3 is not UTF-8\. Save the file"):
+        parse(f"{HEADER}a,A,,,1\nb,{name},,,1\n".encode(encoding))
+
+
+def test_damaged_utf_8_is_no_other_encoding() -> None:
+    whole = f"{HEADER}a,Jörg,,,1\nb,".encode()
+
+    with pytest.raises(ValidationError, match="Line 3 is not UTF-8"):
+        parse(whole + "Jörg,,,1\n".encode("cp1252"))
+
+
+@pytest.mark.parametrize(("language", "between"), [("en", ","), ("de", ";")])
+def test_a_template_suits_the_spreadsheets_of_its_language(
+    language: str, between: str
+) -> None:
+    with override(language):
+        text = template()
+
+    assert text == HEADER.strip().replace(",", between) + "\r\n"
+    assert parse(f"{text}b{between}B\r\n")[0].cells["long_name"] == "B"
 
 
 def test_rows_cost_no_query_each(

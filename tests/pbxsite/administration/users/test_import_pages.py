@@ -67,9 +67,32 @@ def test_faults_are_shown_and_cannot_be_confirmed(
 
 
 def test_a_file_of_another_shape_is_explained(admin_client_myapps: Browser) -> None:
-    html = upload(admin_client_myapps, "b,too,few\n").content.decode()
+    html = upload(admin_client_myapps, "b,to,o,ma,n,y\n").content.decode()
 
-    assert "Line 2 has 3 values instead of 5." in html
+    assert "Line 2 has 6 values instead of 5." in html
+
+
+def test_a_file_in_the_spreadsheets_encoding_is_confirmed_as_it_was_read(
+    admin_client_myapps: Browser,
+) -> None:
+    content = f"{HEADER}jörg,Jörg Groß\n".encode("utf-16")
+    file = SimpleUploadedFile("users.csv", content)
+    preview = admin_client_myapps.post(IMPORT, {"import_file": file})
+
+    confirm(admin_client_myapps, preview)
+
+    assert PbxUser.objects.get(name="jörg").long_name == "Jörg Groß"
+
+
+def test_the_template_has_the_columns_and_no_users(
+    admin_client_myapps: Browser,
+) -> None:
+    page = admin_client_myapps.get(IMPORT).content.decode()
+    answer = admin_client_myapps.get(f"{LIST}template/")
+
+    assert f'href="{LIST}template/"' in page
+    assert "attachment" in answer["Content-Disposition"]
+    assert answer.content == b"\xef\xbb\xbf" + HEADER.strip().encode() + b"\r\n"
 
 
 def test_what_changed_since_the_preview_is_checked_again(
@@ -126,5 +149,6 @@ def test_import_and_export_need_rights() -> None:
 
     assert browser.get(f"{LIST}export/").status_code == 200
     assert browser.get(IMPORT).status_code == 403
+    assert browser.get(f"{LIST}template/").status_code == 403
     helper.user_permissions.clear()
     assert browser.get(f"{LIST}export/").status_code == 403
