@@ -30,6 +30,7 @@ from verification.approval.pending import (
     pending_stage,
 )
 from verification.approval.tokens import approval_code, ending_token
+from verification.links import token_of
 from verification.sessions import passwords, signed_in
 from verification.sessions.choices import Approver
 
@@ -113,7 +114,7 @@ def send_again(request: HttpRequest) -> HttpResponse:
 @never_cache
 def link(request: HttpRequest) -> HttpResponse:
     """Show the login of a link; mail scanners open links, so only a POST decides."""
-    login = flows.find_by_link(request.GET.get("id", ""))
+    login = flows.find_by_link(token_of(request.GET.get("id", "")))
     if login is None:
         return stale(request)
     form = DecisionForm(request.POST or None)

@@ -25,6 +25,7 @@ from authconfig.clients.choices import Kind
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, sessions_ended
 from authconfig.users.models import PbxUser
+from verification.links import token_of
 from verification.login.models import RescueLink
 from verification.login.stages import Released
 
@@ -76,7 +77,7 @@ def _use(link: RescueLink) -> bool:
 @transaction.atomic
 def rescue(request: HttpRequest) -> HttpResponse:
     """Show whom the link is for; mail scanners open links, so only the POST uses it."""
-    link = _find(request.GET.get("id", ""))
+    link = _find(token_of(request.GET.get("id", "")))
     if link is None or (request.method == "POST" and not _use(link)):
         return render(
             request, "verification/approval/stale.html", status=HTTPStatus.GONE

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 import time_machine
@@ -144,6 +144,26 @@ def test_an_expired_link_answers_410(held: LoginSession) -> None:
     with time_machine.travel(timezone.now() + timedelta(minutes=10, seconds=1)):
         assert Browser().get(address).status_code == 410
         assert Browser().post(address, {"decision": "reject"}).status_code == 410
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    ["{}.", "{}%3E", "{}%253E", "%3C{}%3E,", "{}%29.", "{}%20", "{}%E2%80%9D"],
+)
+@pytest.mark.parametrize("escapes", [0, 1, 2])
+def test_a_link_as_mail_programs_leave_it_still_opens(
+    held: LoginSession, spoiled: str, escapes: int
+) -> None:
+    token = link_token(held)
+    for _ in range(escapes):
+        token = quote(token, safe="")
+    address = f"/PBX0/session.xml?id={spoiled.format(token)}"
+
+    assert Browser().get(address).status_code == 200
+    answer = Browser().post(address, {"decision": "reject"}, follow=True)
+    assert answer.status_code == 200
+    held.refresh_from_db()
+    assert held.status == LoginState.REJECTED
 
 
 def test_an_unknown_link_answers_410() -> None:

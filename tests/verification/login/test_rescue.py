@@ -83,6 +83,15 @@ def test_opening_the_link_changes_nothing(
     assert browser.post(link).status_code == 302
 
 
+@pytest.mark.parametrize("after", [".", ">", "%253E"])
+def test_a_link_that_a_chat_has_spoiled_still_opens(
+    administrator: PbxUser, browser: Browser, after: str
+) -> None:
+    address = rescue().replace("%3A", ":").replace(":", "%253A")
+
+    assert browser.get(f"{address}{after}").status_code == 200
+
+
 def test_the_link_works_once(administrator: PbxUser, browser: Browser) -> None:
     link = rescue()
     browser.post(link)
