@@ -9,8 +9,11 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 
+from authconfig.network import readable
+
 logger = logging.getLogger(__name__)
 HEADER = "X-Forwarded-For"
+LONGEST_ENTRY = 60
 
 
 class AddressUnknownError(SuspiciousOperation):
@@ -18,12 +21,33 @@ class AddressUnknownError(SuspiciousOperation):
 
     def __init__(self, request: HttpRequest) -> None:
         named = request.headers.get(HEADER, "")
-        count = len(named.split(",")) if named else 0
-        super().__init__(
-            f"TRUSTED_PROXY_COUNT is {settings.ALLAUTH_TRUSTED_PROXY_COUNT}, which does"
-            f" not fit a request whose {HEADER} has {count} entries. Set it to the"
-            " number of your proxies that append to it."
-        )
+        entries, trusted = named.split(",") if named else [], _trusted()
+        words = [_unfit(len(entries))]
+        if 0 < trusted <= len(entries):
+            words.insert(0, _blame(entries[-trusted]))
+        # The last entry can be nobody's but the proxy's that asks us.
+        super().__init__(words[0] if trusted == 1 else " Or ".join(words))
+
+
+def _trusted() -> int:
+    count: int = settings.ALLAUTH_TRUSTED_PROXY_COUNT
+    return count
+
+
+def _blame(entry: str) -> str:
+    return (
+        f"Your proxy wrote “{readable(entry)[:LONGEST_ENTRY]}” into {HEADER}, which is"
+        " no IP address. Set the proxy up so that it appends the address that asked it"
+        " (Squid: forwarded_for on)."
+    )
+
+
+def _unfit(entries: int) -> str:
+    return (
+        f"TRUSTED_PROXY_COUNT is {_trusted()}, which does not fit a request whose"
+        f" {HEADER} has {entries} entries. Set it to the number of your proxies that"
+        " append to it."
+    )
 
 
 @cache

@@ -85,6 +85,28 @@ def test_a_proxy_count_that_does_not_fit_is_named_on_a_page_and_in_the_log(
     assert [said in record.getMessage() for record in caplog.records] == [True]
 
 
+@pytest.mark.parametrize(
+    ("count", "header", "blames_both"),
+    [
+        (1, "unknown", False),
+        (1, "192.0.2.7, _hidden", False),
+        (2, "unknown, 192.0.2.7", True),
+    ],
+)
+def test_a_proxy_that_writes_no_address_is_named_as_the_cause(
+    settings: Settings, count: int, header: str, blames_both: bool
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = count
+
+    page = Browser().post("/login/", {"login": "a"}, HTTP_X_FORWARDED_FOR=header)
+
+    word = "unknown" if "unknown" in header else "_hidden"
+    text = page.content.decode()
+    assert page.status_code == 400
+    assert f"Your proxy wrote “{word}” into X-Forwarded-For" in text
+    assert ("TRUSTED_PROXY_COUNT" in text) is blames_both
+
+
 def test_a_proxy_that_names_nobody_is_told_of_once(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
