@@ -6,19 +6,27 @@ import sys
 from functools import cache
 
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import get_language
+from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 from django.views.defaults import server_error
 
 from authconfig.users.passwords import TooManyHashesError
 from verification.proxies import AddressUnknownError
 
+# The button of OAuth2 stands on the first of them.
+LOGIN_PAGES = (
+    *("account_login", "account_login_mypbx"),
+    *("account_login_again", "account_login_mypbx_again"),
+)
 RETRY_AFTER_SECONDS = 60
 RETRY_AFTER_OUTAGE_SECONDS = 5
 RETRY_AFTER_CROWD_SECONDS = 5
@@ -39,6 +47,25 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Name the setting where it is ours that does not fit the request."""
     fault = str(exception) if isinstance(exception, AddressUnknownError) else ""
     return render(request, "400.html", {"fault": fault}, status=400)
+
+
+@never_cache
+def page_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Lead on who logged in meanwhile in another tab, which made this form too old."""
+    page = _login_page(request)
+    if not page or not request.user.is_authenticated:
+        return csrf_failure(request, reason)
+    wanted = request.POST.get(REDIRECT_FIELD_NAME, "")
+    # That page knows whether this session suffices, and where to go from there.
+    return redirect(reverse(page, query={REDIRECT_FIELD_NAME: wanted}))
+
+
+def _login_page(request: HttpRequest) -> str:
+    """Return the login page that the form of this request stands on, if it does."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    if name == "oauth2_start":
+        return LOGIN_PAGES[0]
+    return name if name in LOGIN_PAGES else ""
 
 
 @never_cache

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.http import HttpResponse
 from django.test import Client as Browser
 
 from authconfig.models import AuthenticationSettings
@@ -34,6 +35,60 @@ def test_every_spelling_of_the_name_logs_in(
     configure(pbx_domain="pbx.example", netlogon_netbios_name="AD")
 
     assert start(browser, name).status_code == 302
+
+
+def token_on(page: HttpResponse) -> str:
+    found = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', page.content.decode())
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted", "leads_to"),
+    [
+        ("/login/", "", "/account/"),
+        ("/login/", "/account/password/", "/account/password/"),
+        ("/login/", "https://evil.example/", "/account/"),
+        ("/login/oauth2/", "", "/account/"),
+    ],
+)
+def test_a_login_form_in_another_tab_leads_on_once_its_user_is_logged_in(
+    user: PbxUser, path: str, wanted: str, leads_to: str
+) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    first, second = (token_on(browser.get("/login/")) for _ in range(2))
+    entered = {"login": "anna", "password": PASSWORD}
+    browser.post("/login/", entered | {"csrfmiddlewaretoken": first})
+
+    values = entered | {"csrfmiddlewaretoken": second, "next": wanted}
+    answer = browser.post(path, values, follow=True)
+
+    assert answer.redirect_chain[-1] == (leads_to, 302)
+    assert answer.status_code == 200
+
+
+def test_a_form_of_the_other_kind_in_another_tab_is_shown_anew(user: PbxUser) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+    first = token_on(browser.get("/login/"))
+    second = token_on(browser.get("/mypbx/login/"))
+    entered = {"login": "anna", "password": PASSWORD}
+    browser.post("/login/", entered | {"csrfmiddlewaretoken": first})
+
+    page = browser.post(
+        "/mypbx/login/", entered | {"csrfmiddlewaretoken": second}, follow=True
+    )
+
+    assert page.status_code == 200
+    assert 'name="password"' in page.content.decode()
+
+
+def test_a_form_without_its_token_logs_nobody_in(user: PbxUser) -> None:
+    browser = Browser(enforce_csrf_checks=True)
+
+    answer = browser.post("/login/", {"login": "anna", "password": PASSWORD})
+
+    assert answer.status_code == 403
+    assert "The page was too old" in answer.content.decode()
 
 
 def test_a_second_tab_offers_to_go_on_waiting_or_another_account(
