@@ -16,7 +16,7 @@ from authconfig.choices import (
     SmtpSecurity,
 )
 from authconfig.dependencies import DependencyState as DependencyState  # a table
-from authconfig.names import pbx_name
+from authconfig.names import typed_name
 from authconfig.policy import types_using
 from authconfig.settings_fields.authentication import AuthenticationFields
 from authconfig.settings_fields.email import EmailFields
@@ -92,7 +92,7 @@ class AuthenticationSettings(
     def login_name(self, entered: str) -> str:
         """Return the name of the PBX user that the login form takes this entry for."""
         domains = (self.pbx_domain, self.netlogon_domain)
-        return pbx_name(entered, domains=domains, netbios=self.netbios_name)
+        return typed_name(entered, domains=domains, netbios=self.netbios_name)
 
 
 class CurrentRules:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 import idna
+
+# What is shown as nothing (Unicode's Default_Ignorable_Code_Point): copied along from
+# messengers and web pages. The two overrides are left, for they reorder what is seen.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202c\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 def name_key(name: str) -> str:
@@ -14,8 +23,13 @@ def name_key(name: str) -> str:
     It folds until nothing changes: casefolding can undo the normal form, and the normal
     form can bring up another capital letter or space.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold().strip()
+    visible = without_invisible(name)
+    folded = unicodedata.normalize("NFKC", visible).casefold().strip()
     return folded if folded == name else name_key(folded)
+
+
+def without_invisible(name: str) -> str:
+    return name if name.isascii() else INVISIBLE.sub("", name)
 
 
 def domain_key(domain: str) -> str:
@@ -33,6 +47,11 @@ def domain_key(domain: str) -> str:
 
 def same_domain(one: str, other: str) -> bool:
     return domain_key(one) != "" and domain_key(one) == domain_key(other)
+
+
+def typed_name(entered: str, *, domains: Iterable[str], netbios: str) -> str:
+    visible = without_invisible(entered)
+    return pbx_name(visible, domains=domains, netbios=netbios)
 
 
 def pbx_name(entered: str, *, domains: Iterable[str] = (), netbios: str = "") -> str:

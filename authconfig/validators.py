@@ -77,7 +77,10 @@ def _refuse_invisible(chars: Iterable[str]) -> None:
 
 
 def validate_login_name(value: str) -> None:
-    """A name with invisible characters would look like another user's."""
+    """A name with invisible characters would look like another user's.
+
+    Where somebody types one, `PbxUser.normalize_username` has taken them away.
+    """
     validate_one_line(value)
     _refuse_invisible(char for char in value if unicodedata.category(char) == "Cf")
     if value != value.strip():

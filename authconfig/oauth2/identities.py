@@ -17,7 +17,7 @@ from django.utils import timezone
 from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings, current_rules
-from authconfig.names import name_key, pbx_name
+from authconfig.names import name_key, pbx_name, without_invisible
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.models import ProviderIdentity
@@ -88,10 +88,13 @@ def pbx_name_of(sources: Iterable[Mapping[str, Any]], rules: Domains) -> str:
 
 
 def _is_plain(value: str) -> bool:
+    """Domains decide who logs in, so theirs are compared with what is invisible."""
+    user, at, domain = value.rpartition("@")
+    seen = f"{without_invisible(user)}@{domain}" if at else without_invisible(value)
     return (
-        0 < len(value) <= LONGEST_NAME
+        0 < len(seen) <= len(value) <= LONGEST_NAME
         and value == value.strip()
-        and not any(unicodedata.category(char).startswith("C") for char in value)
+        and not any(unicodedata.category(char).startswith("C") for char in seen)
     )
 
 
@@ -104,7 +107,7 @@ def is_same_name(one: str, other: str) -> bool:
 
 
 def _lowered(name: str) -> str:
-    return unicodedata.normalize("NFC", name).lower()
+    return unicodedata.normalize("NFC", without_invisible(name)).lower()
 
 
 def login_user(claims: ProviderClaims, rules: AuthenticationSettings) -> PbxUser:
@@ -196,5 +199,5 @@ def unbind(
 def _user_named(name: str) -> PbxUser:
     user = PbxUser.objects.filter(name_key=name_key(name)).first()
     if user is None or not is_same_name(user.name, name):
-        raise ProviderError(ProviderFault.NO_USER, name)
+        raise ProviderError(ProviderFault.NO_USER, without_invisible(name))
     return user

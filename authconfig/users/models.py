@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
 from authconfig.fields import NameKeyField
-from authconfig.names import name_key
+from authconfig.names import name_key, without_invisible
 from authconfig.users.passwords import PasswordUser
 from authconfig.validators import (
     validate_extension_number,
@@ -133,6 +133,10 @@ class PbxUser(PasswordUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        return without_invisible(super().normalize_username(username))
 
     def get_full_name(self) -> str:
         return self.long_name or self.name

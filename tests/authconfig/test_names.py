@@ -4,7 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authconfig.names import domain_key, name_key, pbx_name, same_domain
+from authconfig.names import (
+    domain_key,
+    name_key,
+    pbx_name,
+    same_domain,
+    typed_name,
+    without_invisible,
+)
 
 
 def test_without_a_domain_the_whole_name_is_the_users_name() -> None:
@@ -65,6 +72,33 @@ def test_only_members_of_the_domain_lose_it(user: str, domain: str) -> None:
 
     if pbx_name(entered, domains=["example.com"]) != entered.strip():
         assert domain_key(domain.strip()) == "example.com"
+
+
+@pytest.mark.parametrize(
+    "entered",
+    [
+        "an\u200bna",
+        "an\u00adna",
+        "\ufeffanna\u200e",
+        "\u2068anna\u2069",
+        "\u202aanna@example.com\u202c",
+        "anna@exam\u00adple.com",
+        "A\u2060D\\anna\u3164",
+        "an\ufe0fna",
+        "anna \u200b",
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_seen_is_no_part_of_a_name(entered: str) -> None:
+    name = typed_name(entered, domains=["example.com"], netbios="AD")
+
+    assert name_key(name) == "anna"
+
+
+@pytest.mark.parametrize("code", [0x202D, 0x202E])
+def test_what_turns_letters_around_can_be_seen(code: int) -> None:
+    assert without_invisible(f"an{chr(code)}na") == f"an{chr(code)}na"
+    assert name_key(f"an{chr(code)}na") != "anna"
 
 
 @given(st.text(max_size=60))

@@ -56,6 +56,18 @@ def test_examples(upn: str, rules: dict[str, str], name: str) -> None:
     assert name_of(upn, **rules) == name
 
 
+@pytest.mark.parametrize("name", ["an\u200bna", "\u2068anna\u2069", "an\u00adna"])
+def test_what_cannot_be_seen_is_no_part_of_a_name(name: str) -> None:
+    found = name_of(f"{name}@example.com", oauth2_domain="example.com")
+
+    assert is_same_name(found, "anna")
+
+
+@pytest.mark.parametrize("upn", ["\u200b", "an\u202ena", "a\x85"])
+def test_what_is_no_name_names_nobody(upn: str) -> None:
+    assert refused_or_name(upn) is None
+
+
 @given(st.text(), st.text(), st.sampled_from(DOMAINS))
 def test_only_the_very_domain_is_taken_off(user: str, other: str, domain: str) -> None:
     assume(domain_key(other) != domain_key(domain))

@@ -24,6 +24,25 @@ def test_a_name_with_something_invisible_is_refused(db: None, code: int) -> None
         PbxUser.objects.create_user(f"an{chr(code)}na")
 
 
+@pytest.mark.parametrize("code", [0x200B, 0xAD, 0x200F, 0x2068, 0xFE0F, 0x3164])
+def test_a_new_user_is_named_by_what_can_be_seen(db: None, code: int) -> None:
+    user = PbxUser(name=f"an{chr(code)}na")
+
+    check_new(user, None)
+
+    assert user.name == "anna"
+
+
+def test_a_name_of_nothing_is_refused(db: None) -> None:
+    with pytest.raises(ValidationError, match="cannot be blank"):
+        check_new(PbxUser(name="\u200b\u00ad"), None)
+
+
+def test_a_name_in_use_is_refused_with_something_invisible(user: PbxUser) -> None:
+    with pytest.raises(ValidationError, match="exists already"):
+        check_name("an\u200bna")
+
+
 def test_a_long_name_that_turns_around_is_refused(db: None) -> None:
     with pytest.raises(ValidationError, match="U\\+202E"):
         PbxUser.objects.create_user("anna", long_name="Anna \u202egreB")

@@ -249,6 +249,17 @@ def test_a_look_alike_takes_over_nothing(
     assert_refused(log_in(browser, script), browser, "no PBX user")
 
 
+@pytest.mark.parametrize("name", ["an\u200bna", "anna\u00ad"], ids=ascii)
+def test_what_cannot_be_seen_is_no_part_of_the_name(
+    script: Scripted, browser: Browser, name: str
+) -> None:
+    script.claims = {"upn": f"{name}@example.com"}
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+
+
 def test_userinfo_of_another_user_is_refused(
     script: Scripted, browser: Browser
 ) -> None:

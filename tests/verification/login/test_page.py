@@ -28,7 +28,14 @@ def test_without_two_factor_a_right_password_logs_in(
     assert not LoginSession.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["anna", "ANNA", "anna@pbx.example", "AD\\anna"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("anna", "ANNA", "anna@pbx.example", "AD\\anna", "an\u200bna", "an\u00adna"),
+        *("\u202aanna@pbx.example\u202c", "AD\\\ufeffanna"),
+    ],
+    ids=ascii,
+)
 def test_every_spelling_of_the_name_logs_in(
     browser: Browser, start: Starter, configure: SettingsSetter, name: str
 ) -> None:

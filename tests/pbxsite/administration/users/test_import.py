@@ -49,6 +49,18 @@ def test_a_user_is_found_in_any_spelling_and_not_renamed(user: PbxUser) -> None:
     assert user.has_usable_password()
 
 
+def test_a_user_is_found_and_added_without_what_cannot_be_seen(user: PbxUser) -> None:
+    result = run("an\u200bna,Anna,,,1\nfr\u00aditz\u200e,,,,1\n")
+
+    assert result.summary == "1 user added, 1 changed, 0 unchanged"
+    assert {user.name for user in PbxUser.objects.all()} == {"anna", "fritz"}
+
+
+@pytest.mark.django_db
+def test_a_row_whose_name_cannot_be_seen_is_refused() -> None:
+    assert "name “”: This field cannot be blank." in faults("\u200b,,,,1\n")[0]
+
+
 def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
     result = run("ANNA,Anna Berg,anna@example.com,,1\n")
 

@@ -74,6 +74,14 @@ def test_a_user_may_be_added_without_a_password(admin_client_myapps: Browser) ->
     assert not PbxUser.objects.get(name="fritz").has_usable_password()
 
 
+def test_a_user_is_named_by_what_can_be_seen(admin_client_myapps: Browser) -> None:
+    admin_client_myapps.post(
+        f"{LIST}add/", {"name": "fr\u200bitz\u200e", "usable_password": "false"}
+    )
+
+    assert PbxUser.objects.get(name="fritz")
+
+
 def test_a_weak_password_is_refused(admin_client_myapps: Browser) -> None:
     answer = admin_client_myapps.post(
         f"{LIST}add/",
@@ -86,7 +94,7 @@ def test_a_weak_password_is_refused(admin_client_myapps: Browser) -> None:
 
 
 @pytest.mark.database
-@pytest.mark.parametrize("name", ["ANNA", "\uff21nna"])
+@pytest.mark.parametrize("name", ["ANNA", "\uff21nna", "an\u200bna", "anna\u00ad"])
 def test_a_name_that_differs_in_spelling_alone_is_refused(
     admin_client_myapps: Browser, user: PbxUser, name: str
 ) -> None:
