@@ -32,6 +32,12 @@ def _is_known(field: str, choices: type[models.TextChoices]) -> CheckConstraint:
     return CheckConstraint(name=f"{field}_is_known", condition=known)
 
 
+def _is_between(field: str, lowest: int, highest: int) -> CheckConstraint:
+    allowed = Q(**{f"{field}__range": (lowest, highest)})
+    name = f"{field}_from_{lowest}_to_{highest}"
+    return CheckConstraint(name=name, condition=allowed)
+
+
 class AuthenticationSettings(
     AuthenticationFields, EmailFields, NetlogonFields, OAuth2Fields
 ):
@@ -43,10 +49,7 @@ class AuthenticationSettings(
         constraints = [
             CheckConstraint(name="settings_are_one_row", condition=Q(id=1)),
             _is_known("authentication_type", AuthenticationType),
-            CheckConstraint(
-                name="password_min_length_from_8_to_64",
-                condition=Q(password_min_length__range=(8, 64)),
-            ),
+            _is_between("password_min_length", 8, 64),
             CheckConstraint(
                 name="two_factor_needs_mail_and_link",
                 condition=Q(two_factor=False)
@@ -57,10 +60,8 @@ class AuthenticationSettings(
                 condition=Q(factor_required=False) | Q(two_factor=True),
             ),
             _is_known("smtp_security", SmtpSecurity),
-            CheckConstraint(
-                name="smtp_connections_from_1_to_20",
-                condition=Q(smtp_connections__range=(1, 20)),
-            ),
+            _is_between("smtp_connections", 1, 20),
+            _is_between("smtp_mails_per_connection", 1, 1000),
             _is_known("netlogon_security", NetlogonSecurity),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",

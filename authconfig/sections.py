@@ -58,7 +58,13 @@ SECTIONS = (
             "smtp_password",
             "verification_link",
         ),
-        ("smtp_port", "smtp_security", "smtp_ca_certificate", "smtp_connections"),
+        (
+            "smtp_port",
+            "smtp_security",
+            "smtp_ca_certificate",
+            "smtp_connections",
+            "smtp_mails_per_connection",
+        ),
     ),
     Section(
         "netlogon",

@@ -35,15 +35,21 @@ DEFAULT_PORTS = {
 EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
 PEM_START = "-----BEGIN CERTIFICATE-----"
 MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
-# The fields that decide whether the server accepts a mail.
+# These do not decide whether the server accepts a mail.
+NO_MATTER_OF_THE_ACCOUNT = (
+    "smtp_sender_name",
+    "smtp_connections",
+    "smtp_mails_per_connection",
+)
 ACCOUNT_FIELDS = tuple(
-    name for name in MAIL_FIELDS if name not in ("smtp_sender_name", "smtp_connections")
+    name for name in MAIL_FIELDS if name not in NO_MATTER_OF_THE_ACCOUNT
 )
 # These fields, left empty, get the value of a fresh site.
 DEFAULTED_FIELDS = (
     "password_min_length",
     "smtp_client_host_name",
     "smtp_connections",
+    "smtp_mails_per_connection",
     "netlogon_user_filter",
     "netlogon_max_failures",
     "oauth2_scope",

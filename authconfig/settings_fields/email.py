@@ -92,7 +92,19 @@ class EmailFields(models.Model):
         validators=validators.between(1, 20, _("Enter a number from 1 to 20.")),
         help_text=_(
             "How many connections to the server each worker process opens at most,"
-            " when many e-mails wait. Some providers allow no more than three."
+            " when many e-mails wait; one more for a moment, when one is replaced. Some"
+            " providers allow no more than three."
+        ),
+    )
+    smtp_mails_per_connection = models.PositiveSmallIntegerField(
+        _("E-mails per connection"),
+        default=10,
+        db_default=10,
+        validators=validators.between(1, 1000, _("Enter a number from 1 to 1000.")),
+        help_text=_(
+            "How many e-mails go over a connection before another one replaces it. Exim"
+            " delivers ten at once, and further ones only when it next looks through"
+            " its queue. Enter more if your server allows more."
         ),
     )
 

@@ -281,6 +281,7 @@ def test_chosen_port_stays_with_another_security() -> None:
     [
         ("smtp_client_host_name", "127.0.0.1"),
         ("smtp_connections", 3),
+        ("smtp_mails_per_connection", 10),
         ("netlogon_user_filter", "(sAMAccountName=%(user)s)"),
         ("netlogon_max_failures", 3),
         ("oauth2_scope", "openid profile email"),
@@ -339,6 +340,8 @@ def test_directory_is_asked_unencrypted_on_this_machine_alone(
         ("smtp_server", "mail.example.com:0"),
         ("smtp_port", "65536"),
         ("smtp_connections", "0"),
+        ("smtp_mails_per_connection", "0"),
+        ("smtp_mails_per_connection", "1001"),
         ("smtp_email_address", "pbx"),
         ("smtp_sender_name", "PBX\r\nBcc: all@example.com"),
         ("smtp_username", "user\x00"),

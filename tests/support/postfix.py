@@ -20,6 +20,7 @@ from pathlib import Path
 from socket import create_connection
 
 from tests.support.certificates import Authority
+from tests.support.mailboxes import await_mails
 from tests.support.site import free_port
 
 LIMIT_SECONDS = 20
@@ -73,6 +74,9 @@ class Postfix:
     port: int
     place: Path
 
+    def await_mails(self, count: int, seconds: float = LIMIT_SECONDS) -> list[str]:
+        return await_mails(self.place / "mailboxes", count, seconds)
+
     def await_mail(self) -> EmailMessage:
         """Return Anna's only mail."""
         limit = time.monotonic() + LIMIT_SECONDS
@@ -86,11 +90,11 @@ class Postfix:
 
 
 @contextmanager
-def running_postfix(authority: Authority) -> Iterator[Postfix]:
-    """The server calls itself localhost in its certificate."""
+def running_postfix(authority: Authority, options: str = "") -> Iterator[Postfix]:
+    """The server is localhost by its certificate; `options` are lines of main.cf."""
     place = Path(tempfile.mkdtemp(prefix="pbx-postfix-", dir="/tmp"))
     server = Postfix(free_port(), place)
-    _configure(server, authority)
+    _configure(server, authority, options)
     command = ["/usr/sbin/postfix", "-c", str(place / "etc")]
     subprocess.run([*command, "start"], check=True, capture_output=True)
     try:
@@ -101,7 +105,7 @@ def running_postfix(authority: Authority) -> Iterator[Postfix]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _configure(server: Postfix, authority: Authority) -> None:
+def _configure(server: Postfix, authority: Authority, options: str) -> None:
     place, nobody = server.place, pwd.getpwnam("nobody")
     place.chmod(0o755)
     for name in ("etc", "queue", "data", "mailboxes"):
@@ -109,7 +113,7 @@ def _configure(server: Postfix, authority: Authority) -> None:
     shutil.chown(place / "data", "postfix")
     shutil.chown(place / "mailboxes", "nobody")
     names = {"place": place, "uid": nobody.pw_uid, "gid": nobody.pw_gid}
-    (place / "etc/main.cf").write_text(MAIN.format(**names))
+    (place / "etc/main.cf").write_text(MAIN.format(**names) + options)
     (place / "etc/master.cf").write_text(MASTER.format(port=server.port))
     chain = place / "chain.pem"
     chain.touch(mode=0o600)

@@ -194,6 +194,14 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("smtp_security_is_known", settings(smtp_security="a little")),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=0)),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=21)),
+    (
+        "smtp_mails_per_connection_from_1_to_1000",
+        settings(smtp_mails_per_connection=0),
+    ),
+    (
+        "smtp_mails_per_connection_from_1_to_1000",
+        settings(smtp_mails_per_connection=1001),
+    ),
     ("netlogon_security_is_known", settings(netlogon_security="a little")),
     (
         "oauth2_in_use_has_a_provider",

@@ -1,14 +1,28 @@
-"""An e-mail account: the settings' own, or one that is tried."""
+"""An e-mail account, the settings' own or one that is tried, and its server's pace."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
 
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import SmtpSecurity
+from verification.mail.choices import MailPriority
 
+FIRST_REST = timedelta(seconds=2)
+# Somebody waits for most mails, so the server is asked again at least so often,
+LONGEST_REST = timedelta(seconds=30)
+# but for a server that counts its mails by the minute: it is known when it will refuse.
+LONGEST_PERIOD = timedelta(minutes=2)
+# A little less than was seen, or each rest would make the next one longer.
+SHARE_OF_PERIOD = 0.9
+# After so long one more connection is tried again.
+FEWER_CONNECTIONS_FOR = timedelta(minutes=10)
 FIELDS = (
     *("server", "port", "client_host_name", "sender_name", "email_address"),
     *("username", "password", "ca_certificate"),
@@ -26,6 +40,7 @@ class Account:
     username: str = ""
     password: str = field(default="", repr=False)
     ca_certificate: str = ""
+    mails_per_connection: int = 10
     connect_timeout: float = 10
     reply_timeout: float = 30
     # For the body, and once more for the reply to it. RFC 5321 would wait ten
@@ -35,11 +50,11 @@ class Account:
 
 def account_of(rules: Model) -> Account:
     """Return the account of the settings row."""
-    return account_from(rules, "smtp_")
+    return account_from(rules, "smtp_", *FIELDS, "mails_per_connection")
 
 
-def account_from(row: Model, prefix: str = "") -> Account:
-    values = {name: getattr(row, prefix + name) for name in FIELDS}
+def account_from(row: Model, prefix: str = "", *fields: str) -> Account:
+    values = {name: getattr(row, prefix + name) for name in fields or FIELDS}
     values["client_host_name"] = values["client_host_name"] or "127.0.0.1"
     security = SmtpSecurity(getattr(row, f"{prefix}security"))
     return Account(security=security, **values)
@@ -60,3 +75,97 @@ def fingerprint(account: Account) -> str:
     # Stored fingerprints were made with this salt, so it stays as it is.
     keyed = salted_hmac("verification.accounts", repr(values), algorithm="sha256")
     return keyed.hexdigest()
+
+
+@dataclass
+class Rest:
+    """How long mails wait while the server takes none of them."""
+
+    refusals: int = 0
+    ends_at: datetime | None = None
+    # When the server began to take mails again, and how long that was after the time
+    # before: it may count the mails of each minute.
+    began_at: datetime | None = None
+    period: timedelta | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.ends_at is not None and self.ends_at > timezone.now()
+
+    def begin(self) -> datetime:
+        self.refusals += 1
+        now = timezone.now()
+        # Jitter, or all processes would come back together.
+        self.ends_at = now + self._pause(now) * (0.9 + secrets.randbelow(200) / 1000)
+        return self.ends_at
+
+    def _pause(self, now: datetime) -> timedelta:
+        # After ten doublings every pause is the longest one.
+        pause = min(FIRST_REST * 2.0 ** min(self.refusals - 1, 10), LONGEST_REST)
+        if self.refusals > 1 or not (self.began_at and self.period):
+            return pause
+        return max(pause, self.began_at + self.period * SHARE_OF_PERIOD - now)
+
+    def end(self) -> None:
+        now = timezone.now()
+        since = now - self.began_at if self.began_at else None
+        self.period = since if since and since < LONGEST_PERIOD else None
+        self.began_at, self.refusals, self.ends_at = now, 0, None
+
+
+class Pace:
+    """What a process has seen of how much the server takes from the account.
+
+    A refusal of the account is no fault of a mail: all mails wait together, and none
+    of them has used up a try. What refused a recording need not refuse a short mail,
+    so urgent mails are tried until one of them is refused.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        self._rests = {priority: Rest() for priority in MailPriority}
+        self._connections: int | None = None
+        self._until = timezone.now()
+
+    def refuse(self, priority: MailPriority) -> datetime:
+        """Have mails of this priority, and less urgent ones, wait; return until when.
+
+        Several threads may be refused at once; that counts once.
+        """
+        with self._lock:
+            rest = self._rests[priority]
+            return rest.ends_at if rest.ends_at and rest.is_on else rest.begin()
+
+    def accept(self, priority: MailPriority) -> None:
+        """The server took a mail, so it takes all that are as urgent or more."""
+        for each, rest in self._rests.items():
+            if each <= priority and (rest.refusals or rest.began_at is None):
+                with self._lock:
+                    rest.end()
+
+    def least_urgent(self) -> MailPriority | None:
+        """Return how urgent a mail has to be to go out now; None if none may."""
+        if self._rests[MailPriority.URGENT].is_on:
+            return None
+        later = self._rests[MailPriority.LATER]
+        return MailPriority.URGENT if later.is_on else MailPriority.LATER
+
+    @property
+    def is_asking(self) -> bool:
+        """The next mail shows whether the server takes any again."""
+        return self._rests[MailPriority.URGENT].refusals > 0
+
+    def note_connections(self, most: int) -> None:
+        """The server takes no more connections than these."""
+        self._connections = max(most, 1)
+        self._until = timezone.now() + FEWER_CONNECTIONS_FOR
+
+    @property
+    def connections(self) -> int | None:
+        """How many connections the server takes, if it has refused a further one."""
+        if self._connections and timezone.now() > self._until:
+            self._connections = None
+        return self._connections

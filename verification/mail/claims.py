@@ -44,14 +44,14 @@ def claimable() -> QuerySet[OutgoingEmail]:
     return due().filter(~Exists(SendingPause.objects.all()))
 
 
-def claim(count: int) -> list[OutgoingEmail]:
+def claim(count: int, **only: MailPriority) -> list[OutgoingEmail]:
     """Take due mails, the most urgent first; until their leases end they are ours.
 
     Rows that another worker is taking at this moment are left to it.
     """
     now = timezone.now()
     with transaction.atomic():
-        first = claimable().order_by("priority", "due_at")
+        first = claimable().filter(**only).order_by("priority", "due_at")
         locked = first.select_for_update(skip_locked=True, of=("self",))
         mails = list(locked.select_related("user", *kinds.related())[:count])
         if not mails:
@@ -111,6 +111,14 @@ def delay(mail: OutgoingEmail, due_at: datetime, **facts: Any) -> None:
             user=mail.user,
             detail=f"{mail.kind} {mail.pk}: {facts['stage']} {facts['words']}",
         )
+
+
+def give_back(mail: OutgoingEmail, **facts: Any) -> None:
+    """Put a claimed mail back as if it had not been tried.
+
+    Its number may be given out again: whoever gives it back does no more with it.
+    """
+    change(mail, state=MailState.QUEUED, attempts=F("attempts") - 1, **facts)
 
 
 def end_in_doubt(mail: OutgoingEmail, **facts: Any) -> None:

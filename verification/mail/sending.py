@@ -45,8 +45,13 @@ LONGEST_DELAY = {
     MailPriority.URGENT: timedelta(minutes=2),
     MailPriority.LATER: timedelta(minutes=15),
 }
-# The secret of a link, as it stands in an address.
-LINK_TOKEN = re.compile(r"\b(id=)[\w%:.~-]+")
+# The secret of a link: what stands in an address, or a signed value wherever it stands.
+# The id= with which a server names its own message is neither.
+LINK_TOKEN = re.compile(
+    r"([?&]id=|%3Fid(?:=|%3D))[\w%:.~=-]+"
+    r"|[\w-]{8,}(?::|%3A)[\w-]+(?::|%3A)[\w-]{20,}",
+    re.IGNORECASE,
+)
 LEASES_RENEWED_EVERY = 5.0  # seconds
 
 
@@ -78,10 +83,13 @@ class Run:
     """One turn through the queue: this thread sends, and others if many mails wait."""
 
     def __init__(self) -> None:
-        self._most = current_rules().smtp_connections
-        self._stock = Stock(self._most)
+        rules = current_rules()
+        pool.turn_to(account_of(rules))
+        self._most = connections_for(rules.smtp_connections)
+        self._stock = Stock(self._most, pool.pace.least_urgent)
         self._others: list[Thread] = []
         self._over = Event()
+        self._has_left_mails = False
 
     def go(self) -> bool:
         """Return whether the run ended before the queue did."""
@@ -95,34 +103,48 @@ class Run:
                 other.join()
             self._over.set()
             keeper.join()
-        return self._stock.is_closed
+        for mail in self._stock.leave():
+            claims.give_back(mail)
+        has_more = self._stock.is_closed or self._has_left_mails
+        return has_more and pool.pace.least_urgent() is not None
 
     def _send_all(self, account: Account | None = None) -> None:
         """With an account, take mails only once there is a connection for them."""
-        line = Line(pool, self._ask_for_help)
+        line = Line(pool, self._look_ahead)
         try:
             if account:
-                line.open(account)
+                line.open(account, is_urgent=True)
             while mail := self._stock.take():
                 try:
-                    deliver(mail, line)
+                    has_to_end = deliver(mail, line)
                 finally:
                     self._stock.finish(mail)
+                if has_to_end:
+                    self._has_left_mails = True
+                    return
         finally:
             line.close()
 
-    def _ask_for_help(self) -> None:
-        """Open one more connection for each mail that would have to wait."""
-        if self._stock.has_more and len(self._others) + 1 < self._most:
+    def _look_ahead(self, connection: Connection) -> None:
+        """Open one more connection for each mail that would have to wait.
+
+        Where there are enough, open the one that follows on this one in good time.
+        """
+        if not self._stock.has_more:
+            return
+        if len(self._others) + 1 < self._most:
             helper = Thread(target=self._help, daemon=True)
             self._others.append(helper)
             helper.start()
+        elif connection.is_half_used:
+            pool.open_ahead(connection.account, self._most)
 
     def _help(self) -> None:
         try:
             self._send_all(account_of(current_rules()))
         except SmtpError as error:
             # Servers limit the number of connections; the other threads go on.
+            pool.is_crowded(error)
             logger.info("no further connection to the server (%s)", error.stage)
         except Exception:
             logger.exception("a connection's thread ended")
@@ -143,26 +165,35 @@ pool, recorder = Pool(), Recorder()
 _running = Lock()
 
 
-def deliver(mail: OutgoingEmail, line: Line) -> None:
-    """Send a claimed mail and record its outcome; the log names request and login."""
+def connections_for(most: int) -> int:
+    """Return how many connections a run may use; one, while it only asks again."""
+    if pool.pace.is_asking:
+        return 1
+    return min(most, pool.pace.connections or most)
+
+
+def deliver(mail: OutgoingEmail, line: Line) -> bool:
+    """Send a claimed mail and record its outcome; the log names request and login.
+
+    Return whether the line has to end, since the server refuses the account.
+    """
     request = log_context.request_id.set(mail.request_id)
     login = log_context.login_id.set(kind_of(mail).log_subject(mail))
     try:
-        _deliver(mail, line)
+        return _deliver(mail, line)
     finally:
         log_context.login_id.reset(login)
         log_context.request_id.reset(request)
 
 
-def _deliver(mail: OutgoingEmail, line: Line) -> None:
+def _deliver(mail: OutgoingEmail, line: Line) -> bool:
     try:
         if not _is_wanted(mail):
             claims.end(mail, MailState.EXPIRED)
-            return
+            return False
         words = _send(mail, line)
     except SmtpError as error:
-        _note_server(error)
-        _record_failure(mail, error)
+        return _record_failure(mail, error)
     except LostClaimError:
         logger.warning("mail %s: not sent, the claim was lost", mail.pk)
     except DatabaseError:
@@ -178,7 +209,9 @@ def _deliver(mail: OutgoingEmail, line: Line) -> None:
     else:
         logger.info("mail %s: the server took it", mail.pk)
         _note_server(None)
+        pool.pace.accept(MailPriority(mail.priority))
         recorder.add(mail, _without_link(words))
+    return False
 
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
@@ -199,14 +232,19 @@ def _send(mail: OutgoingEmail, line: Line) -> str:
         recipient=mail.recipient,
         before_data=partial(recorder.note_data_begins, mail),
     )
-    return line.send(account, send)
+    return line.send(account, send, is_urgent=mail.priority == MailPriority.URGENT)
 
 
 def _note_server(error: SmtpError | None) -> None:
     """Tell operators how the server is; it is well if it refuses a single mail."""
     rules = current_rules()
     name = f"{rules.smtp_server}:{rules.smtp_port}"
-    if error is None or error.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA):
+    if error is None or not (
+        error.is_while_opening
+        or error.is_busy
+        or error.refuses_account
+        or error.stage == SmtpStage.MAIL_FROM
+    ):
         dependencies.note_up(Dependency.SMTP, name)
     else:
         words = f"{error.stage}: {error.words}"
@@ -215,10 +253,11 @@ def _note_server(error: SmtpError | None) -> None:
 
 def _without_link(words: str) -> str:
     """Some servers repeat an address that they refuse, and ours holds a secret."""
-    return LINK_TOKEN.sub(r"\1***", words)[:LONGEST_WORDS]
+    return LINK_TOKEN.sub(lambda found: f"{found[1] or ''}***", words)[:LONGEST_WORDS]
 
 
-def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
+def _record_failure(mail: OutgoingEmail, error: SmtpError) -> bool:
+    """Return whether no mail can go out now over the line that failed."""
     facts: dict[str, Any] = {
         "stage": error.stage,
         "code": error.code,
@@ -228,13 +267,30 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> None:
     # The server's words may name people, so they stand in the audit log alone.
     reason = error.code or error.fault.name
     logger.warning("mail %s: not sent (%s %s)", mail.pk, error.stage, reason)
+    if pool.is_crowded(error):
+        claims.give_back(mail)
+        return True
+    _note_server(error)
+    if _waits_for_server(mail, error):
+        until = pool.pace.refuse(MailPriority(mail.priority))
+        claims.give_back(mail, due_at=until, **facts)
+        return True
     due_at = _next_try(mail)
     if error.outcome_unknown:
         claims.end_in_doubt(mail, **facts)
+    elif error.refuses_account:
+        claims.delay(mail, min(due_at, mail.expires_at), **facts)
     elif _is_hopeless(mail, error, due_at):
         claims.end(mail, MailState.FAILED, **facts)
     else:
         claims.delay(mail, due_at, **facts)
+    return False
+
+
+def _waits_for_server(mail: OutgoingEmail, error: SmtpError) -> bool:
+    """A recording also waits until somebody has mended the account."""
+    is_for_later = mail.priority == MailPriority.LATER
+    return error.is_busy or (is_for_later and error.is_while_opening)
 
 
 def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> bool:

@@ -79,11 +79,26 @@ def faults_of(form: SettingsForm, recipient: str) -> Faults:
     if not rules.smtp_email_address:
         missing = _("Enter the address that the e-mails come from first.")
         faults.setdefault("smtp_email_address", [missing])
+    if fault := _recipient_fault(recipient):
+        faults[RECIPIENT] = [fault]
+    return faults
+
+
+def _recipient_fault(recipient: str) -> str:
+    """Return what is wrong with the address; no user can have such a one either."""
+    if not recipient:
+        return _("Enter the address that the test e-mail goes to.")
     try:
         validate_email(recipient)
     except ValidationError:
-        faults[RECIPIENT] = [_("Enter the address that the test e-mail goes to.")]
-    return faults
+        local, _at, domain = recipient.rpartition("@")
+        if local and domain and not local.isascii():
+            return _(
+                "Letters such as ä or é are not possible before the @. Enter another"
+                " address."
+            )
+        return _("This is not an e-mail address. Correct it.")
+    return ""
 
 
 def create(

@@ -137,7 +137,8 @@ def test_a_server_that_takes_one_connection_gets_all_mails_by_it(
         connection.sendall(b"250 2.0.0 Taken over\r\n")
 
     with scripted_server({"GREETING": greet_one, ".": take_time}) as server:
-        configure(smtp_connections=3, smtp_port=server.port)
+        many = {"smtp_connections": 3, "smtp_mails_per_connection": 100}
+        configure(smtp_port=server.port, **many)
         for _ in range(20):
             queue()
 
@@ -163,16 +164,20 @@ def test_another_account_takes_another_connection(
     assert server.mails[1].sender == "telephone@example.com"
 
 
+@pytest.mark.parametrize(("share", "needed"), [(None, 3), (2, 11), (100, 1)])
 def test_a_connection_has_its_share_of_mails(
-    queue: Queue, server: Server, monkeypatch: pytest.MonkeyPatch
+    queue: Queue, server: Server, configure: SettingsSetter, share: int, needed: int
 ) -> None:
-    monkeypatch.setattr(connections, "MAILS_OF_A_CONNECTION", 2)
-    for _ in range(5):
+    if share:
+        configure(smtp_mails_per_connection=share)
+    for _ in range(21):
         queue()
 
     sending.deliver_due()
 
-    assert (len(server.mails), server.connections) == (5, 3)
+    assert len(server.mails) == 21
+    # One may have been opened in advance.
+    assert needed <= server.connections <= needed + 1
 
 
 @pytest.mark.parametrize(
@@ -204,18 +209,28 @@ def test_a_connection_that_has_ended_costs_no_try(
         assert server.verbs.count("EHLO") == 2
 
 
-def test_after_a_pause_the_server_is_asked_whether_it_is_there(
-    queue: Queue, configure: SettingsSetter, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("priority", "greetings"), [(MailPriority.LATER, 1), (MailPriority.URGENT, 2)]
+)
+def test_after_a_pause_an_urgent_mail_goes_over_a_new_connection(
+    queue: Queue,
+    configure: SettingsSetter,
+    monkeypatch: pytest.MonkeyPatch,
+    priority: MailPriority,
+    greetings: int,
 ) -> None:
     monkeypatch.setattr(connections, "TRUSTED_SECONDS", 0.0)
     with scripted_server() as server:
         configure(smtp_port=server.port)
-        queue()
+        queue(priority=priority)
         sending.deliver_due()
-        queue()
+        queue(priority=priority)
         sending.deliver_due()
 
-        assert server.verbs[4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
+        assert server.verbs.count("EHLO") == greetings
+        # Others ask first whether the server is still there.
+        assert server.verbs.count("NOOP") == 2 - greetings
+        assert len(server.bodies) == 2
 
 
 def test_an_idle_connection_is_closed(
@@ -377,7 +392,7 @@ def test_words_that_grow_by_the_stars_of_a_secret_still_fit(
     queue: Queue, configure: SettingsSetter
 ) -> None:
     mail = queue()
-    with scripted_server({".": b"250 " + b"id=a " * 99 + b"\r\n"}) as server:
+    with scripted_server({".": b"250 " + b"?id=a" * 99 + b"\r\n"}) as server:
         configure(smtp_port=server.port)
         sending.deliver_due()
     mail.refresh_from_db()

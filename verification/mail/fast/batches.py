@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Condition, Event, Lock
@@ -75,9 +75,15 @@ class Stock:
     """The mails that one run has claimed, the most urgent first.
 
     It claims more while earlier ones go out, and the more the quicker the server is.
+    `least_urgent` says which mails may go out at the moment, or none by None.
     """
 
-    def __init__(self, fewest: int) -> None:
+    def __init__(
+        self,
+        fewest: int,
+        least_urgent: Callable[[], MailPriority | None] = lambda: MailPriority.LATER,
+    ) -> None:
+        self._least_urgent = least_urgent
         self.held: dict[int, OutgoingEmail] = {}
         self.is_closed = False
         self._turn = Condition()
@@ -112,10 +118,20 @@ class Stock:
         with self._turn:
             return list(self.held.values())
 
+    def leave(self) -> list[OutgoingEmail]:
+        """Hold those mails no longer that nobody has taken; return them."""
+        with self._turn:
+            left, self._waiting = self._waiting, []
+            for mail in left:
+                del self.held[mail.pk]
+        return left
+
     def _look(self, wanted: int) -> OutgoingEmail | None:
         claimed: list[OutgoingEmail] = []
         try:
-            claimed = claims.claim(wanted)
+            if (least := self._least_urgent()) is not None:
+                only = {} if least == MailPriority.LATER else {"priority": least}
+                claimed = claims.claim(wanted, **only)
         except AnyDatabaseError as error:
             # Mails that were claimed before go out first.
             if not self.has_more:
@@ -137,7 +153,10 @@ class Stock:
         self._looked_at = time.monotonic()
 
     def _pop(self) -> OutgoingEmail | None:
-        return self._waiting.pop(0) if self._waiting else None
+        least = self._least_urgent() if self._waiting else None
+        if least is None or self._waiting[0].priority > least:
+            return None
+        return self._waiting.pop(0)
 
     def _has_to_look(self) -> bool:
         self.is_closed = time.monotonic() > self._closes_at

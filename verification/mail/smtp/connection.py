@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
-from threading import Lock, Timer
+from threading import Lock, Thread, Timer
 from types import TracebackType
 from typing import Self
 
 from authconfig.trial import Progress
-from verification.mail.account import Account
+from verification.mail.account import Account, Pace
 from verification.mail.choices import SmtpStage
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.delivery import deliver
@@ -20,11 +21,12 @@ from verification.mail.smtp.faults import SmtpFault
 from verification.mail.smtp.opening import open_conversation
 from verification.mail.smtp.wire_format import refuse_control_characters
 
+logger = logging.getLogger(__name__)
 # Seconds for commands on which no mail depends.
 SMALL_TALK_LIMIT = 5.0
 QUIT_LIMIT = 2.0
-# Some servers count the mails of a connection, and refuse further ones.
-MAILS_OF_A_CONNECTION = 100
+# How long a server may count a connection after its end, in steps.
+PAUSES_AFTER_ANOTHER = (0.05, 0.1, 0.2, 0.4, 0.8)
 # After a longer pause the server is asked first whether it is still there.
 TRUSTED_SECONDS = 2.0
 # Providers count open connections too, so an idle one is closed soon.
@@ -59,6 +61,14 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         return self._talk.client.is_usable
+
+    @property
+    def mails_left(self) -> int:
+        return self.account.mails_per_connection - self.deliveries
+
+    @property
+    def is_half_used(self) -> bool:
+        return self.mails_left <= self.account.mails_per_connection // 2
 
     def __enter__(self) -> Self:
         return self
@@ -130,28 +140,77 @@ def _take_back(talk: Conversation) -> None:
 
 
 class Pool:
-    """Holds the open connections of one account that no thread uses at the moment."""
+    """Holds the open connections of one account that no thread uses at the moment.
+
+    It counts those that threads use as well, and remembers the server's pace.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._account: Account | None = None
         self._idle: list[Connection] = []
         self._timer: Timer | None = None
+        # All that stand, are being opened or closed; and those of threads that send.
+        self._standing = self._in_use = 0
+        self._is_opening_ahead = False
+        self.pace = Pace()
 
-    def take(self, account: Account) -> Connection:
-        while kept := self._pop(account):
-            if _is_alive(kept):
-                return kept
-            kept.close()
-        return open_connection(account)
+    def turn_to(self, account: Account) -> None:
+        """Leave what is known of another account."""
+        if account != self._account:
+            self.close()
+            with self._lock:
+                self._account = account
+
+    def take(self, account: Account, *, is_urgent: bool = False) -> Connection:
+        connection = self._take_idle(account, is_urgent=is_urgent)
+        return self._use(connection or self._open(account))
+
+    def replace(
+        self, old: Connection, account: Account, *, is_urgent: bool
+    ) -> Connection:
+        """Return another connection for one that has had its mails."""
+        if kept := self._take_idle(account, is_urgent=is_urgent):
+            self._leave(old)
+            self._close_aside(old)
+            return self._use(kept)
+        self.give_back(old)
+        return self._use(self._open_after_another(account))
 
     def give_back(self, connection: Connection) -> None:
+        self._leave(connection)
         with self._lock:
             if connection.account == self._account and _has_a_future(connection):
                 self._idle.append(connection)
                 self._close_later()
                 return
-        connection.close()
+        self._close(connection)
+
+    def open_ahead(self, account: Account, most: int) -> None:
+        """Open a connection that replaces the next one that has had its mails.
+
+        A server that counts connections strictly gets none beyond what it takes.
+        """
+        allowed = self.pace.connections or most + 1
+        with self._lock:
+            is_needed = not self._idle and not self._is_opening_ahead
+            if not is_needed or account != self._account or self._standing >= allowed:
+                return
+            self._is_opening_ahead = True
+        Thread(target=self._open_ahead, args=(account,), daemon=True).start()
+
+    def is_crowded(self, error: SmtpError) -> bool:
+        """Has the server refused a further connection while others are at work?
+
+        It then gets no further ones for a while.
+        """
+        with self._lock:
+            others, standing = self._in_use, self._standing
+        if not (error.is_while_opening and others):
+            return False
+        if error.is_busy and error.code:
+            self.pace.note_connections(standing)
+        return True
 
     def close(self) -> None:
         with self._lock:
@@ -159,16 +218,75 @@ class Pool:
             if self._timer:
                 self._timer.cancel()
                 self._timer = None
+            self.pace.forget()
         for connection in idle:
-            connection.close()
+            self._close(connection)
+
+    def _take_idle(self, account: Account, *, is_urgent: bool) -> Connection | None:
+        while kept := self._pop(account):
+            if _is_good(kept, is_urgent=is_urgent):
+                return kept
+            # Nobody has to wait until it is closed.
+            self._close_aside(kept)
+        return None
 
     def _pop(self, account: Account) -> Connection | None:
         """Return a kept connection; close those of an older account."""
-        if account != self._account:
-            self.close()
+        self.turn_to(account)
         with self._lock:
-            self._account = account
             return self._idle.pop() if self._idle else None
+
+    def _use(self, connection: Connection) -> Connection:
+        with self._lock:
+            self._in_use += 1
+        return connection
+
+    def _leave(self, connection: Connection) -> None:
+        with self._lock:
+            self._in_use -= 1
+
+    def _open(self, account: Account) -> Connection:
+        with self._lock:
+            self._standing += 1
+        try:
+            return open_connection(account)
+        except BaseException:
+            with self._lock:
+                self._standing -= 1
+            raise
+
+    def _open_after_another(self, account: Account) -> Connection:
+        """A server may count a connection for a moment after its end."""
+        for pause in PAUSES_AFTER_ANOTHER:
+            try:
+                return self._open(account)
+            except SmtpError as error:
+                if not (error.is_busy and error.code):
+                    raise
+            time.sleep(pause)
+        return self._open(account)
+
+    def _open_ahead(self, account: Account) -> None:
+        try:
+            connection = self._open(account)
+        except SmtpError as error:
+            logger.info("no connection in advance (%s)", error.stage)
+            if error.is_busy and error.code:
+                self.pace.note_connections(self._standing)
+        except Exception:
+            logger.exception("no connection in advance")
+        else:
+            self.give_back(self._use(connection))
+        finally:
+            self._is_opening_ahead = False
+
+    def _close(self, connection: Connection) -> None:
+        connection.close()
+        with self._lock:
+            self._standing -= 1
+
+    def _close_aside(self, connection: Connection) -> None:
+        Thread(target=self._close, args=(connection,), daemon=True).start()
 
     def _close_later(self) -> None:
         if self._timer is None:
@@ -185,7 +303,7 @@ class Pool:
             if self._idle:
                 self._close_later()
         for connection in old:
-            connection.close()
+            self._close(connection)
 
 
 class Line:
@@ -194,30 +312,38 @@ class Line:
     It calls `opened` before each mail, once the server is known to be there.
     """
 
-    def __init__(self, pool: Pool, opened: Callable[[], None]) -> None:
+    def __init__(self, pool: Pool, opened: Callable[[Connection], None]) -> None:
         self._pool = pool
         self._opened = opened
         self._connection: Connection | None = None
 
-    def open(self, account: Account) -> Connection:
-        kept = self._connection
-        if kept and kept.account == account and _has_a_future(kept):
-            return kept
-        self.close()
-        self._connection = self._pool.take(account)
+    def open(self, account: Account, *, is_urgent: bool = False) -> Connection:
+        kept, self._connection = self._connection, None
+        if kept and kept.account != account:
+            self._pool.give_back(kept)
+            kept = None
+        if kept and not _has_a_future(kept):
+            kept = self._pool.replace(kept, account, is_urgent=is_urgent)
+        self._connection = kept or self._pool.take(account, is_urgent=is_urgent)
         return self._connection
 
-    def send(self, account: Account, send: Callable[[Connection], str]) -> str:
+    def send(
+        self,
+        account: Account,
+        send: Callable[[Connection], str],
+        *,
+        is_urgent: bool = False,
+    ) -> str:
         """Send by `send`; if a connection that was used before has ended, send anew."""
-        connection = self.open(account)
-        self._opened()
+        connection = self.open(account, is_urgent=is_urgent)
+        self._opened(connection)
         try:
             return send(connection)
         except SmtpError as error:
             if connection.deliveries == 1 or not _is_tired(error):
                 raise
         connection.close()
-        return self.send(account, send)
+        return self.send(account, send, is_urgent=is_urgent)
 
     def close(self) -> None:
         if self._connection:
@@ -225,13 +351,20 @@ class Line:
             self._connection = None
 
 
-def _is_alive(connection: Connection) -> bool:
-    is_fresh = time.monotonic() - connection.used_at < TRUSTED_SECONDS
-    return is_fresh or connection.is_alive()
+def _is_good(connection: Connection, *, is_urgent: bool) -> bool:
+    """After a pause an urgent mail goes over a new connection.
+
+    Exim counts the mails of a connection, and leaves those beyond its limit lying.
+    """
+    if time.monotonic() - connection.used_at < TRUSTED_SECONDS:
+        return True
+    if is_urgent and connection.deliveries:
+        return False
+    return connection.is_alive()
 
 
 def _has_a_future(connection: Connection) -> bool:
-    return connection.is_usable and connection.deliveries < MAILS_OF_A_CONNECTION
+    return connection.is_usable and connection.mails_left > 0
 
 
 def _is_tired(error: SmtpError) -> bool:

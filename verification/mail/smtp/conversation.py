@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,9 @@ from verification.mail.smtp.faults import SmtpFault, fault_of
 from verification.mail.smtp.wire_format import wire_host
 
 Reply = tuple[int, bytes]
+BROKEN_TLS = (SmtpFault.PLAIN_SERVER, SmtpFault.OLD_TLS, SmtpFault.TLS_FAILED)
+# A shorter password is told from an ordinary word by nothing.
+LONG_ENOUGH = 6
 
 
 class Conversation:
@@ -54,9 +58,16 @@ class Conversation:
         if isinstance(raised, SmtpError):
             return Failure(raised, raised.words)
         if isinstance(raised, OSError):  # smtplib's exceptions derive from it
-            error = self.error(SmtpStage(stage), str(raised), fault_of(raised))
+            fault = self._fault(SmtpStage(stage), raised)
+            error = self.error(SmtpStage(stage), str(raised), fault)
             return Failure(error, error.words)
         return None
+
+    def _fault(self, stage: SmtpStage, raised: Exception) -> SmtpFault:
+        """Once TLS stands, clear text ends it: Exim says its last 421 so."""
+        fault = fault_of(raised)
+        is_standing = stage not in (SmtpStage.CONNECT, SmtpStage.TLS)
+        return SmtpFault.CLOSED if is_standing and fault in BROKEN_TLS else fault
 
     def expect(self, stage: SmtpStage, reply: Reply, wanted: int) -> str:
         code, text = reply
@@ -93,9 +104,14 @@ class Conversation:
         if stage != SmtpStage.AUTH:
             return words
         username, password = self.account.username, self.account.password
-        for secret in (f"\0{username}\0{password}", password):
-            words = words.replace(b64encode(secret.encode()).decode(), "***")
-        return words.replace(password, "***") if password else words
+        if not password:
+            return words
+        plain = [password] if len(password) >= LONG_ENOUGH else []
+        secrets = (f"\0{username}\0{password}", password)
+        encoded = [b64encode(secret.encode()).decode() for secret in secrets]
+        hidden = "|".join(re.escape(each) for each in (*encoded, *plain))
+        # Whole words alone: a short password may be a part of many.
+        return re.sub(rf"(?<![\w=+/])({hidden})(?![\w=+/])", "***", words)
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[Client]:

@@ -7,8 +7,21 @@ from collections.abc import Mapping
 
 from verification.mail.choices import SmtpStage
 from verification.mail.smtp.faults import LASTING, SmtpFault
-from verification.mail.smtp.remedies import remedy_for_fault, remedy_for_reply
+from verification.mail.smtp.refusals import OF_THE_ACCOUNT, Subject, subject_of
+from verification.mail.smtp.remedies import (
+    Refusal,
+    remedy_for_fault,
+    remedy_for_reply,
+)
 
+# Until the server has taken the login, nothing tells of a mail.
+OPENING = (
+    SmtpStage.RESOLVE,
+    SmtpStage.CONNECT,
+    SmtpStage.TLS,
+    SmtpStage.EHLO,
+    SmtpStage.AUTH,
+)
 ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -52,10 +65,41 @@ class SmtpError(Exception):
         return self.code >= 500 and (self.code, self.stage) != (552, SmtpStage.RCPT_TO)
 
     @property
+    def subject(self) -> Subject | None:
+        """What the server's refusal of a mail is about, by its words and code."""
+        if self.code is None:
+            return None
+        return subject_of(self.stage, self.code, self.enhanced, self.words)
+
+    @property
+    def is_while_opening(self) -> bool:
+        return self.stage in OPENING
+
+    @property
+    def is_busy(self) -> bool:
+        """Does the server, or the account at it, take nothing for the moment?
+
+        All that MAIL names is the account; only RCPT and DATA tell of a mail.
+        """
+        if self.permanent or self.outcome_unknown:
+            return False
+        if self.is_while_opening:
+            return True
+        is_of_account = self.subject in OF_THE_ACCOUNT
+        return self.code is not None and (
+            is_of_account or self.stage == SmtpStage.MAIL_FROM
+        )
+
+    @property
+    def refuses_account(self) -> bool:
+        """Is the account refused for good, where servers mostly refuse a mail?"""
+        is_late = self.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA)
+        is_of_account = is_late and self.subject in OF_THE_ACCOUNT
+        return self.permanent and (is_of_account or self.subject is Subject.LIMIT)
+
+    @property
     def remedy(self) -> str:
         if self.code is None:
             return str(remedy_for_fault(self.fault, self.stage)) % self.details
-        permanent = self.permanent
-        return str(
-            remedy_for_reply(self.stage, self.code, self.enhanced, permanent=permanent)
-        )
+        refusal = Refusal(self.stage, self.code, self.enhanced, self.subject)
+        return str(remedy_for_reply(refusal, permanent=self.permanent))

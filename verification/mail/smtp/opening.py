@@ -21,6 +21,9 @@ from verification.mail.smtp.errors import SmtpError
 from verification.mail.smtp.faults import SmtpFault, connecting_fault, fault_of
 from verification.mail.smtp.wire_format import greeting_name
 
+# A server without TLS greets at once; one with it says nothing before it is spoken to.
+LOOK_SECONDS = 2.0
+
 
 def open_conversation(talk: Conversation) -> None:
     security = talk.account.security
@@ -125,12 +128,25 @@ def _tls_error(
     fault = fault_of(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_error(talk, error, fault, address)
-    if (
-        fault == SmtpFault.PLAIN_SERVER
-        and talk.account.security == SmtpSecurity.STARTTLS
-    ):
-        fault = SmtpFault.TLS_FAILED
+    if fault == SmtpFault.PLAIN_SERVER:
+        if talk.account.security == SmtpSecurity.STARTTLS:
+            fault = SmtpFault.TLS_FAILED
+        elif refusal := _look_at_greeting(talk, address):
+            return refusal
     return talk.error(SmtpStage.TLS, str(error), fault)
+
+
+def _look_at_greeting(talk: Conversation, address: SocketAddress) -> SmtpError | None:
+    """A server of TLS that has no place left says so in clear text, as Exim does."""
+    with suppress(OSError):
+        sock = socket.create_connection(address, talk.account.connect_timeout)
+        with closing(Client(sock, "", LOOK_SECONDS)) as client:
+            reply = client.getreply()
+        try:
+            talk.expect(SmtpStage.TLS, reply, 220)
+        except SmtpError as error:
+            return error if error.code else None
+    return None
 
 
 def _certificate_error(

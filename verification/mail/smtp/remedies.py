@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
 
 from verification.mail.choices import SmtpStage
 from verification.mail.smtp.faults import SmtpFault
+from verification.mail.smtp.refusals import Subject
 
 if TYPE_CHECKING:  # the stubs are not there in production
     from django_stubs_ext import StrPromise
@@ -170,6 +172,11 @@ REPLY_REMEDIES: dict[tuple[SmtpStage | None, int], StrPromise] = {
     ),
 }
 
+TOO_LARGE = _(
+    "The e-mail is too large for the server. Send a smaller one, or have the limit"
+    " raised."
+)
+
 # Subject and detail of an enhanced status code (RFC 3463, RFC 7372), of any class,
 # where they say more than the reply code and the stage do.
 ENHANCED_REMEDIES: dict[str, StrPromise] = {
@@ -197,10 +204,8 @@ ENHANCED_REMEDIES: dict[str, StrPromise] = {
         "The recipient's mailbox is full. The user has to make room in it, then send"
         " again."
     ),
-    "3.4": _(
-        "The e-mail is too large for the server. Send a smaller one, or have the"
-        " limit raised."
-    ),
+    "2.3": TOO_LARGE,
+    "3.4": TOO_LARGE,
     "7.23": _(
         "The recipient's server checked SPF: this SMTP server may not send for the"
         " sender's domain. Add it to the domain's SPF record in DNS."
@@ -209,6 +214,33 @@ ENHANCED_REMEDIES: dict[str, StrPromise] = {
         "The recipient's server found neither SPF nor DKIM to be right for the"
         " sender's domain. Set them up in DNS and on the SMTP server."
     ),
+}
+
+SUBJECT_REMEDIES: dict[Subject, StrPromise] = {
+    Subject.ENCRYPTION: _(
+        "The server wants an encrypted connection. Select the security “STARTTLS” or"
+        " “TLS from the start”."
+    ),
+    Subject.LOGIN: _(
+        "The server wants a login first; the recipient is not at fault. Enter username"
+        " and password of the account, and select an encrypted security."
+    ),
+    Subject.SENDER: _(
+        "The server does not accept the sender: this account may not send from its"
+        " e-mail address. Enter the address that belongs to the username, or have the"
+        " operator of the SMTP server allow it. The recipient is not at fault."
+    ),
+    Subject.SITE: _(
+        "The server does not accept this site; the recipient is not at fault. Check the"
+        " client host name, and ask the operator of the SMTP server whether this site's"
+        " address is blocked or has no name in DNS."
+    ),
+    Subject.LIMIT: _(
+        "The account has sent as many e-mails as the server allows for now. They wait"
+        " and go out as the server takes them; if that is too slow, have the operator"
+        " of the SMTP server raise the limit."
+    ),
+    Subject.SIZE: TOO_LARGE,
 }
 
 STAGE_REMEDIES: dict[SmtpStage, StrPromise] = {
@@ -248,12 +280,20 @@ def remedy_for_fault(fault: SmtpFault, stage: SmtpStage) -> StrPromise:
     return REMEDIES_AT_STAGE.get((fault, stage)) or REMEDIES[fault]
 
 
-def remedy_for_reply(
-    stage: SmtpStage, code: int, enhanced: str, *, permanent: bool
-) -> StrPromise:
+@dataclass(frozen=True)
+class Refusal:
+    stage: SmtpStage
+    code: int
+    enhanced: str
+    subject: Subject | None
+
+
+def remedy_for_reply(refusal: Refusal, *, permanent: bool) -> StrPromise:
+    stage, code = refusal.stage, refusal.code
+    exact = ENHANCED_REMEDIES.get(refusal.enhanced.partition(".")[2])
+    if not exact and refusal.subject:
+        exact = SUBJECT_REMEDIES[refusal.subject]
     exact = (
-        ENHANCED_REMEDIES.get(enhanced.partition(".")[2])
-        or REPLY_REMEDIES.get((stage, code))
-        or REPLY_REMEDIES.get((None, code))
+        exact or REPLY_REMEDIES.get((stage, code)) or REPLY_REMEDIES.get((None, code))
     )
     return exact or (STAGE_REMEDIES[stage] if permanent else TEMPORARY_REMEDY)

@@ -252,3 +252,21 @@ def test_running_test_is_never_called_waiting(admin: Browser, server: Server) ->
     )
 
     assert status_of(admin, answer)["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "words"),
+    [
+        ("", "Enter the address"),
+        ("nobody", "This is not an e-mail address"),
+        ("anna@", "This is not an e-mail address"),
+        ("jörg@example.com", "Letters such as ä or é are not possible before the @"),
+    ],
+)
+def test_the_recipients_fault_is_said(
+    admin: Browser, server: Server, recipient: str, words: str
+) -> None:
+    answer = send(admin, **fields_of(server, test_recipient=recipient))
+
+    [said] = answer.json()["faults"]["test_recipient"]
+    assert said.startswith(words)

@@ -364,6 +364,24 @@ def test_password_that_a_server_repeats_is_not_passed_on(secret: str) -> None:
     assert "hunter22" not in repr(account)
 
 
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("a", "535 5.7.8 Error: authentication failed: a bad one"),
+        ("5", "535 5.7.8 Error: authentication failed"),
+        ("fail", "535 5.7.8 Error: authentication failed"),
+        ("failed", "535 5.7.8 It failedly fails: failed_login"),
+    ],
+)
+def test_a_short_password_garbles_no_words(password: str, words: str) -> None:
+    script = {"EHLO": OFFER_PLAIN, "AUTH": f"{words}\r\n".encode()}
+    with scripted_server(script) as server:
+        error = failed_opening(server.account(username="a", password=password))
+
+    assert error.words == words
+    assert error.enhanced == "5.7.8"
+
+
 # Words
 
 

@@ -16,6 +16,7 @@ from authconfig.choices import StepState
 from authconfig.trial import Step
 from tests.support.deliveries import (
     connected,
+    failed_opening,
     failed_sending,
     mail,
     scripted,
@@ -25,6 +26,7 @@ from tests.support.scripted_smtp import (
     POLITE,
     drip,
     hang_up,
+    scripted_server,
     stay_silent,
 )
 from verification.mail.choices import SmtpStage as Stage
@@ -59,6 +61,103 @@ REFUSALS = [
     ("DOT", "552 5.3.4 Too large", True, "too large"),
     ("DOT", "452 4.3.1 No space", False, "some minutes"),
 ]
+# The servers' own words: Exim 4.96, Courier 1.0, sendmail 8.17, OpenSMTPD 6.8, Dovecot
+# 2.3, Haraka 3.0, Postfix 3.7, Exchange and Gmail.
+REFUSALS += [
+    # A login, or encryption, first
+    ("MAIL", "535 Authentication required.", True, "login first"),
+    ("MAIL", "530 5.7.0 Authentication required", True, "login first"),
+    (
+        "MAIL",
+        "530 5.5.1 Invalid command: Must issue an AUTH command first",
+        True,
+        "login first",
+    ),
+    (
+        "MAIL",
+        "530 5.5.1 Invalid command: Must issue a STARTTLS command first",
+        True,
+        "encrypted connection",
+    ),
+    ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", True, "encrypted"),
+    ("MAIL", "530 5.7.0 TLS required.", True, "encrypted connection"),
+    (
+        "MAIL",
+        "530 5.7.57 Client was not authenticated to send anonymous mail during MAIL",
+        True,
+        "login first",
+    ),
+    ("RCPT", "550 authentication required", True, "login first"),
+    ("RCPT", "550 relay not permitted", True, "login first"),
+    (
+        "RCPT",
+        "554 5.7.1 <x@example.net>: Relay access denied",
+        True,
+        "login first",
+    ),
+    (
+        "RCPT",
+        "550 5.7.1 <x@example.net>... Relaying denied. Proper authentication required.",
+        True,
+        "login first",
+    ),
+    ("RCPT", "513 Relaying denied.", True, "login first"),
+    ("RCPT", "550 I cannot deliver mail for <x@example.net>", True, "want a login"),
+    ("RCPT", "550 Invalid recipient: <x@example.net>", True, "recipient"),
+    # The sender, and this site
+    (
+        "DOT",
+        "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        True,
+        "may not send from its",
+    ),
+    (
+        "RCPT",
+        "450 4.1.8 <pbx@nowhere>: Sender address rejected: Domain not found",
+        False,
+        "sender's domain",
+    ),
+    (
+        "RCPT",
+        "450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.7]",
+        False,
+        "no name in DNS",
+    ),
+    (
+        "RCPT",
+        "504 5.5.2 <pbx>: Helo command rejected: need fully-qualified hostname",
+        True,
+        "client host name",
+    ),
+    # Too much for now
+    ("MAIL", "450 4.7.1 Error: too much mail from 192.0.2.7", False, "as many e-mails"),
+    ("MAIL", "452 4.5.3 Too many recipients: Too many messages sent", False, "as many"),
+    ("RCPT", "450 4.7.1 Error: too many recipients from 192.0.2.7", False, "as many"),
+    ("MAIL", "550 5.4.5 Daily user sending limit exceeded.", True, "as many e-mails"),
+    # The size
+    ("MAIL", "552 Message size exceeds maximum permitted", True, "too large"),
+    ("MAIL", "534 SIZE=Message too big.", True, "too large"),
+    ("MAIL", "550 Message too big!", True, "too large"),
+    (
+        "MAIL",
+        "552 5.2.3 Message size exceeds fixed maximum message size (10000000)",
+        True,
+        "too large",
+    ),
+    (
+        "DOT",
+        "523 Message length (2000000 bytes) exceeds administrative limit.",
+        True,
+        "too large",
+    ),
+    (
+        "DOT",
+        "554 5.3.4 Message too big for system: Transaction failed, message too big",
+        True,
+        "too large",
+    ),
+    ("DOT", "552 5.3.4 Error: message file too big", True, "too large"),
+]
 STAGES = {"MAIL": Stage.MAIL_FROM, "RCPT": Stage.RCPT_TO}
 
 
@@ -72,10 +171,59 @@ def test_refusal_says_what_to_do(
 
     assert error.stage == STAGES.get(verb, Stage.DATA)
     assert (error.words, error.permanent) == (reply, is_permanent)
-    assert [str(error.code), error.enhanced] == reply.split()[:2]
+    code, enhanced = reply.split()[:2]
+    assert str(error.code) == code
+    assert error.enhanced == (enhanced if enhanced[1:2] == "." else "")
     assert (error.data_begun, error.outcome_unknown) == (verb == "DOT", False)
     assert word in error.remedy
     assert (steps[-1].state, steps[-1].words) == (StepState.FAILED, reply)
+
+
+BUSY, REFUSED, MAILS_OWN = "busy", "account refused", "the mail's own"
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "whose"),
+    [
+        ("GREETING", "421 Too many concurrent SMTP connections", BUSY),
+        ("GREETING", "554 5.7.1 Go away", MAILS_OWN),
+        ("EHLO", "450 4.3.2 Later", BUSY),
+        ("MAIL", "421 4.7.0 Try again later", BUSY),
+        ("MAIL", "450 4.7.1 Error: too much mail from 192.0.2.7", BUSY),
+        ("MAIL", "451 4.7.500 Server busy", BUSY),
+        ("MAIL", "452 4.3.1 Insufficient system storage", BUSY),
+        ("MAIL", "452 space shortage, please try later", BUSY),
+        ("MAIL", "550 5.4.5 Daily user sending limit exceeded", REFUSED),
+        ("RCPT", "450 4.7.1 Error: too many recipients from 192.0.2.7", BUSY),
+        ("RCPT", "450 4.2.0 Greylisted, see the help", MAILS_OWN),
+        ("RCPT", "450 4.2.1 The user is receiving mail at too high a rate", MAILS_OWN),
+        ("RCPT", "421 4.3.0 Temporary system problem", MAILS_OWN),
+        ("RCPT", "550 authentication required", REFUSED),
+        ("RCPT", "550 5.1.1 No such user; authentication required", MAILS_OWN),
+        ("RCPT", "550 5.7.133 Authentication required for this group", MAILS_OWN),
+        ("RCPT", "550 relay not permitted", REFUSED),
+        ("RCPT", "552 5.2.2 Mailbox quota exceeded", MAILS_OWN),
+        ("DOT", "432 4.3.2 STOREDRV.ClientSubmit; thread limit exceeded", BUSY),
+        ("DOT", "451 4.7.1 Try again later", MAILS_OWN),
+        ("DOT", "550 5.7.26 Unauthenticated e-mail is not accepted", MAILS_OWN),
+        ("DOT", "554 5.7.1 Spam", MAILS_OWN),
+    ],
+)
+def test_a_refusal_is_the_accounts_or_the_mails(
+    verb: str, reply: str, whose: str
+) -> None:
+    words = f"{reply}\r\n".encode()
+    if verb in ("GREETING", "EHLO"):
+        with scripted_server({verb: words, "HELO": words}) as server:
+            error = failed_opening(server.account())
+    else:
+        with scripted(**{verb: words}) as (_server, connection):
+            error = failed_sending(connection)
+
+    found = {BUSY: error.is_busy, REFUSED: error.refuses_account}
+    assert [name for name, is_so in found.items() if is_so] == (
+        [] if whose == MAILS_OWN else [whose]
+    )
 
 
 @pytest.mark.parametrize("what", ["sender", "recipient", "content"])
