@@ -85,6 +85,11 @@ def find(client_id: str) -> OpenIdClient | None:
     return found.select_related("application", "client").first()
 
 
+def public_clients() -> QuerySet[OpenIdClient]:
+    asking = ClientApplication.objects.asking_by(AsksBy.OPENID)
+    return OpenIdClient.objects.filter(is_public=True, application__in=asking)
+
+
 def note_missing_pkce(openid: OpenIdClient) -> str:
     """Note for the administrator which switch would help; return the advice."""
     if openid.is_public:

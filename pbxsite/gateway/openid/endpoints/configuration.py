@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from pbxsite.gateway.openid.clients import SCOPES
+from pbxsite.gateway.openid.endpoints.cors import for_every_origin
 from pbxsite.gateway.openid.forms import PROMPTS
 
 CLAIMS = (
@@ -35,6 +36,7 @@ CAPABILITIES = {
 
 
 @login_not_required
+@for_every_origin
 @require_safe
 def configuration(request: HttpRequest) -> JsonResponse:
     facts = {
@@ -57,8 +59,8 @@ def _address(name: str) -> str:
 
 
 @login_not_required
+@for_every_origin
 @require_safe
 def jwks(request: HttpRequest) -> HttpResponse:
     response: HttpResponse = allauth.jwks(request)
-    del response["Access-Control-Allow-Origin"]
     return response

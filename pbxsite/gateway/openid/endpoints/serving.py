@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid.endpoints.authentication import authenticate, claimed_id
+from pbxsite.gateway.openid.endpoints.cors import note_served
 from pbxsite.gateway.openid.endpoints.refusals import Refusal, too_often
 from pbxsite.gateway.openid.models import OpenIdClient
 
@@ -32,6 +33,7 @@ def for_clients(serve: ClientView) -> View:
         client = None
         try:
             client = authenticate(request)
+            note_served(request, client.client_id)
             _limit(request, client)
             return serve(request, client)
         except Refusal as refusal:

@@ -21,6 +21,7 @@ from authconfig.choices import Event
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.adapter import GRANT
 from pbxsite.gateway.openid.endpoints.authentication import credentials
+from pbxsite.gateway.openid.endpoints.cors import for_public_clients, note_served
 from pbxsite.gateway.openid.endpoints.refusals import (
     INVALID_GRANT,
     INVALID_REQUEST,
@@ -40,6 +41,7 @@ OTHER_ADDRESS = "Mismatching redirect URI."
 @login_not_required
 @csrf_exempt
 @never_cache
+@for_public_clients
 @require_POST
 @for_clients
 def token(request: HttpRequest, client: OpenIdClient) -> HttpResponse:
@@ -117,6 +119,7 @@ def _drop_refresh_token(told: dict[str, Any]) -> None:
 @login_not_required
 @csrf_exempt
 @never_cache
+@for_public_clients
 @require_POST
 @for_clients
 def revoke(request: HttpRequest, client: OpenIdClient) -> HttpResponse:
@@ -135,12 +138,14 @@ def revoke(request: HttpRequest, client: OpenIdClient) -> HttpResponse:
 @login_not_required
 @csrf_exempt
 @never_cache
+@for_public_clients
 @require_http_methods(["GET", "POST"])
 def userinfo(request: HttpRequest) -> HttpResponse:
     value = credentials(request, "bearer")
     grant = grants.of_token(value)
     if grant is None or not grants.is_live(grant):
         return _no_token(fault="invalid_token" if value else "")
+    note_served(request, grant.client_id)
     answered: HttpResponse = allauth.user_info(request)
     return answered
 
