@@ -94,6 +94,16 @@ class ClientApplication(models.Model):
         ),
     )
 
+    tells_groups = models.BooleanField(
+        _("tells groups"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "It is told the names of the groups that its visitor is in: in the header"
+            " Remote-Groups, and in the claim groups."
+        ),
+    )
+
     objects = ClientApplicationQuerySet.as_manager()
 
     class Meta:

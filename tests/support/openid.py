@@ -85,6 +85,12 @@ class Party:
         secret = {"client_secret": self.secret} if self.secret else {}
         return self.browser.post("/openid/revoke", words | secret)
 
+    def introspect(self, value: str | None, **changes: str) -> HttpResponse:
+        words = {"token": value, "client_id": self.client_id}
+        words |= {"client_secret": self.secret} | changes
+        sent = {name: word for name, word in words.items() if word is not None}
+        return self.browser.post("/openid/introspect", sent)
+
     def userinfo(self, value: str) -> HttpResponse:
         return self.browser.get("/openid/userinfo", headers=bearer(value))
 

@@ -70,7 +70,7 @@ class ClientApplicationAdmin(
         (_("Addresses"), {"fields": ("start_url", "return_urls")}),
         (
             _("How it learns who its visitor is"),
-            {"fields": ("asks_by", "is_own", "forward_auth")},
+            {"fields": ("asks_by", "is_own", "tells_groups", "forward_auth")},
         ),
     )
     list_display = ("name", "slug", "kind", "asks_by", "start_url")

@@ -32,10 +32,13 @@ class ApplicationForm(AskingForm):
         field_classes = {"return_urls": LinesField}
 
 
+ENTERED = ("redirect_uris", "logout_uris", "is_public", "without_pkce", "checks_tokens")
+
+
 class OpenIdForm(DecidingForm):
     class Meta:
         model = OpenIdClient
-        fields = ("redirect_uris", "logout_uris", "is_public", "without_pkce")
+        fields = ENTERED
         field_classes = {"redirect_uris": LinesField, "logout_uris": LinesField}
         widgets = {
             "redirect_uris": UnfoldAdminTextareaWidget(attrs={"rows": 3}),

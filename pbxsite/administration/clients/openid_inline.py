@@ -15,7 +15,7 @@ from unfold.admin import StackedInline
 from unfold.decorators import display
 
 from pbxsite.administration.cells import LINK, moment
-from pbxsite.administration.clients.forms import OpenIdForm
+from pbxsite.administration.clients.forms import ENTERED, OpenIdForm
 from pbxsite.administration.clients.secret_page import SECRET
 from pbxsite.gateway.openid.clients import lacking_pkce
 from pbxsite.gateway.openid.models import OpenIdClient
@@ -29,12 +29,11 @@ class OpenIdInline(StackedInline):
     can_delete = False
     max_num = 1
     readonly_fields = ("lacks_pkce", "configuration", "identifier", "secret")
-    entered = ("redirect_uris", "logout_uris", "is_public", "without_pkce")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         is_refused = lacking_pkce().filter(application=obj).exists() if obj else False
         shown = self.readonly_fields if is_refused else self.readonly_fields[1:]
-        return (*self.entered, *shown)
+        return (*ENTERED, *shown)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("clients.change_clientapplication")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from authconfig.users.models import PbxUser
@@ -24,11 +25,19 @@ def encoded(text: str) -> str:
     return "%20" * before + kept + "%20" * after
 
 
-def remote_headers(user: PbxUser) -> Headers:
+def remote_headers(user: PbxUser, *, with_groups: bool = False) -> Headers:
     told = {
         b"remote-user": user.name,
         b"remote-name": user.get_full_name(),
         b"remote-email": user.email,
         b"remote-number": user.number,
     }
-    return [(name, encoded(text).encode("ascii")) for name, text in told.items()]
+    headers = {name: encoded(text) for name, text in told.items()}
+    if with_groups:
+        headers[b"remote-groups"] = _listed(group.name for group in user.groups.all())
+    return [(name, value.encode("ascii")) for name, value in headers.items()]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Part them by commas; one within a name is written as %2C."""
+    return ",".join(encoded(name).replace(",", "%2C") for name in sorted(names))

@@ -50,7 +50,7 @@ class Rows:
 
 
 def look_up(tickets: Collection[Ticket]) -> dict[Ticket, Verdict]:
-    """Look up all verdicts by five queries, or six where a factor is required."""
+    """Look up all verdicts by five queries, one more each for factors and groups."""
     rows = _read(tickets)
     verdicts = {ticket: _verdict(ticket, rows) for ticket in tickets}
     used = {rows.keys[t] for t in tickets if verdicts[t].status is HTTPStatus.OK}
@@ -65,7 +65,8 @@ def _read(tickets: Collection[Ticket]) -> Rows:
     rules = AuthenticationSettings.load()
     keys = _session_keys(tickets)
     sessions = _living(set(keys.values()))
-    users = _users(sessions.values())
+    with_groups = any(client.tells_groups for client in clients.values())
+    users = _users(sessions.values(), with_groups=with_groups)
     return Rows(
         clients=clients,
         open_kinds={kind for kind in Kind if methods_for(rules, kind)},
@@ -83,7 +84,10 @@ def _verdict(ticket: Ticket, rows: Rows) -> Verdict:
     if not client.asks(AsksBy.FORWARD_AUTH):
         return NOT_BY_THIS_WAY
     user = _let_in(ticket, client, rows)
-    return Verdict(HTTPStatus.OK, remote_headers(user)) if user else LOG_IN
+    if user is None:
+        return LOG_IN
+    headers = remote_headers(user, with_groups=client.tells_groups)
+    return Verdict(HTTPStatus.OK, headers)
 
 
 def _let_in(ticket: Ticket, client: ClientApplication, rows: Rows) -> PbxUser | None:
@@ -116,9 +120,14 @@ def _living(keys: Collection[str]) -> dict[str, dict[str, Any]]:
     return {row.session_key: row.get_decoded() for row in rows}
 
 
-def _users(sessions: Iterable[dict[str, Any]]) -> dict[str, PbxUser]:
+def _users(
+    sessions: Iterable[dict[str, Any]], *, with_groups: bool
+) -> dict[str, PbxUser]:
     pks = {kept[SESSION_KEY] for kept in sessions if SESSION_KEY in kept}
-    return {str(u.pk): u for u in PbxUser.objects.filter(pk__in=pks, is_active=True)}
+    found = PbxUser.objects.filter(pk__in=pks, is_active=True)
+    if with_groups:
+        found = found.prefetch_related("groups")
+    return {str(user.pk): user for user in found}
 
 
 def _lacking(rules: AuthenticationSettings, users: dict[str, PbxUser]) -> set[int]:

@@ -15,7 +15,7 @@ from django.conf import settings
 from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
-from pbxsite.gateway.openid.models import Grant, Subject
+from pbxsite.gateway.openid.models import Grant, OpenIdClient, Subject
 
 # The request's attribute that carries its grant from our views to the ID token.
 GRANT = "openid_grant"
@@ -55,7 +55,10 @@ class ProviderAdapter(DefaultOIDCAdapter):
             claims |= _profile(user)
         if "email" in scopes:
             claims["email"] = user.email
-        return {name: value for name, value in claims.items() if value}
+        told: dict[str, Any] = {name: value for name, value in claims.items() if value}
+        if OpenIdClient.objects.telling_groups(client.pk).exists():
+            told["groups"] = groups_of(user)
+        return told
 
     def populate_id_token(
         self,
@@ -91,6 +94,10 @@ def _profile(user: PbxUser) -> dict[str, str]:
         "upn": principal_name(user),
         "number": user.number,
     }
+
+
+def groups_of(user: PbxUser) -> list[str]:
+    return list(user.groups.order_by("name").values_list("name", flat=True))
 
 
 def principal_name(user: PbxUser) -> str:

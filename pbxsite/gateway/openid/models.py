@@ -26,6 +26,11 @@ from authconfig.fields import SecretField
 from pbxsite.gateway.openid.redirect_uris import validate_redirect_uris
 
 
+class OpenIdClientQuerySet(models.QuerySet["OpenIdClient"]):
+    def telling_groups(self, client_id: str) -> OpenIdClientQuerySet:
+        return self.filter(client=client_id, application__tells_groups=True)
+
+
 class OpenIdClient(models.Model):
     """How an application asks by OpenID Connect; its secret is in allauth's row."""
 
@@ -35,6 +40,7 @@ class OpenIdClient(models.Model):
     client = models.OneToOneField(Client, on_delete=models.CASCADE, related_name="+")
     redirect_uris = models.TextField(
         _("redirect URIs"),
+        blank=True,
         validators=[validate_redirect_uris],
         help_text=_(
             "One in each line, exactly as the client sends it:"
@@ -65,6 +71,16 @@ class OpenIdClient(models.Model):
             " nonce (RFC 9700, 2.1.1)."
         ),
     )
+    checks_tokens = models.BooleanField(
+        _("checks tokens"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "For mail and chat servers, which other clients show their access tokens"
+            " to: it may ask the site whose they are. Tokens count that come from"
+            " clients of its kind that are marked as our own."
+        ),
+    )
     # When it was last refused for want of PKCE, so that its page can say so.
     refused_without_pkce_at = models.DateTimeField(
         null=True, blank=True, editable=False
@@ -73,13 +89,26 @@ class OpenIdClient(models.Model):
         _("secret made"), null=True, blank=True, editable=False
     )
 
+    objects = OpenIdClientQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("OpenID client")
         verbose_name_plural = _("OpenID clients")
         constraints = [
             CheckConstraint(
                 name="openid_client_has_a_redirect_uri",
-                condition=~Q(redirect_uris=""),
+                condition=~Q(redirect_uris="") | Q(checks_tokens=True),
+                violation_error_message=_(
+                    "Enter a redirect URI: only a client that checks tokens needs none."
+                ),
+            ),
+            CheckConstraint(
+                name="public_client_checks_no_tokens",
+                condition=Q(is_public=False) | Q(checks_tokens=False),
+                violation_error_message=_(
+                    "A public client checks no tokens, for it has no secret to ask"
+                    " with: untick “checks tokens”, or “public client”."
+                ),
             ),
             CheckConstraint(
                 name="public_client_has_no_secret",

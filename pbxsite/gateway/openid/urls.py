@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from pbxsite.gateway.openid import views
-from pbxsite.gateway.openid.endpoints import configuration, tokens
+from pbxsite.gateway.openid.endpoints import configuration, introspection, tokens
 
 app_name = "openid"
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("openid/consent", views.consent, name="consent"),
     path("openid/token", tokens.token, name="token"),
     path("openid/userinfo", tokens.userinfo, name="userinfo"),
+    path("openid/introspect", introspection.introspect, name="introspect"),
     path("openid/revoke", tokens.revoke, name="revoke"),
     path("openid/logout", views.EndSessionView.as_view(), name="end_session"),
 ]

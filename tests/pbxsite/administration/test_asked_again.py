@@ -95,8 +95,14 @@ ACTIONS = {
 ADDRESSES = {"start_url", "return_urls"}
 FIELDS = {
     PbxUser: {"name", "email", "is_active", "is_staff", "is_superuser", *MANY},
-    ClientApplication: {"kind", "asks_by", "is_own", *ADDRESSES},
-    OpenIdClient: {"redirect_uris", "logout_uris", "is_public", "without_pkce"},
+    ClientApplication: {"kind", "asks_by", "is_own", "tells_groups", *ADDRESSES},
+    OpenIdClient: {
+        "redirect_uris",
+        "logout_uris",
+        "is_public",
+        "without_pkce",
+        "checks_tokens",
+    },
 }
 
 

@@ -16,7 +16,9 @@ from pbxsite.gateway.openid.forms import PROMPTS
 
 CLAIMS = (
     "sub iss aud exp iat auth_time amr nonce name preferred_username upn number email"
+    " groups"
 )
+WITH_A_SECRET = [method for method in app_settings.AUTH_METHODS if method != "none"]
 # OpenID Connect Discovery 1.0: what the provider can do, and what it cannot.
 CAPABILITIES = {
     "scopes_supported": SCOPES,
@@ -45,10 +47,12 @@ def configuration(request: HttpRequest) -> JsonResponse:
         "token_endpoint": _address("token"),
         "userinfo_endpoint": _address("userinfo"),
         "revocation_endpoint": _address("revoke"),
+        "introspection_endpoint": _address("introspect"),
         "end_session_endpoint": _address("end_session"),
         "jwks_uri": _address("jwks"),
         "token_endpoint_auth_methods_supported": app_settings.AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": app_settings.AUTH_METHODS,
+        "introspection_endpoint_auth_methods_supported": WITH_A_SECRET,
         "ui_locales_supported": [code for code, _name in settings.LANGUAGES],
     }
     return JsonResponse(facts | CAPABILITIES)

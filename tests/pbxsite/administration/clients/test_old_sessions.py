@@ -28,10 +28,12 @@ CHANGES = {
     "return_urls": EVIL,
     "asks_by": "forward_auth",
     "is_own": "on",
+    "tells_groups": "on",
     "openid-0-redirect_uris": f"{CALLBACK}\n{EVIL}",
     "openid-0-logout_uris": EVIL,
     "openid-0-is_public": "on",
     "openid-0-without_pkce": "on",
+    "openid-0-checks_tokens": "on",
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.test import Client as Browser
 from django.utils import timezone
@@ -251,3 +253,22 @@ def test_a_session_that_ends_while_it_is_renewed_stays_ended(
         look_up([ticket])
 
     assert not Session.objects.exists()
+
+
+def test_a_client_that_is_to_know_groups_is_told_them(
+    signed_in: Browser, django_assert_num_queries: Any
+) -> None:
+    names = ("Sales, North", "Büro")
+    user = PbxUser.objects.get(name="anna")
+    user.groups.set([Group.objects.create(name=name) for name in names])
+    ticket = by_session(signed_in)
+    assert b"remote-groups" not in dict(look_up([ticket])[ticket].headers)
+
+    ClientApplication.objects.update(tells_groups=True)
+
+    with django_assert_num_queries(5):
+        told = dict(look_up([ticket])[ticket].headers)[b"remote-groups"].decode()
+    assert told == "B%C3%BCro,Sales%2C North"
+    assert [unquote(name) for name in told.split(",")] == sorted(names)
+    user.groups.clear()
+    assert dict(look_up([ticket])[ticket].headers)[b"remote-groups"] == b""
