@@ -88,6 +88,7 @@ class Event(TextChoices):
     RESCUED = "rescued", _("Rescue link made")
     CLIENT_OPENED = "client_opened", _("Client application opened")
     CLIENT_REFUSED = "client_refused", _("Client application refused")
+    CLIENT_UNTOLD = "client_untold", _("Client not told of a log-out")
     CODE_REPLAYED = "code_replayed", _("Code of a client used twice")
 
 

@@ -96,6 +96,11 @@ app.conf.beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "tell-clients-of-ends": {
+        "task": "pbxsite.gateway.openid.tasks.tell_clients_of_ends",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "clear-expired-sessions": {
         "task": "verification.sessions.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,

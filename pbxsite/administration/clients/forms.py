@@ -32,7 +32,14 @@ class ApplicationForm(AskingForm):
         field_classes = {"return_urls": LinesField}
 
 
-ENTERED = ("redirect_uris", "logout_uris", "is_public", "without_pkce", "checks_tokens")
+ENTERED = (
+    "redirect_uris",
+    "logout_uris",
+    "back_channel_uri",
+    "is_public",
+    "without_pkce",
+    "checks_tokens",
+)
 
 
 class OpenIdForm(DecidingForm):

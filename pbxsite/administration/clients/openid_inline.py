@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -14,9 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.decorators import display
 
+from authconfig.clients.models import ClientApplication
 from pbxsite.administration.cells import LINK, moment
 from pbxsite.administration.clients.forms import ENTERED, OpenIdForm
 from pbxsite.administration.clients.secret_page import SECRET
+from pbxsite.gateway.openid.back_channel import visits
 from pbxsite.gateway.openid.clients import lacking_pkce
 from pbxsite.gateway.openid.models import OpenIdClient
 
@@ -28,12 +31,10 @@ class OpenIdInline(StackedInline):
     hide_title = True
     can_delete = False
     max_num = 1
-    readonly_fields = ("lacks_pkce", "configuration", "identifier", "secret")
+    readonly_fields = ("lacks_pkce", "untold", "configuration", "identifier", "secret")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        is_refused = lacking_pkce().filter(application=obj).exists() if obj else False
-        shown = self.readonly_fields if is_refused else self.readonly_fields[1:]
-        return (*ENTERED, *shown)
+        return (*ENTERED, *_troubles(obj), *self.readonly_fields[2:])
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("clients.change_clientapplication")
@@ -50,6 +51,13 @@ class OpenIdInline(StackedInline):
             " PKCE, tick “without PKCE” here."
         )
         return format_html(words, moment(openid.refused_without_pkce_at))
+
+    @display(description=_("Not told yet"))
+    def untold(self, openid: OpenIdClient) -> str:
+        waiting = visits.waiting_at(openid.client_id).exclude(fault="")
+        words = gettext("%(count)d log-outs wait for the client: %(fault)s")
+        last = waiting.order_by("-tries").first()
+        return words % {"count": waiting.count(), "fault": last.fault if last else ""}
 
     @display(description=_("OpenID well-known configuration URL"))
     def configuration(self, openid: OpenIdClient) -> SafeString:
@@ -74,6 +82,17 @@ class OpenIdInline(StackedInline):
             reverse(f"admin:{SECRET}", args=[openid.application_id]),
             gettext("Make a new secret"),
         )
+
+
+def _troubles(application: ClientApplication | None) -> Iterator[str]:
+    """Name the fields that stand on the page while there is something to tell."""
+    openid = OpenIdClient.objects.filter(application=application).first()
+    if openid is None:
+        return
+    if lacking_pkce().filter(pk=openid.pk).exists():
+        yield "lacks_pkce"
+    if visits.waiting_at(openid.client_id).exclude(fault="").exists():
+        yield "untold"
 
 
 def _made(openid: OpenIdClient) -> SafeString | str:

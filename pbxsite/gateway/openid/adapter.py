@@ -15,6 +15,7 @@ from django.conf import settings
 from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid import keys
+from pbxsite.gateway.openid.back_channel import visits
 from pbxsite.gateway.openid.models import Grant, OpenIdClient, Subject
 
 # The request's attribute that carries its grant from our views to the ID token.
@@ -72,6 +73,8 @@ class ProviderAdapter(DefaultOIDCAdapter):
             return
         id_token["auth_time"] = int(grant.authenticated_at.timestamp())
         id_token["amr"] = grant.authentication_methods.split()
+        if sid := visits.sid_of(grant):
+            id_token["sid"] = sid
 
     def list_private_keys(
         self,

@@ -22,6 +22,7 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import SESSION_KEY
 from authconfig.users.changes import hold_sessions
 from authconfig.users.models import PbxUser
+from pbxsite.gateway.openid.back_channel import visits
 from pbxsite.gateway.openid.clients import opens
 from pbxsite.gateway.openid.models import Grant, GrantedToken
 from verification.sessions.choices import Approver
@@ -133,7 +134,8 @@ def end(grant: Grant) -> None:
 
 
 def end_at(client_id: str, session: SessionBase) -> None:
-    """End what a client was given of one session."""
+    """End what a client was given of one session, as it wishes itself."""
+    visits.forget(client_id, session)
     of_client = Grant.objects.filter(client=client_id).select_related("session")
     for grant in of_client.filter(session__session_key=session.session_key):
         end(grant)

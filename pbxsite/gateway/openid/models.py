@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.clients.models import ClientApplication
 from authconfig.fields import SecretField
+from authconfig.validators import validate_secure_url
 from pbxsite.gateway.openid.redirect_uris import validate_redirect_uris
 
 
@@ -53,6 +54,18 @@ class OpenIdClient(models.Model):
         blank=True,
         validators=[validate_redirect_uris],
         help_text=_("One in each line. Empty: logging out there ends on a page here."),
+    )
+    back_channel_uri = models.CharField(
+        _("back-channel logout URI"),
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_secure_url],
+        help_text=_(
+            "The site itself tells the client there that a session is over. Empty: the"
+            " client learns of it when it asks."
+        ),
     )
     is_public = models.BooleanField(
         _("public client"),
@@ -201,6 +214,51 @@ class Grant(models.Model):
         indexes = [
             # The cleaning task's only query.
             Index(name="grant_by_time", fields=["created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client_id} #{self.pk}"
+
+
+class Visit(models.Model):
+    """A session's login at a client that is to hear of its end.
+
+    The end of the session, whatever ends it, leaves it without one: then it is due.
+    """
+
+    session = models.ForeignKey(UserSession, null=True, on_delete=models.SET_NULL)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE)
+    # What the client knows of the session, and of its user.
+    sid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    subject = models.UUIDField(editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    fault = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(
+                name="one_visit_of_a_session_at_a_client", fields=["session", "client"]
+            ),
+            CheckConstraint(
+                name="visit_is_due_once_it_has_ended",
+                condition=Q(ended_at=None, due_at=None)
+                | Q(session=None, ended_at__isnull=False, due_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            # The sweep's two queries, every five seconds.
+            Index(
+                name="visit_without_session",
+                fields=["id"],
+                condition=Q(session=None, ended_at=None),
+            ),
+            Index(
+                name="visit_by_due_time",
+                fields=["due_at", "id"],
+                condition=Q(due_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

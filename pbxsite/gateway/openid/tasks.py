@@ -5,6 +5,12 @@ from __future__ import annotations
 from celery import shared_task
 
 from pbxsite.gateway.openid import grants
+from pbxsite.gateway.openid.back_channel import delivery
+
+
+@shared_task
+def tell_clients_of_ends() -> None:
+    delivery.deliver_due()
 
 
 @shared_task

@@ -102,6 +102,7 @@ FIELDS = {
         "is_public",
         "without_pkce",
         "checks_tokens",
+        "back_channel_uri",
     },
 }
 

@@ -15,8 +15,8 @@ from pbxsite.gateway.openid.endpoints.cors import for_every_origin
 from pbxsite.gateway.openid.forms import PROMPTS
 
 CLAIMS = (
-    "sub iss aud exp iat auth_time amr nonce name preferred_username upn number email"
-    " groups"
+    "sub iss aud exp iat sid auth_time amr nonce"
+    " name preferred_username upn number email groups"
 )
 WITH_A_SECRET = [method for method in app_settings.AUTH_METHODS if method != "none"]
 # OpenID Connect Discovery 1.0: what the provider can do, and what it cannot.
@@ -30,6 +30,8 @@ CAPABILITIES = {
     "code_challenge_methods_supported": ["S256"],
     "prompt_values_supported": sorted(PROMPTS),
     "claims_supported": CLAIMS.split(),
+    "backchannel_logout_supported": True,
+    "backchannel_logout_session_supported": True,
     "authorization_response_iss_parameter_supported": True,
     "claims_parameter_supported": False,
     "request_parameter_supported": False,

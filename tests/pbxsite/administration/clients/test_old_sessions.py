@@ -31,6 +31,7 @@ CHANGES = {
     "tells_groups": "on",
     "openid-0-redirect_uris": f"{CALLBACK}\n{EVIL}",
     "openid-0-logout_uris": EVIL,
+    "openid-0-back_channel_uri": EVIL,
     "openid-0-is_public": "on",
     "openid-0-without_pkce": "on",
     "openid-0-checks_tokens": "on",
