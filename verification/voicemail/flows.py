@@ -6,7 +6,6 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO
 
 from django.conf import settings
 from django.core.files import File
@@ -24,7 +23,8 @@ from verification.voicemail import recordings
 from verification.voicemail.choices import VoicemailFault
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
-from verification.voicemail.sound import WAV, audio_type, wav_seconds
+from verification.voicemail.sound import WAV, audio_type
+from verification.voicemail.wav import read_wav
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +163,6 @@ def _insert(posted: PostedVoicemail, user: PbxUser, **facts: str) -> OutgoingEma
 def _duration(posted: PostedVoicemail) -> int | None:
     if posted.duration is not None:
         return posted.duration
-    file: IO[bytes] = posted.recording
-    seconds = wav_seconds(file) if audio_type(file) == WAV else None
+    file = posted.recording
+    seconds = read_wav(file).seconds if audio_type(file) == WAV else None
     return None if seconds is None else round(seconds)

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from authconfig.validators import validate_one_line
-from verification.voicemail.sound import KNOWN, WAV, audio_type, wav_seconds
+from verification.voicemail.sound import KNOWN, WAV, audio_type
+from verification.voicemail.wav import read_wav
 
 
 class VoicemailForm(forms.Form):
@@ -45,6 +46,6 @@ class VoicemailForm(forms.Form):
         if kind is None:
             text = f"This is no audio file that mailboxes play: send {KNOWN}."
             raise forms.ValidationError(text, code=self.NOT_AUDIO)
-        if kind == WAV and wav_seconds(file) is None:
+        if kind == WAV and not read_wav(file).has_sound:
             raise forms.ValidationError("The recording holds no sound.", code="empty")
         return file

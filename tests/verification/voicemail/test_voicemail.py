@@ -12,10 +12,8 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
-from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
 from pytest_django import Settings
@@ -25,91 +23,21 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.recordings import a_law_wav, seconds_of, wav
 from tests.support.smtp_servers import Server
+from tests.support.voicemails import (
+    ADDRESS,
+    CALLED,
+    RECORDING,
+    arrived,
+    files,
+    post,
+    problem,
+)
 from verification.mail import claims, sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import flows, keys, recordings
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail, VoicemailKey
-
-ADDRESS = "/PBX0/voicemail.xml"
-RECORDING = wav(1.5)
-CALLED = {
-    "user": "anna",
-    "caller": "+49 7031 73009-0",
-    "caller_name": "Jörg Öztürk",
-    "time": "2026-11-24T18:23:05+01:00",
-    "duration": "42",
-}
-
-
-@pytest.fixture(autouse=True)
-def directory(tmp_path: Path, settings: Settings) -> Path:
-    place = tmp_path / "recordings"
-    options = settings.STORAGES["recordings"]["OPTIONS"] | {"location": str(place)}
-    changed = settings.STORAGES["recordings"] | {"OPTIONS": options}
-    settings.STORAGES = settings.STORAGES | {"recordings": changed}
-    assert storages["recordings"].path("x") == str(place / "x")
-    return place
-
-
-@pytest.fixture
-def account(configure: SettingsSetter, server: Server) -> None:
-    configure(
-        smtp_server="127.0.0.1",
-        smtp_port=server.port,
-        smtp_security="none",
-        smtp_email_address="pbx@example.com",
-    )
-
-
-@pytest.fixture
-def key(db: None) -> str:
-    return keys.make(actor=None)
-
-
-@pytest.fixture
-def pbx(key: str, user: PbxUser, account: None) -> Browser:
-    """Posts with the right key; Anna has the extension 21."""
-    PbxUser.objects.filter(pk=user.pk).update(number="21")
-    return Browser(headers={"Authorization": f"Bearer {key}"})
-
-
-def post(
-    pbx: Browser,
-    recording: bytes = RECORDING,
-    headers: dict[str, str] | None = None,
-    **changes: str,
-) -> HttpResponse:
-    file = SimpleUploadedFile("../a.wav", recording, content_type="audio/wav")
-    values: dict[str, Any] = {**CALLED, **changes, "recording": file}
-    return pbx.post(ADDRESS, values, headers=headers)  # type: ignore[return-value]
-
-
-def problem(response: HttpResponse, status: int) -> dict[str, Any]:
-    """Check the answer's form, and that nothing came of the request."""
-    assert response.status_code == status, response.content
-    assert response["Content-Type"] == "application/problem+json"
-    told: dict[str, Any] = json.loads(response.content)
-    assert (told["status"], told["type"]) == (status, "about:blank")
-    assert all(told[name] for name in ("title", "detail"))
-    assert not OutgoingEmail.objects.exists()
-    assert files() == []
-    return told
-
-
-def files() -> list[str]:
-    place = Path(storages["recordings"].path(""))
-    return sorted(p.name for p in place.iterdir()) if place.exists() else []
-
-
-def arrived(server: Server) -> Any:
-    mail = OutgoingEmail.objects.get()
-    sending.deliver_due()
-    mail.refresh_from_db()
-    assert mail.state == MailState.SENT, mail.words
-    (received,) = server.mails
-    return received.message
 
 
 def test_a_recording_arrives_playable_and_byte_for_byte(
