@@ -56,7 +56,7 @@ def compose(
     context |= {"site_name": settings.SITE_NAME, "contact_line": settings.CONTACT_LINE}
     subject = render(f"{template}_subject.txt", context)
     message = MergedMessage(f"{template}_body", context)
-    message["Subject"] = " ".join(subject.split())
+    message["Subject"] = _literal(subject)
     message["From"] = _sender(account.sender_name, account.email_address)
     message["To"] = recipient
     message["Date"] = format_datetime(timezone.now())
@@ -67,6 +67,15 @@ def compose(
     message["Content-Language"] = language
     message.attachment = attachment
     return message
+
+
+def _literal(subject: str) -> str:
+    """Return one line that reads as it stands.
+
+    The library would decode what looks like an encoded word (RFC 2047), line breaks in
+    it included, and then begin another header or refuse the mail.
+    """
+    return " ".join(subject.split()).replace("=?", "= ?")
 
 
 @lru_cache

@@ -6,9 +6,14 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from authconfig.validators import validate_one_line
+from verification.voicemail.fields import DurationField, LineField, MomentField
 from verification.voicemail.sound import KNOWN, WAV, audio_type
 from verification.voicemail.wav import read_wav
+
+NO_FILE = (
+    "No recording came: post it as a file, under a file name that is not empty and in"
+    " UTF-8."
+)
 
 
 class VoicemailForm(forms.Form):
@@ -16,19 +21,15 @@ class VoicemailForm(forms.Form):
 
     NOT_AUDIO, TOO_LARGE = "not_audio", "too_large"
 
-    user = forms.CharField(max_length=150)
-    caller = forms.CharField(
-        max_length=64, required=False, validators=[validate_one_line]
-    )
-    caller_name = forms.CharField(
-        max_length=150, required=False, validators=[validate_one_line]
-    )
-    time = forms.DateTimeField(
+    user = LineField(longest=150)
+    caller = LineField(longest=64, required=False)
+    caller_name = LineField(longest=150, required=False)
+    time = MomentField(
         required=False,
         error_messages={"invalid": "Write it like 2026-11-24T18:23:00+01:00."},
     )
-    duration = forms.IntegerField(min_value=0, max_value=86400, required=False)
-    recording = forms.FileField(max_length=255)
+    duration = DurationField(min_value=0, required=False)
+    recording = forms.FileField(error_messages={"required": NO_FILE})
 
     def sentences(self) -> list[str]:
         return [

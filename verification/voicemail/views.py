@@ -150,7 +150,8 @@ def _form(request: HttpRequest) -> VoicemailForm:
         return VoicemailForm(request.POST, _files(request))
     except RequestDataTooBig:
         _refuse_size()
-    except (MultiPartParserError, SuspiciousOperation) as error:
+    except (MultiPartParserError, SuspiciousOperation, LookupError) as error:
+        # The last one tells of a charset that is for no text.
         detail = f"The form cannot be read: {error}"
         raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from error
 
@@ -162,11 +163,15 @@ def _refuse_size() -> NoReturn:
 
 
 def _files(request: HttpRequest) -> MultiValueDict[str, Any]:
-    """Take the only file for the recording, whatever a script calls it."""
-    files: MultiValueDict[str, Any] = request.FILES
-    if len(files) == 1 and "recording" not in files:
-        return MultiValueDict({"recording": next(iter(files.lists()))[1]})
-    return files
+    """Take the only file for the recording, whatever a script calls it.
+
+    curl makes a file of a text as well: of a caller named “Eve;filename=x”.
+    """
+    fields = VoicemailForm.base_fields
+    others = [n for n in request.FILES if n not in fields or n == "recording"]
+    if "recording" in others or len(others) != 1:
+        return request.FILES
+    return MultiValueDict({"recording": request.FILES.getlist(others[0])})
 
 
 def _refuse(form: VoicemailForm) -> NoReturn:

@@ -15,6 +15,7 @@ from authconfig.choices import SmtpSecurity
 from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from tests.support.smtp_servers import Mail, smtp_server
+from verification.mail import rendering
 from verification.mail.account import account_of
 from verification.mail.account_trial import trial_message
 from verification.mail.fast import merge
@@ -61,6 +62,17 @@ def test_sender_name_arrives_with_its_letters_and_quotes() -> None:
     message = arrived("site@example.com", "anna@example.com").message
 
     assert message["From"].addresses[0].display_name == SENDER_NAME
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 80], ids=["one line", "folded"])
+def test_a_subject_that_looks_encoded_reads_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch, padding: str
+) -> None:
+    monkeypatch.setattr(rendering.settings, "SITE_NAME", f"=?utf-8?q?E=76e?={padding}")
+
+    message = arrived("site@example.com", "anna@example.com").message
+
+    assert "utf-8?q?E=76e?" in message["Subject"]
 
 
 def test_message_id_of_an_idn_sender_is_ascii() -> None:

@@ -105,7 +105,6 @@ def test_a_caller_cannot_forge_headers_or_paths(pbx: Browser, server: Server) ->
 
     assert attachment.get_filename().endswith("_etcpasswd.wav")
     assert "<b>x" not in message.get_body(("html",)).get_content()
-    assert post(pbx, caller_name="Eve\r\nBcc: all@example.com").status_code == 422
 
 
 @pytest.mark.database
