@@ -14,9 +14,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
-
-from pbxsite.edge.bodies import limited  # noqa: E402
+from pbxsite.edge.bodies import Handler, limited  # noqa: E402
 from pbxsite.edge.lifespan import lifespan  # noqa: E402
 from pbxsite.edge.places import in_turn  # noqa: E402
 from pbxsite.edge.responses import Application  # noqa: E402
@@ -24,7 +22,7 @@ from pbxsite.edge.stream_limits import guarded  # noqa: E402
 from pbxsite.gateway.forward.application import forward_auth  # noqa: E402
 from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
-handler = ASGIHandler()
+handler = Handler()
 django_application = limited(in_turn(handler))
 event_stream = guarded(stream)
 FORWARD_AUTH = "/forward-auth/"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.urls import reverse
 
 from pbxsite.edge.responses import Application
@@ -28,13 +30,16 @@ class Limit:
 
     bytes: int
     seconds: float
+    too_large: str = "This address takes {bytes} bytes at once. Send less."
 
 
 # Far more than any form has; it stays in memory.
 FORM = Limit(64 * 1024, 15)
 # A recording, or a file of users.
 FILE = Limit(settings.BODY_MAX_BYTES, 120)
-PAGES_OF_FILES = ("verification:voicemail", "admin:users_pbxuser_import")
+RECORDING_TOO_LARGE = (
+    f"A recording may have {settings.VOICEMAIL_MAX_BYTES} bytes (VOICEMAIL_MAX_MB)."
+)
 
 
 class Body:
@@ -75,6 +80,23 @@ class Body:
         return b"".join(parts)
 
 
+class Request(ASGIRequest):
+    """Says how long a body is that came in chunks: Django takes it for an empty form.
+
+    No proxy in front needs to buffer what a PBX or HTTP/2 sends without a length.
+    """
+
+    def __init__(self, scope: Any, body_file: IO[bytes]) -> None:
+        super().__init__(scope, body_file)
+        if "CONTENT_LENGTH" not in self.META:
+            self.META["CONTENT_LENGTH"] = str(body_file.seek(0, os.SEEK_END))
+            body_file.seek(0)
+
+
+class Handler(ASGIHandler):
+    request_class = Request
+
+
 def limited(application: Application) -> Application:
     async def limiting(scope: Any, receive: Any, send: Any) -> None:
         limit = _limits().get(scope["path"], FORM)
@@ -109,7 +131,10 @@ async def _with_whole(
 
 @cache
 def _limits() -> dict[str, Limit]:
-    return {reverse(page): FILE for page in PAGES_OF_FILES}
+    return {
+        reverse("verification:voicemail"): replace(FILE, too_large=RECORDING_TOO_LARGE),
+        reverse("admin:users_pbxuser_import"): FILE,
+    }
 
 
 def _declared(scope: Any) -> int:
@@ -122,7 +147,7 @@ def _declared(scope: Any) -> int:
 async def _refuse(status: HTTPStatus, limit: Limit, send: Any) -> None:
     """Answer as RFC 9457 says: only scripts send so much, or so slowly."""
     detail = {
-        TOO_LARGE: f"This address takes {limit.bytes} bytes at once. Send less.",
+        TOO_LARGE: limit.too_large.format(bytes=limit.bytes),
         TOO_SLOW: f"The body did not arrive within {limit.seconds:g} seconds."
         " Send it again over a faster connection.",
     }[status]

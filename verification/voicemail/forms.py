@@ -11,8 +11,7 @@ from verification.voicemail.sound import KNOWN, WAV, audio_type
 from verification.voicemail.wav import read_wav
 
 NO_FILE = (
-    "No recording came: post it as a file, under a file name that is not empty and in"
-    " UTF-8."
+    "Post the recording as a file, under a file name that is not empty and in UTF-8."
 )
 
 

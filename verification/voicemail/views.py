@@ -26,7 +26,7 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from verification.voicemail import flows, keys
 from verification.voicemail.choices import VoicemailFault
-from verification.voicemail.forms import VoicemailForm
+from verification.voicemail.forms import NO_FILE, VoicemailForm
 
 logger = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -148,8 +148,9 @@ def _form(request: HttpRequest) -> VoicemailForm:
         raise ProblemError(status, "Post it as multipart/form-data.")
     try:
         return VoicemailForm(request.POST, _files(request))
-    except RequestDataTooBig:
-        _refuse_size()
+    except RequestDataTooBig as error:
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise ProblemError(status, f"The texts are too large. {NO_FILE}") from error
     except (MultiPartParserError, SuspiciousOperation, LookupError) as error:
         # The last one tells of a charset that is for no text.
         detail = f"The form cannot be read: {error}"

@@ -175,6 +175,13 @@ def test_a_file_without_a_name_is_told_in_words(pbx: Browser, disposition: str) 
     assert "file name" in json.loads(response.content)["detail"]
 
 
+def test_a_recording_as_a_text_is_told_in_words(pbx: Browser) -> None:
+    response = raw(pbx, USER, part('name="recording"', bytes(3 * 1024 * 1024)))
+
+    assert response.status_code == 413
+    assert "file name" in json.loads(response.content)["detail"]
+
+
 def test_any_name_of_the_file_is_taken(pbx: Browser) -> None:
     for name in ("x" * 300 + ".wav", "\u202e\tvaw.\x07", "CON", "a\\b/c"):
         file = SimpleUploadedFile("a.wav", RECORDING)

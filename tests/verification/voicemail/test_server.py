@@ -94,6 +94,20 @@ def test_a_recording_is_taken_and_one_that_is_too_large_is_not(site: Site) -> No
     assert len(site.left()) == 1
 
 
+def test_a_recording_in_chunks_is_taken(site: Site) -> None:
+    recording = wav(60)
+    body = [START, recording[:999], recording[999:], b"\r\n--b--\r\n"]
+
+    # requests sends what has no length in chunks.
+    url = f"http://127.0.0.1:{site.port}{PATH}"
+    answer = requests.post(url, iter(body), headers=site.headers, timeout=30)
+
+    assert answer.request.headers["Transfer-Encoding"] == "chunked"
+    assert answer.status_code == 202, answer.text
+    (name,) = site.left()
+    assert (site.directory / "recordings" / name).read_bytes() == recording
+
+
 def test_what_says_that_it_is_huge_is_refused_before_it_comes(site: Site) -> None:
     asked = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
     asked.putrequest("POST", PATH)
@@ -105,7 +119,9 @@ def test_what_says_that_it_is_huge_is_refused_before_it_comes(site: Site) -> Non
 
     assert answer.status == 413
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert json.loads(answer.read())["status"] == 413
+    told = json.loads(answer.read())
+    assert told["status"] == 413
+    assert f"{MB} bytes (VOICEMAIL_MAX_MB)" in told["detail"]
     assert_nothing_is_left(site)
 
 
