@@ -75,11 +75,13 @@ class Provider:
 
 
 @contextmanager
-def running_provider(port: int = 0) -> Iterator[Provider]:
+def running_provider(port: int = 0, **changes: Any) -> Iterator[Provider]:
+    """Run it; `changes` are of its configuration."""
     install(HERE)
     environment = os.environ | {
         "PROVIDER_USERS": json.dumps(ACCOUNTS),
         "PROVIDER_PORT": str(port),
+        "PROVIDER_CHANGES": json.dumps(changes),
     }
     process = subprocess.Popen(
         ["node", "server.js"],

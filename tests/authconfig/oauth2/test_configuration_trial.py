@@ -16,7 +16,7 @@ from authconfig.oauth2.configuration_trial import try_oauth2
 from authconfig.trial import Report, Step
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
-from tests.support.provider import Provider
+from tests.support.provider import Provider, running_provider
 from tests.support.scripted_provider import KEYS, Scripted, scripted_provider
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,35 @@ def test_the_stage_that_fails_is_the_last_and_has_a_remedy(
     assert [step.stage for step in report.steps] == ALL[: ALL.index(stage) + 1]
     assert report.steps[-1].state is StepState.FAILED
     assert report.steps[-1].words
+    assert remedy in report.remedy
+
+
+@pytest.mark.parametrize(
+    ("features", "remedy"),
+    [
+        (
+            {
+                "pushedAuthorizationRequests": {
+                    "enabled": True,
+                    "requirePushedAuthorizationRequests": True,
+                }
+            },
+            "Allow ordinary requests",
+        ),
+        (
+            {"requestObjects": {"request": True, "requireSignedRequestObject": True}},
+            "Allow requests without a signature",
+        ),
+    ],
+    ids=["PAR", "JAR"],
+)
+def test_a_certified_provider_that_requires_more_fails(
+    features: dict[str, Any], remedy: str
+) -> None:
+    with running_provider(features=features) as strict:
+        report, _told = checked(strict.well_known_url)
+
+    assert not report.accepted
     assert remedy in report.remedy
 
 

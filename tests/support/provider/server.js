@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
 const SECRET = "the provider's secret for this client";
+const BASIC = "client_secret_basic";
 const CALLBACK = "/login/oauth2/callback/";
 const users = JSON.parse(process.env.PROVIDER_USERS);
 const client = (client_id, method, more = {}) => ({
@@ -22,10 +23,18 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [
-      client("pbx", "client_secret_basic"),
+      client("pbx", BASIC),
       client("pbx-post", "client_secret_post"),
       client("pbx-public", "none"),
+      client("pbx-hs512", BASIC, { id_token_signed_response_alg: "HS512" }),
+      client("pbx-encrypted", BASIC, {
+        id_token_encrypted_response_alg: "dir",
+        id_token_encrypted_response_enc: "A128CBC-HS256",
+      }),
+      client("pbx-signed", BASIC, { userinfo_signed_response_alg: "RS256" }),
     ],
+    features: { encryption: { enabled: true }, jwtUserinfo: { enabled: true } },
+    enabledJWA: { idTokenSigningAlgValues: ["RS256", "HS512"] },
     pkce: { required: () => true },
     scopes: ["openid", "profile", "email"],
     claims: {
@@ -46,6 +55,7 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
       await grant.save();
       return grant;
     },
+    ...JSON.parse(process.env.PROVIDER_CHANGES ?? "{}"),
   });
   // Each site of the tests has a port of its own.
   provider.Client.prototype.redirectUriAllowed = (uri) => uri.endsWith(CALLBACK);

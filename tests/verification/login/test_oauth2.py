@@ -19,7 +19,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
-from tests.support.provider import Provider
+from tests.support.provider import Provider, running_provider
 from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +124,38 @@ def test_each_way_of_showing_the_secret_works(
     assert row.oauth2_client_id == client
 
     assert log_in(browser, provider, "1").url == "/account/"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("client", "why"),
+    [
+        ("pbx-hs512", "it is signed by another algorithm: HS512"),
+        ("pbx-encrypted", "the provider's answer is encrypted: ID token"),
+        ("pbx-signed", "the provider answers with a signed UserInfo"),
+    ],
+)
+def test_what_the_provider_is_set_up_for_in_vain_is_named(
+    user: PbxUser,
+    browser: Browser,
+    oauth2: SettingsSetter,
+    provider: Provider,
+    client: str,
+    why: str,
+) -> None:
+    oauth2(oauth2_client_id=client)
+
+    assert log_in(browser, provider, "1").url == "/login/"  # type: ignore[attr-defined]
+
+    assert why in AuditEvent.objects.get(event=Event.LOGIN_FAILED).detail
+
+
+def test_a_provider_that_takes_basic_alone_logs_in(
+    user: PbxUser, browser: Browser, configure: SettingsSetter
+) -> None:
+    with running_provider(clientAuthMethods=["client_secret_basic"]) as provider:
+        configure(**provider.settings(authentication_type="pbx_and_oauth2"))
+
+        assert log_in(browser, provider, "1").url == "/account/"  # type: ignore[attr-defined]
 
 
 def test_it_goes_on_to_where_the_user_wanted_to_go(
