@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from authconfig.choices import Event
@@ -18,6 +18,7 @@ from authconfig.users.changes import check_new
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
+from pbxsite.management.faults import fault_lines
 from pbxsite.management.pbxusers_actions import add_actions
 from pbxsite.management.site_command import SiteCommand
 from verification.sessions import tries
@@ -44,7 +45,7 @@ class Command(SiteCommand):
         except OSError as error:
             self._fail([f"{error.filename}: {error.strerror}"])
         except ValidationError as error:
-            self._fail(_lines(error))
+            self._fail(fault_lines(error))
 
     def _fail(self, faults: Iterable[object]) -> None:
         self.stderr.write("\n".join(str(fault) for fault in faults))
@@ -86,13 +87,3 @@ class Command(SiteCommand):
             return
         tries.unlock(user, actor=None)
         self.stdout.write(f"{user.name} unlocked: failed logins are forgotten")
-
-
-def _lines(error: ValidationError) -> list[str]:
-    if not hasattr(error, "error_dict"):
-        return error.messages
-    return [
-        text if field == NON_FIELD_ERRORS else f"{field.replace('_', '-')}: {text}"
-        for field, texts in error.message_dict.items()
-        for text in texts
-    ]
