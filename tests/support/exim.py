@@ -23,7 +23,7 @@ from tests.support.mailboxes import await_mails
 from tests.support.services import ROOT
 from tests.support.site import free_port
 
-PROGRAM = ROOT / ".venv/servers/usr/sbin/exim4"
+PROGRAM = ROOT / ".venv/servers/exim4-daemon-light/usr/sbin/exim4"
 USER = "Debian-exim"
 LIMIT_SECONDS = 20
 

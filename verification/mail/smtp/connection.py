@@ -208,7 +208,7 @@ class Pool:
             others, standing = self._in_use, self._standing
         if not (error.is_while_opening and others):
             return False
-        if error.is_busy and error.code:
+        if error.is_busy:
             self.pace.note_connections(standing)
         return True
 
@@ -271,7 +271,7 @@ class Pool:
             connection = self._open(account)
         except SmtpError as error:
             logger.info("no connection in advance (%s)", error.stage)
-            if error.is_busy and error.code:
+            if error.is_busy:
                 self.pace.note_connections(self._standing)
         except Exception:
             logger.exception("no connection in advance")

@@ -38,7 +38,7 @@ WORDS: tuple[tuple[Subject, re.Pattern[str]], ...] = (
         Subject.SIZE,
         re.compile(
             r"too (big|large|long)\b|size exceeds|exceeds? .*\b(size|length)\b"
-            r"|message length .*exceeds|maximum (message )?size",
+            r"|message length .*exceeds|maximum (message )?size|size limit",
             LOOSE,
         ),
     ),
@@ -47,8 +47,9 @@ WORDS: tuple[tuple[Subject, re.Pattern[str]], ...] = (
         Subject.SENDER,
         re.compile(
             r"not owned by|send as\b|sender address (is )?(rejected|not allowed)"
-            r"|sender .*not (allowed|permitted|authori[sz]ed)"
-            r"|not (allowed|permitted|authori[sz]ed) to send",
+            # But not "to send to this group", which is the recipient's rule.
+            r"|not (allowed|permitted|authori[sz]ed) to send"
+            r"(?! ((e-?)?mails? |messages? )?to\b)",
             LOOSE,
         ),
     ),
@@ -66,8 +67,8 @@ WORDS: tuple[tuple[Subject, re.Pattern[str]], ...] = (
     (
         Subject.SITE,
         re.compile(
-            r"(client host|helo command) rejected|blocked (using|by)|blacklist"
-            r"|block ?list|listed (at|by|in|on)\b",
+            r"(client host|helo command) rejected|blocked using|dnsbl|spamhaus"
+            r"|(is|are|was|been) (black)?listed (at|by|in|on)\b",
             LOOSE,
         ),
     ),
@@ -77,8 +78,7 @@ WORDS: tuple[tuple[Subject, re.Pattern[str]], ...] = (
             r"\brate\b|rate ?limit|throttl|too fast|per (minute|hour|day)\b"
             r"|too (many|much) (e-?mails?|mail|messages|connections|sessions|requests)"
             r"|too many (concurrent|simultaneous)|too many recipients from"
-            r"|(sending|submission|user|hourly|daily|message|mail send|thread)"
-            r" ?(quota|limit)",
+            r"|(sending|submission|hourly|daily|mail send|thread) ?(quota|limit)",
             LOOSE,
         ),
     ),
@@ -98,6 +98,8 @@ def subject_of(
     if stage not in (SmtpStage.MAIL_FROM, SmtpStage.RCPT_TO, SmtpStage.DATA):
         return None
     found = _by_words(words)
+    if found is Subject.SITE and stage == SmtpStage.DATA:
+        found = None  # what is listed may be an address in the text
     if found is Subject.SIZE or not _names_recipient(enhanced):
         return found or (Subject.LOGIN if code in LOGIN_CODES else None)
     return None
