@@ -29,6 +29,13 @@ class SmtpSecurity(TextChoices):
     NONE = "none", _("None, unsafe (port 25)")
 
 
+class OversizedVoicemail(TextChoices):
+    """What becomes of a recording that is larger than the mail server takes."""
+
+    LINK = "link", _("A link to hear it here, after a login")
+    OPUS = "opus", _("A smaller recording (Opus), else the link")
+
+
 class NetlogonSecurity(TextChoices):
     TLS = "tls", _("TLS from the start (LDAPS)")
     STARTTLS = "starttls", _("STARTTLS, required")

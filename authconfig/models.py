@@ -13,6 +13,7 @@ from authconfig.choices import (
     AuthenticationType,
     Method,
     NetlogonSecurity,
+    OversizedVoicemail,
     SmtpSecurity,
 )
 from authconfig.dependencies import DependencyState as DependencyState  # a table
@@ -62,6 +63,7 @@ class AuthenticationSettings(
             _is_known("smtp_security", SmtpSecurity),
             _is_between("smtp_connections", 1, 20),
             _is_between("smtp_mails_per_connection", 1, 1000),
+            _is_known("voicemail_oversized", OversizedVoicemail),
             _is_known("netlogon_security", NetlogonSecurity),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",

@@ -64,6 +64,7 @@ SECTIONS = (
             "smtp_ca_certificate",
             "smtp_connections",
             "smtp_mails_per_connection",
+            "voicemail_oversized",
         ),
     ),
     Section(

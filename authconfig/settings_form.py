@@ -50,6 +50,7 @@ DEFAULTED_FIELDS = (
     "smtp_client_host_name",
     "smtp_connections",
     "smtp_mails_per_connection",
+    "voicemail_oversized",
     "netlogon_user_filter",
     "netlogon_max_failures",
     "oauth2_scope",

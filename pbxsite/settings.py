@@ -181,6 +181,8 @@ MAIL_MAX_ATTEMPTS = 8
 MAIL_RETENTION_TTL = timedelta(days=env.int("MAIL_RETENTION_DAYS", default=30))
 AUDIT_RETENTION_TTL = timedelta(days=env.int("AUDIT_RETENTION_DAYS", default=365))
 VOICEMAIL_MAX_BYTES = env.int("VOICEMAIL_MAX_MB", default=10) * 1024 * 1024
+# Of all recordings together that users hear here, since they fit into no mail.
+VOICEMAIL_KEPT_BYTES = env.int("VOICEMAIL_KEPT_MB", default=500) * 1024 * 1024
 # RFC 5321, 4.5.4.1: a mail is tried for five days at least.
 VOICEMAIL_TTL = timedelta(days=5)
 LIMIT_VOICEMAILS = user_rate("LIMIT_VOICEMAILS", default="60/h/user")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from verification.account import recordings
 from verification.account import views as account_views
 from verification.approval import views as approval_views
 from verification.voicemail import views as voicemail_views
@@ -25,6 +26,17 @@ urlpatterns = [
     path("account/approvals/", account_views.approvals, name="approvals"),
     path("account/approvals/<int:pk>/", account_views.decide_here, name="decide_here"),
     path("account/password/", account_views.password, name="password"),
+    path(
+        "account/voicemail/<uuid:public_id>/",
+        recordings.recording,
+        name="kept_recording",
+    ),
+    path("account/voicemail/<uuid:public_id>/sound/", recordings.hear, name="hear"),
+    path(
+        "account/voicemail/<uuid:public_id>/delete/",
+        recordings.delete,
+        name="delete_recording",
+    ),
     path("account/rejected/", account_views.rejected, name="rejected"),
     path(
         "account/sessions/<int:pk>/end/", account_views.end_session, name="end_session"

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from authconfig import validators
-from authconfig.choices import SmtpSecurity
+from authconfig.choices import OversizedVoicemail, SmtpSecurity
 from authconfig.fields import SecretField
 
 
@@ -105,6 +105,19 @@ class EmailFields(models.Model):
             "How many e-mails go over a connection before another one replaces it. Exim"
             " delivers ten at once, and further ones only when it next looks through"
             " its queue. Enter more if your server allows more."
+        ),
+    )
+
+    voicemail_oversized = models.CharField(
+        _("Too large voicemail"),
+        max_length=10,
+        choices=OversizedVoicemail.choices,
+        default=OversizedVoicemail.LINK,
+        db_default=OversizedVoicemail.LINK,
+        help_text=_(
+            "What the e-mail has instead of a recording that is larger than the SMTP"
+            " server takes. Opus needs Debian's package opus-tools where the workers"
+            " run."
         ),
     )
 

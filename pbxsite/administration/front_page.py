@@ -24,7 +24,11 @@ from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.changes import count_without_email
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.authentication import summary
-from pbxsite.administration.queue.report import QueueReport, queue_report
+from pbxsite.administration.queue.report import (
+    QueueReport,
+    oversized_words,
+    queue_report,
+)
 from pbxsite.gateway.openid.clients import lacking_pkce
 from verification.mail.operation.operators import is_operator
 from verification.mail.operation.overview import MailTimes
@@ -98,7 +102,7 @@ def _mail_card(found: QueueReport, *, operates: bool) -> OverviewCard:
         _("Verification e-mails"),
         "bad" if first else "good",
         first or _mail_sentence(found.times),
-        (*others, *_mail_details(found)),
+        (*others, *_mail_details(found), *oversized_words(found.oversized)),
         reverse("queue") if operates else _list(MAILS),
         _("E-mail queue") if operates else _("Outgoing e-mails"),
     )

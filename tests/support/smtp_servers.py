@@ -22,6 +22,7 @@ from verification.mail.account import Account
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
 CREDENTIALS = ("site@example.com", "correct horse")
+LARGE = 20_000  # bytes: more than a mail without an attachment has
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
 
 
@@ -53,6 +54,9 @@ class Server:
     refuse_sender: str | None = None
     refuse_recipient: str | None = None
     refuse_content: str | None = None
+    # Where a mail is larger than LARGE: at MAIL, by the size that it names, or at last.
+    refuse_large_sender: str | None = None
+    refuse_large_content: str | None = None
     before_reply: Callable[[], None] | None = None
 
     mails: list[Mail] = field(default_factory=list)
@@ -111,6 +115,9 @@ class _Handler:
             return "530 5.7.0 Authentication required"
         if self.server.refuse_sender:
             return self.server.refuse_sender
+        size = next((int(o[5:]) for o in options if o.startswith("SIZE=")), 0)
+        if self.server.refuse_large_sender and size > LARGE:
+            return self.server.refuse_large_sender
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 Sender OK"
@@ -134,6 +141,8 @@ class _Handler:
         if self.server.refuse_content:
             return self.server.refuse_content
         assert isinstance(envelope.content, bytes)
+        if self.server.refuse_large_content and len(envelope.content) > LARGE:
+            return self.server.refuse_large_content
         for recipient in envelope.rcpt_tos:
             self.server.mails.append(
                 Mail(

@@ -40,7 +40,7 @@ from verification.sessions.models import (
     KnownAddress,
 )
 from verification.voicemail.mails import VOICEMAIL
-from verification.voicemail.models import Voicemail, VoicemailKey
+from verification.voicemail.models import KeptRecording, Voicemail, VoicemailKey
 
 pytestmark = pytest.mark.database
 
@@ -135,6 +135,15 @@ def second_voicemail(rows: Rows) -> None:
         Voicemail.objects.create(mail=mail, idempotency_key="one")
 
 
+def oversized(rows: Rows) -> None:
+    mail = another_mail(rows, VOICEMAIL.name)
+    Voicemail.objects.create(mail=mail, smaller="a.ogg")
+
+
+def keyless(rows: Rows) -> None:
+    KeptRecording.objects.create(user=rows.user, file="a", size=1, kept_until=NOW)
+
+
 def binding(**values: object) -> Callable[[Rows], object]:
     def break_it(rows: Rows) -> None:
         factor = Authenticator.objects.create(user=rows.user, type="totp", data={})
@@ -202,6 +211,7 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         "smtp_mails_per_connection_from_1_to_1000",
         settings(smtp_mails_per_connection=1001),
     ),
+    ("voicemail_oversized_is_known", settings(voicemail_oversized="a disc")),
     ("netlogon_security_is_known", settings(netlogon_security="a little")),
     (
         "oauth2_in_use_has_a_provider",
@@ -257,6 +267,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("factor_counts_by_a_known_approver", binding(approver="cat", approved_at=NOW)),
     ("factor_mail_tells_of_a_known_change", factor_mail),
     ("idempotency_key_names_one_voicemail", second_voicemail),
+    ("only_oversized_voicemails_have_another_form", oversized),
+    ("kept_recording_has_a_key", keyless),
     ("known_address_kind_is_known", known_address(1, kind="yourApps")),
     ("known_address_is_one_row", known_address(2)),
     ("failure_count_is_of_a_guess", failures(1, guessed="passkey")),

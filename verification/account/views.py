@@ -27,6 +27,7 @@ from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.account.forms import OwnPasswordForm
 from verification.account.history import events_of
+from verification.account.recordings import recordings_of
 from verification.approval.banner import Tried, context_of, decidable
 from verification.approval.choices import Decision, Outcome
 from verification.approval.forms import DecisionForm
@@ -63,6 +64,7 @@ def _account(request: HttpRequest, tried: Tried | None = None) -> HttpResponse:
         "counts_at_once": bool(factors.approver_of(request)),
         "oauth2": connection_of(user) if decides else None,
         "may_change_password": decides and passwords.may_change(user),
+        "recordings": recordings_of(user) if decides else [],
         "events": events_of(user) if decides else [],
     }
     return render(request, "verification/account/account.html", context)

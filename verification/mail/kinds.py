@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from django.db.models import Q
@@ -17,6 +18,15 @@ from verification.mail.choices import MailPriority
 
 # A row of OutgoingEmail; the models import this module.
 Mail = Any
+
+
+class Smaller(Enum):
+    """What became of a mail that the server finds too large."""
+
+    DONE = auto()
+    SOON = auto()  # it gets smaller meanwhile
+    NO_ROOM = auto()  # it would, if there were room for what it leaves behind
+    IMPOSSIBLE = auto()
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,8 @@ class MailKind:
     is_harmless_twice: bool = False
     # An operator may send it again if it is unknown whether it went out.
     may_follow_doubt: bool = True
+    # Takes out what the server finds too large; raises OSError.
+    make_smaller: Callable[[Mail], Smaller] = lambda mail: Smaller.IMPOSSIBLE
     # What the lines of the log name beside the request.
     log_subject: Callable[[Mail], str] = lambda mail: ""
 

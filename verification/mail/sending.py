@@ -31,7 +31,7 @@ from verification.mail.account import Account, account_of
 from verification.mail.choices import MailPriority, MailState, SmtpStage
 from verification.mail.claims import LostClaimError
 from verification.mail.fast.batches import Recorder, Stock, woken
-from verification.mail.kinds import kind_of
+from verification.mail.kinds import Smaller, kind_of
 from verification.mail.models import OutgoingEmail
 from verification.mail.rendering import render_mail
 from verification.mail.smtp import Connection, Line, Pool, SmtpError
@@ -45,6 +45,7 @@ LONGEST_DELAY = {
     MailPriority.URGENT: timedelta(minutes=2),
     MailPriority.LATER: timedelta(minutes=15),
 }
+SMALLER_WITHIN = timedelta(minutes=2)
 # The secret of a link: what stands in an address, or a signed value wherever it stands.
 # The id= with which a server names its own message is neither.
 LINK_TOKEN = re.compile(
@@ -243,7 +244,7 @@ def _note_server(error: SmtpError | None) -> None:
         error.is_while_opening
         or error.is_busy
         or error.refuses_account
-        or error.stage == SmtpStage.MAIL_FROM
+        or (error.stage == SmtpStage.MAIL_FROM and not error.is_too_large)
     ):
         dependencies.note_up(Dependency.SMTP, name)
     else:
@@ -276,6 +277,8 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> bool:
         claims.give_back(mail, due_at=until, **facts)
         return True
     due_at = _next_try(mail)
+    if error.is_too_large and _goes_on_smaller(mail, due_at, facts):
+        return False
     if error.outcome_unknown:
         claims.end_in_doubt(mail, **facts)
     elif error.refuses_account:
@@ -291,6 +294,32 @@ def _waits_for_server(mail: OutgoingEmail, error: SmtpError) -> bool:
     """A recording also waits until somebody has mended the account."""
     is_for_later = mail.priority == MailPriority.LATER
     return error.is_busy or (is_for_later and error.is_while_opening)
+
+
+def _goes_on_smaller(
+    mail: OutgoingEmail, due_at: datetime, facts: dict[str, Any]
+) -> bool:
+    """Send what is smaller now at once; else wait for it, or for room."""
+    smaller = _smaller(mail)
+    if smaller is Smaller.DONE:
+        due_at = timezone.now()
+    elif smaller is Smaller.SOON:
+        due_at = timezone.now() + SMALLER_WITHIN
+    elif smaller is Smaller.NO_ROOM:
+        words = _("There is no room for what the server finds too large.")
+        facts |= {"fault": SmtpFault.NO_ROOM.name, "code": None, "words": words}
+    if smaller is Smaller.IMPOSSIBLE or due_at >= mail.expires_at:
+        return False
+    claims.delay(mail, due_at, **facts)
+    return True
+
+
+def _smaller(mail: OutgoingEmail) -> Smaller:
+    try:
+        return kind_of(mail).make_smaller(mail)
+    except OSError as error:
+        logger.warning("mail %s: not made smaller (%s)", mail.pk, error)
+        return Smaller.SOON
 
 
 def _is_hopeless(mail: OutgoingEmail, error: SmtpError, due_at: datetime) -> bool:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePath
 from typing import Any
 
-from django.utils import timezone
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from verification.mail.choices import MailPriority
 from verification.mail.kinds import Attachment, MailKind
 from verification.mail.models import OutgoingEmail
-from verification.voicemail import recordings
-
-# These are taken out of a caller's number for the name of a file.
-UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")
+from verification.voicemail import oversized, recordings
+from verification.voicemail.sound import OGG
 
 
 def _context(mail: OutgoingEmail) -> dict[str, Any]:
-    return {"user": mail.user, "voicemail": mail.voicemail}
-
-
-def _recording(mail: OutgoingEmail) -> Attachment:
     voicemail = mail.voicemail
-    content = recordings.read(voicemail.recording)
-    at = timezone.localtime(voicemail.recorded_at)
-    caller = UNSAFE.sub("", voicemail.caller_number)
-    parts = ["voicemail", f"{at:%Y-%m-%d_%H-%M-%S}", caller]
-    suffix = PurePath(voicemail.recording).suffix
-    name = "_".join(part for part in parts if part) + suffix
-    return Attachment(name, voicemail.content_type, content)
+    link = voicemail.kept and settings.SITE_URL + reverse(
+        "verification:kept_recording", args=[voicemail.kept.public_id]
+    )
+    return {"user": mail.user, "voicemail": voicemail, "link": link}
+
+
+def _recording(mail: OutgoingEmail) -> Attachment | None:
+    voicemail = mail.voicemail
+    if voicemail.kept_id:
+        return None
+    file, content_type = voicemail.recording, voicemail.content_type
+    if voicemail.smaller:
+        file, content_type = voicemail.smaller, OGG.content_type
+    name = voicemail.file_name(content_type)
+    return Attachment(name, content_type, recordings.read(file))
+
+
+def _is_there(mail: OutgoingEmail) -> bool:
+    """Its user may have deleted what is kept before the mail went out."""
+    return bool(mail.voicemail.recording or mail.voicemail.kept_id)
 
 
 VOICEMAIL = MailKind(
@@ -39,7 +46,10 @@ VOICEMAIL = MailKind(
     "verification/mail/voicemail",
     context=_context,
     attachment=_recording,
+    is_wanted=_is_there,
+    still_wanted=lambda: ~Q(voicemail__recording="") | Q(voicemail__kept__isnull=False),
     related=("voicemail",),
     priority=MailPriority.LATER,
     is_harmless_twice=True,
+    make_smaller=oversized.make_smaller,
 )

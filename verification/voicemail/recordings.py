@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from verification.mail.choices import MailState
-from verification.voicemail.models import Voicemail
+from verification.voicemail.models import KeptRecording, Voicemail
 
 logger = logging.getLogger(__name__)
 # The row of a younger file may be about to be written.
@@ -93,8 +93,9 @@ def _remove_done() -> int:
 
 def _forget(done: QuerySet[Voicemail], found: list[Voicemail]) -> None:
     for voicemail in found:
-        remove(voicemail.recording)
-    done.filter(pk__in=[v.pk for v in found]).update(recording="")
+        for name in filter(None, (voicemail.recording, voicemail.smaller)):
+            remove(name)
+    done.filter(pk__in=[v.pk for v in found]).update(recording="", smaller="")
 
 
 def _remove_orphans() -> int:
@@ -110,11 +111,19 @@ def _orphans() -> Iterator[str]:
     stored = _names()
     for start in range(0, len(stored), AT_ONCE):
         names = stored[start : start + AT_ONCE]
-        rows = Voicemail.objects.filter(recording__in=names)
-        known = set(rows.values_list("recording", flat=True))
-        for name in set(names) - known:
+        for name in set(names) - _known(names):
             if storage().get_modified_time(name) < since:
                 yield name
+
+
+def _known(names: list[str]) -> set[str]:
+    """Return those of the names that a row holds."""
+    held = ((Voicemail, "recording"), (Voicemail, "smaller"), (KeptRecording, "file"))
+    known = set[str]()
+    for model, field in held:
+        rows = model._default_manager.filter(**{f"{field}__in": names})
+        known.update(rows.values_list(field, flat=True))
+    return known
 
 
 def _names() -> list[str]:

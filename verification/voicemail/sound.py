@@ -38,6 +38,9 @@ TYPES: tuple[tuple[AudioType, tuple[bytes, ...]], ...] = (
     (AudioType("AMR", "audio/amr", ".amr"), (b"#!AMR",)),
     (AudioType("AU", "audio/basic", ".au"), (b".snd",)),
 )
+SUFFIXES = {
+    kind.content_type: kind.suffix for kind in (WAV, M4A, *(kind for kind, _ in TYPES))
+}
 KNOWN = "WAV, MP3, Ogg, FLAC, M4A, AMR or AU"
 
 
@@ -51,3 +54,7 @@ def audio_type(file: IO[bytes]) -> AudioType | None:
     if head[4:11] in (b"ftypM4A", b"ftypmp4", b"ftypiso"):
         return M4A
     return next((kind for kind, starts in TYPES if head.startswith(starts)), None)
+
+
+def suffix_of(content_type: str) -> str:
+    return SUFFIXES.get(content_type, "")

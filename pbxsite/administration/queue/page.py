@@ -21,7 +21,11 @@ from django.views.decorators.http import require_POST, require_safe
 from pbxsite.administration.confirmation import CONFIRMED
 from pbxsite.administration.queue.charts import chart
 from pbxsite.administration.queue.mail_actions import operator_of
-from pbxsite.administration.queue.report import QueueReport, queue_report
+from pbxsite.administration.queue.report import (
+    QueueReport,
+    oversized_words,
+    queue_report,
+)
 from verification.mail.choices import MailState, Part
 from verification.mail.operation import actions
 from verification.mail.operation.operators import is_operator
@@ -78,6 +82,7 @@ def _context(found: QueueReport) -> dict[str, Any]:
         "workers": [s for s in found.speakers if s.kind == Part.WORKER],
         "schedulers": [s for s in found.speakers if s.kind == Part.SCHEDULER],
         "mails_url": mails,
+        "oversized": oversized_words(found.oversized),
     }
 
 

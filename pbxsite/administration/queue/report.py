@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from authconfig.choices import Dependency
 from authconfig.models import current_rules
@@ -32,6 +33,8 @@ from verification.mail.operation.overview import (
     mail_times,
     overview,
 )
+from verification.mail.smtp.faults import SmtpFault
+from verification.voicemail.oversized import Oversized, oversized_lately
 
 # A worker takes a mail up at once; after this time no worker seems to run.
 TAKEN_UP_WITHIN = timedelta(seconds=30)
@@ -101,6 +104,7 @@ class QueueReport:
     speakers: list[Speaker]
     broker: Broker
     servers: list[Server]
+    oversized: Oversized
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -109,10 +113,11 @@ class QueueReport:
 def queue_report() -> QueueReport:
     rules, found, now = current_rules(), overview(), timezone.now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
-    needed = servers(rules)
+    needed, failed = servers(rules), failures()
+    findings = [*_findings(found, pause, speakers, asked, needed), *_no_room(failed)]
     return QueueReport(
         at=now,
-        findings=list(_findings(found, pause, speakers, asked, needed)),
+        findings=findings,
         mails=found.mails,
         due=found.due,
         oldest_due_seconds=found.oldest_due_seconds,
@@ -124,10 +129,11 @@ def queue_report() -> QueueReport:
         paused_by=str(pause.actor or "") if pause else "",
         hour=bins(found.ended, now, count=60, minutes=1),
         day=bins(found.ended, now, count=97, minutes=15),
-        failures=[_failure_group(each) for each in failures()],
+        failures=[_failure_group(each) for each in failed],
         speakers=speakers,
         broker=asked,
         servers=needed,
+        oversized=oversized_lately(),
     )
 
 
@@ -193,6 +199,39 @@ def _findings(
     if found.failed_lately and Dependency.SMTP not in {each.kind for each in down}:
         words = _("The mail server refuses e-mails: %(words)s")
         yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS_PAGE))
+
+
+def _no_room(failed: Iterable[Failures]) -> Iterator[Finding]:
+    if any(each.group.fault == SmtpFault.NO_ROOM.name for each in failed):
+        words = _(
+            "Recordings that are too large for the mail server wait: what is kept for"
+            " users has filled VOICEMAIL_KEPT_MB."
+        )
+        yield Finding(words, reverse("queue"))
+
+
+def oversized_words(found: Oversized) -> list[str]:
+    """Say what became of recordings that were too large; nothing where none were."""
+    words = []
+    if found.count:
+        words.append(
+            ngettext(
+                "In the last 14 days %(count)d recording was larger than the mail"
+                " server takes. Its user got a link or a smaller one.",
+                "In the last 14 days %(count)d recordings were larger than the mail"
+                " server takes. Their users got links or smaller ones.",
+                found.count,
+            )
+            % {"count": found.count}
+        )
+    if found.kept_bytes:
+        sizes = {
+            "kept": filesizeformat(found.kept_bytes),
+            "most": filesizeformat(found.most_bytes),
+        }
+        text = _("Kept for users to hear: %(kept)s of %(most)s (VOICEMAIL_KEPT_MB).")
+        words.append(text % sizes)
+    return words
 
 
 def _engine_findings(

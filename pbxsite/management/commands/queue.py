@@ -9,7 +9,11 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from pbxsite.administration.queue.report import QueueReport, queue_report
+from pbxsite.administration.queue.report import (
+    QueueReport,
+    oversized_words,
+    queue_report,
+)
 from pbxsite.management.site_command import SiteCommand
 
 
@@ -39,6 +43,7 @@ def lines(found: QueueReport) -> Iterator[str]:
         f"last hour: {times.count} sent, p50 {times.median_seconds:.1f} s,"
         f" p95 {times.p95_seconds:.1f} s"
     )
+    yield from oversized_words(found.oversized)
     yield from _failures(found)
     yield from _parts(found)
 

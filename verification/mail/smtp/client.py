@@ -79,6 +79,12 @@ class Client(smtplib.SMTP):
     def is_usable(self) -> bool:
         return self.is_idle and not self.unanswered and self.sock is not None
 
+    @property
+    def most_bytes(self) -> int | None:
+        """How large a mail the server takes; None if it does not say (RFC 1870)."""
+        said = self.esmtp_features.get("size", "").strip()
+        return int(said) or None if said.isascii() and said.isdigit() else None
+
     def attach(self, sock: socket.socket) -> None:
         self.sock = sock
         self.file = Replies(sock)

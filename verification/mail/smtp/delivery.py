@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 
+from django.utils.translation import gettext as _
+
 from verification.mail.choices import SmtpStage
 from verification.mail.smtp.client import Client
 from verification.mail.smtp.conversation import Conversation
@@ -66,7 +68,7 @@ def _pack(client: Client, message: EmailMessage, sender: str, recipient: str) ->
 
 
 def _check(talk: Conversation, parcel: Parcel) -> None:
-    """Refuse addresses that cannot travel to this server before it hears of them."""
+    """Refuse what cannot travel to this server before it hears of it."""
     sender, recipient = parcel.wire_sender, parcel.wire_recipient
     can_go_from = parcel.has_utf8 or sender.isascii()
     can_go_to = parcel.has_utf8 or not parcel.needs_utf8
@@ -79,6 +81,20 @@ def _check(talk: Conversation, parcel: Parcel) -> None:
         fault = SmtpFault.NO_SMTPUTF8 if wire else SmtpFault.BAD_ADDRESS
         with talk.stage(stage):
             raise talk.error(stage, address, fault)
+    _check_size(talk, parcel)
+
+
+def _check_size(talk: Conversation, parcel: Parcel) -> None:
+    """Hear the server's own words about what it said to be too large at EHLO."""
+    stage, size, most = SmtpStage.MAIL_FROM, len(parcel.content), talk.client.most_bytes
+    if not most or size <= most:
+        return
+    with talk.stage(stage):
+        for reply in talk.client.ask_in_turn(_commands(talk.client, parcel)[:1]):
+            talk.expect(stage, reply, 250)
+        words = _("The e-mail has %(size)d bytes, and the server takes %(most)d.")
+        told = {"size": size, "most": most}
+        raise talk.error(stage, words % told, SmtpFault.TOO_LARGE)
 
 
 def _commands(client: Client, parcel: Parcel) -> list[str]:

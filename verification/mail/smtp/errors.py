@@ -22,6 +22,10 @@ OPENING = (
     SmtpStage.EHLO,
     SmtpStage.AUTH,
 )
+# A server that knows SIZE refuses at MAIL, others after the content.
+OF_THE_MAIL = (SmtpStage.MAIL_FROM, SmtpStage.DATA)
+# Where the words do not tell; 523 is Courier's.
+SIZE_CODES, SIZE_DETAILS = (552, 523, 534), ("2.3", "3.4")
 ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -96,6 +100,20 @@ class SmtpError(Exception):
         is_late = self.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA)
         is_of_account = is_late and self.subject in OF_THE_ACCOUNT
         return self.permanent and (is_of_account or self.subject is Subject.LIMIT)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Would the server take a smaller mail? It takes none for a full mailbox (2.2).
+
+        What stands in the words counts for more than the code.
+        """
+        if self.code is None or self.stage not in OF_THE_MAIL:
+            return self.fault is SmtpFault.TOO_LARGE
+        detail = self.enhanced.partition(".")[2]
+        if not self.permanent or detail == "2.2":
+            return False
+        by_code = self.code in SIZE_CODES or detail in SIZE_DETAILS
+        return self.subject is Subject.SIZE or (by_code and self.subject is None)
 
     @property
     def remedy(self) -> str:

@@ -33,6 +33,8 @@ class SmtpFault(Enum):
     NO_PASSWORD = auto()
     NO_SMTPUTF8 = auto()
     BAD_ADDRESS = auto()
+    TOO_LARGE = auto()
+    NO_ROOM = auto()  # for what a mail leaves here instead of what is too large
     THIS_SITE = auto()
 
 
@@ -43,6 +45,7 @@ LASTING = {
     SmtpFault.NO_PASSWORD,
     SmtpFault.NO_SMTPUTF8,
     SmtpFault.BAD_ADDRESS,
+    SmtpFault.TOO_LARGE,
 }
 
 # The network's faults that a server's operator knows under another name.

@@ -103,6 +103,15 @@ REMEDIES: dict[SmtpFault, StrPromise] = {
         " before the @. Use another address."
     ),
     SmtpFault.BAD_ADDRESS: _("This is not an e-mail address. Correct it."),
+    SmtpFault.TOO_LARGE: _(
+        "The e-mail is larger than “%(server)s” takes. Send a smaller one, or have the"
+        " limit raised."
+    ),
+    SmtpFault.NO_ROOM: _(
+        "The recording is larger than “%(server)s” takes, and there is no room to keep"
+        " it here for its user. Raise VOICEMAIL_KEPT_MB, or have the server's limit"
+        " raised: the recording waits until then."
+    ),
     SmtpFault.THIS_SITE: _(
         "This site itself failed, not the mail server. Look into the worker's log."
     ),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib import admin
+from django.core.cache import cache
 from django.test import Client as Browser
 from django.test import override_settings
 from django.urls import reverse
@@ -26,6 +27,7 @@ from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
 from verification.mail.tasks import deliver_mails
 from verification.redis_access import redis_outage
+from verification.voicemail.models import KeptRecording, Voicemail
 
 pytestmark = pytest.mark.django_db
 PAGE, ACT, LIVE = "/admin/queue/", "/admin/queue/act/", "/admin/queue/live/"
@@ -336,3 +338,36 @@ def test_a_drawing_has_the_same_numbers_in_german(
     places = [bar["x"] for bar in Page(html).find() if "x" in bar]
     assert places
     assert not [x for x in places if "," in x]
+
+
+def test_it_tells_of_recordings_that_were_too_large(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    assert "Too large voicemail" not in operator.get(PAGE).content.decode()
+    cache.clear()
+    now = timezone.now()
+    for age, mail in zip(
+        (1, 5, 20), make_mails(3, MailState.SENT, kind="voicemail"), strict=True
+    ):
+        at = now - timedelta(days=age)
+        kept = KeptRecording.objects.create(
+            user=mail.user, file=str(age), size=1024, key="key", kept_until=now
+        )
+        Voicemail.objects.create(mail=mail, oversized_at=at, kept=kept)
+
+    for path in (PAGE, LIVE):
+        page = Page(operator.get(path).content.decode())
+        told = page.text(id="queue-oversized")
+        assert "2 recordings were larger than the mail server takes" in told
+        assert "3.0 KB of 500.0 MB" in told
+    assert queue_report().as_dict()["oversized"]["count"] == 2
+
+
+def test_recordings_that_wait_for_room_are_a_finding(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    facts = {"stage": "mail_from", "fault": "NO_ROOM", "words": "No room"}
+    make_mails(2, MailState.QUEUED, kind="voicemail", **facts)
+
+    assert "filled VOICEMAIL_KEPT_MB" in words(operator, "queue-verdict")
+    assert "Raise VOICEMAIL_KEPT_MB" in words(operator, "queue-failures")

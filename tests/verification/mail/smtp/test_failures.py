@@ -30,6 +30,7 @@ from tests.support.scripted_smtp import (
     stay_silent,
 )
 from verification.mail.choices import SmtpStage as Stage
+from verification.mail.smtp.faults import SmtpFault
 
 PLAIN = b"250 scripted\r\n"
 PIPELINING = b"250-scripted\r\n250 PIPELINING\r\n"
@@ -251,6 +252,28 @@ def test_mail_beyond_the_size_limit_is_refused_before_it_is_sent() -> None:
         True,
     )
     assert not error.data_begun
+
+
+@pytest.mark.parametrize("offer", [b"SIZE 2000", b"SIZE 2000\r\n250 PIPELINING"])
+def test_a_server_that_forgets_the_size_it_said_gets_no_content(offer: bytes) -> None:
+    ehlo = b"250-scripted\r\n250-" + offer.replace(b"\r\n250 ", b"\r\n250-")
+    with scripted(EHLO=ehlo + b"\r\n250 8BITMIME\r\n") as (server, connection):
+        error = failed_sending(connection, message=mail("x" * 70 + "\n" * 3000))
+
+        assert (error.fault, error.permanent) == (SmtpFault.TOO_LARGE, True)
+        assert error.is_too_large
+        assert "the server takes 2000" in error.words
+        assert server.verbs == ["EHLO", "MAIL", "RSET"]
+        send(connection)
+
+
+@pytest.mark.parametrize("offer", [b"SIZE", b"SIZE 0", b"SIZE much", b"SIZE 9999999"])
+def test_a_size_that_says_nothing_holds_nothing_up(offer: bytes) -> None:
+    ehlo = b"250-scripted\r\n250 " + offer + b"\r\n"
+    with scripted(EHLO=ehlo) as (server, connection):
+        send(connection)
+
+        assert len(server.bodies) == 1
 
 
 # The moment before the content
