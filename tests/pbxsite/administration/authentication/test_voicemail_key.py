@@ -16,7 +16,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.html import Page
 from tests.support.recordings import wav
-from tests.verification.voicemail.test_voicemail import directory  # noqa: F401
+from tests.verification.voicemail.conftest import directory  # noqa: F401
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import keys
 from verification.voicemail.mails import VOICEMAIL
