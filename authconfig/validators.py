@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import idna
+import ldap
+import ldap.dn
 from cryptography import x509
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -27,6 +29,8 @@ if TYPE_CHECKING:  # the stubs are not there in production
 # These characters reverse the text after them (embeddings, overrides, isolates).
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LDAP_PLACEHOLDER = "%(user)s"
+# Where libldap finds nobody, should it ever try to connect.
+NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
 
 def is_loopback(host: str) -> bool:
@@ -199,13 +203,67 @@ def validate_time_zone(value: str) -> None:
         )
 
 
+def validate_dn(value: str) -> None:
+    validate_one_line(value)
+    if not ldap.dn.is_dn(value):
+        raise ValidationError(
+            _(
+                "“%(value)s” is no DN. Enter one like OU=Staff,DC=ad,DC=example,DC=com;"
+                " a comma in a name is written as \\,"
+            ),
+            code="dn",
+            params={"value": value},
+        )
+
+
+def validate_service_account(value: str) -> None:
+    """Active Directory takes other names than a DN, too; an = is in DNs alone."""
+    validate_one_line(value)
+    if "=" in value and "@" not in value:
+        validate_dn(value)
+
+
 def validate_user_filter(value: str) -> None:
     validate_one_line(value)
     if LDAP_PLACEHOLDER not in value or not re.fullmatch(r"\(.+\)", value):
         raise ValidationError(
-            _("Enter a filter in parentheses with %%(user)s for the login name."),
+            _("Enter a filter in parentheses with %(user)s for the login name."),
             code="filter",
+            params={"user": LDAP_PLACEHOLDER},
         )
+    _require_balance(value.replace(LDAP_PLACEHOLDER, "user"))
+    # A login name may stand in a value alone, and only a value may hold a \\75.
+    for name in ("user", r"\75ser"):
+        if not _is_filter(value.replace(LDAP_PLACEHOLDER, name)):
+            raise ValidationError(
+                _(
+                    "This is no LDAP filter. A condition is (attribute=value); several"
+                    " are joined as (&(…)(…)), or as (|(…)(…)) where one is enough."
+                ),
+                code="syntax",
+            )
+
+
+def _require_balance(filter_: str) -> None:
+    """Count parentheses; an escaped one belongs to a value."""
+    opened, closed = (len(re.findall(rf"(?<!\\)\{sign}", filter_)) for sign in "()")
+    if opened != closed:
+        raise ValidationError(
+            _("The filter opens %(opened)d parentheses and closes %(closed)d."),
+            code="parentheses",
+            params={"opened": opened, "closed": closed},
+        )
+
+
+def _is_filter(text: str) -> bool:
+    """Ask the parser that a login uses; it reads the filter before it connects."""
+    try:
+        ldap.initialize(NOWHERE).search_ext("", ldap.SCOPE_BASE, text)
+    except ldap.FILTER_ERROR:
+        return False
+    except ldap.SERVER_DOWN:
+        pass
+    return True
 
 
 def certificates_expire_at(pem: str) -> datetime:

@@ -34,7 +34,7 @@ from authconfig.directory.groups import require_member
 from authconfig.directory.password_policy import asking_for_policy
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
-from authconfig.validators import LDAP_PLACEHOLDER
+from authconfig.validators import LDAP_PLACEHOLDER, NOWHERE
 
 # A DN and its attributes.
 Entry = tuple[str, Attributes]
@@ -42,8 +42,6 @@ Entry = tuple[str, Attributes]
 # No setting of Django's has this prefix, so that the rules alone decide.
 PREFIX = "NETLOGON_ROW_"
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
-# If libldap reconnects by itself, it finds nobody at this address.
-NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
 
 

@@ -71,6 +71,7 @@ class DirectoryFault(Enum):
     NO_RIGHTS = auto()
     REFERRAL = auto()
     NO_GROUP = auto()
+    BAD_GROUP = auto()
     OTHER = auto()
 
     @property
@@ -182,6 +183,8 @@ OF_STAGE: dict[
     ),
     NetlogonStage.SEARCH: (
         (ldap.FILTER_ERROR, DirectoryFault.BAD_FILTER),
+        # It has answered a bind before, so it does speak LDAP.
+        (ldap.PROTOCOL_ERROR, DirectoryFault.BAD_FILTER),
         (ldap.NO_SUCH_OBJECT, DirectoryFault.NO_BASE),
         (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_BASE),
         (ldap.INSUFFICIENT_ACCESS, DirectoryFault.NO_RIGHTS),
@@ -195,7 +198,7 @@ OF_STAGE: dict[
     ),
     NetlogonStage.GROUP: (
         (ldap.NO_SUCH_OBJECT, DirectoryFault.NO_GROUP),
-        (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_GROUP),
+        (ldap.INVALID_DN_SYNTAX, DirectoryFault.BAD_GROUP),
         (ldap.INSUFFICIENT_ACCESS, DirectoryFault.NO_RIGHTS),
         (ldap.OPERATIONS_ERROR, DirectoryFault.NO_RIGHTS),
     ),
@@ -219,7 +222,7 @@ def _network_fault(error: Exception) -> DirectoryFault:
 
 
 def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
-    meanings = (*NO_ANSWER, *NOT_SETTLED, *OF_STAGE[stage])
+    meanings = (*NO_ANSWER, *OF_STAGE.get(stage, ()), *NOT_SETTLED)
     fault = next(
         (f for kind, f in meanings if isinstance(error, kind)), DirectoryFault.OTHER
     )

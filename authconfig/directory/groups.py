@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import ldap
+import ldap.dn
 from ldap.filter import escape_filter_chars
 
 from authconfig.directory.attempt import DirectoryAttempt
@@ -24,6 +25,8 @@ def require_member(dn: str, connection: Any, attempt: DirectoryAttempt) -> None:
     group_dn = attempt.rules.netlogon_group
     with attempt.stage(NetlogonStage.GROUP) as found:
         found.append(group_dn)
+        if not ldap.dn.is_dn(group_dn):
+            raise DirectoryError(NetlogonStage.GROUP, DirectoryFault.BAD_GROUP)
         if connection.is_active_directory:
             is_member = _holds(connection, group_dn, MEMBER_IN_CHAIN, dn)
         else:

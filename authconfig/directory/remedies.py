@@ -44,6 +44,7 @@ WORDS: dict[DirectoryFault, Promise] = {
     DirectoryFault.NO_RIGHTS: _("the search is not permitted"),
     DirectoryFault.REFERRAL: _("the controller refers to another server"),
     DirectoryFault.NO_GROUP: _("the required group does not exist"),
+    DirectoryFault.BAD_GROUP: _("the required group is no DN"),
     DirectoryFault.OTHER: _("the directory refuses"),
     DirectoryFault.NO_USER: _("no such account in the directory"),
     DirectoryFault.SEVERAL_USERS: _("several accounts match"),
@@ -134,6 +135,7 @@ REMEDIES: dict[DirectoryFault, Promise] = {
         " users are in."
     ),
     DirectoryFault.NO_GROUP: _("Enter the required group by its full DN."),
+    DirectoryFault.BAD_GROUP: _("Enter the required group by its full DN."),
     DirectoryFault.OTHER: _("Ask the directory's administrator what the answer means."),
     DirectoryFault.NO_USER: _(
         "Check the user name, the base DN and the user filter; the name has to be the"

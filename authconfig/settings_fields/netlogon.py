@@ -45,7 +45,7 @@ class NetlogonFields(models.Model):
         _("Base DN"),
         max_length=500,
         blank=True,
-        validators=[validators.validate_one_line],
+        validators=[validators.validate_dn],
         help_text=_(
             "Where users are searched: DC=ad,DC=example,DC=com. Empty: from the domain."
         ),
@@ -54,7 +54,7 @@ class NetlogonFields(models.Model):
         _("Service account"),
         max_length=500,
         blank=True,
-        validators=[validators.validate_one_line],
+        validators=[validators.validate_service_account],
         help_text=_(
             "The account that searches for users. Empty: users are checked by a direct"
             " login as user@domain, as Active Directory takes it."
@@ -75,7 +75,7 @@ class NetlogonFields(models.Model):
         _("Required group"),
         max_length=500,
         blank=True,
-        validators=[validators.validate_one_line],
+        validators=[validators.validate_dn],
         help_text=_("The DN of a group. Only its members may log in. Optional."),
     )
     netlogon_netbios_name = models.CharField(
