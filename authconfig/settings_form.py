@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
+from authconfig.directory import service_account
 from authconfig.lockout import Lockout
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.oauth2.discovery import is_for_many_tenants
@@ -220,6 +222,8 @@ class SettingsForm(SettingsModelForm):
         current_rules.forget()
         # Until the commit another thread may read the older row once more.
         transaction.on_commit(current_rules.forget)
+        # Whoever saves may have mended the account in the directory alone.
+        transaction.on_commit(partial(service_account.ask_again, saved))
         return saved
 
     def changed_keys(self) -> list[str]:

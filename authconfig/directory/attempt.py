@@ -12,6 +12,7 @@ from django.db.models import TextChoices
 
 from authconfig.choices import StepState
 from authconfig.directory.choices import NetlogonStage
+from authconfig.directory.entries import Entry
 from authconfig.directory.faults import (
     DirectoryError,
     Verdict,
@@ -38,6 +39,8 @@ class DirectoryAttempt:
     password_was_sent: bool = False
     # By the directory's own word, whatever else it says against the login.
     password_was_right: bool = False
+    # What the search found last.
+    found: Entry | None = None
 
     @property
     def base_dn(self) -> str:

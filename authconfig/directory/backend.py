@@ -19,15 +19,19 @@ from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.entries import (
     ATTRIBUTES,
+    LOCK_MARK,
     Attributes,
+    Entry,
     account_fault,
     is_locked,
+    lock_mark,
 )
 from authconfig.directory.faults import (
     AFTER_RIGHT_PASSWORD,
     VAGUE,
     DirectoryError,
     DirectoryFault,
+    ldap_error,
     refuse_by_policy,
 )
 from authconfig.directory.groups import require_member
@@ -35,9 +39,6 @@ from authconfig.directory.password_policy import asking_for_policy
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from authconfig.validators import LDAP_PLACEHOLDER, NOWHERE
-
-# A DN and its attributes.
-Entry = tuple[str, Attributes]
 
 # No setting of Django's has this prefix, so that the rules alone decide.
 PREFIX = "NETLOGON_ROW_"
@@ -61,11 +62,7 @@ class DirectoryConnection(SimpleLDAPObject):
         if who and (who, cred) == self._service:
             return self._bind(NetlogonStage.SERVICE, who, cred)
         self._attempt.password_was_sent = True
-        try:
-            answer = self._bind(NetlogonStage.PASSWORD, who, cred)
-        except DirectoryError as error:
-            self._attempt.password_was_right = error.fault in AFTER_RIGHT_PASSWORD
-            raise
+        answer = self._bind(NetlogonStage.PASSWORD, who, cred)
         self._attempt.password_was_right = True
         return answer
 
@@ -80,10 +77,55 @@ class DirectoryConnection(SimpleLDAPObject):
     def _bind(self, stage: NetlogonStage, who: str, cred: str) -> Any:
         with self._attempt.stage(stage) as found:
             found.append(who)
+            try:
+                return self._bind_by_policy(stage, who, cred)
+            except DirectoryError as error:
+                if stage is NetlogonStage.SERVICE:
+                    raise
+                raise self._explained(error) from error
+
+    def _bind_by_policy(self, stage: NetlogonStage, who: str, cred: str) -> Any:
+        try:
             answer = super().simple_bind_s(who, cred, asking_for_policy())
-            *_result, controls = answer
-            refuse_by_policy(stage, controls)
+        except ldap.LDAPError as error:
+            raise ldap_error(stage, error) from error
+        *_result, controls = answer
+        refuse_by_policy(stage, controls)
         return answer
+
+    def _explained(self, error: DirectoryError) -> DirectoryError:
+        """Add what the entry shows where the directory says no and little more."""
+        self._attempt.password_was_right = error.fault in AFTER_RIGHT_PASSWORD
+        if error.fault not in {*VAGUE, DirectoryFault.LOCKED}:
+            return error
+        fault = self._fault_in_entry()
+        return DirectoryError(error.stage, fault, error.words) if fault else error
+
+    def _fault_in_entry(self) -> DirectoryFault | None:
+        """Only a service account has looked before the user's password was sent."""
+        if not self._attempt.found:
+            return None
+        dn, attributes = self._attempt.found
+        fault = account_fault(attributes)
+        if fault is None and (
+            is_locked(attributes) or self._keeps_mark(dn, attributes)
+        ):
+            return DirectoryFault.LOCKED
+        return fault
+
+    def _keeps_mark(self, dn: str, attributes: Attributes) -> bool:
+        """A bind removes or renews the mark of a lock that has run out; no other."""
+        mark = lock_mark(attributes)
+        return mark != "" and self._lock_mark_now(dn, mark) == mark
+
+    def _lock_mark_now(self, dn: str, mark: str) -> str:
+        try:
+            super().simple_bind_s(*self._service)
+            found = self.search_s(dn, ldap.SCOPE_BASE, attrlist=[LOCK_MARK])
+        except ldap.LDAPError:
+            return mark
+        values = [value for _dn, facts in found for value in facts.values()]
+        return values[0][0].decode() if values else ""
 
 
 @contextmanager
@@ -123,6 +165,7 @@ class UserSearch(LDAPSearch):
                     DirectoryFault.SEVERAL_USERS if entries else DirectoryFault.NO_USER
                 )
                 raise DirectoryError(NetlogonStage.SEARCH, fault)
+            self._attempt.found = entries[0]
             found.append(entries[0][0])
         return entries
 
@@ -147,13 +190,7 @@ class DirectoryBackend(LDAPBackend):
         self._ldap = SimpleNamespace(initialize=lambda *_args, **_kwargs: connection)
 
     def authenticate_ldap_user(self, ldap_user: Any, password: str) -> PbxUser:
-        try:
-            user = ldap_user.authenticate(password)
-        except DirectoryError as error:
-            fault = self._fault_behind(error, ldap_user)
-            if fault is None:
-                raise
-            raise DirectoryError(error.stage, fault, error.words) from error
+        user = ldap_user.authenticate(password)
         if user is None:
             raise DirectoryError(NetlogonStage.PASSWORD, DirectoryFault.REFUSED_LOGIN)
         if self._is_searched_for:
@@ -164,16 +201,6 @@ class DirectoryBackend(LDAPBackend):
     def get_or_build_user(self, username: str, ldap_user: Any) -> tuple[PbxUser, bool]:
         """Neither make nor change a PBX user; the directory only checks a name."""
         return PbxUser(name=self._name), False
-
-    def _fault_behind(
-        self, error: DirectoryError, ldap_user: Any
-    ) -> DirectoryFault | None:
-        """Return what the entry shows where the directory says no and little more."""
-        is_told = error.fault not in {*VAGUE, DirectoryFault.LOCKED}
-        if is_told or not self._rules.netlogon_bind_dn:
-            return None
-        locked = DirectoryFault.LOCKED if is_locked(ldap_user.attrs) else None
-        return account_fault(ldap_user.attrs) or locked
 
     @property
     def _is_searched_for(self) -> bool:

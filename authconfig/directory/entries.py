@@ -8,13 +8,20 @@ from collections.abc import Mapping, Sequence
 from authconfig.directory.faults import DirectoryFault
 
 Attributes = Mapping[str, Sequence[str]]
+# A DN and its attributes.
+Entry = tuple[str, Attributes]
 
+# OpenLDAP's: since when it is locked. It stays after the lock has run out.
+LOCK_MARK = "pwdAccountLockedTime"
+# Until when OpenLDAP and 389 Directory Server lock an account.
+LOCK_ENDS = ("pwdAccountTmpLockoutEnd", "accountUnlockTime")
 # When OpenLDAP's and FreeIPA's accounts end, as generalized times.
 ENDS = ("pwdEndTime", "krbPrincipalExpiration")
 ATTRIBUTES = (
     "userAccountControl",
     "accountExpires",
-    "pwdAccountLockedTime",
+    LOCK_MARK,
+    *LOCK_ENDS,
     "pwdStartTime",
     *ENDS,
     "nsAccountLock",
@@ -28,6 +35,8 @@ TICKS_PER_SECOND = 10_000_000
 NEVER = (0, 0x7FFF_FFFF_FFFF_FFFF)
 # OpenLDAP's value for "locked until an administrator unlocks it".
 LOCKED_FOR_GOOD = "000001010000Z"
+# 389's end of a lock after wrong passwords that only an administrator ends.
+NO_END = "19700101000000Z"
 
 
 def account_fault(attributes: Attributes) -> DirectoryFault | None:
@@ -41,7 +50,13 @@ def account_fault(attributes: Attributes) -> DirectoryFault | None:
 
 
 def is_locked(attributes: Attributes) -> bool:
-    return _value(attributes, "pwdAccountLockedTime") != ""
+    """Return whether a lock is told with its end, and has not run out."""
+    now, ends = _generalized_now(), [_value(attributes, name) for name in LOCK_ENDS]
+    return any(end.endswith("Z") and (end > now or end == NO_END) for end in ends)
+
+
+def lock_mark(attributes: Attributes) -> str:
+    return _value(attributes, LOCK_MARK)
 
 
 def _is_disabled(attributes: Attributes) -> bool:
@@ -49,7 +64,7 @@ def _is_disabled(attributes: Attributes) -> bool:
     return (
         bool(_number(attributes, "userAccountControl") & ACCOUNT_DISABLED)
         or _value(attributes, "nsAccountLock").lower() == "true"
-        or _value(attributes, "pwdAccountLockedTime") == LOCKED_FOR_GOOD
+        or lock_mark(attributes) == LOCKED_FOR_GOOD
         or (begins.endswith("Z") and begins > _generalized_now())
     )
 

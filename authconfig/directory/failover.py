@@ -6,11 +6,9 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TypeVar
 
-from django.core.cache import cache
-from django.utils.crypto import salted_hmac
-
 from authconfig import dependencies
 from authconfig.choices import Dependency
+from authconfig.directory import service_account
 from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.directory.backend import (
     DirectoryBackend,
@@ -34,17 +32,16 @@ T = TypeVar("T")
 Failed = tuple[Controller, DirectoryError]
 # A login waits for at most this many silent controllers.
 MOST_SILENT = 3
-SERVICE_REST_SECONDS = 600
 
 
 def ask(attempt: DirectoryAttempt, question: Callable[[DirectoryConnection], T]) -> T:
     """Return the answer of the first controller that gives one.
 
-    A controller that was down rests for 30 seconds, a refused service account for ten
-    minutes: directories lock accounts that keep failing.
+    A controller that was down rests for 30 seconds, a refused service account longer:
+    directories lock accounts that keep failing.
     """
     if attempt.rules.netlogon_bind_dn:
-        _spare_service_account(attempt)
+        service_account.require_service(attempt)
     deadline = Deadline(attempt.connect_limit * MOST_SILENT)
     tried: list[Failed] = []
     for controller in _awake(attempt):
@@ -109,7 +106,8 @@ def _awake(attempt: DirectoryAttempt) -> list[Controller]:
 def _note_answer(controller: Controller, rules: AuthenticationSettings) -> None:
     resting.forget(_rest_key(controller, rules))
     dependencies.note_up(Dependency.CONTROLLER, str(controller))
-    cache.delete(_service_key(rules))
+    if rules.netlogon_bind_dn:
+        service_account.ask_again(rules)
 
 
 def _note_failure(
@@ -121,31 +119,12 @@ def _note_failure(
         resting.keep(_rest_key(controller, rules), words, REST_SECONDS)
         dependencies.note_down(Dependency.CONTROLLER, str(controller), summary(error))
     elif error.fault is DirectoryFault.SERVICE_REJECTED:
-        cache.set(_service_key(rules), error.words, SERVICE_REST_SECONDS)
+        service_account.note_refused(rules, error)
 
 
 def _rest_key(controller: Controller, rules: AuthenticationSettings) -> Hashable:
     """A controller may well answer once these rules change."""
     return controller, rules.netlogon_security, rules.netlogon_ca_certificate
-
-
-def _spare_service_account(attempt: DirectoryAttempt) -> None:
-    rules, fault = attempt.rules, None
-    if not rules.netlogon_bind_password:
-        # RFC 4513, 5.1.2: a bind with an empty password is anonymous and succeeds.
-        fault = DirectoryFault.NO_SERVICE_PASSWORD
-    elif not attempt.is_trial and cache.get(_service_key(rules)) is not None:
-        fault = DirectoryFault.SERVICE_RESTING
-    if fault:
-        raise DirectoryError(NetlogonStage.SERVICE, fault)
-
-
-def _service_key(rules: AuthenticationSettings) -> str:
-    values = (rules.netlogon_domain, rules.netlogon_servers, rules.netlogon_bind_dn)
-    digest = salted_hmac(
-        "authconfig.directory.failover", repr((*values, rules.netlogon_bind_password))
-    )
-    return f"netlogon-service:{digest.hexdigest()}"
 
 
 def _nobody(tried: list[Failed]) -> DirectoryError:

@@ -108,12 +108,20 @@ REJECTIONS = {
 
 
 class DirectoryError(Exception):
-    """`words` are the directory's own, or what was found instead."""
+    """`words` are the directory's own, or what was found instead.
+
+    `reason` is why the service account is refused, where the directory says so.
+    """
 
     def __init__(
-        self, stage: NetlogonStage, fault: DirectoryFault, words: str = ""
+        self,
+        stage: NetlogonStage,
+        fault: DirectoryFault,
+        words: str = "",
+        reason: DirectoryFault | None = None,
     ) -> None:
         self.stage, self.fault, self.words = stage, fault, readable(words)
+        self.reason = reason
         super().__init__(f"{stage.value}: {fault.name} {self.words}".strip())
 
 
@@ -227,8 +235,11 @@ def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
         (f for kind, f in meanings if isinstance(error, kind)), DirectoryFault.OTHER
     )
     words = server_words(error)
+    said = _said_beside(error, words)
+    if fault is DirectoryFault.SERVICE_REJECTED:
+        return DirectoryError(stage, fault, words, said)
     if fault in VAGUE:
-        fault = _said_beside(error, words) or fault
+        fault = said or fault
     return DirectoryError(stage, fault, words)
 
 
@@ -245,10 +256,10 @@ def refuse_by_policy(stage: NetlogonStage, controls: Iterable[Any]) -> None:
     policy_error = password_policy.error_of_accepted(controls)
     if policy_error is not None:
         fault = POLICY_ERRORS[policy_error]
-        if stage is NetlogonStage.SERVICE:
-            fault = DirectoryFault.SERVICE_REJECTED
         name = password_policy.name_of(policy_error)
         words = f"0 Success, but password policy error {policy_error} {name}"
+        if stage is NetlogonStage.SERVICE:
+            raise DirectoryError(stage, DirectoryFault.SERVICE_REJECTED, words, fault)
         raise DirectoryError(stage, fault, words)
 
 

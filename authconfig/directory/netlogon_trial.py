@@ -127,5 +127,5 @@ def _note(name: str, password: str) -> str:
         return ""
     return _(
         "The directory accepts this user, but there is no active PBX user “%(name)s”:"
-        " add one before he can log in."
+        " add one before they can log in."
     ) % {"name": name}

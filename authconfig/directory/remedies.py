@@ -34,8 +34,7 @@ WORDS: dict[DirectoryFault, Promise] = {
     DirectoryFault.NO_SERVICE_PASSWORD: _("the service account has no password"),
     DirectoryFault.SERVICE_REJECTED: _("the directory refuses the service account"),
     DirectoryFault.SERVICE_RESTING: _(
-        "the directory has just refused the service account, and is not asked again"
-        " with the same password for ten minutes"
+        "the directory has just refused the service account, and is not asked again yet"
     ),
     DirectoryFault.SIGNING_REQUIRED: _("the directory demands encryption"),
     DirectoryFault.NO_DIRECT_LOGIN: _("the directory takes no login as user@domain"),
@@ -62,6 +61,11 @@ WORDS: dict[DirectoryFault, Promise] = {
     DirectoryFault.NOT_IN_GROUP: _("not a member of the required group"),
 }
 
+# A domain controller compares “Log On To” with its own name, whoever has asked it.
+ON_CONTROLLERS = _(
+    "Add the NetBIOS names of the domain controllers to “Log On To” in the account:"
+    " there they count, this server's name does not."
+)
 REMEDIES: dict[DirectoryFault, Promise] = {
     DirectoryFault.NO_DOMAIN: _("Enter the Windows domain first."),
     DirectoryFault.NO_CONTROLLERS: _(
@@ -118,7 +122,10 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     DirectoryFault.SERVICE_REJECTED: _(
         "Enter the service account and its password again, as a DN or as user@domain."
     ),
-    DirectoryFault.SERVICE_RESTING: _("Enter the service account's password again."),
+    DirectoryFault.SERVICE_RESTING: _(
+        "Mend the service account in the directory or its password here, then save or"
+        " press “Test Netlogon”: each asks at once."
+    ),
     DirectoryFault.SIGNING_REQUIRED: _("Choose TLS or STARTTLS."),
     DirectoryFault.NO_DIRECT_LOGIN: _(
         "Enter a service account: only Active Directory takes logins as user@domain."
@@ -144,9 +151,7 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     DirectoryFault.SEVERAL_USERS: _("Make the user filter match one account only."),
     DirectoryFault.WRONG_PASSWORD: _("Enter the password again."),
     DirectoryFault.WRONG_TIME: _("Change the account's logon hours, or wait."),
-    DirectoryFault.WRONG_WORKSTATION: _(
-        "Let the account log on to this server: “Log On To” in the account."
-    ),
+    DirectoryFault.WRONG_WORKSTATION: ON_CONTROLLERS,
     DirectoryFault.PASSWORD_EXPIRED: _("The user sets a new password in Windows."),
     DirectoryFault.DISABLED: _(
         "Enable the account in the directory if the user may log in."
@@ -161,6 +166,27 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     ),
     DirectoryFault.NOT_IN_GROUP: _(
         "Add the user to the required group; a primary group does not count."
+    ),
+}
+
+# What to do about a service account, where the directory says why it refuses it.
+SERVICE_REMEDIES: dict[DirectoryFault, Promise] = {
+    DirectoryFault.NO_USER: _(
+        "Check the name of the service account: the directory has none like this."
+    ),
+    DirectoryFault.WRONG_TIME: _("Let the service account log in at any hour."),
+    DirectoryFault.WRONG_WORKSTATION: ON_CONTROLLERS,
+    DirectoryFault.PASSWORD_EXPIRED: _(
+        "Give the service account a password that does not expire, and enter it here."
+    ),
+    DirectoryFault.DISABLED: _("Enable the service account in the directory."),
+    DirectoryFault.ACCOUNT_EXPIRED: _("Extend the service account in the directory."),
+    DirectoryFault.MUST_CHANGE: _(
+        "Let the service account keep its password: take the mark “must change the"
+        " password” from it, or change the password as the account itself."
+    ),
+    DirectoryFault.LOCKED: _(
+        "Unlock the service account in the directory, or wait until it unlocks."
     ),
 }
 
@@ -183,6 +209,8 @@ NO_ANSWER = _(
 
 def summary(error: DirectoryError) -> str:
     words = str(WORDS[error.fault])
+    if error.reason:
+        words = f"{words}: {WORDS[error.reason]}"
     return f"{words} ({error.words})" if error.words else words
 
 
@@ -193,4 +221,5 @@ def audit_detail(error: DirectoryError) -> str:
 
 
 def remedy(error: DirectoryError) -> str:
-    return str(REMEDIES[error.fault])
+    of_service = SERVICE_REMEDIES.get(error.reason) if error.reason else None
+    return str(of_service or REMEDIES[error.fault])

@@ -29,6 +29,8 @@ STAFF, EVERYBODY, NOBODY = (f"cn={n},{GROUPS}" for n in ("staff", "everybody", "
 RING = f"cn=ring,{GROUPS}"
 # Policies that a user's pwdPolicySubentry may name.
 STRICT, GRACIOUS = f"cn=strict,{BASE}", f"cn=gracious,{BASE}"
+# Both lock for a minute: after several wrong passwords, and after one.
+BRIEF, EAGER = f"cn=brief,{BASE}", f"cn=eager,{BASE}"
 LONG_AGO = "20200101000000Z"
 # What closes an account to any password, and what the site calls it.
 CLOSINGS = [
@@ -60,6 +62,7 @@ rootdn "cn=root,{base}"
 rootpw root
 dbnosync
 access to attrs=userPassword by anonymous auth
+{hidden}
 access to * by dn.exact="{service}" read by self read by * none
 overlay memberof
 overlay ppolicy
@@ -198,14 +201,20 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def running_directory(authority: Authority, days: int = 30) -> Iterator[Directory]:
+def running_directory(
+    authority: Authority, days: int = 30, *, tells_locks_alone: bool = False
+) -> Iterator[Directory]:
+    """Run slapd; a lock is told in the entry, or else by the policy control alone."""
+    hidden = "access to attrs=pwdAccountLockedTime by * none"
     with tempfile.TemporaryDirectory(prefix="slapd-", dir="/tmp") as name:
         path = Path(name)
         (path / "data").mkdir()
         (path / "windows.schema").write_text(SCHEMA)
         (path / "server.pem").write_text(authority.server_pem("localhost", days=days))
         words = {"directory": path, "base": BASE, "service": SERVICE}
+        words["hidden"] = hidden if tells_locks_alone else ""
         text = CONFIGURATION.format(tls=TLS.format(**words), **words)
+        text += "ppolicy_use_lockout\n" if tells_locks_alone else ""
         (path / "slapd.conf").write_text(text)
         port, tls_port = free_ports(2)
         directory = Directory(path, port, tls_port, authority.ca_pem)
@@ -237,6 +246,8 @@ def _fill(directory: Directory) -> None:
     directory.add_policy(f"cn=policy,{BASE}", pwdMaxFailure="50")
     directory.add_policy(STRICT, pwdMustChange="TRUE", pwdMaxAge="86400")
     directory.add_policy(GRACIOUS, pwdMaxAge="86400", pwdGraceAuthNLimit="9")
+    for dn, most in ((BRIEF, "50"), (EAGER, "1")):
+        directory.add_policy(dn, pwdMaxFailure=most, pwdLockoutDuration="60")
     anna = directory.add_user("anna")
     bert = directory.add_user("bert")
     directory.add(STAFF, objectClass="groupOfNames", member=[anna, RING])

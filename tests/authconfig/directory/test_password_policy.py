@@ -134,9 +134,9 @@ def test_a_service_account_that_must_change_its_password_is_named(
     netlogon(netlogon_bind_dn=reset, netlogon_bind_password=WINDOWS_PASSWORD)
 
     assert NO_ANSWER in failure_words(start(browser, password=WINDOWS_PASSWORD))
-    assert failure().detail.startswith(
-        "service: the directory refuses the service account (0 Success, but"
-    )
+    words = "the Windows password must be changed first (0 Success, but"
+    refused = f"service: the directory refuses the service account: {words}"
+    assert failure().detail.startswith(refused)
 
 
 def answering(answer: Answer, netlogon: SettingsSetter, start: Starter) -> str:
