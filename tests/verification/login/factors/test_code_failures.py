@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.core.cache import cache
 from django.test import Client as Browser
@@ -121,6 +122,31 @@ def test_guesses_at_recovery_codes_leave_the_app_alone(
 
     assert is_in(enter(start, app))
     assert counts() == [(Guessed.RECOVERY_CODE, 5)]
+
+
+def test_after_too_many_a_right_recovery_code_waits_for_an_approval(
+    app: str, start: Starter, user: PbxUser, configure: SettingsSetter
+) -> None:
+    configure(verification_link=LINK, smtp_server="127.0.0.1", smtp_port=1)
+    codes = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()
+    guess(start, "00000000")
+    browser = Browser(REMOTE_ADDR=ELSEWHERE)
+    start(browser)
+
+    answer = browser.post(FACTOR_PAGE, {"code": codes[0]})
+
+    assert answer.url == "/login/waiting/"
+    assert not is_in(browser)
+
+
+def test_guesses_at_a_known_address_count_for_those_alone(
+    app: str, start: Starter
+) -> None:
+    guess(start, "000000", HERE)
+
+    assert counts() == []
+    assert is_in(enter(start, app))
+    assert not is_in(enter(start, app, HERE))
 
 
 def test_known_addresses_stay_open_for_codes(app: str, start: Starter) -> None:
