@@ -137,7 +137,7 @@ class Run:
             helper = Thread(target=self._help, daemon=True)
             self._others.append(helper)
             helper.start()
-        elif connection.is_half_used:
+        elif connection.is_nearly_used_up and self._stock.exceeds(pool.mails_left()):
             pool.open_ahead(connection.account, self._most)
 
     def _help(self) -> None:

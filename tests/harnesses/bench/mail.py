@@ -35,6 +35,11 @@ MAILS_AT_ONCE, MAILS_OF_A_FAR_CONNECTION = 1500, 40
 # As many as post_office has, and what a server of one's own allows.
 MANY = 12
 OURS = {f"this site, {n} connections": this_site(n) for n in (THREADS, MANY)}
+# By default a connection carries ten mails; what the next connections cost.
+SHARED = {
+    f"this site, {n} connections of 100 mails": this_site(n, mails=100)
+    for n in (THREADS, MANY)
+}
 OLD_ROWS = 1_000_000
 Rates = dict[str, list[float]]
 
@@ -45,7 +50,7 @@ def figures() -> Iterator[Figure]:
     set_account(port=25, connections=1)
     rendered(1)
     for server in REPLY_SECONDS:
-        yield from compare(server, measure(server, OURS | PEERS))
+        yield from compare(server, measure(server, OURS | SHARED | PEERS))
     yield from delays("")
     yield from with_old_rows()
     yield from delays(f", {OLD_ROWS} old rows")
@@ -55,6 +60,8 @@ def compare(server: str, rates: Rates) -> Iterator[Figure]:
     for ours in OURS:
         for peer in PEERS:
             yield ratio(f"{ours}, {server}", rates[ours], peer, rates[peer])
+    for ours, shared in zip(OURS, SHARED, strict=True):
+        yield ratio(f"{ours}, {server}", rates[ours], shared, rates[shared])
 
 
 def ratio(
@@ -87,7 +94,7 @@ def _count(server: str, one: Mailer) -> int:
 
 def rate(one: Mailer, port: int, count: int) -> float:
     """Return the mails a second of one process that finds its queue filled."""
-    set_account(port, one.connections)
+    set_account(port, one.connections, one.mails)
     forget_ours()
     one.fill(count)
     seconds = _in_a_process_of_its_own(one)
@@ -97,13 +104,14 @@ def rate(one: Mailer, port: int, count: int) -> float:
     return count / seconds
 
 
-def set_account(port: int, connections: int) -> None:
+def set_account(port: int, connections: int, mails: int = 10) -> None:
     AuthenticationSettings.objects.update(
         smtp_server="127.0.0.1",
         smtp_port=port,
         smtp_security="none",
         smtp_email_address="pbx@example.com",
         smtp_connections=connections,
+        smtp_mails_per_connection=mails,
         verification_link="https://pbx.example/PBX0/session.xml",
     )
     current_rules.forget()

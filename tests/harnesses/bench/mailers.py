@@ -41,12 +41,16 @@ SENDER = "pbx@example.com"
 
 @dataclass(frozen=True)
 class Mailer:
-    """`connections` is how many it opens to the server at most."""
+    """`connections` is how many it opens to the server at most at a time.
+
+    `mails` is how many this site sends over each.
+    """
 
     fill: Callable[[int], None]
     empty: Callable[[], None]
     count_sent: Callable[[], int]
     connections: int = 1
+    mails: int = 10
 
 
 def login(user: PbxUser) -> LoginSession:
@@ -222,5 +226,5 @@ PEERS = {
 }
 
 
-def this_site(connections: int) -> Mailer:
-    return Mailer(fill_ours, sending.deliver_due, count_ours, connections)
+def this_site(connections: int, mails: int = 10) -> Mailer:
+    return Mailer(fill_ours, sending.deliver_due, count_ours, connections, mails)

@@ -180,6 +180,45 @@ def test_a_connection_has_its_share_of_mails(
     assert needed <= server.connections <= needed + 1
 
 
+@pytest.mark.parametrize(("places", "second"), [(1, "refused"), (2, "open")])
+def test_the_next_connection_is_opened_while_the_last_mails_of_one_go(
+    queue: Queue, configure: SettingsSetter, places: int, second: str
+) -> None:
+    events: list[str] = []
+
+    def greet(connection: socket.socket) -> None:
+        if events.count("open") - events.count("quit") >= places:
+            events.append("refused")
+            connection.sendall(b"421 Too many concurrent SMTP connections\r\n")
+            hang_up(connection)
+        events.append("open")
+        connection.sendall(b"220 hello\r\n")
+
+    def part(connection: socket.socket) -> None:
+        events.append("quit")
+        connection.sendall(b"221 bye\r\n")
+        hang_up(connection)
+
+    def take(connection: socket.socket) -> None:
+        time.sleep(0.01)
+        connection.sendall(b"250 taken\r\n")
+
+    with scripted_server({"GREETING": greet, "QUIT": part, ".": take}) as server:
+        configure(smtp_port=server.port)
+        for _ in range(45):
+            queue()
+        sending.deliver_due()
+
+        assert len(server.bodies) == 45
+    assert set(OutgoingEmail.objects.values_list("state", "attempts")) == {
+        (MailState.SENT, 1)
+    }
+    assert events[:3] == ["open", second, "quit"]
+    # A server with one place is asked for another one only once.
+    assert events.count("refused") == (second == "refused")
+    assert events.count("open") == 5
+
+
 @pytest.mark.parametrize(
     "tired", [b"421 4.7.0 Idle for too long\r\n", b"452 4.5.3 Too many\r\n", hang_up]
 )

@@ -88,7 +88,7 @@ class Stock:
         self.is_closed = False
         self._turn = Condition()
         self._waiting: list[OutgoingEmail] = []
-        self._is_looking = self._is_quick = False
+        self._is_looking = self._is_quick = self._is_all = False
         self._fewest = self._size = fewest
         self._looked_at = 0.0
         self._closes_at = time.monotonic() + RUN_SECONDS
@@ -96,6 +96,10 @@ class Stock:
     @property
     def has_more(self) -> bool:
         return bool(self._waiting)
+
+    def exceeds(self, count: int) -> bool:
+        """Are there, as far as is known, more mails than this that wait?"""
+        return not self._is_all or len(self._waiting) > count
 
     def take(self) -> OutgoingEmail | None:
         """Return the next mail; one thread looks for more while the others go on."""
@@ -140,7 +144,8 @@ class Stock:
         finally:
             with self._turn:
                 self._is_looking = False
-                self._is_quick &= len(claimed) == wanted
+                self._is_all = len(claimed) < wanted
+                self._is_quick &= not self._is_all
                 self._add(claimed)
                 self._turn.notify_all()
                 mail = self._pop()

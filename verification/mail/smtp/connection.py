@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 # Seconds for commands on which no mail depends.
 SMALL_TALK_LIMIT = 5.0
 QUIT_LIMIT = 2.0
+# While this share of its mails goes over a connection, the next one is opened.
+LAST_MAILS = 0.3
 # How long a server may count a connection after its end, in steps.
 PAUSES_AFTER_ANOTHER = (0.05, 0.1, 0.2, 0.4, 0.8)
 # After a longer pause the server is asked first whether it is still there.
@@ -67,8 +69,9 @@ class Connection:
         return self.account.mails_per_connection - self.deliveries
 
     @property
-    def is_half_used(self) -> bool:
-        return self.mails_left <= self.account.mails_per_connection // 2
+    def is_nearly_used_up(self) -> bool:
+        share = self.account.mails_per_connection
+        return self.mails_left <= max(int(share * LAST_MAILS), 1)
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +154,8 @@ class Pool:
         self._idle: list[Connection] = []
         self._timer: Timer | None = None
         # All that stand, are being opened or closed; and those of threads that send.
-        self._standing = self._in_use = 0
+        self._standing = 0
+        self._at_work: set[Connection] = set()
         self._is_opening_ahead = False
         self.pace = Pace()
 
@@ -199,13 +203,18 @@ class Pool:
             self._is_opening_ahead = True
         Thread(target=self._open_ahead, args=(account,), daemon=True).start()
 
+    def mails_left(self) -> int:
+        """Return how many mails the connections at work can still carry."""
+        with self._lock:
+            return sum(connection.mails_left for connection in self._at_work)
+
     def is_crowded(self, error: SmtpError) -> bool:
         """Has the server refused a further connection while others are at work?
 
         It then gets no further ones for a while.
         """
         with self._lock:
-            others, standing = self._in_use, self._standing
+            others, standing = len(self._at_work), self._standing
         if not (error.is_while_opening and others):
             return False
         if error.is_busy:
@@ -238,12 +247,12 @@ class Pool:
 
     def _use(self, connection: Connection) -> Connection:
         with self._lock:
-            self._in_use += 1
+            self._at_work.add(connection)
         return connection
 
     def _leave(self, connection: Connection) -> None:
         with self._lock:
-            self._in_use -= 1
+            self._at_work.discard(connection)
 
     def _open(self, account: Account) -> Connection:
         with self._lock:
