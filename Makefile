@@ -128,6 +128,8 @@ flower:
 # Pins are made by uv, which nothing else needs; dev.txt holds every pin of base.txt.
 UV = cd requirements && ../.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
+# A provider that the long tests log in at; it has a virtual environment of its own.
+CANAILLE = ../tests/support/canaille/requirements
 
 lock:
 	@$(PYTHON) -m venv .venv/lock
@@ -135,3 +137,4 @@ lock:
 	@$(UV) base.in -o base.txt
 	@$(UV) dev.in -c base.txt -o dev.txt
 	@$(UV) operators.in -o operators.txt
+	@$(UV) $(CANAILLE).in -o $(CANAILLE).txt
