@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from tests.harnesses.production.servers import Server
-from tests.support.certificates import make_authority
+from tests.support.certificates import Authority, make_authority
 from tests.support.proxies import documented
 
 MODULES = "/usr/lib/apache2/modules"
@@ -26,15 +27,27 @@ NEEDED = (
 class Apache(Server):
     """It has its address before it is known as a client, and its file afterwards."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authority: Authority | None = None) -> None:
         super().__init__("apache2", directory)
         self.file, self.pem = directory / "apache2.conf", directory / "server.pem"
-        self.pem.write_text(make_authority().server_pem())
+        self.pem.write_text((authority or make_authority()).server_pem())
         self.address = f"https://127.0.0.1:{self.port}"
         program = ["/usr/sbin/apache2", "-DFOREGROUND"]
         self.command = [*program, "-d", str(directory), "-f", str(self.file)]
 
-    def configure(self, site: str, page_port: int, client_id: str, secret: str) -> None:
+    def configure(
+        self,
+        site: str,
+        page_port: int,
+        client_id: str,
+        secret: str,
+        *,
+        without: tuple[str, ...] = (),
+    ) -> None:
+        """Use the document's lines, but for those that begin with a word of `without`.
+
+        What is left out has the module's default.
+        """
         here = {
             "*:443": f"127.0.0.1:{self.port}",
             "https://pbx.example.com": site,
@@ -47,6 +60,9 @@ class Apache(Server):
             " client-secret": f" {secret}",
         }
         (host,) = documented("apache")
+        for word in without:
+            host, count = re.subn(rf"^ *{word} .*\n", "", host, flags=re.MULTILINE)
+            assert count, f"The document no longer holds {word}"
         for example, real in here.items():
             assert example in host, f"The document no longer holds {example}"
             host = host.replace(example, real)

@@ -35,10 +35,10 @@ server {{
 """
 
 
-def documented(language: str) -> list[str]:
+def documented(language: str, document: Path = DOCUMENT) -> list[str]:
     """Return the document's files of one language, in its order."""
     pattern = rf"^```{language}\n(.*?)^```$"
-    return re.findall(pattern, DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(pattern, document.read_text(), re.MULTILINE | re.DOTALL)
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -121,3 +121,27 @@ class Caddy(Proxy):
             *("env", f"XDG_DATA_HOME={directory}", f"XDG_CONFIG_HOME={directory}"),
             *("caddy", "run", "--config", str(file), "--adapter", "caddyfile"),
         ]
+
+
+class HAProxy(Proxy):
+    """One page's host alone; the site's own has no proxy in front."""
+
+    def __init__(
+        self, directory: Path, site_port: int, page_port: int, site_host: str
+    ) -> None:
+        super().__init__("haproxy", directory, site_port, page_port)
+        self.pem.write_text(self.authority.server_pem("localhost"))
+        page = ROOT / "docs" / "clients" / "haproxy.md"
+        (lua,), (configuration,) = documented("lua", page), documented("haproxy", page)
+        script, file = directory / "pbx-auth.lua", directory / "haproxy.cfg"
+        place = {r"127\.0\.0\.1:8000": f"127.0.0.1:{site_port}"}
+        self.changes = place | {r"pbx\.example\.com": site_host}
+        script.write_text(self.here(lua, {}))
+        changes = {
+            r"/etc/haproxy/pbx-auth\.lua": str(script),
+            r"bind :443": f"bind 127.0.0.1:{self.port}",
+            r"/etc/ssl/apps/apps\.pem": str(self.pem),
+            r"127\.0\.0\.1:9000": f"127.0.0.1:{page_port}",
+        }
+        file.write_text(self.here(configuration, changes))
+        self.command = ["/usr/sbin/haproxy", "-db", "-f", str(file)]
