@@ -19,7 +19,7 @@ PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 DECISIONS = sorted((DOCS / "decisions").glob("*/*.md"))
 OWN_COMMANDS = {name: app for name, app in get_commands().items() if app == "pbxsite"}
 MOST_LINES = 120
-READERS = {"required", "secret", "user_rate"}
+READERS = {"required", "secret", "user_rate", "variable"}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)` \| (.+?) \|", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -47,6 +47,8 @@ def reads() -> Iterator[tuple[str, ast.expr | None]]:
             continue
         if isinstance(name, ast.Constant) and VARIABLE.fullmatch(str(name.value)):
             defaults = [each.value for each in call.keywords if each.arg == "default"]
+            # The reader of limits takes the default by its place.
+            defaults += call.args[1:] if function == "variable" else []
             yield str(name.value), next(iter(defaults), None)
 
 
