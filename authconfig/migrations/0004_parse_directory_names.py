@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('authconfig', '0002_limit_mails_of_a_connection'),
+        ('authconfig', '0003_choose_what_becomes_of_large_recordings'),
     ]
 
     operations = [
