@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -145,9 +146,11 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_form_that_never_ends_reaches_nobody_and_is_refused(brief: None) -> None:
     exchange = Exchange()
     exchange.send_body(b"login=", more=True)
+    began_at = time.monotonic()
 
     exchanged(exchange)
 
+    assert time.monotonic() - began_at < 5
     assert not exchange.began
     assert exchange.status == 408
     assert "0.05 seconds" in exchange.problem["detail"]
@@ -193,20 +196,23 @@ def test_a_browser_that_leaves_before_the_end_is_answered_nothing() -> None:
 
 
 def test_the_time_ends_with_the_body(brief: None) -> None:
-    """A page that takes longer still hears of a browser that leaves."""
-    heard: list[str] = []
+    """A page that takes longer still hears of a browser that leaves, and then alone."""
+    exchange, left = Exchange(), asyncio.Event()
+    heard: list[tuple[str, bool]] = []
+
+    def leave() -> None:
+        left.set()
+        exchange.hang_up()
 
     async def slow(_scope: Any, receive: Any, _send: Any) -> None:
         await receive()
-        await asyncio.sleep(0.1)
-        heard.append((await receive())["type"])
+        asyncio.get_running_loop().call_later(0.1, leave)
+        heard.append(((await receive())["type"], left.is_set()))
 
     async def story() -> None:
-        exchange = Exchange()
         exchange.send_body(b"")
-        exchange.hang_up()
         await limited(slow)(exchange.scope, exchange.arriving.get, exchange._send)
-        assert exchange.sent == []
 
     told(story())
-    assert heard == ["http.disconnect"]
+    assert heard == [("http.disconnect", True)]
+    assert exchange.sent == []
