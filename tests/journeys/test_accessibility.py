@@ -32,6 +32,7 @@ from tests.support.totp import totp
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 APPS = "https://apps.example.com/"
+RECORDING = "11111111-2222-4333-8444-555555555555"
 # One command for all of them; Ines has no address.
 USERS = f"""
 from authconfig.users.models import PbxUser
@@ -45,6 +46,13 @@ from authconfig.clients.models import ClientApplication
 from authconfig.oauth2.models import ProviderIdentity
 ProviderIdentity.objects.create(user=hans, issuer="https://idp.example", subject="7")
 ClientApplication.objects.filter(slug="mypbx").update(return_urls="{APPS}")
+from datetime import timedelta
+from django.utils import timezone
+from verification.voicemail.models import KeptRecording
+KeptRecording.objects.create(
+    user=PbxUser.objects.get(name="fred"), file="a.kept", size=1, key="a",
+    public_id="{RECORDING}", kept_until=timezone.now() + timedelta(days=14),
+)
 """
 OAUTH2 = (
     "authentication_type=pbx_and_oauth2",
@@ -318,6 +326,8 @@ def test_account_pages(
         ("/account/", "account"),
         ("/account/password/", "password"),
         ("/account/rejected/", "rejected"),
+        (f"/account/voicemail/{RECORDING}/", "recording"),
+        (f"/account/voicemail/{RECORDING}/sound/", "recording-gone"),
         ("/account/confirm/", "confirm"),
         ("/login/again/", "login-again"),
         ("/logout/", "logout"),
