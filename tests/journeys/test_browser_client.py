@@ -1,4 +1,4 @@
-"""An application that runs in the browser alone: the lines of docs/clients/javascript.md."""
+"""An application that runs in browsers alone, by the lines of its page in docs/."""
 
 from __future__ import annotations
 

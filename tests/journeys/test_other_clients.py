@@ -27,6 +27,10 @@ from tests.support.site import Site, free_port
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.timeout(300)
+SWITCH = """
+from pbxsite.gateway.openid.models import OpenIdClient
+OpenIdClient.objects.filter(is_public=False).update(without_pkce={is_on})
+"""
 RETURN_URLS = """
 from authconfig.clients.models import ClientApplication
 ClientApplication.objects.filter(slug="myapps").update(return_urls="{address}/")
@@ -71,7 +75,7 @@ def apache(tmp_path: Path, site: Site, authority: Authority) -> Iterator[str]:
         f"--redirect-uri={callback}",
         f"--back-channel-uri={callback}?logout=backchannel",
     )
-    client = added(site, "Apache", *uris)
+    client = added(site, f"Apache {server.port}", *uris)
     defaults = ("OIDCPKCEMethod", "OIDCRefreshAccessTokenBeforeExpiry")
     with running_page() as page_port:
         server.configure(site.url, page_port, *client.values(), without=defaults)
@@ -94,6 +98,20 @@ def test_mod_auth_openidc_logs_in_and_hears_of_the_log_out(
     while anna.session.get(apache, allow_redirects=False).status_code == 200:
         assert time.monotonic() < limit, "mod_auth_openidc heard of no log-out"
         time.sleep(0.2)
+
+
+def test_mod_auth_openidc_shows_words_of_its_own_and_not_the_sites(
+    site: Site, apache: str
+) -> None:
+    """As docs/clients.md says; the site's stand in the address and in its audit log."""
+    site.manage("shell", "-c", SWITCH.format(is_on=False))
+
+    page = Visitor("anna").open(f"{apache}/wanted")
+
+    site.manage("shell", "-c", SWITCH.format(is_on=True))
+    assert "target_link_uri" in page.text
+    assert "PKCE" not in page.text
+    assert "PKCE+with+S256+is+required" in page.url
 
 
 def log_out(site: Site, visitor: Visitor) -> None:
