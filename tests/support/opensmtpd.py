@@ -25,6 +25,7 @@ from tests.support.site import free_port
 FILES = ROOT / ".venv/servers/opensmtpd"
 LIMIT_SECONDS = 20
 CONFIGURATION = """\
+{options}
 listen on 127.0.0.1 port {port} hostname mail.example.com
 action "keep" maildir "{place}/mailboxes/all" user nobody
 match from any for domain "example.com" action "keep"
@@ -62,7 +63,7 @@ class OpenSmtpd:
 
 
 @contextmanager
-def running_opensmtpd() -> Iterator[OpenSmtpd]:
+def running_opensmtpd(options: str = "") -> Iterator[OpenSmtpd]:
     """It knows the mailboxes of this machine's users, such as nobody@example.com."""
     place = Path(tempfile.mkdtemp(prefix="pbx-opensmtpd-", dir="/tmp"))
     place.chmod(0o755)
@@ -70,7 +71,8 @@ def running_opensmtpd() -> Iterator[OpenSmtpd]:
     (place / "mailboxes").mkdir()
     shutil.chown(place / "mailboxes", "nobody")
     words = {"port": server.port, "place": place, "files": FILES}
-    (place / "smtpd.conf").write_text(CONFIGURATION.format(**words))
+    text = CONFIGURATION.format(options=options, **words)
+    (place / "smtpd.conf").write_text(text)
     with (place / "log").open("wb") as log:
         command = ["unshare", "-m", "sh", "-c", START.format(**words)]
         process = subprocess.Popen(command, stdout=log, stderr=log)
