@@ -15,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from authconfig.users.models import PbxUser
 from verification.voicemail import recordings
 from verification.voicemail.models import Call, KeptRecording, Voicemail
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=14)
 KEY_BITS, NONCE_BYTES, TAG_BYTES = 256, 12, 16
 SUFFIX = ".kept"
+# A user has one recording, or as many as fit into one share of the room.
+SHARES = 4
 FACTS = [field.name for field in Call._meta.local_fields]
 
 
@@ -36,8 +39,7 @@ def sealed(voicemail: Voicemail) -> KeptRecording:
     """
     content = recordings.read(voicemail.recording)
     size = len(content) + NONCE_BYTES + TAG_BYTES
-    if bytes_kept() + size > settings.VOICEMAIL_KEPT_BYTES:
-        raise NoRoomError
+    _check_room(voicemail.mail.user, size)
     key, nonce = AESGCM.generate_key(KEY_BITS), os.urandom(NONCE_BYTES)
     file = ContentFile(nonce + AESGCM(key).encrypt(nonce, content, None))
     facts: dict[str, Any] = {name: getattr(voicemail, name) for name in FACTS}
@@ -49,6 +51,14 @@ def sealed(voicemail: Voicemail) -> KeptRecording:
         kept_until=timezone.now() + KEPT_FOR,
         **facts,
     )
+
+
+def _check_room(user: PbxUser, size: int) -> None:
+    """Whoever calls one user again and again takes a share of the room, not all."""
+    most = settings.VOICEMAIL_KEPT_BYTES
+    theirs = _bytes_of(KeptRecording.objects.filter(user=user))
+    if bytes_kept() + size > most or (theirs and theirs + size > most // SHARES):
+        raise NoRoomError
 
 
 def read(kept: KeptRecording) -> bytes | None:
@@ -67,7 +77,11 @@ def present() -> QuerySet[KeptRecording]:
 
 
 def bytes_kept() -> int:
-    return int(KeptRecording.objects.aggregate(all=Sum("size"))["all"] or 0)
+    return _bytes_of(KeptRecording.objects.all())
+
+
+def _bytes_of(rows: QuerySet[KeptRecording]) -> int:
+    return int(rows.aggregate(all=Sum("size"))["all"] or 0)
 
 
 def delete(kept: KeptRecording) -> None:

@@ -36,6 +36,8 @@ def account(configure: SettingsSetter, server: Server) -> None:
         smtp_port=server.port,
         smtp_security="none",
         smtp_email_address="pbx@example.com",
+        # Another thread would not see what a test has not committed.
+        smtp_connections=1,
     )
 
 

@@ -265,6 +265,23 @@ def test_all_that_is_kept_has_a_bound_and_the_recording_waits_for_room(
         assert delivered().state == MailState.SENT
 
 
+def test_no_caller_fills_the_room_of_others(
+    row: KeptRecording, pbx: Browser, settings: Settings
+) -> None:
+    """Anna has one recording, and more than a quarter of all would be hers."""
+    settings.VOICEMAIL_KEPT_BYTES = 7 * row.size
+    PbxUser.objects.create_user("bert", email="bert@example.com")
+
+    for user in ("anna", "bert"):
+        post(pbx, user=user)
+    sending.deliver_due()
+
+    owners = KeptRecording.objects.values_list("user__name", flat=True)
+    assert sorted(owners) == ["anna", "bert"]
+    waiting = OutgoingEmail.objects.get(state=MailState.QUEUED)
+    assert (waiting.user.name, waiting.fault) == ("anna", "NO_ROOM")
+
+
 def test_a_mail_whose_recording_its_user_deleted_does_not_go_out(
     pbx: Browser, small_server: Server
 ) -> None:
