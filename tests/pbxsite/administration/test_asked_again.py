@@ -81,6 +81,7 @@ HARMLESS = {
     f"{SETTINGS}test-oauth2/",
     f"{USERS}import/",
     f"{USERS}export/",
+    f"{USERS}template/",
     "admin/users/auditevent/export/",
 }
 # Ending, rejecting, deleting and sending again let nobody in.
