@@ -18,12 +18,13 @@ from pbxsite.edge.bodies import Handler, limited  # noqa: E402
 from pbxsite.edge.lifespan import lifespan  # noqa: E402
 from pbxsite.edge.places import in_turn  # noqa: E402
 from pbxsite.edge.responses import Application  # noqa: E402
+from pbxsite.edge.senders import from_known_senders  # noqa: E402
 from pbxsite.edge.stream_limits import guarded  # noqa: E402
 from pbxsite.gateway.forward.application import forward_auth  # noqa: E402
 from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
 handler = Handler()
-django_application = limited(in_turn(handler))
+django_application = limited(from_known_senders(in_turn(handler)))
 event_stream = guarded(stream)
 FORWARD_AUTH = "/forward-auth/"
 

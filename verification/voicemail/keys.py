@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -43,6 +44,12 @@ def revoke(*, actor: PbxUser | None, origin: Origin = audit.NOWHERE) -> bool:
                 Event.VOICEMAIL_KEY_REVOKED, user=None, actor=actor, origin=origin
             )
     return bool(deleted)
+
+
+def shown_in(request: HttpRequest) -> str:
+    """Return the bearer token of a request, "" if it has none."""
+    scheme, _blank, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_right(key: str) -> bool:

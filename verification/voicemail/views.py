@@ -122,15 +122,14 @@ def _check_method(request: HttpRequest) -> None:
 
 def _check_key(request: HttpRequest) -> None:
     """Limit wrong keys alone, or an attacker at the address could lock the PBX out."""
-    scheme, _blank, key = request.headers.get("Authorization", "").partition(" ")
-    is_bearer = scheme.lower() == "bearer"
-    if is_bearer and keys.is_right(key.strip()):
+    shown = keys.shown_in(request)
+    if shown and keys.is_right(shown):
         return
     if not consume(request, action="voicemail_key"):
         status = HTTPStatus.TOO_MANY_REQUESTS
         raise ProblemError(status, "Too many wrong keys from this address.")
     challenge = 'Bearer realm="voicemail"'
-    if is_bearer:
+    if shown:
         challenge += ', error="invalid_token"'
         audit.record(Event.VOICEMAIL_KEY_WRONG, user=None, origin=origin_of(request))
     detail = (

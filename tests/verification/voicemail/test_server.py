@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_recording_in_chunks_is_taken(site: Site) -> None:
 
 
 def test_what_says_that_it_is_huge_is_refused_before_it_comes(site: Site) -> None:
-    asked = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
+    asked = HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
     asked.putrequest("POST", PATH)
     for name, value in {**site.headers, "Content-Length": str(10**12)}.items():
         asked.putheader(name, value)
@@ -144,15 +145,35 @@ def test_what_has_no_end_is_cut_off(site: Site) -> None:
     assert_nothing_is_left(site)
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
-    # More than stays in memory, so that there is a file to leave.
-    part, whole = 3 * MB, 4 * MB
-    asked = http.client.HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
-    asked.putrequest("POST", PATH)
-    for name, value in {**site.headers, "Content-Length": str(whole)}.items():
+# More than stays in memory, so that there is a file to leave.
+PART, WHOLE = 3 * MB, 4 * MB
+
+
+def begun(site: Site, headers: dict[str, str], path: str = PATH) -> HTTPConnection:
+    """Send the first part of a large upload."""
+    asked = HTTPConnection("127.0.0.1", site.port, timeout=LIMIT)
+    asked.putrequest("POST", path)
+    for name, value in {**headers, "Content-Length": str(WHOLE)}.items():
         asked.putheader(name, value)
     asked.endheaders(START)
-    asked.send(bytes(part))
+    asked.send(bytes(PART))
+    return asked
+
+
+@pytest.mark.parametrize("path", [PATH, "/admin/users/pbxuser/import/"])
+def test_what_a_stranger_uploads_is_kept_nowhere(site: Site, path: str) -> None:
+    with closing(begun(site, {"Content-Type": FORM}, path)) as asked:
+        time.sleep(0.3)
+        assert site.open_files() == []
+
+        asked.send(bytes(WHOLE - PART - len(START)))
+        # A file of users: 403, on a page whose files this server does not have.
+        assert asked.getresponse().status == (401 if path == PATH else 500)
+    assert_nothing_is_left(site)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
+    asked = begun(site, site.headers)
     limit = time.monotonic() + LIMIT
     while not site.open_files() and time.monotonic() < limit:
         time.sleep(0.02)
