@@ -153,6 +153,7 @@ def test_haproxy_knows_its_visitor_until_the_session_ends(
         ("remote-name", "Anna Berg"),
         ("remote-email", "anna@example.com"),
         ("remote-number", ""),
+        ("remote-groups", ""),
     ]
     log_out(site, anna)
     ended_at = time.monotonic()

@@ -86,7 +86,8 @@ def _verdict(ticket: Ticket, rows: Rows) -> Verdict:
     user = _let_in(ticket, client, rows)
     if user is None:
         return LOG_IN
-    headers = remote_headers(user, with_groups=client.tells_groups)
+    groups = user.groups.all() if client.tells_groups else ()
+    headers = remote_headers(user, (group.name for group in groups))
     return Verdict(HTTPStatus.OK, headers)
 
 

@@ -124,6 +124,12 @@ class OpenIdClient(models.Model):
                 ),
             ),
             CheckConstraint(
+                name="openid_client_is_told_at_a_web_address",
+                condition=Q(back_channel_uri="")
+                | Q(back_channel_uri__startswith="https://")
+                | Q(back_channel_uri__startswith="http://"),
+            ),
+            CheckConstraint(
                 name="public_client_has_no_secret",
                 condition=Q(is_public=False) | Q(secret_made_at=None),
             ),

@@ -98,6 +98,7 @@ def test_a_session_is_answered_with_who_it_is(signed_in: Browser) -> None:
                 "remote-name": "Anna Berg",
                 "remote-email": "anna@example.com",
                 "remote-number": "",
+                "remote-groups": "",
             }
 
     told(story())

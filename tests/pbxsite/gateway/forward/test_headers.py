@@ -43,14 +43,15 @@ def test_any_text_becomes_one_visible_line_and_comes_back(text: str) -> None:
     assert unquote(value) == text
 
 
-def test_a_client_is_told_four_things_of_its_visitor() -> None:
+def test_a_client_is_told_five_things_of_its_visitor() -> None:
     user = PbxUser(name="jg", long_name="Jürgen", email="jg@example.com", number="17")
 
-    assert remote_headers(user) == [
+    assert remote_headers(user, ["a,b", "Büro"]) == [
         (b"remote-user", b"jg"),
         (b"remote-name", b"J%C3%BCrgen"),
         (b"remote-email", b"jg@example.com"),
         (b"remote-number", b"17"),
+        (b"remote-groups", b"B%C3%BCro,a%2Cb"),
     ]
 
 
@@ -59,4 +60,5 @@ def test_what_a_user_has_not_is_sent_empty_and_not_left_out() -> None:
         (b"remote-name", b"jg"),
         (b"remote-email", b""),
         (b"remote-number", b""),
+        (b"remote-groups", b""),
     ]

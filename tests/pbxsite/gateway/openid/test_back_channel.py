@@ -351,6 +351,8 @@ def test_the_address_is_a_safe_one(uri: str, party: Party) -> None:
 
     with pytest.raises(ValidationError, match="back_channel_uri"):
         party.openid.full_clean()
+    with pytest.raises(IntegrityError, match="openid_client_is_told_at_a_web_address"):
+        OpenIdClient.objects.update(back_channel_uri="ftp://x/")
 
 
 def test_a_visit_is_due_once_it_has_ended(anna: Browser, party: Party) -> None:
