@@ -10,6 +10,8 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
         "login_failed": variable("LIMIT_FAILED_LOGINS", "10/5m/key,20/h/key,40/6h/key"),
         "try_netlogon": "3/m/user",
         "openid": variable("LIMIT_TOKENS", "600/m/key"),
+        # Each answer to a user's browser leaves rows.
+        "openid_asked": "120/m/user",
         # How many refusals the audit log tells of, where nobody is signed in.
         "openid_refused": "20/m/ip",
         "openid_failed": variable("LIMIT_FAILED_TOKENS", "20/m/ip"),

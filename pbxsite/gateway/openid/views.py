@@ -144,11 +144,9 @@ def _fault(
 
 
 def _is_recorded(request: HttpRequest) -> bool:
-    """Keep strangers, who may ask again and again, from filling the audit log."""
-    if request.user.is_authenticated:
-        return True
-    limited = ratelimit.consume_or_429(request, action="openid_refused", limit_get=True)
-    return limited is None
+    """Keep whoever asks again and again from filling the audit log."""
+    action = "openid_asked" if request.user.is_authenticated else "openid_refused"
+    return ratelimit.consume_or_429(request, action=action, limit_get=True) is None
 
 
 def _login(
@@ -210,6 +208,9 @@ def _answered(
     request: HttpRequest, recipient: RecipientForm, asked: AuthorizationForm
 ) -> HttpResponse:
     """Have allauth make the code, and bind it to the session."""
+    limited = ratelimit.consume_or_429(request, action="openid_asked", limit_get=True)
+    if limited:
+        return limited  # type: ignore[no-any-return]
     openid, uri = recipient.openid, recipient.cleaned_data["redirect_uri"]
     made = allauth.authorization(_checked_request(request, recipient, asked))
     if "Location" not in made:

@@ -12,6 +12,7 @@ import time_machine
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
+from pytest_django import Settings
 
 from authconfig.choices import AuthenticationType, Event
 from authconfig.clients.choices import AsksBy, Kind
@@ -437,6 +438,23 @@ def test_strangers_do_not_fill_the_audit_log(
     assert refused.count() == 20
     told(anna.get(party.asked(scope="profile")))
     assert refused.count() == 21
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"response_type": "token"}], ids=["right", "bad"]
+)
+def test_no_user_fills_the_tables_either(
+    anna: Browser, party: Party, settings: Settings, asked: dict[str, str]
+) -> None:
+    limits = settings.ACCOUNT_RATE_LIMITS | {"openid_asked": "2/m/user"}
+    settings.ACCOUNT_RATE_LIMITS = limits
+    before = AuditEvent.objects.count()
+
+    statuses = [anna.get(party.asked(**asked)).status_code for _ in range(4)]
+
+    assert statuses == ([302] * 2 + [429] * 2 if not asked else [302] * 4)
+    assert AuditEvent.objects.count() == before + 2
+    assert Grant.objects.count() == (0 if asked else 2)
 
 
 def test_an_id_token_of_somebody_else_is_no_hint_to_this_session(
