@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import jwt
 import requests
@@ -142,7 +142,7 @@ class OAuth2LoginClient(OAuth2Client):
         usual = (ClientWay.BASIC, ClientWay.POST)
         ways = [way for way in usual if way in listed] or [ClientWay.BASIC]
         words = self.consumer_key + self.consumer_secret
-        if ClientWay.BASIC in ways and quote_plus(words) != words:
+        if ClientWay.BASIC in ways and quote(words, safe="") != words:
             ways.append(ClientWay.BASIC_RAW)
         return ways
 
@@ -155,7 +155,8 @@ class OAuth2LoginClient(OAuth2Client):
     def _ask(self, form: dict[str, str], way: ClientWay) -> requests.Response:
         client_id, secret, auth = self.consumer_key, self.consumer_secret, None
         if way is ClientWay.BASIC:
-            auth = (quote_plus(client_id), quote_plus(secret))
+            # A space is %20, which those read too who know no form's "+".
+            auth = (quote(client_id, safe=""), quote(secret, safe=""))
         elif way is ClientWay.BASIC_RAW:
             # The library sends it as latin-1.
             auth = (_as_latin(client_id), _as_latin(secret))

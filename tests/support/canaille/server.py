@@ -17,8 +17,7 @@ from werkzeug.serving import make_server
 CALLBACK = "http://127.0.0.1:8000/login/oauth2/callback/"
 CLIENTS = {
     "pbx": "a-plain-secret",
-    # Canaille takes it as it comes, without decoding it.
-    "pbx-raw": "a+secret %with: signs",
+    "pbx-odd": "a+secret %with: signs",
 }
 
 

@@ -23,7 +23,7 @@ def canaille() -> Iterator[Canaille]:
 
 @pytest.mark.parametrize(
     ("client", "secret"),
-    [("pbx", "a-plain-secret"), ("pbx-raw", "a+secret %with: signs")],
+    [("pbx", "a-plain-secret"), ("pbx-odd", "a+secret %with: signs")],
 )
 def test_a_client_of_basic_alone_logs_in(
     canaille: Canaille,

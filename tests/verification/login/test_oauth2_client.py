@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 import pytest
 from django.test import Client as Browser
@@ -147,6 +147,18 @@ def test_a_new_secret_is_shown_in_the_usual_way_again(
     log_in(Browser(), script)
 
     assert ways_of(script) == [BASIC, POST, BASIC]
+
+
+def test_basic_is_read_by_who_knows_no_plus_for_a_space(
+    script: Scripted, browser: Browser
+) -> None:
+    """Authlib decodes %XX alone."""
+    script.knows = lambda header, form: unquote(sent_in((header, form))[1]) == SECRET
+
+    log_in(browser, script)
+
+    assert is_signed_in(browser)
+    assert ways_of(script) == [BASIC]
 
 
 def test_what_works_no_longer_is_tried_first_but_not_alone(script: Scripted) -> None:
