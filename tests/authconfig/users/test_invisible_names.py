@@ -11,9 +11,9 @@ from django.apps import apps
 from authconfig.users.models import PbxUser
 
 pytestmark = pytest.mark.database
-renew_keys: Any = import_module(
+forget_them: Any = import_module(
     "authconfig.users.migrations.0006_forget_invisible_characters"
-).renew_keys
+).forget_them
 
 
 def keep_old_key(name: str) -> int:
@@ -27,9 +27,10 @@ def keep_old_key(name: str) -> int:
 def test_a_user_is_found_without_it_from_now_on() -> None:
     pk = keep_old_key("an\ufe0fna")
 
-    renew_keys(apps, None)
+    forget_them(apps, None)
 
-    assert PbxUser.objects.get_by_natural_key("anna").pk == pk
+    user = PbxUser.objects.get_by_natural_key("anna")
+    assert (user.pk, user.name) == (pk, "anna")
 
 
 def test_two_users_of_one_name_stop_it(user: PbxUser) -> None:
@@ -37,4 +38,4 @@ def test_two_users_of_one_name_stop_it(user: PbxUser) -> None:
     PbxUser.objects.filter(pk=other.pk).update(name="anna\u3164", name_key="anna\u1160")
 
     with pytest.raises(ValueError, match=f"user {other.pk} .* 'anna' without"):
-        renew_keys(apps, None)
+        forget_them(apps, None)
