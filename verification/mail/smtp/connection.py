@@ -174,12 +174,14 @@ class Pool:
         self, old: Connection, account: Account, *, is_urgent: bool
     ) -> Connection:
         """Return another connection for one that has had its mails."""
-        if kept := self._take_idle(account, is_urgent=is_urgent):
+        kept = self._take_idle(account, is_urgent=is_urgent)
+        if kept or self.pace.connections is None:
             self._leave(old)
             self._close_aside(old)
-            return self._use(kept)
-        self.give_back(old)
-        return self._use(self._open_after_another(account))
+        else:
+            # The server takes the new one only where the old one has ended.
+            self.give_back(old)
+        return self._use(kept or self._open_after_another(account))
 
     def give_back(self, connection: Connection) -> None:
         self._leave(connection)
