@@ -23,7 +23,7 @@ from authconfig.directory.entries import (
     Attributes,
     Entry,
     account_fault,
-    is_locked,
+    is_delayed,
     lock_mark,
 )
 from authconfig.directory.faults import (
@@ -33,6 +33,7 @@ from authconfig.directory.faults import (
     DirectoryFault,
     ldap_error,
     refuse_by_policy,
+    sub_code,
 )
 from authconfig.directory.groups import require_member
 from authconfig.directory.password_policy import asking_for_policy
@@ -43,6 +44,8 @@ from authconfig.validators import LDAP_PLACEHOLDER, NOWHERE
 # No setting of Django's has this prefix, so that the rules alone decide.
 PREFIX = "NETLOGON_ROW_"
 ACTIVE_DIRECTORY = b"1.2.840.113556.1.4.800"
+# The vendor's name in 389 Directory Server and in FreeIPA.
+WITHOUT_DIRECT_LOGIN = {b"389 Project"}
 DEFAULT_FILTER = AuthenticationSettings._meta.get_field("netlogon_user_filter").default
 
 
@@ -68,11 +71,13 @@ class DirectoryConnection(SimpleLDAPObject):
 
     @cached_property
     def is_active_directory(self) -> bool:
-        found = self.search_s(
-            "", ldap.SCOPE_BASE, "(objectClass=*)", ["supportedCapabilities"]
-        )
-        values = [value for _dn, facts in found for value in facts.values()]
-        return any(ACTIVE_DIRECTORY in several for several in values)
+        return ACTIVE_DIRECTORY in self._told_of_itself("supportedCapabilities")
+
+    def _told_of_itself(self, attribute: str) -> list[bytes]:
+        """Return what anybody may read of the directory itself (RFC 4512, 5.1)."""
+        found = self.search_s("", ldap.SCOPE_BASE, "(objectClass=*)", [attribute])
+        several = [values for _dn, facts in found for values in facts.values()]
+        return [value for values in several for value in values]
 
     def _bind(self, stage: NetlogonStage, who: str, cred: str) -> Any:
         with self._attempt.stage(stage) as found:
@@ -94,36 +99,44 @@ class DirectoryConnection(SimpleLDAPObject):
         return answer
 
     def _explained(self, error: DirectoryError) -> DirectoryError:
-        """Add what the entry shows where the directory says no and little more."""
+        """Add what can be read where the directory says no and little more."""
         self._attempt.password_was_right = error.fault in AFTER_RIGHT_PASSWORD
         if error.fault not in {*VAGUE, DirectoryFault.LOCKED}:
             return error
-        fault = self._fault_in_entry()
+        has_service = bool(self._attempt.rules.netlogon_bind_dn)
+        fault = self._fault_in_entry() if has_service else self._fault_of_name(error)
         return DirectoryError(error.stage, fault, error.words) if fault else error
+
+    def _fault_of_name(self, error: DirectoryError) -> DirectoryFault | None:
+        """Some directories call any password of user@domain a wrong one."""
+        if sub_code(error.words):
+            return None
+        with suppress(ldap.LDAPError):
+            if WITHOUT_DIRECT_LOGIN & set(self._told_of_itself("vendorName")):
+                return DirectoryFault.NO_DIRECT_LOGIN
+        return None
 
     def _fault_in_entry(self) -> DirectoryFault | None:
         """Only a service account has looked before the user's password was sent."""
         if not self._attempt.found:
             return None
         dn, attributes = self._attempt.found
-        fault = account_fault(attributes)
-        if fault is None and (
-            is_locked(attributes) or self._keeps_mark(dn, attributes)
-        ):
-            return DirectoryFault.LOCKED
-        return fault
+        if fault := account_fault(attributes):
+            return fault
+        is_locked = is_delayed(attributes) or self._keeps_mark(dn, attributes)
+        return DirectoryFault.LOCKED if is_locked else None
 
     def _keeps_mark(self, dn: str, attributes: Attributes) -> bool:
         """A bind removes or renews the mark of a lock that has run out; no other."""
         mark = lock_mark(attributes)
-        return mark != "" and self._lock_mark_now(dn, mark) == mark
+        return mark != "" and self._mark_now(dn, mark) == mark
 
-    def _lock_mark_now(self, dn: str, mark: str) -> str:
+    def _mark_now(self, dn: str, before: str) -> str:
         try:
             super().simple_bind_s(*self._service)
             found = self.search_s(dn, ldap.SCOPE_BASE, attrlist=[LOCK_MARK])
         except ldap.LDAPError:
-            return mark
+            return before
         values = [value for _dn, facts in found for value in facts.values()]
         return values[0][0].decode() if values else ""
 

@@ -13,15 +13,15 @@ Entry = tuple[str, Attributes]
 
 # OpenLDAP's: since when it is locked. It stays after the lock has run out.
 LOCK_MARK = "pwdAccountLockedTime"
-# Until when OpenLDAP and 389 Directory Server lock an account.
-LOCK_ENDS = ("pwdAccountTmpLockoutEnd", "accountUnlockTime")
+# Until when it makes the account wait after each wrong password.
+DELAY_ENDS = "pwdAccountTmpLockoutEnd"
 # When OpenLDAP's and FreeIPA's accounts end, as generalized times.
 ENDS = ("pwdEndTime", "krbPrincipalExpiration")
 ATTRIBUTES = (
     "userAccountControl",
     "accountExpires",
     LOCK_MARK,
-    *LOCK_ENDS,
+    DELAY_ENDS,
     "pwdStartTime",
     *ENDS,
     "nsAccountLock",
@@ -35,8 +35,6 @@ TICKS_PER_SECOND = 10_000_000
 NEVER = (0, 0x7FFF_FFFF_FFFF_FFFF)
 # OpenLDAP's value for "locked until an administrator unlocks it".
 LOCKED_FOR_GOOD = "000001010000Z"
-# 389's end of a lock after wrong passwords that only an administrator ends.
-NO_END = "19700101000000Z"
 
 
 def account_fault(attributes: Attributes) -> DirectoryFault | None:
@@ -49,10 +47,9 @@ def account_fault(attributes: Attributes) -> DirectoryFault | None:
     return DirectoryFault.ACCOUNT_EXPIRED if _has_ended(attributes) else None
 
 
-def is_locked(attributes: Attributes) -> bool:
-    """Return whether a lock is told with its end, and has not run out."""
-    now, ends = _generalized_now(), [_value(attributes, name) for name in LOCK_ENDS]
-    return any(end.endswith("Z") and (end > now or end == NO_END) for end in ends)
+def is_delayed(attributes: Attributes) -> bool:
+    ends = _value(attributes, DELAY_ENDS)
+    return ends.endswith("Z") and ends > _generalized_now()
 
 
 def lock_mark(attributes: Attributes) -> str:

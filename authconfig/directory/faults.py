@@ -191,8 +191,11 @@ OF_STAGE: dict[
     ),
     NetlogonStage.SEARCH: (
         (ldap.FILTER_ERROR, DirectoryFault.BAD_FILTER),
-        # It has answered a bind before, so it does speak LDAP.
+        # It has answered a bind before, so it does speak LDAP. The others are of
+        # matching rules that it does not have.
         (ldap.PROTOCOL_ERROR, DirectoryFault.BAD_FILTER),
+        (ldap.UNAVAILABLE_CRITICAL_EXTENSION, DirectoryFault.BAD_FILTER),
+        (ldap.INAPPROPRIATE_MATCHING, DirectoryFault.BAD_FILTER),
         (ldap.NO_SUCH_OBJECT, DirectoryFault.NO_BASE),
         (ldap.INVALID_DN_SYNTAX, DirectoryFault.NO_BASE),
         (ldap.INSUFFICIENT_ACCESS, DirectoryFault.NO_RIGHTS),
@@ -243,10 +246,15 @@ def ldap_error(stage: NetlogonStage, error: ldap.LDAPError) -> DirectoryError:
     return DirectoryError(stage, fault, words)
 
 
+def sub_code(words: str) -> str:
+    """Return Active Directory's, which Samba sends too; "" where there is none."""
+    found = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
+    return found[1] if found else ""
+
+
 def _said_beside(error: ldap.LDAPError, words: str) -> DirectoryFault | None:
-    sub_code = re.search(r"\bdata ([0-9a-f]{3,4})\b", words)
-    if sub_code and sub_code[1] in SUB_CODES:
-        return SUB_CODES[sub_code[1]]
+    if fault := SUB_CODES.get(sub_code(words)):
+        return fault
     policy_error = password_policy.error_of_refused(error)
     return None if policy_error is None else POLICY_ERRORS[policy_error]
 

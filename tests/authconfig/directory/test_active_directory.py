@@ -261,6 +261,36 @@ def test_a_directory_without_direct_logins_asks_for_a_service_account(
     assert "takes no login as user@domain" in failure().detail
 
 
+@pytest.mark.parametrize(
+    ("vendor", "words"),
+    [
+        ("389 Project", "the directory takes no login as user@domain"),
+        ("Somebody else", "wrong password"),
+    ],
+)
+def test_a_directory_that_calls_any_password_of_such_a_name_wrong_is_known(
+    windows: ScriptedDirectory,
+    start: Starter,
+    browser: Browser,
+    vendor: str,
+    words: str,
+) -> None:
+    windows.on_bind = lambda _name, _password: (INVALID_CREDENTIALS, "")
+    windows.on_search = lambda _base, _request: [("", {"vendorName": [vendor]})]
+
+    start(browser, password=WINDOWS_PASSWORD)
+
+    assert failure().detail == f"password: {words} (49 Invalid credentials)"
+
+
+def test_active_directory_is_not_asked_who_it_is_after_a_wrong_password(
+    windows: ScriptedDirectory, start: Starter, browser: Browser
+) -> None:
+    start(browser, password="not it")
+
+    assert not windows.searches
+
+
 def test_with_both_a_user_without_a_windows_account_keeps_his_pbx_password(
     windows: ScriptedDirectory,
     configure: SettingsSetter,

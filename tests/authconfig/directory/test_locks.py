@@ -20,17 +20,14 @@ from tests.support.directory import (
     CLOSINGS,
     EAGER,
     LONG_AGO,
-    SERVICE,
     WINDOWS_PASSWORD,
     Directory,
     running_directory,
 )
-from tests.support.scripted_directory import scripted_directory
 
 pytestmark = pytest.mark.django_db
 LOCKED = "the account is locked (49 Invalid credentials)"
 WRONG = "wrong password (49 Invalid credentials)"
-LATER = "29990101000000Z"
 
 
 @pytest.fixture
@@ -112,32 +109,15 @@ def test_a_lock_that_the_policy_control_alone_tells_is_told(
     assert failure().detail == f"password: {LOCKED}"
 
 
-@pytest.mark.parametrize(
-    ("attributes", "words"),
-    [
-        ({"accountUnlockTime": LATER}, "the account is locked"),
-        ({"accountUnlockTime": "19700101000000Z"}, "the account is locked"),
-        ({"accountUnlockTime": LONG_AGO}, "wrong password"),
-        ({"pwdAccountTmpLockoutEnd": LATER}, "the account is locked"),
-        ({"pwdAccountTmpLockoutEnd": LONG_AGO}, "wrong password"),
-    ],
-)
-def test_the_end_of_a_lock_decides_where_it_is_known(
-    netlogon: SettingsSetter,
-    start: Starter,
-    browser: Browser,
-    attributes: dict[str, str],
-    words: str,
+def test_an_account_that_has_to_wait_after_a_wrong_password_is_locked(
+    directory: Directory, erna: str
 ) -> None:
-    entry = ("cn=anna,dc=ad", {name: [value] for name, value in attributes.items()})
-    with scripted_directory(
-        on_bind=lambda name, _password: (0 if name == SERVICE else 49, ""),
-        on_search=lambda _base, _raw: [entry],
-    ) as server:
-        netlogon(netlogon_security="none", netlogon_servers=f"localhost:{server.port}")
-        start(browser, password=WINDOWS_PASSWORD)
+    directory.change(erna, pwdAccountTmpLockoutEnd="29990101000000Z")
+    assert look(WINDOWS_PASSWORD).steps[-1].words == LOCKED
 
-    assert failure().detail.startswith(f"password: {words}")
+    directory.change(erna, pwdAccountTmpLockoutEnd=LONG_AGO)
+    assert look("not it").steps[-1].words == WRONG
+    assert look(WINDOWS_PASSWORD).accepted
 
 
 @pytest.mark.parametrize(("attributes", "words"), CLOSINGS)
