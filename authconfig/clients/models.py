@@ -95,11 +95,11 @@ class ClientApplication(models.Model):
     )
 
     tells_groups = models.BooleanField(
-        _("tells groups"),
+        _("is told groups"),
         default=False,
         db_default=False,
         help_text=_(
-            "It is told the names of the groups that its visitor is in: in the header"
+            "It learns the names of the groups that its visitor is in: in the header"
             " Remote-Groups, and in the claim groups."
         ),
     )

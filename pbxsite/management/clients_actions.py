@@ -9,7 +9,7 @@ from authconfig.clients.choices import Kind
 # Of the client applications' rows, and of OpenID Connect's; each is a switch.
 SWITCHES = {
     "own": ("is_own", "Users are not asked whether it may know who they are."),
-    "tells-groups": ("tells_groups", "It is told its visitor's groups."),
+    "groups": ("tells_groups", "It is told its visitor's groups."),
 }
 OPENID_SWITCHES = {
     "public": ("is_public", "A program on users' devices, without a secret."),

@@ -55,7 +55,7 @@ class OpenIdInline(StackedInline):
     @display(description=_("Not told yet"))
     def untold(self, openid: OpenIdClient) -> str:
         waiting = visits.waiting_at(openid.client_id).exclude(fault="")
-        words = gettext("%(count)d log-outs wait for the client: %(fault)s")
+        words = gettext("Log-outs that wait for the client: %(count)d (%(fault)s)")
         last = waiting.order_by("-tries").first()
         return words % {"count": waiting.count(), "fault": last.fault if last else ""}
 

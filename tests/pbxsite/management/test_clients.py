@@ -70,7 +70,7 @@ def test_a_public_client_has_no_secret() -> None:
 def test_a_client_of_a_proxy_is_added() -> None:
     url = "https://apps.example.com/"
 
-    assert run("add", "Pages", f"--return-url={url}", "--tells-groups") == ""
+    assert run("add", "Pages", f"--return-url={url}", "--groups") == ""
 
     pages = ClientApplication.objects.get(slug="pages")
     assert pages.tells_groups

@@ -214,7 +214,7 @@ def test_a_client_that_is_away_hears_of_it_when_it_is_back(
     assert "unreachable" in Visit.objects.get().fault
     application = OpenIdClient.objects.get().application_id
     page = admin.get(f"/admin/clients/clientapplication/{application}/change/")
-    assert "1 log-outs wait for the client: unreachable" in page.content.decode()
+    assert "wait for the client: 1 (unreachable" in page.content.decode()
 
     OpenIdClient.objects.update(back_channel_uri=listener.uri)
     with later(seconds=31):
@@ -265,12 +265,12 @@ def test_a_client_that_is_away_rests_with_all_that_it_is_to_be_told(
 def test_a_delivery_has_a_limit_of_time(
     ended: dict[str, Any], listener: Listener, settings: Any
 ) -> None:
-    settings.OAUTH2_TIMEOUT, listener.seconds = 0.2, 5.0
+    settings.OAUTH2_TIMEOUT, listener.seconds = 0.2, 20.0
     began = time.monotonic()
 
     delivery.deliver_due()
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert "within 0.2 seconds" in Visit.objects.get().fault
 
 
