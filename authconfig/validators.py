@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # the stubs are not there in production
 # These characters reverse the text after them (embeddings, overrides, isolates).
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LDAP_PLACEHOLDER = "%(user)s"
+# Active Directory names an entry so, too, wherever it is moved to.
+WINDOWS_DN = re.compile(r"<(GUID|SID|WKGUID)=[^<>]+>", re.IGNORECASE)
 # Where libldap finds nobody, should it ever try to connect.
 NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
@@ -205,7 +207,7 @@ def validate_time_zone(value: str) -> None:
 
 def validate_dn(value: str) -> None:
     validate_one_line(value)
-    if not ldap.dn.is_dn(value):
+    if not (ldap.dn.is_dn(value) or WINDOWS_DN.fullmatch(value)):
         raise ValidationError(
             _(
                 "“%(value)s” is no DN. Enter one like OU=Staff,DC=ad,DC=example,DC=com;"

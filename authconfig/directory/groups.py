@@ -25,10 +25,10 @@ def require_member(dn: str, connection: Any, attempt: DirectoryAttempt) -> None:
     group_dn = attempt.rules.netlogon_group
     with attempt.stage(NetlogonStage.GROUP) as found:
         found.append(group_dn)
-        if not ldap.dn.is_dn(group_dn):
-            raise DirectoryError(NetlogonStage.GROUP, DirectoryFault.BAD_GROUP)
         if connection.is_active_directory:
             is_member = _holds(connection, group_dn, MEMBER_IN_CHAIN, dn)
+        elif not ldap.dn.is_dn(group_dn):
+            raise DirectoryError(NetlogonStage.GROUP, DirectoryFault.BAD_GROUP)
         else:
             base = _common_base(attempt.base_dn, group_dn)
             is_member = _climb(connection, base, group_dn, dn)

@@ -54,6 +54,7 @@ FILTERS = [
 RIGHT = [
     ("netlogon_group", "CN=Huber\\, Anna,OU=Groups,DC=ad,DC=example,DC=com"),
     ("netlogon_group", "cn=tel + ou=x , dc=example"),
+    ("netlogon_group", "<GUID=1f0c1c5e-8f2b-4c3e-9a57-6a1d0b7c2e11>"),
     ("netlogon_base_dn", "O=Büro"),
     ("netlogon_bind_dn", "CN=PBX,DC=ad,DC=example,DC=com"),
     ("netlogon_bind_dn", "pbx@ad.example.com"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from uuid import UUID
 
+import ldap
 import pytest
 from django.test import Client as Browser
 
@@ -156,16 +158,23 @@ def test_members_of_nested_groups_log_in(
     with samba.as_administrator() as administrator:
         for dn in (team, phones):
             administrator.add_s(dn, [("objectClass", [b"group"])])
+        guid = administrator.search_s(phones, ldap.SCOPE_BASE)[0][1]["objectGUID"][0]
     configure(netlogon_group=phones)
     outside = words()
     samba.change(phones, member=team)
     samba.change(team, member=frida)
     inside = look()
+    configure(netlogon_group=f"<GUID={UUID(bytes_le=guid)}>")
+    inside_by_number = look()
+    configure(netlogon_group="Telephone")
+    of_no_dn = words()
     samba.remove(team)
     samba.remove(phones)
 
     assert outside.startswith("not a member of the required group")
     assert inside.accepted
+    assert inside_by_number.accepted
+    assert of_no_dn.startswith("the required group is no DN (34 ")
 
 
 @pytest.mark.parametrize(
