@@ -77,9 +77,11 @@ def make_smaller(mail: OutgoingEmail) -> Smaller:
 def _may_become_opus(voicemail: Voicemail) -> bool:
     if current_rules().voicemail_oversized != OversizedVoicemail.OPUS:
         return False
+    if not opus.is_installed():
+        logger.warning("opusenc is not installed here: a link goes instead of Opus")
+        return False
     since = voicemail.oversized_at or timezone.now()
-    is_late = timezone.now() - since > MAKING_TTL
-    return not voicemail.smaller and not is_late and opus.is_installed()
+    return not voicemail.smaller and timezone.now() - since <= MAKING_TTL
 
 
 def make_waiting_smaller() -> None:

@@ -20,6 +20,7 @@ from verification.mail.choices import MailState
 from verification.mail.models import Heartbeat, OutgoingEmail
 from verification.mail.operation import heartbeat
 from verification.mail.tasks import wake_due_mails
+from verification.voicemail.models import Voicemail
 
 pytestmark = pytest.mark.django_db
 QUIET = "Nothing waits, and none was needed in the last hour."
@@ -74,6 +75,16 @@ def test_it_tells_how_long_the_mails_took(
 
     assert "1 was sent in the last hour." in said
     assert "Half of them within 2.0 s, 95 % within 2.0 s." in said
+
+
+def test_it_tells_of_a_recording_that_was_too_large(
+    admin_client_myapps: Browser, mail: OutgoingEmail
+) -> None:
+    Voicemail.objects.create(mail=mail, oversized_at=timezone.now())
+
+    said = mail_card(admin_client_myapps)
+
+    assert "1 recording was larger than the mail server takes" in said
 
 
 def test_a_mail_that_nobody_takes_up_points_at_the_worker(
