@@ -10,7 +10,8 @@ from csp.decorators import csp_update
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -57,6 +58,16 @@ class PbxAdminSite(UnfoldAdminSite):
     ) -> HttpResponse:
         response: HttpResponse = logout(request)
         return response
+
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse a page that is none; the theme's own would fail."""
+        try:
+            found: HttpResponse = super().search(request, extra_context)
+        except (InvalidPage, ValueError) as error:
+            raise BadRequest("page") from error
+        return found
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

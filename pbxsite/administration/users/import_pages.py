@@ -59,7 +59,7 @@ class UploadForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    import_file_name = forms.CharField(widget=forms.HiddenInput)
+    import_file_name = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
 class UserFileMixin:

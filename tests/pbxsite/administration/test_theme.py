@@ -30,3 +30,9 @@ def test_theme_has_the_user_pages_scales() -> None:
         assert len(weights) == 11
         for weight, value in weights.items():
             assert value == tokens[f"{scale}-{weight}"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["x", "-1", "9" * 400])
+def test_a_page_of_a_search_that_is_none_is_refused(admin: Browser, page: str) -> None:
+    assert admin.get("/admin/search/", {"s": "user", "page": page}).status_code == 400
