@@ -133,8 +133,10 @@ def password(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         new = form.cleaned_data["new_password1"]
         ended = passwords.change(request, request.user, new, origin_of(request))
-        messages.success(request, _changed_text(ended))
-        return redirect(ACCOUNT)
+        if ended is not None:
+            messages.success(request, _changed_text(ended))
+            return redirect(ACCOUNT)
+        form.add_error("old_password", form.error_messages["password_incorrect"])
     if form.has_error("old_password", "password_incorrect"):
         passwords.record_wrong(request, request.user)
     context = {"form": form, "min_length": current_rules().password_min_length}

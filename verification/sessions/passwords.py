@@ -36,12 +36,15 @@ def may_change(user: PbxUser) -> bool:
     return allowed and user.has_usable_password()
 
 
-def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int:
-    key_before = request.session.session_key or ""
+def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int | None:
+    """Return how many sessions ended; None if somebody changed it meanwhile."""
+    key_before, before = request.session.session_key or "", user.password
     # A transaction would keep its connection while the hash waits for its turn.
     user.set_password(new)
     with transaction.atomic():
-        user.save(update_fields=["password", "first_hash"])
+        present = PbxUser.objects.filter(pk=user.pk, password=before, is_active=True)
+        if not present.update(password=user.password, first_hash=user.first_hash):
+            return None
         # This session goes on with a new key.
         update_session_auth_hash(request, user)
         key = request.session.session_key or ""

@@ -161,6 +161,24 @@ def test_the_new_one_is_no_second_guess_at_the_present_one(
     assert list(response.context["form"].errors) == ["old_password"]
 
 
+def test_who_changed_it_meanwhile_has_won(
+    signed_in: Browser, user: PbxUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator may set another while whoever knows the old one waits here."""
+    make = PbxUser.set_password
+
+    def set_slowly(asking: PbxUser, new: str | None) -> None:
+        make(user, "what the administrator set")
+        PbxUser.objects.filter(pk=user.pk).update(password=user.password)
+        make(asking, new)
+
+    monkeypatch.setattr(PbxUser, "set_password", set_slowly)
+
+    assert "not your present PBX password" in faults(change(signed_in))
+    user.refresh_from_db()
+    assert user.check_password("what the administrator set")
+
+
 def test_the_two_new_passwords_have_to_be_the_same(signed_in: Browser) -> None:
     assert "not the same" in faults(change(signed_in, new_password2="another one"))
 
