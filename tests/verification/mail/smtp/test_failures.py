@@ -62,8 +62,8 @@ REFUSALS = [
     ("DOT", "552 5.3.4 Too large", True, "too large"),
     ("DOT", "452 4.3.1 No space", False, "some minutes"),
 ]
-# The servers' own words: Exim 4.96, Courier 1.0, sendmail 8.17, OpenSMTPD 6.8, Dovecot
-# 2.3, Haraka 3.0, Postfix 3.7, Exchange and Gmail.
+# The servers' own words: Exim 4.96, Courier 1.0.16, sendmail 8.17.1, OpenSMTPD 6.8,
+# Dovecot 2.3.19, Haraka 3.3.4, Postfix 3.7, Exchange and Gmail.
 REFUSALS += [
     # A login, or encryption, first
     ("MAIL", "535 Authentication required.", True, "login first"),
@@ -81,6 +81,8 @@ REFUSALS += [
         "encrypted connection",
     ),
     ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", True, "encrypted"),
+    ("MAIL", "400 STARTTLS is required first.", False, "encrypted connection"),
+    ("MAIL", "503 5.7.0 Authentication required.", True, "login first"),
     ("MAIL", "530 5.7.0 TLS required.", True, "encrypted connection"),
     (
         "MAIL",
@@ -139,6 +141,7 @@ REFUSALS += [
     ("MAIL", "552 Message size exceeds maximum permitted", True, "too large"),
     ("MAIL", "534 SIZE=Message too big.", True, "too large"),
     ("MAIL", "550 Message too big!", True, "too large"),
+    ("MAIL", "552 5.2.3 Message size exceeds administrative limit", True, "too large"),
     (
         "MAIL",
         "552 5.2.3 Message size exceeds fixed maximum message size (10000000)",
