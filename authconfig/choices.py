@@ -23,6 +23,18 @@ class AuthenticationType(TextChoices):
     PBX_AND_OAUTH2 = "pbx_and_oauth2", _("PBX and OAuth2")
 
 
+class Obstacle(TextChoices):
+    """Why a user cannot log in; the labels say it after “no:”."""
+
+    INACTIVE = "inactive", _("the user is inactive")
+    NO_METHOD = "no_method", _("the authentication type lets nobody in")
+    NO_PASSWORD = "no_password", _("no PBX password is set")
+    NO_ACCOUNT = "no_account", _("an administrator's OAuth2 account is not connected")
+    MISNAMED = "misnamed", _("the login form takes the name for another one")
+    NO_APPROVAL = "no_approval", _("nothing can approve a login: no e-mail address")
+    USED_UP = "used_up", _("too many logins in a row failed: unlock the user")
+
+
 class SmtpSecurity(TextChoices):
     STARTTLS = "starttls", _("STARTTLS, required (port 587)")
     TLS = "tls", _("TLS from the start (port 465)")

@@ -5,9 +5,9 @@ Pure: no request, no database, no clock.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from authconfig.choices import AuthenticationType, Method
+from authconfig.choices import AuthenticationType, Method, Obstacle
 from authconfig.clients.choices import Kind
 
 
@@ -20,6 +20,33 @@ class Rules(Protocol):
     def two_factor(self) -> bool: ...
     @property
     def factor_required(self) -> bool: ...
+
+
+class LinkedRules(Rules, Protocol):
+    """With the link of approval e-mails, without which no e-mail approves anything."""
+
+    @property
+    def verification_link(self) -> str: ...
+
+
+class UserFacts(NamedTuple):
+    """What the answer rests on whether a user can log in, beside the rules.
+
+    `is_found`: the login form takes the user's name for theirs. `has_account`: one at
+    the present provider is connected. `has_counting_factor`: of the passkeys and apps
+    one was approved. `is_used_up`: too many failed in a row from unknown addresses.
+    """
+
+    is_active: bool = True
+    is_administrator: bool = False
+    is_found: bool = True
+    has_password: bool = False
+    has_account: bool = False
+    has_email: bool = False
+    has_session: bool = False
+    has_factor: bool = False
+    has_counting_factor: bool = False
+    is_used_up: bool = False
 
 
 # The original offers OAuth2 to myApps alone ("myApps only").
@@ -76,3 +103,51 @@ def types_using(method: Method) -> list[str]:
 
 def _uses(option: AuthenticationType, method: Method) -> bool:
     return any(method in methods for methods in TABLE[option].values())
+
+
+def obstacles(rules: LinkedRules, kind: Kind, user: UserFacts) -> tuple[Obstacle, ...]:
+    """Return what keeps the user from logging in, by each method; () if nothing does.
+
+    What only a directory or a provider knows is no obstacle: whether the user has an
+    account there, and whether the password is right.
+    """
+    if not user.is_active:
+        return (Obstacle.INACTIVE,)
+    methods = methods_for(rules, kind)
+    if not methods:
+        return (Obstacle.NO_METHOD,)
+    found = [_obstacle(rules, kind, method, user) for method in methods]
+    return () if None in found else tuple(dict.fromkeys(filter(None, found)))
+
+
+def _obstacle(
+    rules: LinkedRules, kind: Kind, method: Method, user: UserFacts
+) -> Obstacle | None:
+    if first := _first_obstacle(method, user):
+        return first
+    if method is not Method.OAUTH2 and user.is_used_up:
+        return None if _opens_though_used_up(rules, kind, user) else Obstacle.USED_UP
+    approved = user.has_counting_factor or _can_be_approved(rules, user)
+    if needs_approval(rules, kind) and not approved:
+        return Obstacle.NO_APPROVAL
+    return None
+
+
+def _first_obstacle(method: Method, user: UserFacts) -> Obstacle | None:
+    if method is Method.OAUTH2:
+        # A login connects the account of anybody but an administrator.
+        is_closed = user.is_administrator and not user.has_account
+        return Obstacle.NO_ACCOUNT if is_closed else None
+    if method is Method.PASSWORD and not user.has_password:
+        return Obstacle.NO_PASSWORD
+    return None if user.is_found else Obstacle.MISNAMED
+
+
+def _opens_though_used_up(rules: LinkedRules, kind: Kind, user: UserFacts) -> bool:
+    held = needs_approval(rules, kind)
+    makes_up = user.has_counting_factor if held else user.has_factor
+    return kind is Kind.MYAPPS and (makes_up or _can_be_approved(rules, user))
+
+
+def _can_be_approved(rules: LinkedRules, user: UserFacts) -> bool:
+    return user.has_session or bool(user.has_email and rules.verification_link)

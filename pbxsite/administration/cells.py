@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 # A text, then what can be done about it: told from the text by more than its colour.
@@ -21,3 +22,8 @@ def moment(at: datetime | None) -> str:
     return format_html(
         f"{part} {part}", date_format(local, "SHORT_DATE_FORMAT"), f"{local:%H:%M:%S}"
     )
+
+
+def badge(text: str, color: str) -> SafeString:
+    """Return a short text that stands out; its words say what its colour does."""
+    return format_html('<span class="badge badge-{}">{}</span>', color, text)

@@ -63,6 +63,7 @@ def _login_group() -> Item:
             ),
             _item(_("Client applications"), "apps", "clients_clientapplication"),
             _item(_("PBX users"), "group", "users_pbxuser"),
+            _who_can_log_in(),
             _item(_("Groups"), "badge", "auth_group"),
         ],
     }
@@ -116,6 +117,15 @@ def _queue() -> Item:
         "icon": "monitor_heart",
         "link": reverse_lazy("queue"),
         "permission": is_operator,
+    }
+
+
+def _who_can_log_in() -> Item:
+    return {
+        "title": _("Who can log in"),
+        "icon": "verified_user",
+        "link": reverse_lazy("admin:users_pbxuser_access"),
+        "permission": lambda request: request.user.has_perm("users.view_pbxuser"),
     }
 
 

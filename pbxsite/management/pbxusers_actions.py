@@ -14,6 +14,11 @@ def add_actions(parser: ArgumentParser) -> None:
     _add_adding(actions)
     unlocking = actions.add_parser("unlock", help="Forget a user's failed logins.")
     unlocking.add_argument("name")
+    asking = actions.add_parser("access", help="Say who can log in, and why not.")
+    asking.add_argument("--json", action="store_true", dest="as_json")
+    asking.add_argument(
+        "--closed", action="store_true", help="Only users with a kind that is closed."
+    )
 
 
 def _add_adding(actions: _SubParsersAction[ArgumentParser]) -> None:

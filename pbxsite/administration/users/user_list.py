@@ -8,14 +8,20 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
+from authconfig.models import current_rules
 from authconfig.users.changes import without_factor
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import moment
+from pbxsite.administration.entry.answers import answer
+from pbxsite.administration.entry.facts import FACTS, with_facts
+from pbxsite.administration.entry.view import WhoCanLogIn
 from pbxsite.administration.lists import GrowingList
 
 NO_EMAIL = "no-email"
@@ -62,6 +68,25 @@ class UserList(GrowingList):
     search_help_text = _("Name, long name, e-mail address or number")
     ordering = ("name_key",)
     list_select_related = False
+    admin_site: admin.AdminSite
+
+    def get_urls(self) -> list[URLPattern]:
+        shown = WhoCanLogIn(PbxUser, self.admin_site)
+        views = (
+            ("access", shown.changelist_view),
+            ("access_csv", shown.csv_view),
+            ("access_json", shown.json_view),
+        )
+        own = [
+            path(
+                f"{key.replace('_', '/')}/",
+                self.admin_site.admin_view(require_safe(view)),
+                name=f"users_pbxuser_{key}",
+            )
+            for key, view in views
+        ]
+        urls: list[URLPattern] = super().get_urls()  # type: ignore[misc]
+        return [*own, *urls]
 
     @display(description=_("e-mail address"), ordering="email")
     def email_or_warning(self, user: PbxUser) -> str:
@@ -70,12 +95,20 @@ class UserList(GrowingList):
     @display(
         description=_("login"),
         ordering="is_active",
-        label={"active": "success", "inactive": "danger"},
+        label={"active": "success", "closed": "danger", "inactive": "warning"},
     )
     def access(self, user: PbxUser) -> tuple[str, str]:
-        if user.is_active:
-            return "active", gettext("Active")
-        return "inactive", gettext("Inactive")
+        if not user.is_active:
+            return "inactive", gettext("Inactive")
+        obstacles = answer(current_rules(), getattr(user, FACTS)).myapps
+        if obstacles:
+            why = "; ".join(str(each.label) for each in obstacles)
+            return "closed", gettext("Cannot log in: %(why)s") % {"why": why}
+        return "active", gettext("Can log in")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PbxUser]:
+        users: QuerySet[PbxUser] = super().get_queryset(request)  # type: ignore[misc]
+        return with_facts(users, current_rules())
 
     @display(description=_("administrator"), ordering="is_staff", label="info")
     def role(self, user: PbxUser) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py pbxusers import FILE.csv | export | add NAME | unlock NAME`: the users."""
+"""`manage.py pbxusers import FILE.csv | export | add NAME | unlock NAME | access`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from authconfig.users.changes import check_new
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
+from pbxsite.management import pbxusers_access
 from pbxsite.management.faults import fault_lines
 from pbxsite.management.pbxusers_actions import add_actions
 from pbxsite.management.site_command import SiteCommand
@@ -26,7 +27,7 @@ from verification.sessions import tries
 
 class Command(SiteCommand):
     help = (
-        "Import, export, add or unlock PBX users."
+        "Import, export, add or unlock PBX users; say who can log in."
         f" Columns of the file: {','.join(COLUMNS)}"
     )
 
@@ -39,6 +40,7 @@ class Command(SiteCommand):
             "export": self._export,
             "add": self._add,
             "unlock": self._unlock,
+            "access": self._access,
         }
         try:
             run[action](**options)
@@ -79,6 +81,9 @@ class Command(SiteCommand):
             user.save()
             audit.record(Event.USER_CHANGED, user=user, detail="added")
         self.stdout.write(f"{user.name} added")
+
+    def _access(self, *, as_json: bool, closed: bool, **_: Any) -> None:
+        self.stdout.write(pbxusers_access.text(as_json=as_json, closed=closed))
 
     def _unlock(self, *, name: str, **_: Any) -> None:
         user = PbxUser.objects.filter(name_key=name_key(name)).first()

@@ -80,6 +80,7 @@ HARMLESS = {
     f"{SETTINGS}test-netlogon/",
     f"{SETTINGS}test-oauth2/",
     f"{USERS}import/",
+    *(f"{USERS}access/{part}" for part in ("", "csv/", "json/")),
     f"{USERS}export/",
     f"{USERS}template/",
     "admin/users/auditevent/export/",

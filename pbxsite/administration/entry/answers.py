@@ -1,0 +1,68 @@
+"""Who can log in, by rules that are in force or are about to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from authconfig.choices import Obstacle
+from authconfig.clients.choices import Kind
+from authconfig.models import AuthenticationSettings
+from authconfig.policy import UserFacts, obstacles, requires_factor
+from authconfig.users.models import PbxUser
+from pbxsite.administration.entry.facts import counts_by_facts, facts_of
+
+Obstacles = tuple[Obstacle, ...]
+Choice = Callable[[UserFacts, "Answer"], bool]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a user can log in to each kind: nothing stands in the way, or what."""
+
+    myapps: Obstacles
+    mypbx: Obstacles
+    # Does a login lead to the page that asks to set up a passkey or an app first?
+    lacks_factor: bool = False
+
+    def of(self, kind: Kind) -> Obstacles:
+        return self.myapps if kind is Kind.MYAPPS else self.mypbx
+
+
+def answer(rules: AuthenticationSettings, number: int) -> Answer:
+    user = facts_of(number)
+    lacks = requires_factor(rules, Kind.MYAPPS) and not user.has_factor
+    return Answer(
+        obstacles(rules, Kind.MYAPPS, user), obstacles(rules, Kind.MYPBX, user), lacks
+    )
+
+
+class Census:
+    """How many users get which answer: one question, whatever is asked of it then."""
+
+    def __init__(
+        self, rules: AuthenticationSettings, users: QuerySet[PbxUser] | None = None
+    ) -> None:
+        chosen = PbxUser.objects.all() if users is None else users
+        self.rules = rules
+        self.numbers = counts_by_facts(chosen, rules)
+        self.answers = {number: answer(rules, number) for number in self.numbers}
+
+    def closed(self, kind: Kind) -> int:
+        """Count the active users who cannot log in; of inactive ones it is wanted."""
+        return self.count(lambda user, found: user.is_active and bool(found.of(kind)))
+
+    def without_email(self) -> int:
+        return self.count(lambda user, _: user.is_active and not user.has_email)
+
+    def without_factor(self) -> int:
+        return self.count(lambda user, _: user.is_active and not user.has_factor)
+
+    def chosen(self, choose: Choice) -> list[int]:
+        """Return the numbers of the users whom the choice takes."""
+        return [n for n, found in self.answers.items() if choose(facts_of(n), found)]
+
+    def count(self, choose: Choice) -> int:
+        return sum(self.numbers[number] for number in self.chosen(choose))
