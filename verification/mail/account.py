@@ -83,8 +83,9 @@ class Rest:
 
     refusals: int = 0
     ends_at: datetime | None = None
-    # When the server began to take mails again, and how long that was after the time
-    # before: it may count the mails of each minute.
+    # Has it taken as many as it wants for now? Then it may count the mails of each
+    # minute: when did it begin to take some, how long after the time before?
+    is_by_count: bool = False
     began_at: datetime | None = None
     period: timedelta | None = None
 
@@ -92,8 +93,9 @@ class Rest:
     def is_on(self) -> bool:
         return self.ends_at is not None and self.ends_at > timezone.now()
 
-    def begin(self) -> datetime:
+    def begin(self, *, is_by_count: bool) -> datetime:
         self.refusals += 1
+        self.is_by_count = is_by_count
         now = timezone.now()
         # Jitter, or all processes would come back together.
         self.ends_at = now + self._pause(now) * (0.9 + secrets.randbelow(200) / 1000)
@@ -102,14 +104,16 @@ class Rest:
     def _pause(self, now: datetime) -> timedelta:
         # After ten doublings every pause is the longest one.
         pause = min(FIRST_REST * 2.0 ** min(self.refusals - 1, 10), LONGEST_REST)
-        if self.refusals > 1 or not (self.began_at and self.period):
+        is_known = self.is_by_count and self.refusals == 1
+        if not (is_known and self.began_at and self.period):
             return pause
         return max(pause, self.began_at + self.period * SHARE_OF_PERIOD - now)
 
     def end(self) -> None:
         now = timezone.now()
         since = now - self.began_at if self.began_at else None
-        self.period = since if since and since < LONGEST_PERIOD else None
+        if self.is_by_count:
+            self.period = since if since and since < LONGEST_PERIOD else None
         self.began_at, self.refusals, self.ends_at = now, 0, None
 
 
@@ -130,14 +134,16 @@ class Pace:
         self._connections: int | None = None
         self._until = timezone.now()
 
-    def refuse(self, priority: MailPriority) -> datetime:
+    def refuse(self, priority: MailPriority, *, is_by_count: bool = False) -> datetime:
         """Have mails of this priority, and less urgent ones, wait; return until when.
 
         Several threads may be refused at once; that counts once.
         """
         with self._lock:
             rest = self._rests[priority]
-            return rest.ends_at if rest.ends_at and rest.is_on else rest.begin()
+            if rest.ends_at and rest.is_on:
+                return rest.ends_at
+            return rest.begin(is_by_count=is_by_count)
 
     def accept(self, priority: MailPriority) -> None:
         """The server took a mail, so it takes all that are as urgent or more."""

@@ -273,7 +273,9 @@ def _record_failure(mail: OutgoingEmail, error: SmtpError) -> bool:
         return True
     _note_server(error)
     if _waits_for_server(mail, error):
-        until = pool.pace.refuse(MailPriority(mail.priority))
+        # Whoever refuses the account only now has counted its mails, most likely.
+        priority, is_by_count = MailPriority(mail.priority), not error.is_while_opening
+        until = pool.pace.refuse(priority, is_by_count=is_by_count)
         claims.give_back(mail, due_at=until, **facts)
         return True
     due_at = _next_try(mail)

@@ -22,7 +22,7 @@ def clock() -> time_machine.Coordinates:
 
 
 def rest(pace: Pace, priority: MailPriority = URGENT) -> float:
-    return (pace.refuse(priority) - timezone.now()).total_seconds()
+    return (pace.refuse(priority, is_by_count=True) - timezone.now()).total_seconds()
 
 
 def test_rests_grow_up_to_a_limit(clock: time_machine.Coordinates) -> None:
@@ -84,25 +84,31 @@ def test_the_minute_of_a_server_that_counts_is_learned(
         clock.shift(timedelta(seconds=1))
         refusals.append(0)
         end = START + timedelta(minutes=minute + 1)
-        while (again := pace.refuse(URGENT)) < end:
+        while (again := pace.refuse(URGENT, is_by_count=True)) < end:
             clock.move_to(again)
             refusals[-1] += 1
 
-    # It asks in vain five times at first, and once when it knows the minute.
+    # It asks in vain less often once it knows the minute.
     assert refusals[0] >= 4
-    assert max(refusals[2:]) <= 2
+    assert max(refusals[1:]) <= 3
 
 
-def test_a_server_that_is_away_for_hours_is_no_server_that_counts(
-    clock: time_machine.Coordinates,
+@pytest.mark.parametrize(
+    ("apart", "is_by_count"),
+    [(timedelta(seconds=50), False), (timedelta(hours=1), True)],
+    ids=["it was away", "hours"],
+)
+def test_a_server_that_does_not_count_by_the_minute_is_asked_soon(
+    clock: time_machine.Coordinates, apart: timedelta, is_by_count: bool
 ) -> None:
     pace = Pace()
-    for hours in range(3):
-        clock.move_to(START + timedelta(hours=hours))
+    for times in range(3):
+        clock.move_to(START + times * apart)
         pace.accept(URGENT)
-        pace.refuse(URGENT)
+        clock.shift(timedelta(seconds=1))
+        pace.refuse(URGENT, is_by_count=is_by_count)
 
-    clock.shift(timedelta(minutes=5))
+    clock.move_to(START + 3 * apart)
     pace.accept(URGENT)
     assert rest(pace) < 1.11 * FIRST_REST.total_seconds()
 

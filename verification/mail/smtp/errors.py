@@ -89,10 +89,9 @@ class SmtpError(Exception):
             return False
         if self.is_while_opening:
             return True
-        is_of_account = self.subject in OF_THE_ACCOUNT
-        return self.code is not None and (
-            is_of_account or self.stage == SmtpStage.MAIL_FROM
-        )
+        if self.code is None or self.subject is Subject.SIZE:
+            return False
+        return self.subject in OF_THE_ACCOUNT or self.stage == SmtpStage.MAIL_FROM
 
     @property
     def refuses_account(self) -> bool:

@@ -197,6 +197,7 @@ BUSY, REFUSED, MAILS_OWN = "busy", "account refused", "the mail's own"
         ("MAIL", "451 4.7.500 Server busy", BUSY),
         ("MAIL", "452 4.3.1 Insufficient system storage", BUSY),
         ("MAIL", "452 space shortage, please try later", BUSY),
+        ("MAIL", "450 Message too big!", MAILS_OWN),
         ("MAIL", "550 5.4.5 Daily user sending limit exceeded", REFUSED),
         ("RCPT", "450 4.7.1 Error: too many recipients from 192.0.2.7", BUSY),
         ("RCPT", "450 4.2.0 Greylisted, see the help", MAILS_OWN),
