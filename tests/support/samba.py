@@ -22,6 +22,7 @@ import ldap
 import pytest
 from ldap.modlist import addModlist
 
+from tests.support.certificates import Authority
 from tests.support.directory import DOMAIN, WINDOWS_PASSWORD
 
 ADDRESS, CONTROLLER = "127.0.0.77", "DC1"
@@ -53,20 +54,22 @@ server role = active directory domain controller
 server services = ldap
 interfaces = {ADDRESS}/8
 bind interfaces only = yes
-ldap server require strong auth = no
-tls enabled = no
 """
 
 
 @dataclass
 class Samba:
+    """A running controller; `settings` are the row's fields that reach it."""
+
     place: Path
+    ca_pem: str
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         return {
             "netlogon_domain": DOMAIN,
             "netlogon_servers": ADDRESS,
-            "netlogon_security": "none",
+            "netlogon_security": "tls",
+            "netlogon_ca_certificate": self.ca_pem,
             "netlogon_base_dn": "",
             "netlogon_bind_dn": "",
             "netlogon_bind_password": "",
@@ -79,8 +82,10 @@ class Samba:
 
     @contextmanager
     def as_administrator(self) -> Iterator[Any]:
-        connection = ldap.initialize(f"ldap://{ADDRESS}")
+        connection = ldap.initialize(f"ldaps://{ADDRESS}")
         connection.set_option(ldap.OPT_TIMEOUT, LIMIT)
+        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, str(self.place / "ca.pem"))
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
         connection.simple_bind_s(ADMINISTRATOR, ADMINISTRATORS_PASSWORD)
         yield connection
         connection.unbind_s()
@@ -142,7 +147,7 @@ def _quoted(password: str) -> bytes:
 
 
 @contextmanager
-def running_samba() -> Iterator[Samba]:
+def running_samba(authority: Authority) -> Iterator[Samba]:
     if not (shutil.which("samba") and shutil.which("ldbmodify")):
         pytest.fail(f"This test needs: apt-get install {PACKAGES}")
     if os.geteuid() != 0:
@@ -150,11 +155,11 @@ def running_samba() -> Iterator[Samba]:
     with tempfile.TemporaryDirectory(prefix="samba-", dir="/tmp") as name:
         place = Path(name)
         _provision(place)
-        configuration = str(_configuration(place))
+        configuration = str(_configuration(place, authority))
         command = ["samba", "-i", "-M", "single", "-s", configuration]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
-                samba = Samba(place)
+                samba = Samba(place, authority.ca_pem)
                 _wait(samba, process)
                 # Any password will do, and may be changed at once.
                 samba.change(BASE, pwdProperties="0", minPwdAge="0")
@@ -178,8 +183,14 @@ def _provision(place: Path) -> None:
     )
 
 
-def _configuration(place: Path) -> Path:
+def _configuration(place: Path, authority: Authority) -> Path:
+    (place / "ca.pem").write_text(authority.ca_pem)
+    server = place / "server.pem"
+    server.write_text(authority.server_pem(ADDRESS))
+    server.chmod(0o600)
     lines = [f"posix:eadb = {place}/eadb.tdb", f"log file = {place}/log"]
+    lines += [f"tls {kind} = {server}" for kind in ("keyfile", "certfile")]
+    lines.append(f"tls cafile = {place}/ca.pem")
     for setting, folder in FOLDERS.items():
         (place / folder).mkdir(exist_ok=True)
         lines.append(f"{setting} = {place / folder}")

@@ -21,6 +21,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.authconfig.methods.test_netlogon import VAGUE, failure, failure_words
 from tests.conftest import SettingsSetter, Starter
+from tests.support.certificates import make_authority
 from tests.support.directory import WINDOWS_PASSWORD
 from tests.support.samba import (
     CONTROLLER,
@@ -40,7 +41,7 @@ ENDED = "116444736000000000"
 
 @pytest.fixture(scope="module")
 def samba() -> Iterator[Samba]:
-    with running_samba() as running:
+    with running_samba(make_authority("Example AD CA")) as running:
         yield running
 
 
@@ -77,6 +78,26 @@ def test_the_right_password_logs_in_and_a_wrong_one_does_not(
     assert VAGUE in failure_words(start(browser, "frida", "not it"))
     assert failure().detail.startswith("password: wrong password (49 ")
     assert start(browser, "AD\\frida", WINDOWS_PASSWORD).status_code == 302
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_each_encryption_logs_in(
+    frida: str, configure: SettingsSetter, security: str
+) -> None:
+    configure(netlogon_security=security)
+
+    assert look().accepted
+
+
+def test_without_encryption_it_says_what_the_controller_wants(
+    frida: str, configure: SettingsSetter
+) -> None:
+    configure(netlogon_security="none")
+
+    report = look()
+
+    assert "the directory demands encryption (8 " in report.steps[-1].words
+    assert report.remedy == "Choose TLS or STARTTLS."
 
 
 @pytest.mark.parametrize(
