@@ -235,6 +235,8 @@ def access_token(site: Site, visitor: Visitor, client_id: str) -> str:
 @pytest.fixture
 def dovecot(site: Site) -> Iterator[int]:
     """Its port; pytest's own folders are for one user alone."""
+    if not PROGRAM.exists():
+        pytest.fail("This test needs: apt-get install dovecot-imapd")
     with TemporaryDirectory(prefix="dovecot") as directory:
         yield from _running_dovecot(site, Dovecot(Path(directory)))
 
@@ -264,7 +266,6 @@ def opens(port: int, mechanism: str, name: str, token: str) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not PROGRAM.exists(), reason="no dovecot-imapd here")
 def test_dovecot_opens_a_mailbox_for_as_long_as_the_session_lasts(
     site: Site, dovecot: int
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from authconfig.clients.models import ClientApplication
@@ -43,6 +44,15 @@ ENTERED = (
 
 
 class OpenIdForm(DecidingForm):
+    """Its page shows only the faults of fields; each rule's code names one."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # missing in stubs alone
+        of_rules = self.errors.pop(NON_FIELD_ERRORS, None)
+        for fault in of_rules.as_data() if of_rules else ():
+            field = fault.code if fault.code in self.fields else None
+            self.add_error(field, fault)
+
     class Meta:
         model = OpenIdClient
         fields = ENTERED

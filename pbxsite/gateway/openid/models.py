@@ -111,6 +111,7 @@ class OpenIdClient(models.Model):
             CheckConstraint(
                 name="openid_client_has_a_redirect_uri",
                 condition=~Q(redirect_uris="") | Q(checks_tokens=True),
+                violation_error_code="redirect_uris",
                 violation_error_message=_(
                     "Enter a redirect URI: only a client that checks tokens needs none."
                 ),
@@ -118,6 +119,7 @@ class OpenIdClient(models.Model):
             CheckConstraint(
                 name="public_client_checks_no_tokens",
                 condition=Q(is_public=False) | Q(checks_tokens=False),
+                violation_error_code="checks_tokens",
                 violation_error_message=_(
                     "A public client checks no tokens, for it has no secret to ask"
                     " with: untick “checks tokens”, or “public client”."
@@ -136,6 +138,7 @@ class OpenIdClient(models.Model):
             CheckConstraint(
                 name="public_client_has_pkce",
                 condition=Q(is_public=False) | Q(without_pkce=False),
+                violation_error_code="without_pkce",
                 violation_error_message=_(
                     "A public client proves itself by PKCE alone: untick “without"
                     " PKCE”, or “public client”."

@@ -112,6 +112,43 @@ def test_what_lets_nobody_in_is_saved_at_any_age(
     assert save(old, **change).status_code == 302
 
 
+REFUSED = {
+    "no redirect URI": ({"openid-0-redirect_uris": ""}, "Enter a redirect URI"),
+    "a public client without PKCE": (
+        {"openid-0-is_public": "on", "openid-0-without_pkce": "on"},
+        "untick “without PKCE”",
+    ),
+    "a public client that checks tokens": (
+        {"openid-0-is_public": "on", "openid-0-checks_tokens": "on"},
+        "A public client checks no tokens",
+    ),
+    "a back-channel without TLS": (
+        {"openid-0-back_channel_uri": "http://chat.example.com/"},
+        "Begin the address with https",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_contradicts_itself_is_refused_in_words(
+    changes: dict[str, str], words: str, admin: Browser, party: Party
+) -> None:
+    before = stored()
+
+    assert words in text(save(admin, **changes))
+
+    assert stored() == before
+
+
+def test_a_client_that_checks_tokens_is_saved_without_redirect_uris(
+    admin: Browser, party: Party
+) -> None:
+    changes = {"openid-0-redirect_uris": "", "openid-0-checks_tokens": "on"}
+
+    assert save(admin, **changes).status_code == 302
+    assert OpenIdClient.objects.get().checks_tokens
+
+
 def test_no_old_session_adds_a_client(old: Browser) -> None:
     new = {"name": "Chat", "slug": "chat", "kind": "myapps", "icon": "chat"}
     new |= {"asks_by": "forward_auth"}
