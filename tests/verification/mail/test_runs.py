@@ -182,8 +182,14 @@ def test_a_connection_has_its_share_of_mails(
 
 @pytest.mark.parametrize(("places", "second"), [(1, "refused"), (2, "open")])
 def test_the_next_connection_is_opened_while_the_last_mails_of_one_go(
-    queue: Queue, configure: SettingsSetter, places: int, second: str
+    queue: Queue,
+    configure: SettingsSetter,
+    monkeypatch: pytest.MonkeyPatch,
+    places: int,
+    second: str,
 ) -> None:
+    # Earlier than usual, so that a busy machine is in time as well.
+    monkeypatch.setattr(connections, "LAST_MAILS", 0.8)
     events: list[str] = []
 
     def greet(connection: socket.socket) -> None:
@@ -200,23 +206,23 @@ def test_the_next_connection_is_opened_while_the_last_mails_of_one_go(
         hang_up(connection)
 
     def take(connection: socket.socket) -> None:
-        time.sleep(0.01)
+        time.sleep(0.02)
         connection.sendall(b"250 taken\r\n")
 
     with scripted_server({"GREETING": greet, "QUIT": part, ".": take}) as server:
         configure(smtp_port=server.port)
-        for _ in range(45):
+        for _ in range(25):
             queue()
         sending.deliver_due()
 
-        assert len(server.bodies) == 45
+        assert len(server.bodies) == 25
     assert set(OutgoingEmail.objects.values_list("state", "attempts")) == {
         (MailState.SENT, 1)
     }
     assert events[:3] == ["open", second, "quit"]
     # A server with one place is asked for another one only once.
     assert events.count("refused") == (second == "refused")
-    assert events.count("open") == 5
+    assert events.count("open") in (3, 4)
 
 
 @pytest.mark.parametrize(
