@@ -251,7 +251,10 @@ def _require_balance(filter_: str) -> None:
     opened, closed = (len(re.findall(rf"(?<!\\)\{sign}", filter_)) for sign in "()")
     if opened != closed:
         raise ValidationError(
-            _("The filter opens %(opened)d parentheses and closes %(closed)d."),
+            _(
+                "Pair the parentheses of the filter: it opens %(opened)d of them and"
+                " closes %(closed)d."
+            ),
             code="parentheses",
             params={"opened": opened, "closed": closed},
         )
