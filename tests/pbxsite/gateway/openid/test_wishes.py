@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from django.utils import translation
+from django.utils import timezone, translation
 
+from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.models import SigningKey
 from tests.conftest import PASSWORD
 from tests.pbxsite.gateway.openid.test_authorize import led_on, wanted
 from tests.support.openid import Party, basic, bearer, make_party, told
+from verification.approval.choices import LoginState
+from verification.approval.models import LoginSession
 
 LONG = "s" * 8000
 WRONG: dict[str, dict[str, Any]] = {
@@ -64,6 +67,24 @@ def test_a_long_state_goes_through_the_login(
     done = browser.post("/login/", form)
 
     assert led_on(browser.get(done["Location"]))["state"] == LONG
+
+
+# Every sign of it needs an escape; in a form's address within an address, two.
+WORST = '{"%+&"}' * 500
+
+
+def test_a_long_state_goes_through_an_approval(
+    two_factor: AuthenticationSettings, user: PbxUser, party: Party, browser: Browser
+) -> None:
+    then = wanted(browser.get(party.asked(state=WORST)), "/login/")
+    form = {"login": "anna", "password": PASSWORD, "next": then}
+
+    browser.post("/login/", form)
+    now = timezone.now()
+    LoginSession.objects.update(state=LoginState.ACCEPTED, decided_at=now)
+    done = browser.post("/login/waiting/continue/")
+
+    assert led_on(browser.get(done["Location"]))["state"] == WORST
 
 
 def test_scopes_that_are_not_known_are_ignored(anna: Browser, party: Party) -> None:
