@@ -1,6 +1,6 @@
 """The way of a logout token to its client: limited in time, tried again, ended.
 
-A token is sent again where a fault may pass, and in no other case (section 2.5): the
+A token is sent again where a fault may pass, and in no other case: the
 client cannot be reached, has no time, or fails itself. Else it has had its say.
 """
 
