@@ -17,6 +17,7 @@ from typing import TypeVar
 import idna
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from django.db import connection
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -113,6 +114,15 @@ class Deadline:
 
     def is_over(self) -> bool:
         return self._end <= time.monotonic()
+
+
+def release_database() -> None:
+    """Hold no connection while somebody else's server is waited for.
+
+    A process has few, and its other pages need them meanwhile.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def within(deadline: Deadline, work: Callable[[], T]) -> T:

@@ -26,7 +26,7 @@ from authconfig.directory.controllers import (
 from authconfig.directory.faults import DirectoryError, DirectoryFault, Verdict
 from authconfig.directory.remedies import summary
 from authconfig.models import AuthenticationSettings
-from authconfig.network import Deadline
+from authconfig.network import Deadline, release_database
 
 T = TypeVar("T")
 Failed = tuple[Controller, DirectoryError]
@@ -47,6 +47,7 @@ def ask(attempt: DirectoryAttempt, question: Callable[[DirectoryConnection], T])
     for controller in _awake(attempt):
         if tried and deadline.is_over():
             break
+        release_database()
         try:
             answer = _ask_one(controller, attempt, question)
         except DirectoryError as error:

@@ -20,6 +20,7 @@ from authconfig.methods.places import leave_place
 from authconfig.methods.refusal import LoginRefusedError, MustWaitError, Said
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.names import name_key
+from authconfig.network import release_database
 from authconfig.trial import Step
 from authconfig.users.models import PbxUser
 
@@ -37,6 +38,7 @@ class Pace:
             self.seconds = step.elapsed_ms / 1000
 
     def keep(self, attempt: DirectoryAttempt) -> None:
+        release_database()
         time.sleep(min(self.seconds, attempt.operation_limit))
 
 

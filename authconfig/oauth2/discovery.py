@@ -22,7 +22,7 @@ from django.core.cache import cache
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.network import Deadline, within
+from authconfig.network import Deadline, release_database, within
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.validators import is_loopback
 
@@ -219,6 +219,7 @@ class LimitedSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
         """Limit the whole exchange; requests itself limits each piece that it reads."""
+        release_database()
         limit: float = settings.OAUTH2_TIMEOUT
         deadline = Deadline(limit)
         kwargs |= {"stream": True, "allow_redirects": False, "timeout": limit}

@@ -7,7 +7,10 @@ import ssl
 import time
 
 import pytest
+from django.db import connection
 
+from authconfig import methods
+from authconfig.directory import failover
 from authconfig.network import (
     Deadline,
     NetworkFault,
@@ -15,8 +18,12 @@ from authconfig.network import (
     connect,
     network_fault,
     readable,
+    release_database,
     within,
 )
+from authconfig.oauth2 import discovery
+from authconfig.users.models import PbxUser
+from tests.conftest import SettingsSetter
 
 
 def closed_port() -> int:
@@ -74,3 +81,40 @@ def test_an_exception_has_one_name(
 def test_what_a_server_says_becomes_one_printable_line() -> None:
     assert readable(b"550 no\r\n\0 \xff\xe2\x80\xaeway") == "550 no \ufffd?way"
     assert len(readable("a" * 1000)) == 500
+
+
+@pytest.fixture
+def is_held(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Note for each wait for a server whether a connection to the database is held."""
+    noted: list[bool] = []
+
+    def refuse(*_words: object, **_more: object) -> None:
+        noted.append(connection.connection is not None)
+        raise OSError("nobody there")
+
+    monkeypatch.setattr(discovery, "within", refuse)
+    monkeypatch.setattr(failover, "_ask_one", refuse)
+    return noted
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waits_for_another_server_holds_no_connection_to_the_database(
+    is_held: list[bool], user: PbxUser, netlogon: SettingsSetter
+) -> None:
+    """A process has few of them, and strangers' logins may wait for a slow server."""
+    for wait in (
+        lambda: methods.netlogon.check("anna", "word"),
+        lambda: discovery.fetch_json("https://idp.example.com/"),
+    ):
+        assert PbxUser.objects.exists()
+        with pytest.raises(OSError, match="nobody there"):
+            wait()
+
+    assert is_held == [False, False]
+
+
+@pytest.mark.django_db
+def test_a_transaction_keeps_its_connection() -> None:
+    release_database()
+
+    assert not PbxUser.objects.exists()
