@@ -82,6 +82,8 @@ class Event(TextChoices):
     LOGOUT = "logout", _("Logged out")
     SESSION_ENDED = "session_ended", _("Session ended")
     PASSWORD_CHANGED = "password_changed", _("Password changed")
+    PASSWORD_FORGOTTEN = "password_forgotten", _("Password forgotten")
+    INVITED = "invited", _("Invited to set a password")
     USER_CHANGED = "user_changed", _("User changed")
     SETTING_CHANGED = "setting_changed", _("Setting changed")
     MAIL_SENT = "mail_sent", _("E-mail sent")

@@ -51,6 +51,8 @@ class AuthenticationSettings(
             CheckConstraint(name="settings_are_one_row", condition=Q(id=1)),
             _is_known("authentication_type", AuthenticationType),
             _is_between("password_min_length", 8, 64),
+            _is_between("forgotten_password_minutes", 5, 1440),
+            _is_between("invitation_hours", 1, 720),
             CheckConstraint(
                 name="two_factor_needs_mail_and_link",
                 condition=Q(two_factor=False)

@@ -92,6 +92,34 @@ def requires_factor(rules: Rules, kind: Kind) -> bool:
     return rules.factor_required and needs_approval(rules, kind)
 
 
+class ForgottenRules(Rules, Protocol):
+    """What else decides whether a forgotten password can be replaced by e-mail."""
+
+    @property
+    def forgotten_password(self) -> bool: ...
+    @property
+    def forgotten_password_same_mailbox(self) -> bool: ...
+    @property
+    def password_changes_forbidden(self) -> bool: ...
+    @property
+    def smtp_server(self) -> str: ...
+    @property
+    def smtp_email_address(self) -> str: ...
+
+
+def offers_new_password(rules: ForgottenRules, kind: Kind) -> bool:
+    """May users who log in to the kind have a link sent that sets a new password?"""
+    is_wanted = rules.forgotten_password and not rules.password_changes_forbidden
+    sends = bool(rules.smtp_server and rules.smtp_email_address)
+    return is_wanted and sends and Method.PASSWORD in methods_for(rules, kind)
+
+
+def mailbox_is_one_factor(rules: ForgottenRules) -> bool:
+    """Must something else confirm a login whose password came by e-mail?"""
+    same = rules.forgotten_password_same_mailbox
+    return needs_approval(rules, Kind.MYAPPS) and not same
+
+
 def uses(rules: Rules, method: Method) -> bool:
     return _uses(AuthenticationType(rules.authentication_type), method)
 

@@ -44,6 +44,10 @@ SECTIONS = (
             "factor_required",
             "password_min_length",
             "password_changes_forbidden",
+            "forgotten_password",
+            "forgotten_password_same_mailbox",
+            "forgotten_password_minutes",
+            "invitation_hours",
         ),
     ),
     Section(

@@ -49,6 +49,8 @@ ACCOUNT_FIELDS = tuple(
 # These fields, left empty, get the value of a fresh site.
 DEFAULTED_FIELDS = (
     "password_min_length",
+    "forgotten_password_minutes",
+    "invitation_hours",
     "smtp_client_host_name",
     "smtp_connections",
     "smtp_mails_per_connection",
@@ -60,7 +62,10 @@ DEFAULTED_FIELDS = (
 )
 PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
 MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
-SWITCHES = ("two_factor", "factor_required", "password_changes_forbidden")
+SWITCHES = (
+    *("two_factor", "factor_required", "password_changes_forbidden"),
+    *("forgotten_password", "forgotten_password_same_mailbox"),
+)
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 

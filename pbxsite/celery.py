@@ -66,6 +66,16 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "make-links": {
+        "task": "verification.password_links.tasks.make_waiting_links",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "forget-old-links": {
+        "task": "verification.password_links.tasks.forget_old_links",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "end-overdue-mails": {
         "task": "verification.mail.tasks.end_overdue_mails",
         "schedule": 60.0,

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "pbxsite.metrics.apps.MetricsConfig",
     "pbxsite.gateway.openid.apps.OpenIdConfig",
     "verification.login.apps.LoginConfig",
+    "verification.password_links.apps.PasswordLinksConfig",
     "verification.approval.apps.ApprovalConfig",
     "verification.sessions.apps.SessionsConfig",
     "verification.voicemail.apps.VoicemailConfig",

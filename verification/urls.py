@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
+from authconfig.clients.choices import Kind
 from verification.account import recordings
 from verification.account import views as account_views
 from verification.approval import views as approval_views
+from verification.password_links import views as password_views
 from verification.voicemail import views as voicemail_views
 
 app_name = "verification"
@@ -15,6 +17,21 @@ urlpatterns = [
     path("login/waiting/continue/", approval_views.proceed, name="proceed"),
     path("login/waiting/cancel/", approval_views.cancel, name="cancel"),
     path("login/waiting/send-again/", approval_views.send_again, name="send_again"),
+    path(
+        "login/forgotten/",
+        password_views.forgotten,
+        {"kind": Kind.MYAPPS},
+        name="forgotten",
+    ),
+    path(
+        "mypbx/login/forgotten/",
+        password_views.forgotten,
+        {"kind": Kind.MYPBX},
+        name="forgotten_mypbx",
+    ),
+    path("login/forgotten/sent/", password_views.forgotten_sent, name="forgotten_sent"),
+    path("login/password/", password_views.set_password, name="set_password"),
+    path("login/password/set/", password_views.password_set, name="password_set"),
     path("PBX0/session.xml", approval_views.link, name="link"),
     path("PBX0/voicemail.xml", voicemail_views.voicemail, name="voicemail"),
     path(

@@ -73,6 +73,42 @@ class AuthenticationFields(models.Model):
             "Users cannot change their PBX passwords themselves; administrators can."
         ),
     )
+    forgotten_password = models.BooleanField(
+        _("Offer “Forgot your password?”"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Users have a link sent to their e-mail address and set a new PBX password"
+            " by it. While two-factor authentication is on, the login after that is"
+            " not confirmed by e-mail, but in an existing session or with a passkey or"
+            " code."
+        ),
+    )
+    forgotten_password_same_mailbox = models.BooleanField(
+        _("Let the same mailbox confirm the login as well"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "After a forgotten password. Whoever reads the mailbox can then log in,"
+            " without the password and without anything else."
+        ),
+    )
+    forgotten_password_minutes = models.PositiveSmallIntegerField(
+        _("Link for a forgotten password, minutes"),
+        default=30,
+        db_default=30,
+        validators=validators.between(5, 1440, _("Enter a number from 5 to 1440.")),
+        help_text=_("How long the link in the e-mail works."),
+    )
+    invitation_hours = models.PositiveSmallIntegerField(
+        _("Link of an invitation, hours"),
+        default=72,
+        db_default=72,
+        validators=validators.between(1, 720, _("Enter a number from 1 to 720.")),
+        help_text=_(
+            "How long the link works by which an invited user sets a PBX password."
+        ),
+    )
 
     class Meta:
         abstract = True

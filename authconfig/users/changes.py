@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -104,13 +104,15 @@ def _plain(value: object) -> str:
 
 
 @transaction.atomic
-def end_sessions(users: Iterable[PbxUser], *, besides: str = "") -> int:
+def end_sessions(
+    users: Iterable[PbxUser], *, besides: str = "", kept: Collection[str] = ()
+) -> int:
     """End the sessions for good: activating a user again must not revive them."""
     # The lock lets a login that is being completed end before or after, not between.
     locked = PbxUser.objects.select_for_update().order_by("pk")
     found = list(locked.filter(pk__in=[user.pk for user in users]))
     sessions = UserSession.objects.filter(user__in=found)
-    ended = list(sessions.exclude(session_key=besides))
+    ended = list(sessions.exclude(session_key__in=[besides, *kept]))
     get_adapter().end_sessions(ended)
     sessions_ended.send(PbxUser, users=found)
     return len(ended)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from authconfig.users.models import PbxUser
 
 T = TypeVar("T")
+# What a change of the password writes.
+PASSWORD_FIELDS = ("password", "first_hash", "is_from_mailbox")
 # A hash that could not begin by then is refused.
 WAIT_SECONDS = 3.0
 # More could not begin by then either, so they are refused at once.
@@ -133,6 +135,11 @@ class PasswordUser(AbstractBaseUser):
     first_hash = models.CharField(
         max_length=128, blank=True, default="", db_default="", editable=False
     )
+    # Did a link in an e-mail set it in place of a forgotten one, while two-factor
+    # authentication was on, and was no login confirmed otherwise since?
+    is_from_mailbox = models.BooleanField(
+        default=False, db_default=False, editable=False
+    )
     # Did the right password show that the hash has older parameters?
     has_old_hash = False
 
@@ -142,6 +149,7 @@ class PasswordUser(AbstractBaseUser):
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(raw_password)
         self.first_hash = ""
+        self.is_from_mailbox = False
 
     def check_password(self, raw_password: str | None) -> bool:
         """Only compare: Django's own would also renew the hash, and end sessions."""

@@ -8,6 +8,8 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
     return {
         "login": variable("LIMIT_LOGINS", "30/m/ip"),
         "login_failed": variable("LIMIT_FAILED_LOGINS", "10/5m/key,20/h/key,40/6h/key"),
+        # Links for forgotten passwords: by address, and for each name, known or not.
+        "forgotten_password": variable("LIMIT_FORGOTTEN", "20/10m/ip,3/h/key"),
         "try_netlogon": "3/m/user",
         "openid": variable("LIMIT_TOKENS", "600/m/key"),
         # Each answer to a user's browser leaves rows.

@@ -26,6 +26,12 @@ PUBLIC = {
     "login/again/",
     "login/rejected/end-sessions/",
     "login/rescue/",
+    # The link of the mail opens it, and it logs nobody in.
+    "login/password/",
+    "login/password/set/",
+    "login/forgotten/",
+    "login/forgotten/sent/",
+    "mypbx/login/forgotten/",
     "login/inactive/",
     "login/factor/",
     "login/factor/without/",

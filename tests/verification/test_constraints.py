@@ -32,6 +32,12 @@ from verification.mail.models import (
     OutgoingEmail,
     SendingPause,
 )
+from verification.password_links.choices import Purpose
+from verification.password_links.models import (
+    InvitationRun,
+    PasswordLink,
+    Uninvited,
+)
 from verification.sessions.choices import Guessed, Source
 from verification.sessions.models import (
     FactorBinding,
@@ -186,6 +192,21 @@ def failures(count: int, **values: object) -> Callable[[Rows], object]:
     return break_it
 
 
+def password_link(count: int = 1, **values: object) -> Callable[[Rows], object]:
+    facts = {"purpose": Purpose.FORGOTTEN} | values
+
+    def break_it(rows: Rows) -> None:
+        for _number in range(count):
+            PasswordLink.objects.create(user=rows.user, **facts)
+
+    return break_it
+
+
+def uninvited(rows: Rows) -> None:
+    run = InvitationRun.objects.create()
+    Uninvited.objects.create(run=run, user=rows.user, obstacle="laziness")
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
@@ -194,6 +215,16 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("authentication_type_is_known", settings(authentication_type="anybody")),
     ("password_min_length_from_8_to_64", settings(password_min_length=7)),
     ("password_min_length_from_8_to_64", settings(password_min_length=65)),
+    (
+        "forgotten_password_minutes_from_5_to_1440",
+        settings(forgotten_password_minutes=4),
+    ),
+    (
+        "forgotten_password_minutes_from_5_to_1440",
+        settings(forgotten_password_minutes=1441),
+    ),
+    ("invitation_hours_from_1_to_720", settings(invitation_hours=0)),
+    ("invitation_hours_from_1_to_720", settings(invitation_hours=721)),
     ("two_factor_needs_mail_and_link", settings(smtp_server="")),
     ("two_factor_needs_mail_and_link", settings(verification_link="")),
     (
@@ -286,6 +317,17 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("tallies_have_one_mark", lambda _rows: TallyMark.objects.create(id=2, until=NOW)),
     ("tally_is_kept_once", second_tally),
     ("dependency_is_known", lambda _rows: dependency("weather", 1)),
+    ("password_link_has_a_purpose", password_link(purpose="curiosity")),
+    ("password_link_over_has_an_ending", password_link(over_at=NOW)),
+    ("password_link_over_has_an_ending", password_link(ending="used")),
+    ("password_link_over_has_an_ending", password_link(over_at=NOW, ending="lost")),
+    ("password_link_that_expires_is_bound", password_link(expires_at=NOW)),
+    (
+        "password_link_that_expires_is_bound",
+        password_link(expires_at=NOW, address="anna@example.com"),
+    ),
+    ("user_has_one_open_link_of_a_purpose", password_link(count=2)),
+    ("uninvited_for_a_known_reason", uninvited),
     ("dependency_has_one_state", lambda _rows: dependency("smtp", 2)),
 ]
 

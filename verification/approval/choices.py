@@ -64,14 +64,18 @@ class Refusal:
 
     Either nobody could approve it, or the user has to wait: after a rejection, or after
     too many logins. `used_up`: it would need no approval if fewer tries had failed.
+    `after_reset`: its password came by e-mail, which then approves nothing.
     """
 
     wait: timedelta | None = None
     too_many: bool = False
     used_up: bool = False
+    after_reset: bool = False
 
     @property
     def reason(self) -> str:
+        if self.after_reset:
+            return "password by e-mail, nothing else to approve"
         if self.used_up:
             return "too many failures in a row"
         if self.too_many:

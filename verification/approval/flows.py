@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 
-from authconfig.choices import Event, Origin
+from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users import audit
@@ -62,10 +62,20 @@ def has_approving_session(user: PbxUser) -> bool:
     return live_sessions().filter(user=user, data__kind=Kind.MYAPPS).exists()
 
 
-def can_be_approved(user: PbxUser, kind: Kind) -> bool:
+def can_be_approved(user: PbxUser, kind: Kind, method: str) -> bool:
     """Is there a way, by e-mail or by session? Of myPBX nothing waits for one."""
-    by_mail = user.email and current_rules().verification_link
+    by_mail = by_mail_too(user, method) and current_rules().verification_link
     return kind is Kind.MYAPPS and (bool(by_mail) or has_approving_session(user))
+
+
+def by_mail_too(user: PbxUser, method: str) -> bool:
+    """May an e-mail approve the login? Not where its password came by e-mail.
+
+    The same mailbox would be both factors.
+    """
+    if not (user.is_from_mailbox and method == Method.PASSWORD):
+        return bool(user.email)
+    return bool(user.email) and current_rules().forgotten_password_same_mailbox
 
 
 def is_known(user: PbxUser, address: str) -> bool:
@@ -126,7 +136,7 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
     It writes the login and its mail, or neither.
     """
     if _nobody_approves(user, facts):
-        return _refuse(user, facts, Refusal(used_up=facts.used_up))
+        return _refuse(user, facts, _no_way(user, facts))
     wait = wait_after_rejections(user, facts.origin.address)
     if wait:
         return _refuse(user, facts, Refusal(wait))
@@ -149,8 +159,14 @@ def start_login(user: PbxUser, facts: LoginFacts) -> LoginSession | Refusal:
 def _nobody_approves(user: PbxUser, facts: LoginFacts) -> bool:
     """Two-factor authentication, while it is on, has a verification link."""
     if facts.used_up:
-        return not can_be_approved(user, facts.kind)
-    return not user.email and not has_approving_session(user)
+        return not can_be_approved(user, facts.kind, facts.method)
+    by_mail = by_mail_too(user, facts.method)
+    return not by_mail and not has_approving_session(user)
+
+
+def _no_way(user: PbxUser, facts: LoginFacts) -> Refusal:
+    after_reset = bool(user.email) and not by_mail_too(user, facts.method)
+    return Refusal(used_up=facts.used_up and not after_reset, after_reset=after_reset)
 
 
 def _refuse(user: PbxUser, facts: LoginFacts, refusal: Refusal) -> Refusal:
@@ -182,7 +198,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
 
 
 def _queue_link(login: LoginSession) -> None:
-    if not login.user.email:
+    if not by_mail_too(login.user, login.method):
         return
     mail = enqueue(
         APPROVAL, login.user, language=login.language, expires_at=login.expires_at
@@ -301,7 +317,8 @@ def resends_left(login: LoginSession) -> int:
 
 def _has_mail(login: LoginSession) -> bool:
     """Without a verification link there is nothing that an e-mail could say."""
-    return bool(login.user.email and current_rules().verification_link)
+    by_mail = by_mail_too(login.user, login.method)
+    return bool(by_mail and current_rules().verification_link)
 
 
 def resend_allowed_at(login: LoginSession, newest: OutgoingEmail | None) -> datetime:

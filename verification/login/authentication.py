@@ -50,7 +50,7 @@ from verification.approval.flows import can_be_approved
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
 from verification.proxies import HEADER, AddressUnknownError, tell_of_silent_proxy
-from verification.sessions import lifecycle, signed_in, tries
+from verification.sessions import lifecycle, passwords, signed_in, tries
 from verification.sessions.choices import PASSWORD_LIMIT, Guessed, Source
 from verification.sessions.factors import APPROVED_BY, Type, proving
 from verification.sessions.reauthentication import can_reauthenticate_by_password
@@ -130,7 +130,7 @@ def _may_go_on(user: PbxUser, attempt: Attempt) -> bool:
     attempt.is_used_up = lifecycle.is_used_up(user, Guessed.PASSWORD, attempt.source)
     return (
         not attempt.is_used_up
-        or can_be_approved(user, attempt.kind)
+        or can_be_approved(user, attempt.kind, attempt.method or "")
         or (attempt.kind is Kind.MYAPPS and is_mfa_enabled(user, FACTORS))
     )
 
@@ -196,6 +196,8 @@ class AccountAdapter(DefaultAccountAdapter):
             tries.forget_failures(user, sources, released.proven)
         address = self.get_client_ip(request)
         lifecycle.remember(user, address, released.kind, released.approver)
+        if user.is_from_mailbox:
+            passwords.confirm(request, user, released.approver)
         UserSession.objects.filter(session_key=request.session.session_key).update(
             data={
                 "kind": released.kind,

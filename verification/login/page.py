@@ -22,13 +22,21 @@ from authconfig.clients.destinations import ACCOUNT, leading_path
 from authconfig.clients.session_kinds import session_kind
 from authconfig.methods.refusal import LoginRefusedError
 from authconfig.models import current_rules
-from authconfig.policy import methods_for, password_methods_for
+from authconfig.policy import (
+    methods_for,
+    offers_new_password,
+    password_methods_for,
+)
 from verification.approval.choices import LoginState
 from verification.approval.pending import pending_login
 from verification.login.authentication import Attempt
 
 # The errors that another try would not change; the page's status is 429.
 TOO_MANY = ("too_many_login_attempts", "too_many_in_a_row")
+FORGOTTEN_OF = {
+    Kind.MYAPPS: "verification:forgotten",
+    Kind.MYPBX: "verification:forgotten_mypbx",
+}
 
 
 class LoginForm(AllauthLoginForm):
@@ -147,10 +155,18 @@ def page_facts(kind: Kind) -> dict[str, Any]:
         "kind": kind,
         "password_allowed": bool(passwords),
         "password_hint": password_hint(passwords),
+        "forgotten_url": forgotten_url(kind),
         "oauth2_label": rules.oauth2_provider_name if oauth2 else "",
         "oauth2_url": reverse("oauth2_start"),
         "closed_reason": "" if methods else closed_reason(),
     }
+
+
+def forgotten_url(kind: Kind) -> str:
+    """Return where a forgotten password is replaced; "" if that is not offered."""
+    if not offers_new_password(current_rules(), kind):
+        return ""
+    return reverse(FORGOTTEN_OF[kind])
 
 
 def password_hint(methods: tuple[Method, ...]) -> str:

@@ -238,6 +238,7 @@ class ApprovalStage(LoginStage):
                 "minutes": int(minutes),
                 "too_many": refusal.too_many,
                 "used_up": refusal.used_up,
+                "after_reset": refusal.after_reset,
             },
             status=429 if refusal.wait or refusal.used_up else 200,
         )

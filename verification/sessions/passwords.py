@@ -22,11 +22,12 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions, follow_session
 from authconfig.users.models import PbxUser
+from authconfig.users.passwords import PASSWORD_FIELDS
 from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue_notice
 from verification.sessions import lifecycle, tries
-from verification.sessions.choices import PASSWORD_CHANGE, Guessed, Source
+from verification.sessions.choices import PASSWORD_CHANGE, Approver, Guessed, Source
 
 
 def may_change(user: PbxUser) -> bool:
@@ -43,7 +44,9 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
     user.set_password(new)
     with transaction.atomic():
         present = PbxUser.objects.filter(pk=user.pk, password=before, is_active=True)
-        if not present.update(password=user.password, first_hash=user.first_hash):
+        if not present.update(
+            **{name: getattr(user, name) for name in PASSWORD_FIELDS}
+        ):
             return None
         # This session goes on with a new key.
         update_session_auth_hash(request, user)
@@ -54,6 +57,18 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
         tries.forget_failures(user, [Source.SESSION], [Guessed.PASSWORD])
         tell_of_new_password(user)
     return ended
+
+
+def confirm(request: HttpRequest, user: PbxUser, approver: str) -> None:
+    """Trust a password that came by e-mail, once a login was approved otherwise.
+
+    The sessions end that had to stay, as one of them might approve this login.
+    """
+    if approver not in (Approver.SESSION, Approver.FACTOR):
+        return
+    user.is_from_mailbox = False
+    user.save(update_fields=["is_from_mailbox"])
+    end_sessions([user], besides=request.session.session_key or "")
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:

@@ -44,6 +44,8 @@ OWN_TEMPLATES = {
     "authentication_type": "types",
     "factor_required": "factor_required",
     "password_changes_forbidden": "switch",
+    "forgotten_password": "switch",
+    "forgotten_password_same_mailbox": "switch",
 }
 FOLDER = "admin/authconfig/authenticationsettings"
 INTRODUCTIONS = {

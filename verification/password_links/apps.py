@@ -1,0 +1,22 @@
+"""Links for passwords as an application, with tables of its own."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from verification.mail.kinds import register
+
+
+class PasswordLinksConfig(AppConfig):
+    name = "verification.password_links"
+    label = "password_links"
+    verbose_name = _("Links for passwords")
+
+    def ready(self) -> None:
+        mails = import_module("verification.password_links.mails")
+        register(mails.INVITATION, mails.FORGOTTEN, mails.NO_LINK, mails.SET_BY_LINK)
+        # Its receiver has to hear of sessions that end, in commands as well.
+        import_module("verification.password_links.making")
