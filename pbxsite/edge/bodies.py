@@ -83,7 +83,9 @@ class Body:
 class Request(ASGIRequest):
     """Says how long a body is that came in chunks: Django takes it for an empty form.
 
-    No proxy in front needs to buffer what a PBX or HTTP/2 sends without a length.
+    No proxy in front needs to buffer what a PBX or HTTP/2 sends without a length. And
+    where the sender names a codec that is for no text ("hex"), the form is in UTF-8:
+    Django would fail at reading it.
     """
 
     def __init__(self, scope: Any, body_file: IO[bytes]) -> None:
@@ -91,6 +93,16 @@ class Request(ASGIRequest):
         if "CONTENT_LENGTH" not in self.META:
             self.META["CONTENT_LENGTH"] = str(body_file.seek(0, os.SEEK_END))
             body_file.seek(0)
+        if not _is_for_text(self.encoding or "utf-8"):
+            self.encoding = None
+
+
+def _is_for_text(codec: str) -> bool:
+    try:
+        bytes(4).decode(codec)
+    except (LookupError, UnicodeError):
+        return False
+    return True
 
 
 class Handler(ASGIHandler):

@@ -29,6 +29,7 @@ ELSEWHERE = "https://evil.test/"
 # They take a key, secret or token of their own, and never a browser's session.
 KEYED = {
     "PBX0/voicemail.xml",
+    "openid/introspect",
     "openid/revoke",
     "openid/token",
     "openid/userinfo",
@@ -36,6 +37,8 @@ KEYED = {
 # Clients may post what they may also get (OpenID Connect Core, 3.1.2.1, and
 # RP-Initiated Logout, 2): a page that asks is all that comes of it.
 LIKE_A_GET = {"openid/authorize", "openid/logout"}
+# Its form in another tab leads whoever is signed in by now on, and logs nobody in.
+LEADS_ON = {"login/": "/login/?next="}
 
 
 # What the pages and endpoints that need no session read of a request.
@@ -74,6 +77,9 @@ def test_every_post_asks_for_the_csrf_token(start: Starter, user: PbxUser) -> No
         if route in LIKE_A_GET:
             assert answer.status_code == 302, route
             assert answer["Location"] == f"{address(route)}?", route
+            continue
+        if route in LEADS_ON:
+            assert answer["Location"] == LEADS_ON[route]
             continue
         used = [template.name for template in answer.templates]
         assert used[:1] == ["403_csrf.html"], (route, answer.status_code)

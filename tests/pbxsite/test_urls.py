@@ -58,6 +58,7 @@ PUBLIC = {
     ".well-known/openid-configuration",
     "openid/authorize",
     "openid/consent",
+    "openid/introspect",
     "openid/keys",
     "openid/logout",
     "openid/revoke",

@@ -20,11 +20,11 @@ from authconfig.users.models import PbxUser
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue
 from verification.voicemail import recordings
+from verification.voicemail.audio.sound import WAV, audio_type
+from verification.voicemail.audio.wav import read_wav
 from verification.voicemail.choices import VoicemailFault
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import Voicemail
-from verification.voicemail.sound import WAV, audio_type
-from verification.voicemail.wav import read_wav
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from verification.voicemail.audio.sound import KNOWN, WAV, audio_type
+from verification.voicemail.audio.wav import read_wav
 from verification.voicemail.fields import DurationField, LineField, MomentField
-from verification.voicemail.sound import KNOWN, WAV, audio_type
-from verification.voicemail.wav import read_wav
 
 NO_FILE = (
     "Post the recording as a file, under a file name that is not empty and in UTF-8."

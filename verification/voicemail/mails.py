@@ -13,7 +13,7 @@ from verification.mail.choices import MailPriority
 from verification.mail.kinds import Attachment, MailKind
 from verification.mail.models import OutgoingEmail
 from verification.voicemail import oversized, recordings
-from verification.voicemail.sound import OGG
+from verification.voicemail.audio.sound import OGG
 
 
 def _context(mail: OutgoingEmail) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.fields import SecretField
 from verification.mail.models import OutgoingEmail
-from verification.voicemail.sound import suffix_of
+from verification.voicemail.audio.sound import suffix_of
 
 # These are taken out of a caller's number for the name of a file.
 UNSAFE = re.compile(r"[^0-9A-Za-z+-]+")

@@ -21,9 +21,10 @@ from verification.mail.kinds import Smaller
 from verification.mail.models import OutgoingEmail
 from verification.mail.sending import wake_due
 from verification.redis_access import wake_worker
-from verification.voicemail import kept, opus, recordings
+from verification.voicemail import kept, recordings
+from verification.voicemail.audio import opus
+from verification.voicemail.audio.sound import OGG
 from verification.voicemail.models import Voicemail
-from verification.voicemail.sound import OGG
 
 logger = logging.getLogger(__name__)
 TOLD_ANEW_SECONDS = 30

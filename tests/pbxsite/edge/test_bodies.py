@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from pbxsite.edge import bodies
-from pbxsite.edge.bodies import FILE, FORM, Limit, limited
+from pbxsite.edge.bodies import FILE, FORM, Limit, Request, limited
 from tests.support.streams import told
 
 RECORDINGS = "/PBX0/voicemail.xml"
@@ -216,3 +217,26 @@ def test_the_time_ends_with_the_body(brief: None) -> None:
     told(story())
     assert heard == [("http.disconnect", True)]
     assert exchange.sent == []
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [("iso-8859-1", "J\xf6rg"), ("hex", "J\ufffdrg")],
+    ids=["text", "no text"],
+)
+def test_a_form_is_read_in_its_charset_if_that_is_for_text(
+    charset: str, name: str
+) -> None:
+    kind = f"multipart/form-data; charset={charset}; boundary=x"
+    part = (
+        b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nJ\xf6rg\r\n--x--'
+    )
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/login/",
+        "query_string": b"",
+        "headers": [(b"content-type", kind.encode())],
+    }
+
+    assert Request(scope, io.BytesIO(part)).POST["login"] == name

@@ -20,7 +20,8 @@ from tests.support.voicemails import files, post
 from verification.mail import sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
-from verification.voicemail import opus, oversized, recordings
+from verification.voicemail import oversized, recordings
+from verification.voicemail.audio import opus
 from verification.voicemail.models import KeptRecording, Voicemail
 
 pytestmark = pytest.mark.database

@@ -7,7 +7,7 @@ import logging
 import shutil
 import subprocess
 
-from verification.voicemail.wav import A_LAW, MU_LAW, PCM, Wav, read_wav
+from verification.voicemail.audio.wav import A_LAW, MU_LAW, PCM, Wav, read_wav
 
 logger = logging.getLogger(__name__)
 PROGRAM = "opusenc"

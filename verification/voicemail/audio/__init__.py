@@ -1,0 +1,1 @@
+"""What a recording is: its media type, its length, and a smaller form of it."""
