@@ -37,8 +37,11 @@ KEYED = {
 # Clients may post what they may also get (OpenID Connect Core, 3.1.2.1, and
 # RP-Initiated Logout, 2): a page that asks is all that comes of it.
 LIKE_A_GET = {"openid/authorize", "openid/logout"}
-# Its form in another tab leads whoever is signed in by now on, and logs nobody in.
-LEADS_ON = {"login/": "/login/?next="}
+# Their forms in another tab lead whoever is signed in by now on, and log nobody in.
+LEADS_ON = {
+    *("login/", "login/again/", "login/oauth2/"),
+    *("mypbx/login/", "mypbx/login/again/"),
+}
 
 
 # What the pages and endpoints that need no session read of a request.
@@ -79,7 +82,8 @@ def test_every_post_asks_for_the_csrf_token(start: Starter, user: PbxUser) -> No
             assert answer["Location"] == f"{address(route)}?", route
             continue
         if route in LEADS_ON:
-            assert answer["Location"] == LEADS_ON[route]
+            page = address(route.replace("oauth2/", ""))
+            assert answer["Location"] == f"{page}?next=", route
             continue
         used = [template.name for template in answer.templates]
         assert used[:1] == ["403_csrf.html"], (route, answer.status_code)
