@@ -1,4 +1,4 @@
-"""Model fields: encrypted secrets, and a key that follows the field `name`."""
+"""Encrypted secrets with their inputs, and a key that follows the field `name`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django import forms
 from django.conf import settings
 from django.db import models
 
@@ -69,3 +70,50 @@ class NameKeyField(CharField):
         key = name_key(model_instance.name)  # type: ignore[attr-defined]
         setattr(model_instance, self.attname, key)
         return key
+
+
+class SecretInput(forms.PasswordInput):
+    """An input that never shows its value: left empty, it keeps what is stored."""
+
+    template_name = "authconfig/secret_input.html"
+    # The form sets this.
+    is_stored = False
+
+    @staticmethod
+    def removal_name(name: str) -> str:
+        return f"{name}-remove"
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
+        value: str = super().value_from_datadict(data, files, name) or ""
+        removed = self.removal_name(name) in data
+        return None if removed and not value else value
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Were it omitted, Django would keep a secret that a changed server clears."""
+        return False
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, None, attrs)
+        context["widget"] |= {
+            "is_stored": self.is_stored,
+            "was_entered": bool(value),
+            "is_removed": value is None,
+            "removal_name": self.removal_name(name),
+        }
+        described = context["widget"]["attrs"]
+        described["aria-describedby"] = " ".join(
+            filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
+        )
+        return context
+
+
+class SecretFormField(forms.CharField):
+    """Cleans to "" for "keep it", and to None for "remove it"."""
+
+    widget = SecretInput
+
+    def to_python(self, value: Any) -> Any:
+        return None if value is None else super().to_python(value)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return data is None or bool(data)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.forms.models import model_to_dict
 from django.utils.functional import Promise
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
 from authconfig.directory import service_account
+from authconfig.fields import SecretFormField
 from authconfig.lockout import Lockout
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.oauth2.discovery import is_for_many_tenants
@@ -69,53 +71,6 @@ SWITCHES = (
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
 
-class SecretInput(forms.PasswordInput):
-    """An input that never shows its value: left empty, it keeps what is stored."""
-
-    template_name = "authconfig/secret_input.html"
-    # The form sets this.
-    is_stored = False
-
-    @staticmethod
-    def removal_name(name: str) -> str:
-        return f"{name}-remove"
-
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
-        value: str = super().value_from_datadict(data, files, name) or ""
-        removed = self.removal_name(name) in data
-        return None if removed and not value else value
-
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        """Were it omitted, Django would keep a secret that a changed server clears."""
-        return False
-
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context = super().get_context(name, None, attrs)
-        context["widget"] |= {
-            "is_stored": self.is_stored,
-            "was_entered": bool(value),
-            "is_removed": value is None,
-            "removal_name": self.removal_name(name),
-        }
-        described = context["widget"]["attrs"]
-        described["aria-describedby"] = " ".join(
-            filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
-        )
-        return context
-
-
-class SecretFormField(forms.CharField):
-    """Cleans to "" for "keep it", and to None for "remove it"."""
-
-    widget = SecretInput
-
-    def to_python(self, value: Any) -> Any:
-        return None if value is None else super().to_python(value)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return data is None or bool(data)
-
-
 @dataclass(frozen=True)
 class OutsideFacts:
     """Answers that the form needs from packages that it may not import."""
@@ -163,9 +118,10 @@ class SettingsForm(SettingsModelForm):
         self._entered: dict[str, Any] = {}
         self.rules = AuthenticationSettings(**model_to_dict(self.instance, FIELDS))
         for name, field in self.fields.items():
-            # Django runs the model's validators after clean(), which is too late.
-            known = field.validators
-            known += [v for v in MODEL_FIELDS[name].validators if v not in known]
+            # Django runs the model's validators after clean(), which is too late. Ours
+            # come first, for they have a remedy.
+            known, own = field.validators, MODEL_FIELDS[name].validators
+            field.validators = [*(v for v in own if v not in known), *known]
             if isinstance(field, forms.CharField):
                 field.widget.attrs.setdefault("autocomplete", "off")
         for name in (*DEFAULTED_FIELDS, "smtp_port"):
@@ -177,6 +133,13 @@ class SettingsForm(SettingsModelForm):
             self.fields[name].widget.is_stored = bool(getattr(self.rules, name))
             self.initial[name] = ""
             self.fields[name].help_text = MODEL_FIELDS[name].help_text
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Tell a field's first fault alone: a second one may contradict it."""
+        super().add_error(field, error)
+        for name, faults in self.errors.items():
+            if name != NON_FIELD_ERRORS:
+                del faults[1:]
 
     def clean_oauth2_well_known_url(self) -> str:
         url: str = self.cleaned_data["oauth2_well_known_url"]
@@ -198,6 +161,7 @@ class SettingsForm(SettingsModelForm):
         # Django removes a value from `cleaned` once a check below finds it wrong.
         self._entered = dict(cleaned)
         self._check_clear_text(cleaned)
+        self._check_left_mailbox(cleaned)
         self._check_mail_login(cleaned)
         self.check_together(self.new_rules())
         return cleaned
@@ -304,6 +268,21 @@ class SettingsForm(SettingsModelForm):
                 ),
             )
 
+    def _check_left_mailbox(self, cleaned: dict[str, Any]) -> None:
+        """The port and the lack of security were those of a server on this machine."""
+        same = ("smtp_port", "smtp_security")
+        server, port = cleaned.get("smtp_server", ""), cleaned.get("smtp_port")
+        if (
+            leaves_machine(self.rules, server)
+            and all(cleaned.get(name) == getattr(self.rules, name) for name in same)
+            and port not in DEFAULT_PORTS.values()
+        ):
+            text = _(
+                "This and the port are those of the mail server on this machine. Choose"
+                " STARTTLS and empty the port, or enter the port of the new server."
+            )
+            self.add_error("smtp_security", text)
+
     def _check_mail_login(self, cleaned: dict[str, Any]) -> None:
         """A login with an empty password counts as a wrong one at many servers."""
         has_password = cleaned.get("smtp_password") or "smtp_password" in self.errors
@@ -365,6 +344,14 @@ class SettingsForm(SettingsModelForm):
             getattr(new_rules, name) != getattr(self.rules, name)
             for name in ACCOUNT_FIELDS
         )
+
+
+def leaves_machine(rules: AuthenticationSettings, server: str) -> bool:
+    """Was the mail server here, unencrypted, and is it now somewhere else?"""
+    was_here = (
+        is_loopback(rules.smtp_server) and rules.smtp_security == SmtpSecurity.NONE
+    )
+    return was_here and bool(server) and not is_loopback(server)
 
 
 class MailAccountForm(SettingsForm):

@@ -31,6 +31,8 @@ DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LDAP_PLACEHOLDER = "%(user)s"
 # Active Directory names an entry so, too, wherever it is moved to.
 WINDOWS_DN = re.compile(r"<(GUID|SID|WKGUID)=[^<>]+>", re.IGNORECASE)
+# What Windows allows in no NetBIOS name of a domain.
+NO_NETBIOS = re.compile(r"[\s.\\/:*?\"<>|]")
 # Where libldap finds nobody, should it ever try to connect.
 NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
@@ -180,6 +182,62 @@ def validate_secure_url(value: str) -> None:
         )
 
 
+def validate_verification_link(value: str) -> None:
+    """Mails append the login's token as the query; this site answers below a path."""
+    validate_secure_url(value)
+    if "?" in value:
+        raise ValidationError(
+            _("Remove the ? and what follows it: each e-mail adds its own there."),
+            code="query",
+        )
+    if not urlsplit(value).path.strip("/"):
+        raise ValidationError(
+            _(
+                "Enter the address with its path, as in"
+                " https://PBX-IP-or-DNS-name/PBX0/session.xml"
+            ),
+            code="path",
+        )
+
+
+def validate_claim(value: str) -> None:
+    """A claim of one's own has a name like an address, which may have dots."""
+    validate_one_line(value)
+    if re.search(r"\s", value):
+        raise ValidationError(
+            _("Remove the space: no claim has one in its name."), code="space"
+        )
+    if "." in value and ":" not in value:
+        raise ValidationError(
+            _(
+                "“%(value)s” reads like a claim inside another one, which cannot be"
+                " read. Have the provider send it as a claim of its own, and enter its"
+                " name without a dot."
+            ),
+            code="dot",
+            params={"value": value},
+        )
+
+
+def validate_netbios_name(value: str) -> None:
+    validate_one_line(value)
+    found = NO_NETBIOS.search(value)
+    if not found:
+        return
+    if found[0] == ".":
+        text = _(
+            "Enter the short name, as AD in AD\\user: “%(value)s” with its dots is a"
+            " DNS name."
+        )
+    elif found[0].isspace():
+        text = _("Remove the space: no NetBIOS name has one.")
+    else:
+        text = _("Remove the %(char)s: no NetBIOS name has one.")
+    raise ValidationError(
+        text, code="netbios", params={"value": value, "char": found[0]}
+    )
+
+
 def validate_authorize_query(value: str) -> None:
     validate_one_line(value)
     if not value.startswith("&") or re.search(r"[\s#]", value):
@@ -231,6 +289,12 @@ def validate_user_filter(value: str) -> None:
         raise ValidationError(
             _("Enter a filter in parentheses with %(user)s for the login name."),
             code="filter",
+            params={"user": LDAP_PLACEHOLDER},
+        )
+    if f"%{LDAP_PLACEHOLDER}" in value:
+        raise ValidationError(
+            _("Write %(user)s with one %% sign: two find nobody."),
+            code="percent",
             params={"user": LDAP_PLACEHOLDER},
         )
     _require_balance(value.replace(LDAP_PLACEHOLDER, "user"))

@@ -59,7 +59,7 @@ class EmailFields(models.Model):
         _("Verification link"),
         max_length=500,
         blank=True,
-        validators=[validators.validate_secure_url],
+        validators=[validators.validate_verification_link],
         help_text=_(
             "The address at which users accept or reject a login, as they reach it:"
             " https://PBX-IP-or-DNS-name/PBX0/session.xml"

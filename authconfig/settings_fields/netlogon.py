@@ -82,7 +82,7 @@ class NetlogonFields(models.Model):
         _("NetBIOS name"),
         max_length=15,
         blank=True,
-        validators=[validators.validate_one_line],
+        validators=[validators.validate_netbios_name],
         help_text=_(
             "The DOMAIN in DOMAIN\\user. Empty: the first part of the Windows domain."
         ),

@@ -45,7 +45,7 @@ class OAuth2Fields(models.Model):
         _("UPN claim"),
         max_length=100,
         default="upn",
-        validators=[validators.validate_one_line],
+        validators=[validators.validate_claim],
         help_text=_(
             "The claim that holds the login name. Enter another one than upn only if"
             " users cannot change its value themselves: it decides who they are."

@@ -4,11 +4,13 @@
 import { watchChanges } from "./changes.js";
 import { fillByButtons, followSecurity, showOffers, showWarnings } from "./fields.js";
 import { foldByType, openLinkedFields } from "./folds.js";
+import { leaveThisMachine } from "./leaving.js";
 import { askForPasswordInTime } from "./own_password.js";
 import { offerTrials } from "./trials.js";
 
 foldByType();
 openLinkedFields();
+leaveThisMachine();
 followSecurity();
 showWarnings();
 showOffers();

@@ -118,6 +118,28 @@ def test_failed_test_shows_the_stage_and_a_remedy(page: Page) -> None:
     )
 
 
+def test_a_server_elsewhere_visibly_gets_starttls_and_no_port(page: Page) -> None:
+    server, port = (
+        page.get_by_label("SMTP server"),
+        page.get_by_label("Port", exact=True),
+    )
+    mailbox, mailbox_port = server.input_value(), port.input_value()
+    security = page.locator("#id_smtp_security")
+    note = page.locator("#left-this-machine")
+    expect(security).to_have_value("none")
+
+    server.fill("mail.example.com")
+
+    expect(note).to_contain_text("security under “More” is STARTTLS")
+    expect(security).to_be_visible()
+    expect(security).to_have_value("starttls")
+    expect(port).to_have_value("")
+
+    server.fill(mailbox)
+    expect(note).to_be_hidden()
+    expect(port).to_have_value(mailbox_port)
+
+
 def test_faults_of_the_account_are_shown_at_their_fields(page: Page) -> None:
     page.get_by_label("SMTP server").fill("")
     page.get_by_role("button", name="Send test").click()
