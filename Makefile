@@ -74,6 +74,7 @@ test-browser: install-dev
 	@$(ON_SQLITE) -n 4 -m "browser and not long"
 
 test-long: install-dev
+	@.ci/packages long
 	@echo "Long tests"
 	@$(SERVICES) --database postgresql $(PYTEST) --timeout=1800 -m long
 

@@ -111,7 +111,7 @@ def _encoded(value: str | Sequence[str]) -> list[bytes]:
 @contextmanager
 def running_389() -> Iterator[Directory389]:
     if not Path(SERVER).exists():
-        pytest.fail("This test needs: apt-get install 389-ds-base")
+        pytest.fail("This test needs 389 Directory Server: .ci/packages long")
     with tempfile.TemporaryDirectory(prefix="389-", dir="/tmp") as name:
         place, (port,) = Path(name), free_ports(1)
         _configure(place, port)

@@ -30,7 +30,6 @@ BASE = "DC=ad,DC=example,DC=com"
 USERS = f"CN=Users,{BASE}"
 ADMINISTRATOR, ADMINISTRATORS_PASSWORD = f"administrator@{DOMAIN}", "Adm1nistrator!"
 SERVICE, SERVICE_PASSWORD = f"CN=service,{USERS}", "a service account's own 1"
-PACKAGES = "samba samba-dsdb-modules samba-ad-provision ldb-tools"
 LIMIT = 60.0  # seconds for Samba to start or to end
 # A control of Samba's own: take the date of the last password as it is given.
 AS_GIVEN = "--controls=local_oid:1.3.6.1.4.1.7165.4.3.12:0"
@@ -149,7 +148,7 @@ def _quoted(password: str) -> bytes:
 @contextmanager
 def running_samba(authority: Authority) -> Iterator[Samba]:
     if not (shutil.which("samba") and shutil.which("ldbmodify")):
-        pytest.fail(f"This test needs: apt-get install {PACKAGES}")
+        pytest.fail("This test needs Samba: .ci/packages long")
     if os.geteuid() != 0:
         pytest.fail("Samba has to be started by root.")
     with tempfile.TemporaryDirectory(prefix="samba-", dir="/tmp") as name:
