@@ -88,3 +88,19 @@ def test_many_addresses_have_the_same_hundred_guesses(start: Starter) -> None:
         cache.clear()
 
     assert start(Browser(REMOTE_ADDR=STRANGER)).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"X-Requested-With": "XMLHttpRequest"}, {"Accept": "application/json"}],
+    ids=["script", "JSON"],
+)
+def test_a_script_is_answered_as_a_browser_is(
+    start: Starter, header: dict[str, str]
+) -> None:
+    browser = Browser(headers=header)
+
+    answers = [start(browser, password=f"guess {n}") for n in range(11)]
+
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert not any("guess" in answer.content.decode() for answer in answers)

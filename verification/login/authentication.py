@@ -158,6 +158,10 @@ class AccountAdapter(DefaultAccountAdapter):
         # Administrators alone make PBX users.
         return False
 
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Answer scripts as browsers: allauth's JSON repeats the password."""
+        return False
+
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Stay silent: the page where a login ends says enough."""
 
