@@ -272,7 +272,7 @@ class Pool:
             try:
                 return self._open(account)
             except SmtpError as error:
-                if not (error.is_busy and error.code):
+                if error.stage == SmtpStage.AUTH or not (error.is_busy and error.code):
                     raise
             time.sleep(pause)
         return self._open(account)

@@ -96,9 +96,7 @@ class SmtpError(Exception):
     @property
     def refuses_account(self) -> bool:
         """Is the account refused for good, where servers mostly refuse a mail?"""
-        is_late = self.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA)
-        is_of_account = is_late and self.subject in OF_THE_ACCOUNT
-        return self.permanent and (is_of_account or self.subject is Subject.LIMIT)
+        return self.permanent and self.subject in OF_THE_ACCOUNT
 
     @property
     def is_too_large(self) -> bool:
