@@ -14,14 +14,11 @@ LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}"
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time to the second; a narrow column breaks it before the hour."""
+    """Return a time to the second, by the site's clock."""
     if at is None:
         return ""
-    part = '<span class="whitespace-nowrap">{}</span>'
     local = localtime(at)
-    return format_html(
-        f"{part} {part}", date_format(local, "SHORT_DATE_FORMAT"), f"{local:%H:%M:%S}"
-    )
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
 
 
 def badge(text: str, color: str) -> SafeString:

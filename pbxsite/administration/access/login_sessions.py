@@ -72,6 +72,7 @@ def reject_selected(
 @admin.register(LoginSession)
 class LoginSessionAdmin(ReadOnlyAdmin):
     list_display = ("user", "kind", "method", "status_text", *FACTS)
+    labelled_on_phones = ("approver", "started", "expires")
     list_filter = (StatusFilter, KindFilter)
     list_select_related = ("user",)
     search_fields = ("user__name",)

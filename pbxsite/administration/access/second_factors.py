@@ -64,6 +64,7 @@ class ApprovalFilter(admin.SimpleListFilter):
 @admin.register(Authenticator)
 class SecondFactorAdmin(OwnedAdmin):
     list_display = ("owner", "kind", "created", "last_used", "approved_by")
+    labelled_on_phones = ("created", "last_used", "approved_by")
     list_filter = ("type", ApprovalFilter)
     list_select_related = ("user", "binding")
     search_fields = ("user__name",)

@@ -66,6 +66,7 @@ class UserSessionAdmin(AddressSearch, OwnedAdmin):
         *("owner", "address", "browser", "kind", "approved_by"),
         *("created", "last_seen"),
     )
+    labelled_on_phones = ("approved_by", "created", "last_seen")
     list_filter = (SessionKindFilter,)
     search_fields = ("user__name",)
     address_field = "ip"

@@ -7,7 +7,9 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -43,9 +45,10 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
     """A list beside that of users: it shows, and changes nothing."""
 
     list_display = (
-        *("name", "myapps", "mypbx", "password", "directory", "account"),
+        *("name", "myapps", "mypbx", "pbx_password", "directory", "account"),
         *("address", "factor", "last_seen"),
     )
+    labelled_on_phones = list_display[1:]
     list_filter = (
         *(MyAppsFilter, MyPbxFilter, ReasonFilter, "is_active"),
         *(PasswordFilter, AccountFilter, EmailFilter, FactorFilter),
@@ -110,7 +113,7 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
         return _answer(user, Kind.MYPBX)
 
     @display(description=_("PBX password"))
-    def password(self, user: PbxUser) -> str:
+    def pbx_password(self, user: PbxUser) -> str:
         return words.is_there(fact=_facts(user).has_password)
 
     @display(description=_("Windows login"))
@@ -140,4 +143,8 @@ def _facts(user: PbxUser) -> UserFacts:
 
 def _answer(user: PbxUser, kind: Kind) -> SafeString:
     found = answer(current_rules(), getattr(user, FACTS))
-    return badge(words.plain(found, kind), "danger" if found.of(kind) else "success")
+    if not found.of(kind):
+        return badge(words.plain(found, kind), "success")
+    return format_html(
+        "{} {}", badge(gettext("no"), "danger"), words.why_not(found, kind)
+    )

@@ -19,12 +19,15 @@ PAGE = "admin:users_pbxuser_access"
 
 def plain(found: Answer, kind: Kind) -> str:
     """Say “yes”, or “no” and why."""
-    if obstacles := found.of(kind):
-        why = "; ".join(str(each.label) for each in obstacles)
-        return _("no: %(why)s") % {"why": why}
+    if found.of(kind):
+        return _("no: %(why)s") % {"why": why_not(found, kind)}
     if found.lacks_factor and kind is Kind.MYAPPS:
         return _("yes, with a passkey or app to set up first")
     return _("yes")
+
+
+def why_not(found: Answer, kind: Kind) -> str:
+    return "; ".join(str(each.label) for each in found.of(kind))
 
 
 def reasons(found: Answer) -> list[str]:

@@ -59,6 +59,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
         "address",
         "detail",
     )
+    labelled_on_phones = ("actor",)
     list_filter = (
         "event",
         KindFilter,

@@ -80,6 +80,7 @@ class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
         *("user", "kind", "recipient", "state_text", "attempts"),
         *("created", "due", "ended", "reply_code", "reply"),
     )
+    labelled_on_phones = ("attempts", "created", "due", "ended")
     list_filter = ("state", "kind")
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email")

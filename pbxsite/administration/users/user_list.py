@@ -7,21 +7,22 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
+from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users.changes import without_factor
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import moment
+from pbxsite.administration.cells import badge, moment
 from pbxsite.administration.entry.answers import answer
 from pbxsite.administration.entry.facts import FACTS, with_facts
 from pbxsite.administration.entry.view import WhoCanLogIn
+from pbxsite.administration.entry.words import why_not
 from pbxsite.administration.lists import GrowingList
 
 NO_EMAIL = "no-email"
@@ -63,6 +64,7 @@ class UserList(GrowingList):
         *("name", "long_name", "email_or_warning", "number"),
         *("access", "role", "last_seen"),
     )
+    labelled_on_phones = ("last_seen",)
     list_filter = ("is_active", "is_staff", WithoutEmailFilter, WithoutFactorFilter)
     search_fields = ("name", "long_name", "email", "number")
     search_help_text = _("Name, long name, e-mail address or number")
@@ -90,21 +92,17 @@ class UserList(GrowingList):
 
     @display(description=_("e-mail address"), ordering="email")
     def email_or_warning(self, user: PbxUser) -> str:
-        return user.email or _label(gettext("No e-mail address"), "warning")
+        return user.email or badge(gettext("No e-mail address"), "warning")
 
-    @display(
-        description=_("login"),
-        ordering="is_active",
-        label={"active": "success", "closed": "danger", "inactive": "warning"},
-    )
-    def access(self, user: PbxUser) -> tuple[str, str]:
+    @display(description=_("login"), ordering="is_active")
+    def access(self, user: PbxUser) -> str:
         if not user.is_active:
-            return "inactive", gettext("Inactive")
-        obstacles = answer(current_rules(), getattr(user, FACTS)).myapps
-        if obstacles:
-            why = "; ".join(str(each.label) for each in obstacles)
-            return "closed", gettext("Cannot log in: %(why)s") % {"why": why}
-        return "active", gettext("Can log in")
+            return badge(gettext("Inactive"), "warning")
+        found = answer(current_rules(), getattr(user, FACTS))
+        if not found.myapps:
+            return badge(gettext("Can log in"), "success")
+        cannot = badge(gettext("Cannot log in"), "danger")
+        return format_html("{} {}", cannot, why_not(found, Kind.MYAPPS))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PbxUser]:
         users: QuerySet[PbxUser] = super().get_queryset(request)  # type: ignore[misc]
@@ -119,8 +117,3 @@ class UserList(GrowingList):
     @display(description=_("last login"), ordering="last_login")
     def last_seen(self, user: PbxUser) -> str:
         return moment(user.last_login)
-
-
-def _label(text: str, color: str) -> SafeString:
-    words = {"text": text, "type": color}
-    return render_to_string("unfold/helpers/label.html", words)

@@ -1,0 +1,132 @@
+"""The rows of a list as HTML that says each thing once.
+
+The theme writes two dozen classes into each cell and renders each label by a template:
+6 kB and a millisecond for each user. Here a column is looked at once, and its cells get
+one class, to which `result_list.css` gives the look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field, Model
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from unfold.utils import display_for_field, display_for_value
+from unfold.views import ChangeList
+
+from pbxsite.administration.cells import badge
+
+CHECKBOX = "action_checkbox"
+Show = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    tag: str
+    is_link: bool
+    show: Show
+    # What stands before it where a phone has no room for heads; else nothing.
+    label: str = ""
+
+
+def rows(changes: ChangeList) -> SafeString:
+    """Return the table's rows of a page of a list."""
+    columns = list(_columns(changes))
+    found: Iterable[Model] = changes.result_list
+    return mark_safe("".join(_row(changes, columns, row) for row in found))  # noqa: S308
+
+
+def _columns(changes: ChangeList) -> Iterator[Column]:
+    links = changes.list_display_links or ()
+    labelled = getattr(changes.model_admin, "labelled_on_phones", ())
+    is_headed = False
+    for name in changes.list_display:
+        is_link = name in links
+        tag = "th" if is_link and not is_headed else "td"
+        is_headed = is_headed or is_link
+        label = _head(changes, name) if name in labelled else ""
+        yield Column(name, tag, is_link, _show(changes, name), label)
+
+
+def _head(changes: ChangeList, name: str) -> str:
+    return str(label_for_field(name, changes.model, changes.model_admin))
+
+
+def _show(changes: ChangeList, name: str) -> Show:
+    """Return what writes a cell of this column."""
+    if name == "__str__":
+        return str
+    try:
+        field = changes.lookup_opts.get_field(name)
+    except FieldDoesNotExist:
+        attribute = getattr(changes.model_admin, name)
+        return (
+            _labelled(attribute) if hasattr(attribute, "label") else _plain(attribute)
+        )
+    return _of_field(field)
+
+
+def _of_field(field: Any) -> Show:
+    assert isinstance(field, Field)
+    if field.remote_field:
+        return lambda row: getattr(row, field.name) or ""
+    return lambda row: display_for_field(getattr(row, field.attname), field, "")
+
+
+def _plain(attribute: Callable[[Any], Any]) -> Show:
+    return lambda row: display_for_value(attribute(row), "")
+
+
+def _labelled(attribute: Any) -> Show:
+    """Write what unfold's `display(label=…)` decorates as a badge."""
+    colors = attribute.label if isinstance(attribute.label, dict) else {}
+    default = attribute.label if isinstance(attribute.label, str) else "plain"
+
+    def show(row: Any) -> str:
+        value = attribute(row)
+        key, text = value if isinstance(value, tuple) else (value, value)
+        return badge(str(text), colors.get(key, default)) if text else ""
+
+    return show
+
+
+def _row(changes: ChangeList, columns: list[Column], row: Model) -> str:
+    cells = "".join(_cell(changes, column, row) for column in columns)
+    return f"<tr>{cells}</tr>\n"
+
+
+def _cell(changes: ChangeList, column: Column, row: Model) -> str:
+    if column.name == CHECKBOX:
+        return _checkbox(row)
+    shown = conditional_escape(column.show(row))
+    if column.is_link:
+        shown = _link(changes, row, shown)
+    tag, more = column.tag, ' scope="row"' if column.tag == "th" else ""
+    if column.label and shown:
+        more = f' data-label="{conditional_escape(column.label)}"'
+    return f'<{tag}{more} class="field-{column.name}">{shown}</{tag}>'
+
+
+def _checkbox(row: Model) -> SafeString:
+    return format_html(
+        '<td class="action-checkbox"><input type="checkbox" class="action-select"'
+        ' name="{}" value="{}" aria-label="{}"></td>',
+        ACTION_CHECKBOX_NAME,
+        row.pk,
+        _("Select %(row)s") % {"row": row},
+    )
+
+
+def _link(changes: ChangeList, row: Model, shown: str) -> SafeString:
+    # What Django adds to the address so that the list comes back as it was left.
+    kept = f"?{changes.preserved_filters}" if changes.preserved_filters else ""
+    url = f"{changes.url_for_result(row)}{kept}"
+    return format_html('<a href="{}">{}</a>', url, shown or row)
