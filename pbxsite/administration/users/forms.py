@@ -120,6 +120,12 @@ class PasswordForm(AdminPasswordChangeForm):
         check_owner(self, context.request)
         return cleaned
 
+    def save(self, commit: bool = True) -> PbxUser:  # noqa: FBT001, FBT002
+        """Save the password alone: somebody may deactivate the user meanwhile."""
+        user: PbxUser = super().save(commit=False)
+        user.save(update_fields=["password", "first_hash"])
+        return user
+
     @property
     def question(self) -> str:
         return question_for(context.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -27,7 +28,8 @@ class RecordedUsers:
         change: bool,  # noqa: FBT001
     ) -> None:
         before = PbxUser.objects.get(pk=obj.pk) if change else None
-        super().save_model(request, obj, form, change)  # type: ignore[misc]
+        # Whatever else the row holds, such as the password, may have changed meanwhile.
+        obj.save(update_fields=_columns(form.changed_data) if change else None)
         changes = [difference(before, obj)]
         # Django saves the groups and rights after this.
         changes += [
@@ -66,6 +68,11 @@ class RecordedUsers:
             told = "set" if after.has_usable_password() else "removed"
             record_change(request, after, told, event=Event.PASSWORD_CHANGED)
         return response
+
+
+def _columns(names: Iterable[str]) -> set[str]:
+    known = {field.name for field in PbxUser._meta.fields}
+    return known & {*names, "name_key"}
 
 
 def record_change(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Permission
+from django.db.models.signals import pre_save
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.urls import reverse
@@ -386,3 +387,42 @@ def test_the_pages_of_users_open(admin_client_myapps: Browser, path: str) -> Non
 @pytest.mark.parametrize("path", ["auth/group/", "auth/group/add/"])
 def test_the_pages_of_groups_open(admin_client_myapps: Browser, path: str) -> None:
     assert admin_client_myapps.get(f"/admin/{path}").status_code == 200
+
+
+def test_who_is_deactivated_while_their_password_is_set_stays_out(
+    admin: Browser, user: PbxUser
+) -> None:
+    def meanwhile(instance: PbxUser, **_: object) -> None:
+        PbxUser.objects.filter(pk=instance.pk).update(is_active=False)
+
+    pre_save.connect(meanwhile, PbxUser)
+    try:
+        passwords = dict.fromkeys(("password1", "password2"), "another battery")
+        url = reverse("admin:auth_user_password_change", args=[user.pk])
+        admin.post(url, passwords | {"usable_password": "true"})
+    finally:
+        pre_save.disconnect(meanwhile, PbxUser)
+
+    user.refresh_from_db()
+    assert user.check_password("another battery")
+    assert not user.is_active
+
+
+def test_a_password_that_is_changed_while_the_page_is_saved_stays(
+    admin: Browser, user: PbxUser
+) -> None:
+    """The page of a user holds no password, and must bring no older one back."""
+    user.set_password("set by the user meanwhile")
+
+    def meanwhile(instance: PbxUser, **_: object) -> None:
+        PbxUser.objects.filter(pk=instance.pk).update(password=user.password)
+
+    pre_save.connect(meanwhile, PbxUser)
+    try:
+        change(admin, user, long_name="Anna Maria Berg")
+    finally:
+        pre_save.disconnect(meanwhile, PbxUser)
+
+    user.refresh_from_db()
+    assert user.long_name == "Anna Maria Berg"
+    assert user.check_password("set by the user meanwhile")
