@@ -22,8 +22,14 @@ from django.core.cache import cache
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.network import Deadline, release_database, within
-from authconfig.oauth2.faults import ProviderError, ProviderFault
+from authconfig.network import (
+    Deadline,
+    NetworkFault,
+    network_fault,
+    release_database,
+    within,
+)
+from authconfig.oauth2.faults import AWAY, ProviderError, ProviderFault
 from authconfig.validators import is_loopback
 
 logger = logging.getLogger(__name__)
@@ -36,7 +42,6 @@ REST_SECONDS = 30
 LONGEST_ANSWER = 512 * 1024
 CHUNK = 16 * 1024
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-AWAY = (ProviderFault.UNREACHABLE, ProviderFault.RESTING)
 # Signatures alone: others know the key of a MAC, and "none" proves nothing.
 ALGORITHMS = [
     *("RS256", "RS384", "RS512"),
@@ -187,7 +192,7 @@ def _kept(url: str, fetch: Callable[[], Document]) -> Document:
             cache.set(resting, "asked", REST_SECONDS)
             dependencies.note_down(Dependency.PROVIDER, _host(url), str(error))
         # A copy stands in for a provider that is away, never for one that is wrong.
-        if kept is None or error.fault not in AWAY:
+        if kept is None or error.fault not in (*AWAY, ProviderFault.RESTING):
             raise
         logger.warning("OpenID provider: an old copy serves (%s)", error)
         return kept["document"]
@@ -209,6 +214,13 @@ def _cache_key(url: str) -> str:
     return f"openid-provider:{sha256(url.encode()).hexdigest()}"
 
 
+NETWORK_FAULTS = {
+    NetworkFault.NAME_UNKNOWN: ProviderFault.NAME_UNKNOWN,
+    NetworkFault.REFUSED: ProviderFault.REFUSED,
+    NetworkFault.TIMEOUT: ProviderFault.TIMEOUT,
+}
+
+
 class LimitedSession(requests.Session):
     """Every request to a provider goes through one of these, allauth's included."""
 
@@ -226,10 +238,10 @@ class LimitedSession(requests.Session):
         try:
             response = within(deadline, lambda: self._answer(request, deadline, kwargs))
         except requests.RequestException as error:
-            raise ProviderError(ProviderFault.UNREACHABLE, _words(error)) from error
+            raise _unreached(error) from error
         except TimeoutError as error:
             words = f"no whole answer within {limit:g} seconds"
-            raise ProviderError(ProviderFault.UNREACHABLE, words) from error
+            raise ProviderError(ProviderFault.TIMEOUT, words) from error
         if response.is_redirect:
             raise ProviderError(
                 ProviderFault.REDIRECTED, response.headers["Location"][:200]
@@ -258,12 +270,16 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
     return body
 
 
-def _words(error: BaseException) -> str:
-    """Return the innermost cause: the libraries wrap what the system said."""
+def _unreached(error: BaseException) -> ProviderError:
+    """Tell by the innermost cause that is the network's: the libraries wrap it."""
+    told = error
     while inner := error.__cause__ or error.__context__:
         error = inner
-    said = error.strerror if isinstance(error, OSError) else str(error)
-    return (said or type(error).__name__)[:300]
+        if isinstance(error, OSError) or not isinstance(told, OSError):
+            told = error
+    fault = NETWORK_FAULTS.get(network_fault(told), ProviderFault.UNREACHABLE)
+    said = told.strerror if isinstance(told, OSError) else str(told)
+    return ProviderError(fault, (said or str(told) or type(told).__name__)[:300])
 
 
 def fetch_json(url: str) -> Document:
@@ -275,7 +291,7 @@ def answer_at(url: str, **headers: str) -> requests.Response:
         answer: requests.Response = session.get(url, headers=headers or None)
     status, words = answer.status_code, f"status {answer.status_code} at {url}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ProviderError(ProviderFault.UNREACHABLE, words)
+        raise ProviderError(ProviderFault.SERVER_ERROR, words)
     if status != HTTPStatus.OK:
         raise ProviderError(ProviderFault.NOT_JSON, words)
     return answer

@@ -12,6 +12,10 @@ from django.utils.translation import gettext_lazy as _
 class ProviderFault(Enum):
     # Reaching the provider.
     UNREACHABLE = auto()
+    NAME_UNKNOWN = auto()
+    REFUSED = auto()
+    TIMEOUT = auto()
+    SERVER_ERROR = auto()
     TOO_LARGE = auto()
     REDIRECTED = auto()
     NOT_JSON = auto()
@@ -52,7 +56,11 @@ class ProviderFault(Enum):
 
 
 WORDS: dict[ProviderFault, str | Promise] = {
-    ProviderFault.UNREACHABLE: _("the provider does not answer in time"),
+    ProviderFault.UNREACHABLE: _("the provider cannot be reached"),
+    ProviderFault.NAME_UNKNOWN: _("the DNS does not know the provider's name"),
+    ProviderFault.REFUSED: _("the provider takes no connection at this port"),
+    ProviderFault.TIMEOUT: _("the provider does not answer in time"),
+    ProviderFault.SERVER_ERROR: _("the provider answers with a fault of its own"),
     ProviderFault.TOO_LARGE: _("the provider's answer is larger than 512 KiB"),
     ProviderFault.REDIRECTED: _("the provider leads to another address"),
     ProviderFault.NOT_JSON: _(
@@ -112,7 +120,15 @@ WORDS: dict[ProviderFault, str | Promise] = {
     ),
     ProviderFault.OTHER_PERSON: _("the account there is another user's"),
 }
-AWAY = _(
+# Of these a provider is likely to recover; what is kept of it may be used meanwhile.
+AWAY = (
+    ProviderFault.UNREACHABLE,
+    ProviderFault.NAME_UNKNOWN,
+    ProviderFault.REFUSED,
+    ProviderFault.TIMEOUT,
+    ProviderFault.SERVER_ERROR,
+)
+LATER = _(
     "%(provider)s does not answer at present. Try again later, or log in another way if"
     " one is offered."
 )
@@ -122,9 +138,9 @@ NOBODY = _(
     " telephone system."
 )
 SENTENCES: dict[ProviderFault, str | Promise] = {
-    ProviderFault.UNREACHABLE: AWAY,
-    ProviderFault.TOO_LARGE: AWAY,
-    ProviderFault.RESTING: AWAY,
+    **dict.fromkeys(AWAY, LATER),
+    ProviderFault.TOO_LARGE: LATER,
+    ProviderFault.RESTING: LATER,
     ProviderFault.CANCELLED: _("The login at %(provider)s was cancelled."),
     ProviderFault.NOT_ASKED: _(
         "This login was used already, or took too long. Start again."

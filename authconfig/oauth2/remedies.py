@@ -7,10 +7,19 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.oauth2.faults import ProviderFault
 
+REACH = _(
+    "Check the address, and whether this site may reach it: DNS, firewall, certificate."
+)
 REMEDIES: dict[ProviderFault, str | Promise] = {
-    ProviderFault.UNREACHABLE: _(
-        "Check the address, and whether this site may reach it: DNS, firewall,"
-        " certificate."
+    ProviderFault.UNREACHABLE: REACH,
+    ProviderFault.REFUSED: REACH,
+    ProviderFault.TIMEOUT: REACH,
+    ProviderFault.NAME_UNKNOWN: _(
+        "Check the spelling of the address, and the DNS of the machine that this site"
+        " runs on."
+    ),
+    ProviderFault.SERVER_ERROR: _(
+        "Try again later; if it stays so, ask the operator of the provider."
     ),
     ProviderFault.REDIRECTED: _(
         "Enter the address of the configuration itself, not one that leads there."

@@ -62,5 +62,5 @@ def assert_refused(page: Any, browser: Browser, why: str) -> None:
     assert reference, text
     event = AuditEvent.objects.get(event=Event.LOGIN_FAILED)
     assert event.detail.startswith(f"{reference[1]}: ")
-    assert why in event.detail
+    assert why in event.detail, event.detail
     assert (event.kind, event.method) == ("myapps", "oauth2")

@@ -170,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, *, drips: bool) -> None:
         self.send_response(status)
         if drips:
+            self.flush_headers()
             while not self.script.ended.wait(0.05):
                 self.wfile.write(b"X-More: and more\r\n")
                 self.wfile.flush()

@@ -127,7 +127,7 @@ def test_a_certified_provider_that_requires_more_fails(
         ((302, b""), "not one that leads there"),
         ((404, b""), "/.well-known/openid-configuration"),
         ((200, b"<html>"), "/.well-known/openid-configuration"),
-        ((503, b""), "Check the address"),
+        ((503, b""), "Try again later"),
     ],
     ids=["redirect", "404", "html", "503"],
 )

@@ -254,6 +254,29 @@ def test_no_password_of_the_machine_goes_to_the_provider(
     assert ("/userinfo", "Bearer an-access-token") in script.authorizations
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (None, "the DNS does not know the provider's name"),
+        (503, "the provider answers with a fault of its own: status 503"),
+    ],
+    ids=["unknown name", "503"],
+)
+def test_a_fault_that_is_told_at_once_is_not_told_as_slowness(
+    script: Scripted,
+    browser: Browser,
+    configure: SettingsSetter,
+    status: int | None,
+    words: str,
+) -> None:
+    if status is None:
+        configure(oauth2_well_known_url=f"https://login.invalid{CONFIGURATION}")
+    else:
+        script.instead[CONFIGURATION] = (status, b"")
+
+    assert_refused(start(browser), browser, words)
+
+
 def test_the_login_page_works_while_the_provider_is_down(
     script: Scripted, browser: Browser, configure: SettingsSetter
 ) -> None:
@@ -261,7 +284,7 @@ def test_the_login_page_works_while_the_provider_is_down(
 
     page = start(browser)
 
-    assert_refused(page, browser, "does not answer in time")
+    assert_refused(page, browser, "takes no connection at this port")
     assert 'id="oauth2-login"' in page.content.decode()
     browser.post("/login/", {"login": "anna", "password": PASSWORD})
     assert is_signed_in(browser)

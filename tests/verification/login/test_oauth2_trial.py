@@ -260,9 +260,9 @@ def test_a_provider_that_is_away_is_told_at_once(
 
     page = read(post(admin))
 
-    assert "the provider does not answer in time" in page
+    assert "the provider takes no connection at this port" in page
     assert "Check the address" in page
-    assert "does not answer" in event().detail
+    assert "takes no connection" in event().detail
 
 
 def test_a_forged_answer_is_told_exactly(admin: Browser) -> None:

@@ -133,9 +133,9 @@ REMEDIES_AT_STAGE: dict[tuple[SmtpFault, SmtpStage], StrPromise] = {
         " otherwise try again later."
     ),
     (SmtpFault.CLOSED, SmtpStage.EHLO): _(
-        "“%(server)s” closed the connection at once. If port %(port)s expects TLS"
-        " from the start, as 465 does, select that security; otherwise the server may"
-        " not accept this site: ask its operator."
+        "“%(server)s” closed the connection during the greeting. If port %(port)s"
+        " expects TLS from the start, as 465 does, select that security; otherwise the"
+        " server may not accept this site: ask its operator."
     ),
 }
 

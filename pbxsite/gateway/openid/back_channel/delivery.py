@@ -23,7 +23,7 @@ from django.utils import timezone
 from authconfig.choices import Event
 from authconfig.network import Deadline, readable
 from authconfig.oauth2.discovery import LimitedSession
-from authconfig.oauth2.faults import ProviderError, ProviderFault
+from authconfig.oauth2.faults import AWAY, ProviderError
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.back_channel import visits
@@ -95,7 +95,7 @@ def _outcome(visit: Visit, uri: str) -> tuple[Outcome, str]:
     except ImproperlyConfigured:
         return Outcome.TRY_AGAIN, "no key signs: see manage.py rotatesigningkey"
     except ProviderError as error:
-        is_away = error.fault is ProviderFault.UNREACHABLE
+        is_away = error.fault in AWAY
         return (Outcome.TRY_AGAIN if is_away else Outcome.REFUSED), _words(error)
     return _of_status(answer.status_code), f"status {answer.status_code}"
 

@@ -256,8 +256,8 @@ def test_silent_server_is_given_up(silence: str) -> None:
 @pytest.mark.parametrize(
     ("script", "word"),
     [
-        ({"GREETING": hang_up}, "closed the connection at once"),
-        ({"EHLO": hang_up}, "closed the connection"),
+        ({"GREETING": hang_up}, "closed the connection during the greeting"),
+        ({"EHLO": hang_up}, "closed the connection during the greeting"),
         ({"GREETING": b"HTTP/1.1 400 Bad Request\r\n"}, "does not speak SMTP"),
         ({"GREETING": b"220 " + b"x" * 9000 + b"\r\n"}, "does not speak SMTP"),
         ({"GREETING": b"220-more\r\n" * 9000}, "closed the connection"),
