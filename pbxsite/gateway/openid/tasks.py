@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from pbxsite.gateway.openid import grants
-from pbxsite.gateway.openid.back_channel import delivery
+from pbxsite.gateway.openid.back_channel import delivery, visits
 
 
 @shared_task
@@ -16,3 +16,4 @@ def tell_clients_of_ends() -> None:
 @shared_task
 def forget_old_grants() -> None:
     grants.forget_old()
+    visits.find_orphans()

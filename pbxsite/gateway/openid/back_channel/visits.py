@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from allauth.idp.oidc.adapter import get_adapter
+from allauth.idp.oidc.models import Client as RegisteredClient
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from pbxsite.gateway.openid.models import Grant, OpenIdClient, Visit
@@ -44,7 +46,7 @@ def claim() -> Visit | None:
     """Take the next visit that is due, unless another worker is first."""
     now = timezone.now()
     due = Visit.objects.filter(due_at__lte=now).order_by("due_at", "pk")
-    for visit in due.select_related("client")[:10]:
+    for visit in due[:10]:
         same = Visit.objects.filter(pk=visit.pk, due_at=visit.due_at)
         if same.update(due_at=now + LEASE_TTL, tries=F("tries") + 1):
             visit.tries += 1
@@ -59,6 +61,14 @@ def postpone(visit: Visit, fault: str) -> None:
     Visit.objects.filter(pk=visit.pk).update(due_at=due_at, fault=fault)
     others = Visit.objects.filter(client=visit.client_id, due_at__lt=due_at)
     others.update(due_at=due_at)
+
+
+def find_orphans() -> None:
+    """Find what a process of an older release ended without a word to the visits."""
+    session = UserSession.objects.filter(pk=OuterRef("session"))
+    Visit.objects.exclude(session=None).filter(~Exists(session)).update(session=None)
+    client = RegisteredClient.objects.filter(pk=OuterRef("client"))
+    Visit.objects.filter(~Exists(client)).delete()
 
 
 def waiting_at(client_id: str) -> QuerySet[Visit]:

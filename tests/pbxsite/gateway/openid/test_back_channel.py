@@ -16,7 +16,7 @@ import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -24,7 +24,14 @@ from authconfig.choices import Event
 from authconfig.users.models import AuditEvent
 from pbxsite.celery import app
 from pbxsite.gateway.openid.back_channel import delivery, visits
-from pbxsite.gateway.openid.models import OpenIdClient, SigningKey, Visit
+from pbxsite.gateway.openid.models import (
+    Grant,
+    GrantedToken,
+    OpenIdClient,
+    SigningKey,
+    Visit,
+)
+from pbxsite.gateway.openid.tasks import forget_old_grants
 from tests.conftest import Starter
 from tests.pbxsite.gateway.openid.test_ending import SESSION_ENDS
 from tests.support.openid import AFTER_LOGOUT, Party, make_party
@@ -360,6 +367,38 @@ def test_a_visit_is_due_once_it_has_ended(anna: Browser, party: Party) -> None:
 
     with pytest.raises(IntegrityError, match="visit_is_due_once_it_has_ended"):
         Visit.objects.update(due_at=timezone.now())
+
+
+def test_what_an_older_release_ends_is_found_by_the_hour(
+    anna: Browser, party: Party, listener: Listener
+) -> None:
+    """It knows no visits, and deletes the rows of sessions as it always did."""
+    party.tokens(anna)
+    GrantedToken.objects.all().delete()
+    Grant.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM usersessions_usersession")
+
+    forget_old_grants()
+    delivery.deliver_due()
+
+    assert len(listener.heard) == 1
+    assert not Visit.objects.exists()
+
+
+def test_a_client_that_an_older_release_deletes_is_told_nothing(
+    ended: dict[str, Any], party: Party, listener: Listener
+) -> None:
+    client_id = party.client_id
+    OpenIdClient.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM allauth_idp_oidc_client WHERE id = %s", [client_id])
+
+    forget_old_grants()
+
+    assert not Visit.objects.exists()
+    delivery.deliver_due()
+    assert not listener.heard
 
 
 def test_the_page_of_sessions_that_are_to_be_ended_tells_nobody(
