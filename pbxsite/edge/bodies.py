@@ -93,8 +93,8 @@ class Request(ASGIRequest):
         if "CONTENT_LENGTH" not in self.META:
             self.META["CONTENT_LENGTH"] = str(body_file.seek(0, os.SEEK_END))
             body_file.seek(0)
-        if not _is_for_text(self.encoding or "utf-8"):
-            self.encoding = None
+        if self.encoding and not _is_for_text(self.encoding):
+            self.encoding = settings.DEFAULT_CHARSET
 
 
 def _is_for_text(codec: str) -> bool:

@@ -236,7 +236,7 @@ def access_token(site: Site, visitor: Visitor, client_id: str) -> str:
 def dovecot(site: Site) -> Iterator[int]:
     """Its port; pytest's own folders are for one user alone."""
     if not PROGRAM.exists():
-        pytest.fail("This test needs: apt-get install dovecot-imapd")
+        pytest.fail("This test needs Dovecot: .ci/packages long")
     with TemporaryDirectory(prefix="dovecot") as directory:
         yield from _running_dovecot(site, Dovecot(Path(directory)))
 
