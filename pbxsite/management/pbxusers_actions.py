@@ -14,6 +14,7 @@ def add_actions(parser: ArgumentParser) -> None:
     _add_adding(actions)
     unlocking = actions.add_parser("unlock", help="Forget a user's failed logins.")
     unlocking.add_argument("name")
+    _add_inviting(actions)
     asking = actions.add_parser("access", help="Say who can log in, and why not.")
     asking.add_argument("--json", action="store_true", dest="as_json")
     asking.add_argument(
@@ -31,4 +32,17 @@ def _add_adding(actions: _SubParsersAction[ArgumentParser]) -> None:
         "--password-stdin",
         action="store_true",
         help="The first line of standard input is the PBX password; else none.",
+    )
+
+
+def _add_inviting(actions: _SubParsersAction[ArgumentParser]) -> None:
+    inviting = actions.add_parser(
+        "invite", help="Send users a link that sets a PBX password."
+    )
+    inviting.add_argument("names", nargs="*", metavar="NAME")
+    inviting.add_argument(
+        "--without-password", action="store_true", help="All active users without one."
+    )
+    inviting.add_argument(
+        "--dry-run", action="store_true", help="Only say who would be invited."
     )

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone, translation
 
-from authconfig.choices import Event, Method, Origin
+from authconfig.choices import Method, Origin
 from authconfig.models import current_rules
 from authconfig.policy import uses
 from authconfig.users import audit
@@ -67,14 +67,17 @@ def start(
     """Note whom to invite; a worker writes their mails. Older links end."""
     invited, left_out = chosen
     language = translation.get_language() or settings.LANGUAGE_CODE
-    run = InvitationRun.objects.create(actor=actor, language=language)
+    run = InvitationRun.objects.create(
+        actor=actor,
+        address=origin.address or None,
+        user_agent=origin.user_agent,
+        language=language,
+    )
     for at in range(0, len(invited), STEP):
         _note(invited[at : at + STEP], run)
     Uninvited.objects.bulk_create(
         [Uninvited(run=run, user=user, obstacle=why) for user, why in left_out]
     )
-    details = [(user, "") for user in invited]
-    audit.record_many(Event.INVITED, details, actor=actor, origin=origin)
     transaction.on_commit(wake_making)
     return run
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from celery import shared_task
 from django.db import transaction
@@ -16,10 +18,11 @@ from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone, translation
 
-from authconfig.choices import Method
+from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.policy import mailbox_is_one_factor, offers_new_password, uses
+from authconfig.users import audit
 from authconfig.users.changes import sessions_ended
 from authconfig.users.models import PbxUser
 from verification.approval.flows import has_approving_session
@@ -30,6 +33,7 @@ from verification.password_links.choices import LinkEnding, Purpose
 from verification.password_links.mails import FORGOTTEN, INVITATION, NO_LINK
 from verification.password_links.models import (
     ForgottenRequest,
+    InvitationRun,
     LinkMail,
     PasswordLink,
 )
@@ -85,9 +89,13 @@ def make_batch() -> bool:
     waiting = PasswordLink.objects.waiting().select_for_update(skip_locked=True)
     links = list(waiting.order_by("pk")[:BATCH_SIZE])
     users = PbxUser.objects.in_bulk({link.user_id for link in links})
+    runs = InvitationRun.objects.in_bulk({link.run_id for link in links if link.run_id})
     for link in links:
         link.user = users[link.user_id]
-    _write_mails([link for link in links if _bind(link)])
+        link.run = runs.get(link.run_id or 0)
+    bound = [link for link in links if _bind(link)]
+    _write_mails(bound)
+    _record(bound)
     return bool(links)
 
 
@@ -108,12 +116,19 @@ def _bind(link: PasswordLink) -> bool:
     return bound == 1
 
 
+def _record(links: list[PasswordLink]) -> None:
+    """Note in the audit log who was invited, by whom and from where."""
+    for run, own in groupby(links, key=attrgetter("run")):
+        audit.record_many(
+            Event.INVITED,
+            [(link.user, "") for link in own],
+            actor=run.actor,
+            origin=Origin(run.address or "", run.user_agent),
+        )
+
+
 def _write_mails(links: list[PasswordLink]) -> None:
-    runs = PasswordLink.objects.filter(pk__in=[link.pk for link in links])
-    languages = dict(runs.values_list("pk", "run__language"))
-    mails = OutgoingEmail.objects.bulk_create(
-        _mail(link, languages[link.pk]) for link in links
-    )
+    mails = OutgoingEmail.objects.bulk_create(_mail(link) for link in links)
     LinkMail.objects.bulk_create(
         LinkMail(mail=mail, link=link) for mail, link in zip(mails, links, strict=True)
     )
@@ -121,15 +136,16 @@ def _write_mails(links: list[PasswordLink]) -> None:
         transaction.on_commit(wake_due)
 
 
-def _mail(link: PasswordLink, language: str | None) -> OutgoingEmail:
+def _mail(link: PasswordLink) -> OutgoingEmail:
     kind = KIND_OF[Purpose(link.purpose)]
+    language = link.run.language if link.run else translation.get_language()
     assert link.expires_at
     return OutgoingEmail(
         kind=kind.name,
         priority=kind.priority,
         user=link.user,
         recipient=link.address,
-        language=link.user.language or language or translation.get_language() or "en",
+        language=link.user.language or language or "en",
         expires_at=link.expires_at,
     )
 

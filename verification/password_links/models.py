@@ -23,6 +23,8 @@ class InvitationRun(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True, default="", db_default="")
     language = models.CharField(max_length=8, default="en")
     started_at = models.DateTimeField(default=timezone.now)
 

@@ -16,8 +16,6 @@ LOST = (MailState.FAILED, MailState.UNKNOWN)
 
 @dataclass(frozen=True)
 class Progress:
-    """`over` were closed before their mails: a newer one, or the user changed."""
-
     invited: int
     used: int
     to_write: int
@@ -26,8 +24,12 @@ class Progress:
     lost: int
 
     @property
+    def still(self) -> int:
+        return self.to_write + self.going
+
+    @property
     def is_done(self) -> bool:
-        return not (self.to_write or self.going)
+        return not self.still
 
 
 def progress_of(run: InvitationRun) -> Progress:

@@ -14,17 +14,22 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from authconfig.bounded_counts import bounded_count
 from authconfig.users.audit import origin_of
 from authconfig.users.csv_file import as_csv, parse, template
 from authconfig.users.csv_text import text_of
 from authconfig.users.models import PbxUser
+from pbxsite.administration.cells import LINK
+from pbxsite.administration.invitations.inviting import INVITE_MANY
 from pbxsite.administration.users.user_import import UserImport
+from verification.password_links import invitations
 from verification.sessions.reauthentication import reauthentication_required
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -85,7 +90,11 @@ class UserFileMixin:
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        may = {"has_import_permission": self.has_import_permission(request)}
+        may = {
+            "has_import_permission": self.has_import_permission(request),
+            "can_invite": self.has_change_permission(request)  # type: ignore[attr-defined]
+            and invitations.are_possible(),
+        }
         shown = (extra_context or {}) | may
         page: HttpResponse = super().changelist_view(request, shown)  # type: ignore[misc]
         return page
@@ -156,7 +165,22 @@ def _confirmed(request: HttpRequest) -> HttpResponse:
         # The preview was right, but somebody may have changed the users since.
         return _again(request, str(done.faults[0]))
     messages.success(request, f"{done.summary}.")
+    _offer_invitations(request)
     return redirect("admin:users_pbxuser_changelist")
+
+
+def _offer_invitations(request: HttpRequest) -> None:
+    """Say how many users have no password yet, and how they get one."""
+    count = bounded_count(invitations.without_password())
+    if not (invitations.are_possible() and count):
+        return
+    text = ngettext(
+        "%(n)s active user has no PBX password.",
+        "%(n)s active users have no PBX password.",
+        count,
+    ) % {"n": count}
+    url = reverse(f"admin:{INVITE_MANY}")
+    messages.warning(request, format_html(LINK, text, url, _("Invite them")))
 
 
 def _preview(request: HttpRequest, form: UploadForm) -> dict[str, Any]:

@@ -16,6 +16,11 @@ from unfold.decorators import display
 
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import LINK
+from pbxsite.administration.invitations.generated import (
+    GENERATE,
+    GeneratedPasswordMixin,
+)
+from pbxsite.administration.invitations.inviting import InvitingMixin, invite_selected
 from pbxsite.administration.owner_check import OwnerMixin
 from pbxsite.administration.users.forms import PasswordForm, PbxUserAddForm, PbxUserForm
 from pbxsite.administration.users.identities import IdentitiesMixin
@@ -30,10 +35,13 @@ from pbxsite.administration.users.user_list import UserList
 admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
 FACTS = ("name", "long_name", "email", "number", "language", "time_zone")
 LOGIN = (
-    *("is_active", "pbx_password", "oauth2_accounts"),
+    *("is_active", "pbx_password", "invitation", "oauth2_accounts"),
     *("last_login", "failed_logins"),
 )
-READ_ONLY = ("pbx_password", "oauth2_accounts", "last_login", "failed_logins")
+READ_ONLY = (
+    *("pbx_password", "invitation", "oauth2_accounts"),
+    *("last_login", "failed_logins"),
+)
 
 
 @admin.register(PbxUser)
@@ -45,6 +53,8 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     UserFileMixin,
     IdentitiesMixin,
     UnlockingMixin,
+    InvitingMixin,
+    GeneratedPasswordMixin,
     UserList,
     BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
     ModelAdmin,
@@ -66,13 +76,16 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     )
     readonly_fields = READ_ONLY
     filter_horizontal = ()
+    actions = [invite_selected]
 
     @display(description=_("PBX password"))
     def pbx_password(self, user: PbxUser) -> SafeString:
         has_one = user.has_usable_password()
-        return format_html(
+        entered = format_html(
             LINK,
             gettext("Set.") if has_one else gettext("None."),
             reverse("admin:auth_user_password_change", args=[user.pk]),
             gettext("Change or remove it") if has_one else gettext("Set one"),
         )
+        url = reverse(f"admin:{GENERATE}", args=[user.pk])
+        return entered + format_html(LINK, "", url, gettext("Generate one"))

@@ -1,4 +1,4 @@
-"""`manage.py pbxusers import FILE.csv | export | add NAME | unlock NAME | access`."""
+"""`manage.py pbxusers import FILE.csv | export | add | invite | unlock | access`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from authconfig.users.changes import check_new
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
-from pbxsite.management import pbxusers_access
+from pbxsite.management import pbxusers_access, pbxusers_invitations
 from pbxsite.management.faults import fault_lines
 from pbxsite.management.pbxusers_actions import add_actions
 from pbxsite.management.site_command import SiteCommand
@@ -27,7 +27,7 @@ from verification.sessions import tries
 
 class Command(SiteCommand):
     help = (
-        "Import, export, add or unlock PBX users; say who can log in."
+        "Import, export, add, invite or unlock PBX users; say who can log in."
         f" Columns of the file: {','.join(COLUMNS)}"
     )
 
@@ -41,6 +41,7 @@ class Command(SiteCommand):
             "add": self._add,
             "unlock": self._unlock,
             "access": self._access,
+            "invite": self._invite,
         }
         try:
             run[action](**options)
@@ -84,6 +85,14 @@ class Command(SiteCommand):
 
     def _access(self, *, as_json: bool, closed: bool, **_: Any) -> None:
         self.stdout.write(pbxusers_access.text(as_json=as_json, closed=closed))
+
+    def _invite(
+        self, *, names: list[str], without_password: bool, dry_run: bool, **_: Any
+    ) -> None:
+        lines = pbxusers_invitations.invite(
+            names, without_password=without_password, dry_run=dry_run
+        )
+        self.stdout.write("\n".join(lines))
 
     def _unlock(self, *, name: str, **_: Any) -> None:
         user = PbxUser.objects.filter(name_key=name_key(name)).first()

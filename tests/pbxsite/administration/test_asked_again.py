@@ -54,6 +54,9 @@ ASKING = {
     f"{USERS}<int:user_pk>/oauth2/<int:pk>/disconnect/": FIRST,
     f"{USERS}<int:pk>/unlock/": FIRST,
     f"{USERS}process_import/": FIRST,
+    f"{USERS}<int:pk>/invite/": FIRST,
+    f"{USERS}<int:pk>/generate/": FIRST,
+    f"{USERS}invite/": FIRST,
     f"{SETTINGS}voicemail-key/make/": FIRST,
     f"{SETTINGS}voicemail-key/revoke/": FIRST,
     "admin/oauth2/test/connect/": FIRST,
@@ -80,6 +83,8 @@ HARMLESS = {
     f"{SETTINGS}test-netlogon/",
     f"{SETTINGS}test-oauth2/",
     f"{USERS}import/",
+    f"{USERS}invitations/<uuid:public_id>/",
+    f"{USERS}invitations/<uuid:public_id>/live/",
     *(f"{USERS}access/{part}" for part in ("", "csv/", "json/")),
     f"{USERS}export/",
     f"{USERS}template/",
@@ -93,6 +98,7 @@ ACTIONS = {
     "reject_selected": NOT_AT_ALL,
     "end_selected": NOT_AT_ALL,
     "remove_all_of_users": FIRST,
+    "invite_selected": FIRST,
 }
 ADDRESSES = {"start_url", "return_urls"}
 FIELDS = {

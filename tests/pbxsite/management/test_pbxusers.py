@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
+from verification.password_links.models import PasswordLink
 from verification.sessions import tries
 from verification.sessions.choices import Guessed, Source
 
@@ -138,3 +140,54 @@ def test_nobody_is_unlocked_who_does_not_exist() -> None:
     assert failing("unlock", "bert") == [
         "bert is no PBX user. See: manage.py pbxusers export"
     ]
+
+
+@pytest.fixture
+def sending(two_factor: AuthenticationSettings) -> None:
+    """A site that can send."""
+
+
+@pytest.mark.usefixtures("sending")
+def test_users_are_invited_by_name(user: PbxUser) -> None:
+    PbxUser.objects.create_user("silent")
+
+    assert run("invite", "ANNA", "silent").splitlines() == [
+        "anna: invited (anna@example.com)",
+        "silent: not invited, no e-mail address",
+        "1 invited, 1 not",
+    ]
+    assert PasswordLink.objects.get().user == user
+
+
+@pytest.mark.usefixtures("sending")
+def test_all_without_a_password_are_invited(user: PbxUser) -> None:
+    PbxUser.objects.create_user("fritz", email="fritz@example.com")
+    PbxUser.objects.create_user("idle", email="i@example.com", is_active=False)
+
+    tried = run("invite", "--without-password", "--dry-run")
+    assert tried.splitlines()[-1] == "1 would be invited, 0 not"
+    assert not PasswordLink.objects.exists()
+    assert run("invite", "--without-password").splitlines()[-1] == "1 invited, 0 not"
+    assert PasswordLink.objects.get().user.name == "fritz"
+
+
+@pytest.mark.usefixtures("sending")
+def test_an_unknown_name_invites_nobody(user: PbxUser) -> None:
+    faults = failing("invite", "anna", "nobody")
+
+    assert faults == ["nobody is no PBX user.", "Nobody was invited."]
+    assert not PasswordLink.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ((), "Name the users, or give --without-password."),
+        (("anna", "--without-password"), "Name the users, or give --without-password."),
+        (("anna",), "Nobody can be invited: the authentication type has no PBX"),
+    ],
+    ids=["nobody", "both", "no account"],
+)
+def test_an_invitation_that_cannot_be(words: tuple[str, ...], fault: str) -> None:
+    assert failing("invite", *words)[0].startswith(fault)
