@@ -16,7 +16,6 @@ from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
-from authconfig.bounded_counts import bounded_count
 from authconfig.names import name_key
 from authconfig.users.models import PbxUser
 
@@ -79,10 +78,6 @@ def without_factor(users: QuerySet[PbxUser]) -> QuerySet[PbxUser]:
     """
     factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
     return users.exclude(pk__in=factors.values("user"))
-
-
-def count_without_email() -> int:
-    return bounded_count(PbxUser.objects.filter(is_active=True, email=""))
 
 
 def difference(before: PbxUser | None, after: PbxUser) -> str:

@@ -21,9 +21,10 @@ from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.policy import needs_approval
 from authconfig.sections import SETTINGS_PAGE
-from authconfig.users.changes import count_without_email
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.authentication import summary
+from pbxsite.administration.entry import words
+from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import (
     QueueReport,
     oversized_words,
@@ -61,6 +62,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _cards(request: HttpRequest) -> Iterator[OverviewCard]:
     if _may(request, "authconfig.change_authenticationsettings"):
         yield _policy_card(current_rules())
+    if _may(request, "users.view_pbxuser"):
+        yield _entry_card(current_rules())
     if is_operator(request) or _may(request, "mail.view_outgoingemail"):
         yield _mail_card(queue_report(), operates=is_operator(request))
     if _may(request, "users.view_auditevent"):
@@ -92,8 +95,19 @@ def _policy_details(*, held: bool) -> Iterator[str]:
         yield _("Two-factor authentication is off: a password alone is enough.")
         return
     yield _("Two-factor authentication is on.")
-    if count := count_without_email():
-        yield summary.without_email(count)
+
+
+def _entry_card(rules: AuthenticationSettings) -> OverviewCard:
+    closed = words.all_closed(Census(rules))
+    good = _("Every active user, as far as this site can know.")
+    return OverviewCard(
+        _("Who can log in"),
+        "bad" if closed else "good",
+        closed[0].text if closed else good,
+        tuple(each.text for each in closed[1:]),
+        closed[0].link if closed else reverse(words.PAGE),
+        _("Show them") if closed else _("Who can log in"),
+    )
 
 
 def _mail_card(found: QueueReport, *, operates: bool) -> OverviewCard:

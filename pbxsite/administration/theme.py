@@ -62,7 +62,7 @@ def _login_group() -> Item:
                 permission="authconfig.change_authenticationsettings",
             ),
             _item(_("Client applications"), "apps", "clients_clientapplication"),
-            _item(_("PBX users"), "group", "users_pbxuser"),
+            _users(),
             _who_can_log_in(),
             _item(_("Groups"), "badge", "auth_group"),
         ],
@@ -118,6 +118,17 @@ def _queue() -> Item:
         "link": reverse_lazy("queue"),
         "permission": is_operator,
     }
+
+
+def _users() -> Item:
+    users = _item(_("PBX users"), "group", "users_pbxuser")
+    others = reverse_lazy("admin:users_pbxuser_access")
+
+    def is_active(request: HttpRequest) -> bool:
+        here = request.path.startswith(str(users["link"]))
+        return here and not request.path.startswith(str(others))
+
+    return users | {"active": is_active}
 
 
 def _who_can_log_in() -> Item:

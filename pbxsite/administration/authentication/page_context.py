@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,8 +14,6 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.settings_form import SettingsForm
-from authconfig.users.changes import count_without_email, without_factor
-from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import cards, summary, voicemail_key
 from pbxsite.administration.authentication.account_trials import RECIPIENT
 from pbxsite.administration.authentication.posted_form import (
@@ -22,6 +21,8 @@ from pbxsite.administration.authentication.posted_form import (
     user_of,
     version,
 )
+from pbxsite.administration.entry import words
+from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import paused_words
 from verification.mail.operation import actions
 from verification.mail.operation.outcomes import last_outcomes
@@ -49,16 +50,23 @@ def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
         "voicemail_address": voicemail_key.address(),
         "recipient": request.POST.get(RECIPIENT, user_of(request).email),
         "test_user": user_of(request).name,
-        "without_email": _without_email(),
-        "without_factor": _without_factor(),
+        **_counts(form.rules),
         "never_approved": _never_approved(request, form.rules),
         "unapproved_factors": _unapproved_factors(form.rules),
         "reauthentication": _reauthentication(request),
     }
 
 
-def count_without_factor() -> int:
-    return bounded_count(without_factor(PbxUser.objects.filter(is_active=True)))
+def _counts(rules: AuthenticationSettings) -> dict[str, Any]:
+    """Say who cannot log in, and whom two-factor authentication would keep out."""
+    now, held = Census(rules), copy(rules)
+    held.two_factor, held.verification_link = True, rules.verification_link or "-"
+    unapproved, factorless = now.by(held).without_approval(), now.without_factor()
+    return {
+        "closed": words.all_closed(now),
+        "without_approval": summary.without_approval(unapproved) if unapproved else "",
+        "without_factor": summary.without_factor(factorless) if factorless else "",
+    }
 
 
 def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
@@ -72,16 +80,6 @@ def _field_faults(form: SettingsForm) -> list[dict[str, str]]:
         for bound in form
         for fault in form.faults.get(bound.name, [])
     ]
-
-
-def _without_email() -> str:
-    count = count_without_email()
-    return summary.without_email(count) if count else ""
-
-
-def _without_factor() -> str:
-    count = count_without_factor()
-    return summary.without_factor(count) if count else ""
 
 
 def _never_approved(request: HttpRequest, rules: AuthenticationSettings) -> str:

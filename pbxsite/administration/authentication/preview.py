@@ -5,13 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST
 
-from authconfig.users.changes import count_without_email
 from pbxsite.administration.authentication import cards, summary
-from pbxsite.administration.authentication.page_context import (
-    count_unapproved,
-    count_without_factor,
-)
+from pbxsite.administration.authentication.page_context import count_unapproved
 from pbxsite.administration.authentication.posted_form import posted_form
+from pbxsite.administration.entry.answers import Census
 
 
 @require_POST
@@ -19,8 +16,12 @@ def preview(request: HttpRequest) -> JsonResponse:
     form = posted_form(request)
     form.is_valid()
     rules, new_rules = form.rules, form.new_rules()
+    before, after = Census(rules), Census(new_rules)
     facts = summary.Facts(
-        count_without_email(), count_without_factor(), count_unapproved()
+        after.all_closed(),
+        before.all_closed(),
+        after.without_factor(),
+        count_unapproved(),
     )
     return JsonResponse(
         {

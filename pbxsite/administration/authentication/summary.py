@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
@@ -16,6 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
 from authconfig.settings_form import ACCOUNT_FIELDS
 from authconfig.validators import is_loopback
+from pbxsite.administration.entry.words import closed
 
 Methods = tuple[Method, ...]
 Words = str | Promise
@@ -122,7 +123,8 @@ LOST_SECRET: dict[str, Words] = {
 class Facts:
     """What the sentences tell about the users."""
 
-    users_without_email: int = 0
+    closed: Mapping[Kind, int] = field(default_factory=dict)
+    closed_before: Mapping[Kind, int] = field(default_factory=dict)
     users_without_factor: int = 0
     users_of_unapproved: int = 0
 
@@ -206,6 +208,7 @@ def consequences(
             *_method_changes(rules, new_rules),
             *_approval_change(rules, new_rules, facts),
             *_factor_change(rules, new_rules, facts),
+            *_closed_change(rules, new_rules, facts),
         ],
         "email": list(_email_changes(rules, new_rules)),
         "netlogon": list(
@@ -215,11 +218,11 @@ def consequences(
     }
 
 
-def without_email(count: int) -> str:
-    """Say what two-factor authentication means to users without an address."""
+def without_approval(count: int) -> str:
+    """Say what two-factor authentication means to users whom nothing approves."""
     return ngettext(
-        "%(count)s user has no e-mail address and could not log in.",
-        "%(count)s users have no e-mail address and could not log in.",
+        "%(count)s user could not log in with it: nothing could approve the login.",
+        "%(count)s users could not log in with it: nothing could approve the login.",
         count,
     ) % {"count": count}
 
@@ -343,10 +346,19 @@ def _approval_change(
         "Each login to myApps has to be approved, by the link in an e-mail or in an"
         " existing session. Who is signed in stays signed in."
     )
-    if facts.users_without_email:
-        yield without_email(facts.users_without_email)
     if facts.users_of_unapproved:
         yield unapproved(facts.users_of_unapproved)
+
+
+def _closed_change(
+    rules: AuthenticationSettings, new_rules: AuthenticationSettings, facts: Facts
+) -> Iterator[str]:
+    """Say how many could not log in, where they may be others than before."""
+    ways = ("authentication_type", "two_factor")
+    is_other_way = any(getattr(rules, n) != getattr(new_rules, n) for n in ways)
+    for kind, count in facts.closed.items():
+        if count and (is_other_way or count != facts.closed_before.get(kind, 0)):
+            yield closed(count, kind)
 
 
 def _factor_change(

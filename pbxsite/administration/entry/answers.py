@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
-
 from authconfig.choices import Obstacle
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
-from authconfig.policy import UserFacts, obstacles, requires_factor
+from authconfig.policy import UserFacts, methods_for, obstacles, requires_factor
 from authconfig.users.models import PbxUser
 from pbxsite.administration.entry.facts import counts_by_facts, facts_of
 
@@ -43,19 +41,33 @@ class Census:
     """How many users get which answer: one question, whatever is asked of it then."""
 
     def __init__(
-        self, rules: AuthenticationSettings, users: QuerySet[PbxUser] | None = None
+        self, rules: AuthenticationSettings, numbers: dict[int, int] | None = None
     ) -> None:
-        chosen = PbxUser.objects.all() if users is None else users
         self.rules = rules
-        self.numbers = counts_by_facts(chosen, rules)
+        if numbers is None:
+            numbers = counts_by_facts(PbxUser.objects.all(), rules)
+        self.numbers = numbers
         self.answers = {number: answer(rules, number) for number in self.numbers}
+
+    def by(self, rules: AuthenticationSettings) -> Census:
+        """Return the answers to the same users by rules of the same domains."""
+        return Census(rules, self.numbers)
 
     def closed(self, kind: Kind) -> int:
         """Count the active users who cannot log in; of inactive ones it is wanted."""
         return self.count(lambda user, found: user.is_active and bool(found.of(kind)))
 
-    def without_email(self) -> int:
-        return self.count(lambda user, _: user.is_active and not user.has_email)
+    def all_closed(self) -> dict[Kind, int]:
+        """Return this of each kind that the rules let anybody in to."""
+        return {
+            kind: self.closed(kind) for kind in Kind if methods_for(self.rules, kind)
+        }
+
+    def without_approval(self) -> int:
+        """Count the active users whom two-factor authentication keeps out of myApps."""
+        return self.count(
+            lambda user, found: user.is_active and Obstacle.NO_APPROVAL in found.myapps
+        )
 
     def without_factor(self) -> int:
         return self.count(lambda user, _: user.is_active and not user.has_factor)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from authconfig.clients.choices import Kind
-from authconfig.policy import UserFacts, methods_for
+from authconfig.policy import UserFacts
 from pbxsite.administration.entry.answers import Answer, Census
 from pbxsite.administration.entry.filters import NO
 
@@ -53,8 +53,8 @@ def all_closed(census: Census) -> list[Closed]:
     """Return this of each kind that some can log in to, if not everybody can."""
     return [
         Closed(closed(count, kind), link_to_closed(kind))
-        for kind in Kind
-        if methods_for(census.rules, kind) and (count := census.closed(kind))
+        for kind, count in census.all_closed().items()
+        if count
     ]
 
 

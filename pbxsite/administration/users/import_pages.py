@@ -165,6 +165,9 @@ def _confirmed(request: HttpRequest) -> HttpResponse:
         # The preview was right, but somebody may have changed the users since.
         return _again(request, str(done.faults[0]))
     messages.success(request, f"{done.summary}.")
+    for closed in done.closed:
+        shown = format_html(LINK, closed.text, closed.link, _("Show them"))
+        messages.warning(request, shown)
     _offer_invitations(request)
     return redirect("admin:users_pbxuser_changelist")
 

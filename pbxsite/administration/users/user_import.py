@@ -11,11 +11,14 @@ from django.utils.translation import ngettext
 
 from authconfig import lockout
 from authconfig.choices import Event, Origin
+from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions
 from authconfig.users.csv_file import UserRow, shown
 from authconfig.users.models import PbxUser
+from pbxsite.administration.entry.answers import Census
+from pbxsite.administration.entry.words import Closed, all_closed
 from pbxsite.administration.users.import_rows import (
     FIELDS,
     Errors,
@@ -42,6 +45,8 @@ class UserImport:
     changes: list[UserChange] = field(default_factory=list)
     faults: list[RowFault] = field(default_factory=list)
     leaves_nobody: bool = False
+    # Who of all users could not log in after it; a preview says so too.
+    closed: list[Closed] = field(default_factory=list)
 
     def run(self, *, save: bool) -> None:
         """Change all users or none; a preview writes as well, and takes it back."""
@@ -138,6 +143,7 @@ class UserImport:
         self.leaves_nobody = had_administrator and not lockout.able_at_present()
         if self.leaves_nobody and self.actor:
             raise NobodyLeftError
+        self.closed = all_closed(Census(current_rules()))
         if save:
             self._follow_up()
 

@@ -65,6 +65,8 @@ class Command(SiteCommand):
                 " one in."
             )
         self.stdout.write(done.summary)
+        for closed in done.closed:
+            self.stderr.write(f"{closed.text} See: manage.py pbxusers access --closed")
 
     def _export(self, **_: Any) -> None:
         text = as_csv(PbxUser.objects.all(), line_end="\n")

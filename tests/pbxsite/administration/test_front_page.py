@@ -46,23 +46,24 @@ def end_mail(mail: OutgoingEmail, state: MailState, **facts: Any) -> None:
 
 
 def test_a_fresh_site_says_that_all_is_well(admin_client_myapps: Browser) -> None:
-    policy, mails, logins, sessions = cards(admin_client_myapps)
+    policy, entry, mails, logins, sessions = cards(admin_client_myapps)
 
     assert "Two-factor authentication is off: a password alone is enough." in policy
+    assert "Every active user, as far as this site can know." in entry
     assert QUIET in mails
     assert "0 logins succeeded." in logins
     assert "0 sessions." in sessions
 
 
 @pytest.mark.usefixtures("two_factor")
-def test_it_counts_whom_no_verification_email_reaches(
+def test_it_counts_who_cannot_log_in(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
-    assert "no e-mail address" not in cards(admin_client_myapps)[0]
+    assert "could not log in" not in cards(admin_client_myapps)[1]
 
     PbxUser.objects.filter(pk=user.pk).update(email="")
 
-    assert "1 user has no e-mail address" in cards(admin_client_myapps)[0]
+    assert "1 user could not log in to myApps." in cards(admin_client_myapps)[1]
 
 
 def test_it_tells_how_long_the_mails_took(
@@ -131,7 +132,7 @@ def test_rejected_logins_are_a_warning(
 ) -> None:
     audit.record(Event.LOGIN_REJECTED, user=user)
 
-    logins = cards(admin_client_myapps)[2]
+    logins = cards(admin_client_myapps)[3]
 
     assert "1 was rejected by its user: somebody knows the password." in logins
 

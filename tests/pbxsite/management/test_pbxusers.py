@@ -42,6 +42,18 @@ def test_an_import_says_what_it_did(user: PbxUser, file: Path) -> None:
     assert run("import", str(file)) == "0 users added, 0 changed, 3 unchanged\n"
 
 
+def test_an_import_says_who_could_not_log_in(user: PbxUser, file: Path) -> None:
+    file.write_text(f"{HEADER}ben,,,,1\n")
+    said = io.StringIO()
+
+    call_command("pbxusers", "import", str(file), stdout=io.StringIO(), stderr=said)
+
+    assert said.getvalue().splitlines() == [
+        f"1 user could not log in to {kind}. See: manage.py pbxusers access --closed"
+        for kind in ("myApps", "myPBX")
+    ]
+
+
 @pytest.mark.database
 @pytest.mark.django_db
 def test_an_import_with_faults_saves_nothing_and_names_each(file: Path) -> None:

@@ -296,16 +296,42 @@ def test_preview_of_a_faulty_form_answers(admin: Browser) -> None:
     assert answer.status_code == 200
 
 
-def test_preview_names_users_without_an_address(
+def test_preview_counts_who_could_not_log_in(
     admin: Browser, configure: Configure
 ) -> None:
     PbxUser.objects.create_user("ben", "a long password")
     PbxUser.objects.create_user("cleo", "a long password", is_active=False)
     preview = admin.post(PREVIEW, posted(two_factor="on", **ACCOUNT)).json()
 
-    sentence = "1 user has no e-mail address and could not log in."
+    sentence = "1 user could not log in to myApps."
     assert sentence in preview["sections"]["authentication"]
-    assert any(sentence in fact for fact in page_of(admin).texts("fact"))
+    held = "1 user could not log in with it: nothing could approve the login."
+    assert any(held in fact for fact in page_of(admin).texts("fact"))
+
+
+def test_the_page_says_who_cannot_log_in_now(admin: Browser) -> None:
+    PbxUser.objects.create(name="ben", password="!none")
+
+    page = page_of(admin)
+
+    assert "1 user could not log in to myApps. Show them" in page.texts("fact")
+    assert page.find(href="/admin/users/pbxuser/access/?myapps=no&is_active__exact=1")
+
+
+def test_preview_of_another_type_asks_the_policy(admin: Browser) -> None:
+    PbxUser.objects.create(name="ben", password="!none")
+
+    said = admin.post(
+        PREVIEW, posted(authentication_type="oauth2_only", **OAUTH2)
+    ).json()["sections"]["authentication"]
+
+    # Ben can from then on, but the administrator's account is not connected.
+    assert "1 user could not log in to myApps." in said
+    PbxUser.objects.create(name="cleo", password="!none", is_staff=True)
+    said = admin.post(
+        PREVIEW, posted(authentication_type="pbx_and_oauth2", **OAUTH2)
+    ).json()["sections"]["authentication"]
+    assert "1 user could not log in to myApps." in said
 
 
 def test_conditions_of_two_factor_are_told(admin: Browser) -> None:

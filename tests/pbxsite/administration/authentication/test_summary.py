@@ -73,10 +73,12 @@ def changes(
     old: AuthenticationSettings,
     new: AuthenticationSettings,
     section: str = "authentication",
-    users_without_email: int = 0,
+    closed: tuple[int, int] = (0, 0),
     users_without_factor: int = 0,
 ) -> list[str]:
-    facts = summary.Facts(users_without_email, users_without_factor)
+    """`closed`: how many cannot log in to myApps, before and after."""
+    before, after = ({Kind.MYAPPS: count} for count in closed)
+    facts = summary.Facts(after, before, users_without_factor)
     return summary.consequences(old, new, facts)[section]
 
 
@@ -182,21 +184,30 @@ def test_unchanged_values_change_nothing() -> None:
     assert not any(said.values())
 
 
-def test_two_factor_names_users_without_an_address() -> None:
-    said = changes(rules(), rules(two_factor=True), users_without_email=3)
+def test_it_says_how_many_could_not_log_in() -> None:
+    said = changes(rules(), rules(two_factor=True), closed=(1, 3))
 
     assert said[0].startswith("Each login to myApps has to be approved")
-    assert said[1] == "3 users have no e-mail address and could not log in."
+    assert said[1] == "3 users could not log in to myApps."
 
 
-def test_one_user_without_an_address_is_singular() -> None:
-    assert summary.without_email(1) == (
-        "1 user has no e-mail address and could not log in."
+def test_it_counts_nobody_whom_the_change_does_not_touch() -> None:
+    said = changes(rules(), rules(two_factor=True), closed=(3, 0))
+    same = changes(rules(), rules(pbx_domain="pbx.example"), closed=(3, 3))
+    other = changes(rules(), rules(pbx_domain="pbx.example"), closed=(3, 4))
+
+    assert not any("could not log in" in sentence for sentence in [*said, *same])
+    assert other == ["4 users could not log in to myApps."]
+
+
+def test_one_user_whom_nothing_approves_is_singular() -> None:
+    assert summary.without_approval(1) == (
+        "1 user could not log in with it: nothing could approve the login."
     )
 
 
 def test_two_factor_off_needs_no_approval() -> None:
-    said = changes(rules(two_factor=True), rules(), users_without_email=3)
+    said = changes(rules(two_factor=True), rules())
 
     assert said == ["Logins to myApps no longer have to be approved."]
 

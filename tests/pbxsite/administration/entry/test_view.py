@@ -69,7 +69,7 @@ def test_it_counts_who_could_not_and_leads_to_them(admin: Browser) -> None:
 
 
 def test_it_says_that_everybody_can(admin: Browser) -> None:
-    assert "Every active user can log in" in admin.get(VIEW).content.decode()
+    assert "Every active user can log in," in admin.get(VIEW).content.decode()
 
 
 @pytest.mark.usefixtures("imported")

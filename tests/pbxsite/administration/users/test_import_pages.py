@@ -55,6 +55,19 @@ def test_a_confirmed_file_is_imported(
     assert AuditEvent.objects.get(event=Event.USER_CHANGED).actor == administrator
 
 
+def test_an_import_says_who_could_not_log_in(admin_client_myapps: Browser) -> None:
+    preview = upload(admin_client_myapps, "ben,,,,1\ncleo,,,,1\nold,,,,0\n")
+    done = confirm(admin_client_myapps, preview)
+
+    said = "2 users could not log in to myApps."
+    assert said in preview.content.decode()
+    assert said in done.content.decode()
+    listed = "/admin/users/pbxuser/access/?myapps=no&amp;is_active__exact=1"
+    assert listed in done.content.decode()
+    found = admin_client_myapps.get(listed.replace("&amp;", "&")).context["cl"]
+    assert [user.name for user in found.result_list] == ["ben", "cleo"]
+
+
 def test_faults_are_shown_and_cannot_be_confirmed(
     admin_client_myapps: Browser,
 ) -> None:
