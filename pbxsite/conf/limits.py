@@ -12,6 +12,8 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
         "forgotten_password": variable("LIMIT_FORGOTTEN", "20/10m/ip,3/h/key"),
         "try_netlogon": "3/m/user",
         "openid": variable("LIMIT_TOKENS", "600/m/key"),
+        # Each change is told by an e-mail.
+        "change_factor": "20/10m/user",
         # Each answer to a user's browser leaves rows.
         "openid_asked": "120/m/user",
         # How many refusals the audit log tells of, where nobody is signed in.

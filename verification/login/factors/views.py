@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.stages import LoginStageController
+from allauth.core.ratelimit import consume_or_429
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base import views as base
 from allauth.mfa.models import Authenticator
@@ -179,7 +180,17 @@ def _page(route: str, view: View, name: str) -> URLPattern:
 
 
 def _change(route: str, view: View, name: str) -> URLPattern:
-    return _page(route, reauthentication_required(view), name)
+    return _page(route, reauthentication_required(_seldom(view)), name)
+
+
+def _seldom(view: View) -> View:
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        limited = consume_or_429(request, action="change_factor", user=request.user)
+        response: HttpResponse = limited or view(request, *args, **kwargs)
+        return response
+
+    return checked
 
 
 def needed(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ import time_machine
 from django.test import Client as Browser
 from django.test import TestCase
 from django.utils import timezone
+from pytest_django import Settings
 
 from authconfig.models import AuthenticationSettings
 from authconfig.users.audit import NOWHERE
@@ -43,6 +44,22 @@ def said(mail: OutgoingEmail) -> tuple[str, str]:
     assert html
     assert "was not you" in html.get_content() or "expected none" in html.get_content()
     return str(message["Subject"]), body.get_content()
+
+
+def test_nobody_fills_the_queue_by_their_own_changes(
+    signed_in: Browser, settings: Settings
+) -> None:
+    """Such a mail goes out before the next one that somebody needs to log in."""
+    limits = settings.ACCOUNT_RATE_LIMITS | {"change_factor": "3/10m/user"}
+    settings.ACCOUNT_RATE_LIMITS = limits
+    add_app(signed_in)
+
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        pages = [signed_in.post("/account/factors/codes/new/") for _ in range(4)]
+
+    assert [page.status_code for page in pages] == [302, 302, 429, 429]
+    assert NOTICES.count() == 3
+    assert signed_in.get("/account/factors/app/remove/").status_code == 200
 
 
 def test_adding_renewing_and_removing_is_told(signed_in: Browser) -> None:
