@@ -68,10 +68,10 @@ class PastEvent:
     is_warning: bool
 
 
-def events_of(user: PbxUser) -> list[PastEvent]:
+def events_of(user: PbxUser, most: int = MOST_EVENTS) -> list[PastEvent]:
     events = AuditEvent.objects.filter(user=user, event__in=TEXTS)
     newest = events.select_related("actor").order_by("-at", "-pk")
-    return [_in_words(event, user) for event in newest[:MOST_EVENTS]]
+    return [_in_words(event, user) for event in newest[:most]]
 
 
 def _in_words(event: AuditEvent, user: PbxUser) -> PastEvent:

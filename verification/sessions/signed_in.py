@@ -82,6 +82,12 @@ def listed(request: HttpRequest) -> list[ListedSession]:
     return sorted(found, key=lambda session: not session.is_current)
 
 
+def listed_of(user: PbxUser, most: int) -> list[ListedSession]:
+    """Return the user's live sessions as another one's page lists them."""
+    sessions = live_sessions().filter(user=user).order_by("-last_seen_at")
+    return [_listed(session, is_current=False) for session in sessions[:most]]
+
+
 def _listed(session: UserSession, *, is_current: bool) -> ListedSession:
     data = session.data
     return ListedSession(

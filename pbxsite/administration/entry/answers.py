@@ -10,7 +10,12 @@ from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import UserFacts, methods_for, obstacles, requires_factor
 from authconfig.users.models import PbxUser
-from pbxsite.administration.entry.facts import counts_by_facts, facts_of
+from pbxsite.administration.entry.facts import (
+    FACTS,
+    counts_by_facts,
+    facts_of,
+    with_facts,
+)
 
 Obstacles = tuple[Obstacle, ...]
 Choice = Callable[[UserFacts, "Answer"], bool]
@@ -30,7 +35,16 @@ class Answer:
 
 
 def answer(rules: AuthenticationSettings, number: int) -> Answer:
-    user = facts_of(number)
+    return _answer(rules, facts_of(number))
+
+
+def answer_for(rules: AuthenticationSettings, user: PbxUser, **changes: bool) -> Answer:
+    """Return the answer to one user, with what will have changed of the facts."""
+    known = with_facts(PbxUser.objects.all(), rules).get(pk=user.pk)
+    return _answer(rules, facts_of(getattr(known, FACTS))._replace(**changes))
+
+
+def _answer(rules: AuthenticationSettings, user: UserFacts) -> Answer:
     lacks = requires_factor(rules, Kind.MYAPPS) and not user.has_factor
     return Answer(
         obstacles(rules, Kind.MYAPPS, user), obstacles(rules, Kind.MYPBX, user), lacks

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.admin import EmailAddress
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,12 +27,14 @@ from pbxsite.administration.invitations.generated import (
 from pbxsite.administration.invitations.inviting import InvitingMixin, invite_selected
 from pbxsite.administration.owner_check import OwnerMixin
 from pbxsite.administration.users.forms import PasswordForm, PbxUserAddForm, PbxUserForm
+from pbxsite.administration.users.hub_actions import HubActionsMixin
 from pbxsite.administration.users.identities import IdentitiesMixin
 from pbxsite.administration.users.import_pages import UserFileMixin
 from pbxsite.administration.users.permitted_changes import PermittedChanges
 from pbxsite.administration.users.recorded_changes import RecordedUsers
 from pbxsite.administration.users.rights import MANY, ONE, RightsMixin
 from pbxsite.administration.users.unlocking import UnlockingMixin
+from pbxsite.administration.users.user_hub import hub
 from pbxsite.administration.users.user_list import UserList
 
 # Importing allauth's pages registered them; nothing takes their places.
@@ -53,6 +59,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     UserFileMixin,
     IdentitiesMixin,
     UnlockingMixin,
+    HubActionsMixin,
     InvitingMixin,
     GeneratedPasswordMixin,
     UserList,
@@ -77,6 +84,21 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     readonly_fields = READ_ONLY
     filter_horizontal = ()
     actions = [invite_selected]
+    change_form_template = "admin/users/pbxuser/change_form.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        user = self.get_object(request, unquote(object_id))
+        shown = {"hub": hub(request, user)} if user else {}
+        page: HttpResponse = super().change_view(
+            request, object_id, form_url, (extra_context or {}) | shown
+        )
+        return page
 
     @display(description=_("PBX password"))
     def pbx_password(self, user: PbxUser) -> SafeString:
