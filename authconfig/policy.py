@@ -120,6 +120,13 @@ def mailbox_is_one_factor(rules: ForgottenRules) -> bool:
     return needs_approval(rules, Kind.MYAPPS) and not same
 
 
+def mailbox_is_enough(rules: ForgottenRules) -> bool:
+    """Does an e-mail confirm the login whose password came by e-mail?"""
+    held = needs_approval(rules, Kind.MYAPPS)
+    offered = offers_new_password(rules, Kind.MYAPPS)
+    return held and offered and rules.forgotten_password_same_mailbox
+
+
 def uses(rules: Rules, method: Method) -> bool:
     return _uses(AuthenticationType(rules.authentication_type), method)
 

@@ -16,6 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
 from authconfig.settings_form import ACCOUNT_FIELDS
 from authconfig.validators import is_loopback
+from pbxsite.administration.authentication import mailbox_words
 from pbxsite.administration.entry.words import closed
 
 Methods = tuple[Method, ...]
@@ -132,10 +133,11 @@ class Facts:
 def authentication(rules: AuthenticationSettings) -> str:
     myapps, mypbx = methods_for(rules, Kind.MYAPPS), methods_for(rules, Kind.MYPBX)
     is_held = needs_approval(rules, Kind.MYAPPS)
-    return _("%(myapps)s; %(mypbx)s.") % {
+    who = _("%(myapps)s; %(mypbx)s.") % {
         "myapps": myapps_words(myapps, is_held=is_held),
         "mypbx": mypbx_words(mypbx),
     }
+    return " ".join([who, *mailbox_words.said(rules)])
 
 
 def myapps_words(methods: Methods, *, is_held: bool) -> Words:
@@ -209,6 +211,7 @@ def consequences(
             *_approval_change(rules, new_rules, facts),
             *_factor_change(rules, new_rules, facts),
             *_closed_change(rules, new_rules, facts),
+            *mailbox_words.news(rules, new_rules),
         ],
         "email": list(_email_changes(rules, new_rules)),
         "netlogon": list(

@@ -64,6 +64,7 @@ class GeneratedPasswordMixin:
             "title": title,
             "opts": PbxUser._meta,
             "rows": [consequence],
+            "way": _("Make the password"),
             "back_url": reverse(USER_PAGE, args=[user.pk]),
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)

@@ -65,6 +65,7 @@ def question(
         "opts": PbxUser._meta,
         "rows": [_invited(len(invited)), *_left(left_out)],
         "back_url": back_url,
+        "way": _("Invite"),
     }
     return TemplateResponse(request, "admin/confirm_action.html", context)
 

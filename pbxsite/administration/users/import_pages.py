@@ -26,7 +26,6 @@ from authconfig.users.audit import origin_of
 from authconfig.users.csv_file import as_csv, parse, template
 from authconfig.users.csv_text import text_of
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import LINK
 from pbxsite.administration.invitations.inviting import INVITE_MANY
 from pbxsite.administration.users.user_import import UserImport
 from verification.password_links import invitations
@@ -41,6 +40,8 @@ KEPT_KEY = "users-import-{}"
 PAGE = "admin/users/pbxuser/import.html"
 # Excel takes a file without this mark for its own old encoding.
 EXCEL_ENCODING = "utf-8-sig"
+# On the coloured ground of a message a link keeps the colour of its text.
+IN_MESSAGE = '{} <a class="font-semibold underline" href="{}">{}</a>'
 
 
 class UploadForm(forms.Form):
@@ -166,7 +167,7 @@ def _confirmed(request: HttpRequest) -> HttpResponse:
         return _again(request, str(done.faults[0]))
     messages.success(request, f"{done.summary}.")
     for closed in done.closed:
-        shown = format_html(LINK, closed.text, closed.link, _("Show them"))
+        shown = format_html(IN_MESSAGE, closed.text, closed.link, _("Show them"))
         messages.warning(request, shown)
     _offer_invitations(request)
     return redirect("admin:users_pbxuser_changelist")
@@ -183,7 +184,7 @@ def _offer_invitations(request: HttpRequest) -> None:
         count,
     ) % {"n": count}
     url = reverse(f"admin:{INVITE_MANY}")
-    messages.warning(request, format_html(LINK, text, url, _("Invite them")))
+    messages.warning(request, format_html(IN_MESSAGE, text, url, _("Invite them")))
 
 
 def _preview(request: HttpRequest, form: UploadForm) -> dict[str, Any]:

@@ -310,3 +310,35 @@ def test_a_link_to_another_port_of_this_machine_is_stale(
     link: str, site: str, is_stale: bool
 ) -> None:
     assert ("correct the link" in summary.stale_link(link, site)) is is_stale
+
+
+MAILBOX = "Whoever reads the mailbox can log in."
+OPEN = {
+    "two_factor": True,
+    "forgotten_password_same_mailbox": True,
+    "smtp_server": "mail.example.com",
+    "smtp_email_address": "pbx@example.com",
+}
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {},
+        {"forgotten_password_same_mailbox": False},
+        {"forgotten_password": False},
+        {"password_changes_forbidden": True},
+        {"two_factor": False},
+        {"smtp_server": ""},
+        {"authentication_type": AuthenticationType.NETLOGON_ONLY},
+    ],
+    ids=lambda closed: next(iter(closed), "open"),
+)
+def test_it_says_when_a_mailbox_is_enough_to_log_in(closed: dict[str, object]) -> None:
+    before = AuthenticationSettings(**OPEN | {"forgotten_password": False})
+    after = AuthenticationSettings(**OPEN | closed)
+
+    told = summary.consequences(before, after, NOBODY_WITHOUT)["authentication"]
+
+    assert (MAILBOX in summary.authentication(after)) is (not closed)
+    assert (MAILBOX in told) is (not closed)

@@ -1,0 +1,162 @@
+"""Users are imported and invited, and set their passwords; one forgets it."""
+
+from __future__ import annotations
+
+import re
+from email.message import EmailMessage
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.conftest import NewPage, SiteRunner
+from tests.journeys.test_accessibility import Check, check
+from tests.journeys.test_login import decide
+from tests.support.site import ADMIN_PASSWORD, Site, link_in, log_in
+
+__all__ = ["check"]  # a fixture
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+USERS = 60
+LIST = "/admin/users/pbxuser/"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+FIRST, SECOND = "a first long password", "a second long password"
+
+
+@pytest.fixture(scope="module")
+def site(run_site: SiteRunner) -> Site:
+    site = run_site(host="localhost")
+    site.switch_two_factor_on()
+    return site
+
+
+@pytest.fixture
+def admin(site: Site, new_page: NewPage) -> Page:
+    """The administrator's browser, in which a login was approved by e-mail."""
+    page = new_page()
+    enter(page, new_page(), site, "admin", ADMIN_PASSWORD)
+    return page
+
+
+def enter(page: Page, mailbox: Page, site: Site, name: str, password: str) -> None:
+    """Log in, and approve that in the browser that reads the mails."""
+    seen = len(site.mails())
+    log_in(page, site, name, password)
+    code = page.locator("#approval-code").inner_text()
+    decide(mailbox, link_in(site.new_mail(seen)), "accept", code)
+    expect(page).to_have_url(f"{site.url}/account/")
+
+
+def link_for(site: Site, name: str, subject: str) -> str:
+    mail = next(
+        mail
+        for mail in reversed(site.mails())
+        if mail["To"] == f"{name}@example.com" and subject in mail["Subject"]
+    )
+    return link_to_set(mail)
+
+
+def link_to_set(mail: EmailMessage) -> str:
+    text = mail.get_body(("plain",))
+    assert text
+    found = re.search(r"http\S+/login/password/\?id=\S+", text.get_content())
+    assert found
+    return found[0]
+
+
+def set_password(page: Page, password: str) -> None:
+    for field in ("new_password1", "new_password2"):
+        page.fill(f'input[name="{field}"]', password)
+    page.keyboard.press("Enter")
+
+
+def import_users(admin: Page, site: Site) -> None:
+    rows = "".join(f"u{n},User {n},u{n}@example.com,,1\n" for n in range(USERS))
+    file = f"name,long_name,email,number,active\n{rows}silent,,,,1\n".encode()
+    admin.goto(f"{site.url}{LIST}import/")
+    admin.set_input_files(
+        "input[type=file]",
+        FilePayload(name="users.csv", mimeType="text/csv", buffer=file),
+    )
+    admin.get_by_role("button", name="Preview").click()
+    admin.get_by_role("button", name="Import these users").click()
+
+
+def test_imported_users_are_invited_and_one_logs_in_on_a_phone(
+    site: Site, admin: Page, new_page: NewPage, check: Check
+) -> None:
+    import_users(admin, site)
+    expect(admin.get_by_text("61 active users have no PBX password.")).to_be_visible()
+    check(admin, "imported")
+    admin.get_by_role("link", name="Invite them").click()
+    check(admin, "invite-question")
+    admin.get_by_role("button", name="Invite", exact=True).click()
+    done = admin.get_by_role("heading", name="All e-mails of these")
+    expect(done).to_be_visible(timeout=60_000)
+    check(admin, "invitations")
+    assert admin.locator(".figure").all_inner_texts() == ["60", "60", "0"]
+    expect(admin.get_by_text("silent: no e-mail address")).to_be_visible()
+
+    phone, mailbox = new_page(**PHONE), new_page(**PHONE)
+    phone.goto(link_for(site, "u7", "set your password"))
+    check(phone, "set-password")
+    set_password(phone, "short")
+    set_password(phone, FIRST)
+    expect(phone.get_by_role("heading", name="Your password was set")).to_be_visible()
+    check(phone, "password-set")
+    enter(phone, mailbox, site, "u7", FIRST)
+    expect(admin.locator(".figure").last).to_have_text("1")
+
+
+def test_a_forgotten_password_is_replaced_and_another_session_confirms(
+    site: Site, new_page: NewPage, check: Check
+) -> None:
+    site.add_users(["anna"])
+    signed_in = new_page()
+    enter(signed_in, new_page(), site, "anna", "a long user's password")
+    page = new_page(locale="de-DE")
+    page.goto(f"{site.url}/login/")
+    page.get_by_role("link", name="Passwort vergessen?").click()
+    check(page, "forgotten-de")
+    seen = len(site.mails())
+    page.keyboard.type("anna")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Postfach")).to_be_visible()
+    check(page, "forgotten-sent-de")
+
+    link = link_to_set(site.new_mail(seen))
+    page.goto(link)
+    check(page, "set-after-forgotten-de")
+    set_password(page, SECOND)
+    expect(page.get_by_role("heading", name="Passwort wurde gesetzt")).to_be_visible()
+    page.goto(link)
+    check(page, "link-over-de")
+    log_in(page, site, "anna", SECOND)
+    code = page.locator("#approval-code").inner_text()
+    expect(page.locator("#mail-state")).to_have_count(0)
+
+    signed_in.goto(f"{site.url}/account/")
+    signed_in.fill("form.approval input[name=code]", code)
+    signed_in.click("form.approval button[value=accept]")
+    expect(page).to_have_url(f"{site.url}/account/")
+    signed_in.goto(f"{site.url}/account/")
+    expect(signed_in).to_have_url(re.compile("/login/"))
+
+
+def test_a_password_is_generated_and_copied(
+    site: Site, admin: Page, new_page: NewPage, check: Check
+) -> None:
+    site.add_users(["bert"])
+    admin.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    admin.goto(f"{site.url}{LIST}?q=bert")
+    admin.locator("th a", has_text="bert").or_(
+        admin.get_by_role("link", name="bert", exact=True)
+    ).first.click()
+    check(admin, "user")
+    admin.get_by_role("link", name="Generate one").click()
+    check(admin, "generate-question")
+    admin.get_by_role("button", name="Make the password").click()
+    check(admin, "generated")
+    admin.get_by_role("button", name="Copy", exact=True).click()
+    copied = admin.evaluate("navigator.clipboard.readText()")
+
+    page = new_page()
+    enter(page, new_page(), site, "bert", copied)
