@@ -9,7 +9,9 @@ from authconfig.users.models import PbxUser
 from verification.password_links import invitations
 
 
-def invite(names: list[str], *, without_password: bool, dry_run: bool) -> list[str]:
+def invite(
+    names: list[str], *, without_password: bool, dry_run: bool, **_options: object
+) -> list[str]:
     """Invite them, and return what to say; ValidationError if nobody is invited."""
     if bool(names) is without_password:
         raise ValidationError("Name the users, or give --without-password.")

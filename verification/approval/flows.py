@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 
-from authconfig.choices import Event, Method, Origin
+from authconfig.choices import Event, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users import audit
@@ -47,6 +47,7 @@ from verification.sessions.choices import Approver, Source
 from verification.sessions.lifecycle import (
     known_addresses,
     live_sessions,
+    mailbox_approves,
     network_of,
     source_of,
 )
@@ -64,18 +65,8 @@ def has_approving_session(user: PbxUser) -> bool:
 
 def can_be_approved(user: PbxUser, kind: Kind, method: str) -> bool:
     """Is there a way, by e-mail or by session? Of myPBX nothing waits for one."""
-    by_mail = by_mail_too(user, method) and current_rules().verification_link
+    by_mail = mailbox_approves(user, method) and current_rules().verification_link
     return kind is Kind.MYAPPS and (bool(by_mail) or has_approving_session(user))
-
-
-def by_mail_too(user: PbxUser, method: str) -> bool:
-    """May an e-mail approve the login? Not where its password came by e-mail.
-
-    The same mailbox would be both factors.
-    """
-    if not (user.is_from_mailbox and method == Method.PASSWORD):
-        return bool(user.email)
-    return bool(user.email) and current_rules().forgotten_password_same_mailbox
 
 
 def is_known(user: PbxUser, address: str) -> bool:
@@ -160,12 +151,12 @@ def _nobody_approves(user: PbxUser, facts: LoginFacts) -> bool:
     """Two-factor authentication, while it is on, has a verification link."""
     if facts.used_up:
         return not can_be_approved(user, facts.kind, facts.method)
-    by_mail = by_mail_too(user, facts.method)
+    by_mail = mailbox_approves(user, facts.method)
     return not by_mail and not has_approving_session(user)
 
 
 def _no_way(user: PbxUser, facts: LoginFacts) -> Refusal:
-    after_reset = bool(user.email) and not by_mail_too(user, facts.method)
+    after_reset = bool(user.email) and not mailbox_approves(user, facts.method)
     return Refusal(used_up=facts.used_up and not after_reset, after_reset=after_reset)
 
 
@@ -198,7 +189,7 @@ def _insert(user: PbxUser, facts: LoginFacts) -> LoginSession:
 
 
 def _queue_link(login: LoginSession) -> None:
-    if not by_mail_too(login.user, login.method):
+    if not mailbox_approves(login.user, login.method):
         return
     mail = enqueue(
         APPROVAL, login.user, language=login.language, expires_at=login.expires_at
@@ -317,7 +308,7 @@ def resends_left(login: LoginSession) -> int:
 
 def _has_mail(login: LoginSession) -> bool:
     """Without a verification link there is nothing that an e-mail could say."""
-    by_mail = by_mail_too(login.user, login.method)
+    by_mail = mailbox_approves(login.user, login.method)
     return bool(by_mail and current_rules().verification_link)
 
 

@@ -26,8 +26,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import BEGAN_KEY
+from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from verification.sessions.choices import Approver, Guessed, Source
 from verification.sessions.factors import is_missing
@@ -215,6 +217,16 @@ def is_used_up(user: PbxUser, guessed: Guessed, source: Source) -> bool:
         source=source,
         in_row__gte=settings.LIMIT_FAILURES_IN_ROW,
     ).exists()
+
+
+def mailbox_approves(user: PbxUser, method: str) -> bool:
+    """May an e-mail approve the login? Not where its password came by e-mail.
+
+    The same mailbox would be both factors.
+    """
+    if not (user.is_from_mailbox and method == Method.PASSWORD):
+        return bool(user.email)
+    return bool(user.email) and current_rules().forgotten_password_same_mailbox
 
 
 def live_sessions() -> QuerySet[UserSession]:

@@ -88,13 +88,8 @@ class Command(SiteCommand):
     def _access(self, *, as_json: bool, closed: bool, **_: Any) -> None:
         self.stdout.write(pbxusers_access.text(as_json=as_json, closed=closed))
 
-    def _invite(
-        self, *, names: list[str], without_password: bool, dry_run: bool, **_: Any
-    ) -> None:
-        lines = pbxusers_invitations.invite(
-            names, without_password=without_password, dry_run=dry_run
-        )
-        self.stdout.write("\n".join(lines))
+    def _invite(self, **options: Any) -> None:
+        self.stdout.write("\n".join(pbxusers_invitations.invite(**options)))
 
     def _unlock(self, *, name: str, **_: Any) -> None:
         user = PbxUser.objects.filter(name_key=name_key(name)).first()
