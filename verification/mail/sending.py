@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Any
 
 from celery import shared_task
@@ -88,7 +88,11 @@ class Run:
         pool.turn_to(account_of(rules))
         self._most = connections_for(rules.smtp_connections)
         self._stock = Stock(self._most, pool.pace.least_urgent)
-        self._others: list[Thread] = []
+        # The threads that help, and those of them that have a connection.
+        self._helpers: list[Thread] = []
+        self._at_work: list[Thread] = []
+        self._gate = Lock()
+        self._is_ending = False
         self._over = Event()
         self._has_left_mails = False
 
@@ -100,8 +104,8 @@ class Run:
             recorder.flush()
             self._send_all()
         finally:
-            for other in self._others:
-                other.join()
+            for helper in self._end():
+                helper.join()
             self._over.set()
             keeper.join()
         for mail in self._stock.leave():
@@ -109,12 +113,30 @@ class Run:
         has_more = self._stock.is_closed or self._has_left_mails
         return has_more and pool.pace.least_urgent() is not None
 
+    def _end(self) -> list[Thread]:
+        """Return the helpers at work; one that still waits for a connection is left.
+
+        A server may leave a further connection without an answer, and new mails would
+        wait as long.
+        """
+        with self._gate:
+            self._is_ending = True
+            return self._at_work
+
+    def _goes_on(self) -> bool:
+        with self._gate:
+            if not self._is_ending:
+                self._at_work.append(current_thread())
+            return not self._is_ending
+
     def _send_all(self, account: Account | None = None) -> None:
         """With an account, take mails only once there is a connection for them."""
         line = Line(pool, self._look_ahead)
         try:
             if account:
                 line.open(account, is_urgent=True)
+                if not self._goes_on():
+                    return
             while mail := self._stock.take():
                 try:
                     has_to_end = deliver(mail, line)
@@ -133,10 +155,11 @@ class Run:
         """
         if not self._stock.has_more:
             return
-        if len(self._others) + 1 < self._most:
-            helper = Thread(target=self._help, daemon=True)
-            self._others.append(helper)
-            helper.start()
+        if len(self._helpers) + 1 < self._most:
+            if pool.has_room(self._most):
+                helper = Thread(target=self._help, daemon=True)
+                self._helpers.append(helper)
+                helper.start()
         elif connection.is_nearly_used_up and self._stock.exceeds(pool.mails_left()):
             pool.open_ahead(connection.account, self._most)
 

@@ -23,7 +23,7 @@ from authconfig.choices import Event as Audited
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.recordings import wav
-from tests.support.scripted_smtp import hang_up, scripted_server
+from tests.support.scripted_smtp import hang_up, scripted_server, stay_silent
 from tests.support.smtp_servers import Server
 from verification.mail import claims, sending
 from verification.mail.choices import MailPriority, MailState
@@ -148,6 +148,38 @@ def test_a_server_that_takes_one_connection_gets_all_mails_by_it(
     assert set(states()) == {MailState.SENT}
     assert len(server.bodies) == 20
     assert not AuditEvent.objects.filter(event=Audited.MAIL_DELAYED).exists()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_without_an_answer_keeps_no_mail_waiting(
+    queue: Queue, configure: SettingsSetter
+) -> None:
+    greeted: list[int] = []
+
+    def greet_one(connection: socket.socket) -> None:
+        greeted.append(1)
+        if len(greeted) > 1:
+            stay_silent(connection)
+        connection.sendall(b"220 hello\r\n")
+
+    def take_time(connection: socket.socket) -> None:
+        time.sleep(0.01)
+        connection.sendall(b"250 2.0.0 Taken over\r\n")
+
+    with scripted_server({"GREETING": greet_one, ".": take_time}) as server:
+        configure(smtp_connections=3, smtp_port=server.port)
+        began = time.monotonic()
+        for _ in range(2):
+            for _ in range(4):
+                queue()
+            sending.deliver_due()
+
+        # As OpenSMTPD leaves them: the site waits half a minute for the greeting.
+        assert time.monotonic() - began < 8
+        assert len(server.bodies) == 8
+        assert 1 < len(greeted) <= 3
+    assert set(states()) == {MailState.SENT}
 
 
 def test_another_account_takes_another_connection(

@@ -205,6 +205,11 @@ class Pool:
             self._is_opening_ahead = True
         Thread(target=self._open_ahead, args=(account,), daemon=True).start()
 
+    def has_room(self, most: int) -> bool:
+        """May one more thread have a connection, without more than these?"""
+        with self._lock:
+            return bool(self._idle) or self._standing < most
+
     def mails_left(self) -> int:
         """Return how many mails the connections at work can still carry."""
         with self._lock:
