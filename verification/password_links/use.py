@@ -26,6 +26,7 @@ from verification.password_links.making import may_have
 from verification.password_links.models import PasswordLink
 from verification.password_links.tokens import read_token
 from verification.sessions.lifecycle import live_sessions
+from verification.sessions.signed_in import is_unchanged
 
 
 def find(token: str) -> PasswordLink | None:
@@ -63,7 +64,8 @@ def set_password(link: PasswordLink, new: str, *, origin: Origin) -> bool:
         if not _fits(link, present) or not _use_up(link):
             return False
         user.save(update_fields=PASSWORD_FIELDS)
-        end_sessions([user], kept=_kept_sessions(user) if binds else ())
+        kept = _kept_sessions(user, present) if binds else ()
+        end_sessions([user], kept=kept)
         _tell(link, origin)
     return True
 
@@ -73,22 +75,22 @@ def _use_up(link: PasswordLink) -> bool:
     return row.update(over_at=timezone.now(), ending=LinkEnding.USED) == 1
 
 
-def _kept_sessions(user: PbxUser) -> list[str]:
+def _kept_sessions(user: PbxUser, before: PbxUser) -> list[str]:
     """Let sessions of myApps go on, since one of them may have to approve the login.
 
-    They end with it; those of myPBX approve nothing and end at once.
+    They end with it; those of myPBX approve nothing and end at once, as do those of a
+    password before the present one.
     """
     own = live_sessions().filter(user=user, data__kind=Kind.MYAPPS)
-    keys = list(own.values_list("session_key", flat=True))
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    for key in keys:
-        session = store(key)
-        if HASH_SESSION_KEY in session:
-            session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-            # It may have ended meanwhile.
-            with suppress(UpdateError):
-                session.save()
-    return keys
+    sessions = [store(key) for key in own.values_list("session_key", flat=True)]
+    kept = [session for session in sessions if is_unchanged(before, session)]
+    for session in kept:
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        # It may have ended meanwhile.
+        with suppress(UpdateError):
+            session.save()
+    return [session.session_key or "" for session in kept]
 
 
 def _tell(link: PasswordLink, origin: Origin) -> None:

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 from authconfig import lockout
 from authconfig.users.changes import check_name
 from authconfig.users.models import PbxUser
+from authconfig.users.passwords import PASSWORD_FIELDS
 from pbxsite.administration.owner_check import (
     AskingForm,
     OwnPasswordField,
@@ -123,7 +124,7 @@ class PasswordForm(AdminPasswordChangeForm):
     def save(self, commit: bool = True) -> PbxUser:  # noqa: FBT001, FBT002
         """Save the password alone: somebody may deactivate the user meanwhile."""
         user: PbxUser = super().save(commit=False)
-        user.save(update_fields=["password", "first_hash"])
+        user.save(update_fields=PASSWORD_FIELDS)
         return user
 
     @property

@@ -178,6 +178,22 @@ def test_a_session_of_mypbx_approves_nothing_and_ends(
     assert is_signed_in(existing)
 
 
+def test_a_session_of_an_older_password_comes_back_with_no_reset(
+    strict: Server, existing: Browser, start: Starter, user: PbxUser
+) -> None:
+    """Its row may be there, as after Django's own `manage.py changepassword`."""
+    user.set_password("set on the server")
+    user.save()
+    present = Browser()
+    start(present, password="set on the server")
+    finish_by_email(present)
+
+    reset(strict)
+
+    assert is_signed_in(present)
+    assert not is_signed_in(existing)
+
+
 def test_an_e_mail_confirms_the_logins_after_it(
     strict: Server, existing: Browser, start: Starter
 ) -> None:
