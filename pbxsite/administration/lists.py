@@ -12,6 +12,7 @@ from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -33,7 +34,12 @@ class SlimChangeList(ChangeList):
     """Writes its table itself, which the theme would write at six times the length."""
 
     def headers(self) -> list[dict[str, Any]]:
-        return list(result_headers(self))
+        """Return the heads as the theme has them; “myApps” keeps its small letter."""
+        heads = list(result_headers(self))
+        for head in heads:
+            if head["text"] not in Kind.labels:
+                head["text"] = capfirst(head["text"])
+        return heads
 
     def rows(self) -> SafeString:
         return result_rows.rows(self)

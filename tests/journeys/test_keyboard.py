@@ -123,6 +123,11 @@ def test_lists_are_filtered_and_acted_on(site: Site, admin_page: Page) -> None:
     box = admin_page.locator("input.action-select").first
     press(admin_page, box, "Space")
     expect(box).to_be_checked()
+    press(admin_page, box, "Space")
+    press(admin_page, admin_page.locator("#action-toggle"), "Space")
+    expect(box).to_be_checked()
+    expect(admin_page.locator(".action-counter")).to_have_text(re.compile("selected"))
+    expect(admin_page.locator(".action-counter")).not_to_have_text(re.compile("^0"))
 
 
 def test_the_administrators_menu_is_opened_and_leads_out(

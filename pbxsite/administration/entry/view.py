@@ -118,7 +118,7 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
 
     @display(description=_("Windows login"))
     def directory(self, user: PbxUser) -> str:
-        return moment(user.windows_login) or words.NOTHING  # type: ignore[attr-defined]
+        return moment(user.windows_login)  # type: ignore[attr-defined]
 
     @display(description=_("OAuth2 account"))
     def account(self, user: PbxUser) -> str:
@@ -126,7 +126,7 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
 
     @display(description=_("e-mail address"), ordering="email")
     def address(self, user: PbxUser) -> str:
-        return user.email or words.NOTHING
+        return user.email
 
     @display(description=_("second factor"))
     def factor(self, user: PbxUser) -> str:

@@ -13,7 +13,6 @@ from authconfig.policy import UserFacts
 from pbxsite.administration.entry.answers import Answer, Census
 from pbxsite.administration.entry.filters import NO
 
-NOTHING = "\N{EN DASH}"
 PAGE = "admin:users_pbxuser_access"
 
 
@@ -72,10 +71,10 @@ def link_to_closed(kind: Kind) -> str:
 
 
 def is_there(*, fact: bool) -> str:
-    return _("yes") if fact else NOTHING
+    return _("yes") if fact else ""
 
 
 def factor(user: UserFacts) -> str:
     if user.has_counting_factor:
         return _("yes")
-    return _("yes, not approved") if user.has_factor else NOTHING
+    return _("yes, not approved") if user.has_factor else ""
