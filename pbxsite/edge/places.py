@@ -40,6 +40,7 @@ PAGES = (
     "account_login_mypbx_again",
     "account_reauthenticate",
     "verification:password",
+    "verification:set_password",
 )
 
 

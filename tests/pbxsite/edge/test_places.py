@@ -16,7 +16,7 @@ from tests.support.streams import told, until
 
 LOGINS = (
     *("/login/", "/mypbx/login/", "/login/again/", "/mypbx/login/again/"),
-    *("/account/confirm/", "/account/password/"),
+    *("/account/confirm/", "/account/password/", "/login/password/"),
 )
 # What a crowd must not keep anybody from.
 OTHERS = (
