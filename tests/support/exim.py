@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGKILL
 
 from tests.support.certificates import Authority
 from tests.support.mailboxes import await_mails
@@ -120,9 +120,7 @@ def running_exim(
         server.await_log("listening for SMTP")
         yield server
     finally:
-        with suppress(OSError, ValueError):
-            os.kill(int((place / "pid").read_text()), SIGTERM)
-        shutil.rmtree(place, ignore_errors=True)
+        _stop(place)
 
 
 def _configure(
@@ -145,3 +143,14 @@ def _configure(
     options = options.replace("PORT", str(server.port))
     text = CONFIGURATION.format(options=options, rule=rule, **words)
     (place / "exim.conf").write_text(text)
+
+
+def _stop(place: Path) -> None:
+    """Told to end, it and its children would write into their place once more."""
+    with suppress(OSError, ValueError):
+        os.killpg(int((place / "pid").read_text()), SIGKILL)
+    for _ in range(20):
+        shutil.rmtree(place, ignore_errors=True)
+        time.sleep(0.05)
+        if not place.exists():
+            return
