@@ -19,8 +19,10 @@ QUESTION = "admin/confirm_action.html"
 SHOWN_ROWS = 20
 
 
-def confirmed(question: str | Promise) -> Callable[[Action], Action]:
-    """Have an action ask `question` before it is performed."""
+def confirmed(
+    question: str | Promise, yes: str | Promise
+) -> Callable[[Action], Action]:
+    """Have an action ask `question` first; the button `yes` says what it does."""
 
     def decorate(perform: Action) -> Action:
         @wraps(perform)
@@ -29,7 +31,8 @@ def confirmed(question: str | Promise) -> Callable[[Action], Action]:
         ) -> HttpResponse | None:
             if CONFIRMED in request.POST:
                 return perform(admin, request, queryset)
-            context = _question(admin, request, queryset) | {"title": question}
+            shown = {"title": question, "yes": yes}
+            context = _question(admin, request, queryset) | shown
             return TemplateResponse(request, QUESTION, context)
 
         return ask

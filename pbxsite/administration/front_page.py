@@ -29,6 +29,7 @@ from pbxsite.administration.queue.report import (
     QueueReport,
     oversized_words,
     queue_report,
+    refused_words,
 )
 from pbxsite.gateway.openid.clients import lacking_pkce
 from verification.mail.operation.operators import is_operator
@@ -139,6 +140,8 @@ def _mail_details(found: QueueReport) -> Iterator[str]:
             "median": number_format(times.median_seconds, 1),
             "p95": number_format(times.p95_seconds, 1),
         }
+    if found.refused_addresses:
+        yield refused_words(found.refused_addresses)
     if found.due:
         yield ngettext("%(count)d is due now.", "%(count)d are due now.", found.due) % {
             "count": found.due

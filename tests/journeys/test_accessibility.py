@@ -458,7 +458,7 @@ def test_queue_page_lives_and_its_questions(
     other.goto(f"{site.url}/admin/queue/")
     other.get_by_role("button", name="Pause sending").click()
     check(other, "queue-question")
-    other.get_by_role("button", name="Yes, do it").click()
+    other.get_by_role("button", name="Pause sending").click()
     expect(other.get_by_role("button", name="Go on sending")).to_be_visible()
     check(other, "queue-paused")
     other.close()
@@ -469,7 +469,7 @@ def test_queue_page_lives_and_its_questions(
     ).to_be_visible()
     expect(admin_page.locator("#chart-table-1")).to_have_attribute("open", "")
     admin_page.get_by_role("button", name="Go on sending").click()
-    admin_page.get_by_role("button", name="Yes, do it").click()
+    admin_page.get_by_role("button", name="Go on sending").click()
     expect(admin_page.get_by_role("button", name="Pause sending")).to_be_visible()
 
 

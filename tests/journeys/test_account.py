@@ -168,7 +168,7 @@ def test_an_administrator_ends_a_session_from_the_list(
     admin.get_by_role("button", name="Run").click()
     expect(admin.get_by_text("End these sessions?").first).to_be_visible()
     expect(account).to_have_url(f"{site.url}/account/")
-    admin.get_by_role("button", name="Yes, do it").click()
+    admin.get_by_role("button", name="End the sessions").click()
 
     expect(account).to_have_url(re.compile("/login/"), timeout=2000)
     expect(admin.get_by_text("1 session ended.")).to_be_visible()

@@ -76,7 +76,7 @@ def add_client(
     check(admin, "client-application")
     admin.get_by_role("link", name="Make a new secret").click()
     check(admin, "ask-for-a-secret")
-    admin.get_by_role("button", name="Yes, do it").click()
+    admin.get_by_role("button", name="Make a new secret").click()
     secret = admin.locator("#client-secret").inner_text()
     check(admin, "secret")
     return identifier, secret
@@ -99,7 +99,7 @@ def end_sessions_of(admin: Page, site: Site, name: str) -> None:
     admin.locator('input[name="_selected_action"]').first.check()
     admin.locator('select[name="action"]').select_option("end_selected")
     admin.get_by_role("button", name="Run").click()
-    admin.get_by_role("button", name="Yes, do it").click()
+    admin.get_by_role("button", name="End the sessions").click()
     expect(admin.get_by_text("1 session ended.")).to_be_visible()
 
 

@@ -31,6 +31,19 @@ class Ending(TextChoices):
     REVOKED = "revoked", _("Ended with all sessions of the user")
 
 
+class MailNews(TextChoices):
+    """What the waiting page says of its mail."""
+
+    ON_ITS_WAY = "on_its_way"
+    DELAYED = "delayed"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    NOT_SENT = "not_sent"
+    # Another mail would be refused as well.
+    REFUSED = "refused"
+    ADDRESS_REFUSED = "address_refused"
+
+
 class Decision(TextChoices):
     ACCEPT = "accept", _("Accept")
     REJECT = "reject", _("Reject")

@@ -17,23 +17,56 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
-from verification.approval.choices import LoginState
+from verification.approval.choices import LoginState, MailNews
 from verification.approval.models import LoginMail, LoginSession
 from verification.approval.tokens import link_token
 from verification.mail.choices import MailState
 from verification.mail.kinds import MailKind
 from verification.mail.models import OutgoingEmail
+from verification.mail.operation.outcomes import failure_of
 from verification.mail.queue import enqueue_notice
 from verification.sessions.user_agents import browser_text
 
 # Administrators are told of a user's rejections once in this time, so that whoever has
 # the user's password cannot flood them.
 REJECTIONS_TOLD_EVERY = timedelta(hours=1)
+# Whoever waits for a mail takes it for delayed after so long.
+DELAYED_AFTER = timedelta(seconds=10)
+NEWS = {
+    MailState.SENT: MailNews.SENT,
+    MailState.UNKNOWN: MailNews.UNCERTAIN,
+    MailState.EXPIRED: MailNews.NOT_SENT,
+}
 
 
 def newest_mail(login: LoginSession) -> OutgoingEmail | None:
     mails = OutgoingEmail.objects.filter(login_mail__login=login, kind=APPROVAL.name)
     return mails.order_by("-login_mail__link_number").first()
+
+
+def news_of(mail: OutgoingEmail) -> MailNews:
+    """Return what the user can be told, and whether another mail would help."""
+    if mail.state in (MailState.QUEUED, MailState.SENDING):
+        # A stage is noted when a try fails.
+        if mail.stage:
+            return _news_of_delay(mail)
+        waits = timezone.now() - mail.created_at > DELAYED_AFTER
+        return MailNews.DELAYED if waits else MailNews.ON_ITS_WAY
+    if mail.state == MailState.FAILED:
+        return _news_of_failure(mail)
+    return NEWS[MailState(mail.state)]
+
+
+def _news_of_delay(mail: OutgoingEmail) -> MailNews:
+    """A mail whose account is refused waits until somebody has mended that."""
+    return MailNews.REFUSED if failure_of(mail).permanent else MailNews.DELAYED
+
+
+def _news_of_failure(mail: OutgoingEmail) -> MailNews:
+    error = failure_of(mail)
+    if mail.stage and not error.permanent:
+        return MailNews.NOT_SENT
+    return MailNews.ADDRESS_REFUSED if error.is_of_recipient else MailNews.REFUSED
 
 
 def expire_mails(login: LoginSession) -> None:

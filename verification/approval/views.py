@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig.choices import Origin
 from authconfig.users.audit import origin_of
 from verification.approval import flows
-from verification.approval.choices import Decision, LoginState, Outcome
+from verification.approval.choices import Decision, LoginState, MailNews, Outcome
 from verification.approval.forms import DecisionForm, EndingForm
-from verification.approval.mails import newest_mail
+from verification.approval.mails import newest_mail, news_of
 from verification.approval.models import LoginSession
 from verification.approval.pending import (
     approval_stage,
@@ -33,6 +33,9 @@ from verification.approval.tokens import approval_code, ending_token
 from verification.links import token_of
 from verification.sessions import passwords, signed_in
 from verification.sessions.choices import Approver
+
+# Another mail would wait behind the first one, or be refused as well.
+NOT_AGAIN = (MailNews.DELAYED, MailNews.REFUSED, MailNews.ADDRESS_REFUSED)
 
 
 @login_not_required
@@ -49,16 +52,17 @@ def _waiting(login: LoginSession) -> dict[str, Any]:
     pending = login.status == LoginState.PENDING
     mail = newest_mail(login)
     delay = flows.resend_allowed_at(login, mail) - timezone.now()
+    news, left = news_of(mail) if mail else "", flows.resends_left(login)
     return {
         "login": login,
         "state": login.status,
         "code": approval_code(login) if pending else "",
         "email_hint": masked(mail.recipient) if mail else "",
         "has_other_session": pending and flows.has_approving_session(login.user),
-        "mail_state": mail.state if mail else "",
+        "news": news,
         "mail": mail,
-        "resends_left": flows.resends_left(login),
-        "can_send_again": pending and flows.resends_left(login) > 0,
+        "resends_left": left,
+        "can_send_again": pending and left > 0 and news not in NOT_AGAIN,
         "resend_wait_seconds": max(0, int(delay.total_seconds()) + 1),
         "poll_seconds": 5,
     }

@@ -58,7 +58,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 @action(description=_("Reject selected logins"), permissions=["end"])
-@confirmed(_("Reject these logins?"))
+@confirmed(_("Reject these logins?"), yes=_("Reject the logins"))
 def reject_selected(
     admin: ReadOnlyAdmin, request: HttpRequest, queryset: QuerySet[LoginSession]
 ) -> None:

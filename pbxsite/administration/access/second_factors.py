@@ -27,7 +27,7 @@ admin.site.unregister(Authenticator)
 
 
 @action(description=_("Remove all second factors of these users"), permissions=["end"])
-@confirmed(_("Remove all second factors of these users?"))
+@confirmed(_("Remove all second factors of these users?"), yes=_("Remove the factors"))
 @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no answer
 def remove_all_of_users(
     admin: OwnedAdmin, request: HttpRequest, queryset: QuerySet[Authenticator]

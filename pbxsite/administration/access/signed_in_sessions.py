@@ -32,7 +32,7 @@ class SessionKindFilter(KindFilter):
 
 
 @action(description=_("End selected sessions"), permissions=["end"])
-@confirmed(_("End these sessions?"))
+@confirmed(_("End these sessions?"), yes=_("End the sessions"))
 def end_selected(
     admin: OwnedAdmin, request: HttpRequest, queryset: QuerySet[UserSession]
 ) -> None:

@@ -52,6 +52,7 @@ def _secret_page(request: HttpRequest, openid: OpenIdClient) -> HttpResponse:
     if request.method != "POST":
         words = gettext("Make a new secret for %(name)s?")
         context["title"] = words % {"name": application.name}
+        context["yes"] = gettext("Make a new secret")
         context["rows"] = [_consequence(openid)]
         return TemplateResponse(request, ASK, context)
     context |= {"title": gettext("The new secret"), "secret": new_secret(openid)}

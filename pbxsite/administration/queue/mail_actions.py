@@ -31,7 +31,8 @@ def operator_of(request: HttpRequest) -> Operator:
         "Queue these e-mails again? Of a notice or voicemail that may be there"
         " already a second one goes out. What was sent, and verification e-mails"
         " that may be there or whose login is over, stay as they are."
-    )
+    ),
+    yes=_("Queue again"),
 )
 def retry_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> None:
     assert isinstance(queryset, OutgoingEmailQuerySet)
@@ -49,7 +50,10 @@ def retry_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
 
 
 @action(description=_("Cancel selected e-mails"), permissions=["operate"])
-@confirmed(_("Cancel these e-mails? Only those that are still queued will be."))
+@confirmed(
+    _("Cancel these e-mails? Only those that are still queued will be."),
+    yes=_("Cancel the e-mails"),
+)
 def cancel_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> None:
     assert isinstance(queryset, OutgoingEmailQuerySet)
     count = actions.cancel(queryset, operator_of(request))

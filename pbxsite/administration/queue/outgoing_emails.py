@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.text import Truncator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -19,6 +22,7 @@ from verification.mail.models import OutgoingEmail
 from verification.mail.operation.history import mail_history
 from verification.mail.operation.operators import is_operator
 from verification.mail.operation.outcomes import remedy_of
+from verification.mail.operation.overview import refused_mails
 
 # The list shows the beginning of the server's words, the mail's own page all of them.
 REPLY_LENGTH = 60
@@ -72,6 +76,21 @@ class MailCells:
         return render_to_string("admin/queue/mail_history.html", {"rows": rows})
 
 
+class RefusedAddressFilter(SimpleListFilter):
+    """Shows the mails of the last day that failed for their recipients' sake."""
+
+    title = _("address")
+    parameter_name = "address"
+
+    def lookups(self, *args: Any) -> list[tuple[str, str]]:
+        return [("refused", gettext("Refused by the mail server in the last day"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "refused":
+            return queryset
+        return queryset.filter(pk__in=[mail.pk for mail in refused_mails()])
+
+
 @admin.register(OutgoingEmail)
 class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
     offered_rights = ("view",)
@@ -81,7 +100,7 @@ class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
         *("created", "due", "ended", "reply_code", "reply"),
     )
     labelled_on_phones = ("attempts", "created", "due", "ended")
-    list_filter = ("state", "kind")
+    list_filter = ("state", "kind", RefusedAddressFilter)
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email")
     search_help_text = _("Name or e-mail address of the user")

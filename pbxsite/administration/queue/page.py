@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -25,6 +26,7 @@ from pbxsite.administration.queue.report import (
     QueueReport,
     oversized_words,
     queue_report,
+    refused_words,
 )
 from verification.mail.choices import MailState, Part
 from verification.mail.operation import actions
@@ -82,6 +84,7 @@ def _context(found: QueueReport) -> dict[str, Any]:
         "workers": [s for s in found.speakers if s.kind == Part.WORKER],
         "schedulers": [s for s in found.speakers if s.kind == Part.SCHEDULER],
         "mails_url": mails,
+        "refused": refused_words(found.refused_addresses),
         "oversized": oversized_words(found.oversized),
     }
 
@@ -90,20 +93,31 @@ def _context(found: QueueReport) -> dict[str, Any]:
 @require_POST
 def act(request: HttpRequest) -> HttpResponse:
     """Ask first, then act: the answer to the question is a second POST."""
-    perform, question, rows = _chosen(request)
-    if perform is None:
+    chosen = _chosen(request)
+    if chosen is None:
         messages.error(request, _("This is over by now; nothing was done."))
     elif CONFIRMED not in request.POST:
-        return _asked(request, question, rows)
+        return _asked(request, chosen)
     else:
-        perform(request)
+        chosen.perform(request)
     return redirect("queue")
 
 
-def _asked(request: HttpRequest, question: str, rows: list[str]) -> HttpResponse:
+@dataclass(frozen=True)
+class Chosen:
+    """What a button does, what is asked before, and what it concerns."""
+
+    perform: Callable[[HttpRequest], None]
+    yes: str
+    question: str
+    rows: list[str]
+
+
+def _asked(request: HttpRequest, chosen: Chosen) -> HttpResponse:
     context = admin.site.each_context(request) | {
-        "title": question,
-        "rows": rows,
+        "title": chosen.question,
+        "yes": chosen.yes,
+        "rows": chosen.rows,
         "action": request.POST.get("action", ""),
         "chosen": request.POST.getlist(GROUP),
         "checkbox_name": GROUP,
@@ -113,19 +127,18 @@ def _asked(request: HttpRequest, question: str, rows: list[str]) -> HttpResponse
     return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
-Perform = Callable[[HttpRequest], None]
-
-
-def _chosen(request: HttpRequest) -> tuple[Perform | None, str, list[str]]:
-    """Return what to do, the question before it, and what it concerns."""
+def _chosen(request: HttpRequest) -> Chosen | None:
     action = request.POST.get("action", "")
     if action == "pause":
-        return _pause, _("Pause the sending of all e-mails?"), [_pause_words()]
+        question = _("Pause the sending of all e-mails?")
+        return Chosen(_pause, _("Pause sending"), question, [_pause_words()])
     if action == "resume":
-        return _resume, _("Go on sending e-mails?"), [_("What waits goes out at once.")]
+        question, row = _("Go on sending e-mails?"), _("What waits goes out at once.")
+        return Chosen(_resume, _("Go on sending"), question, [row])
     if group := group_of(request.POST.get(GROUP, "")):
-        return _retry(group), _("Queue all these e-mails again?"), _group_words(group)
-    return None, "", []
+        question = _("Queue all these e-mails again?")
+        return Chosen(_retry(group), _("Queue again"), question, _group_words(group))
+    return None
 
 
 def _pause_words() -> str:
@@ -162,7 +175,7 @@ def _resume(request: HttpRequest) -> None:
     messages.success(request, _("Sending goes on."))
 
 
-def _retry(group: Group) -> Perform:
+def _retry(group: Group) -> Callable[[HttpRequest], None]:
     def perform(request: HttpRequest) -> None:
         count = actions.retry(group.mails(), operator_of(request))
         ended.forget()

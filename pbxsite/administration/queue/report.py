@@ -20,7 +20,7 @@ from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.queue.servers import Server, servers
 from pbxsite.broker import Broker, broker
 from verification.mail.choices import MailState, Part
-from verification.mail.models import Heartbeat, SendingPause
+from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
 from verification.mail.operation import actions, heartbeat
 from verification.mail.operation.outcomes import remedy
 from verification.mail.operation.overview import (
@@ -32,6 +32,7 @@ from verification.mail.operation.overview import (
     failures,
     mail_times,
     overview,
+    said,
 )
 from verification.mail.smtp.faults import SmtpFault
 from verification.voicemail.oversized import Oversized, oversized_lately
@@ -73,6 +74,7 @@ class Speaker:
     started_at: datetime
     seen_seconds: float
     is_silent: bool
+    is_late: bool
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class QueueReport:
     last_sent_at: datetime | None
     last_failure: str
     failed_lately: bool
+    refused_addresses: int
     times: MailTimes
     paused_since: datetime | None
     paused_by: str
@@ -123,7 +126,8 @@ def queue_report() -> QueueReport:
         oldest_due_seconds=found.oldest_due_seconds,
         last_sent_at=found.last_sent_at,
         last_failure=found.last_failure,
-        failed_lately=found.failed_lately,
+        failed_lately=found.trouble is not None,
+        refused_addresses=found.refused_addresses,
         times=mail_times(),
         paused_since=pause.since if pause else None,
         paused_by=str(pause.actor or "") if pause else "",
@@ -178,6 +182,7 @@ def _speakers(now: datetime) -> list[Speaker]:
             started_at=row.started_at,
             seen_seconds=(now - row.seen_at).total_seconds(),
             is_silent=now - row.seen_at > heartbeat.SILENCE,
+            is_late=now - row.seen_at > heartbeat.LATENESS,
         )
         for row in Heartbeat.objects.all()
     ]
@@ -196,9 +201,26 @@ def _findings(
     down = [server for server in needed if server.is_up is False]
     for server in down:
         yield Finding(_down_words(server), reverse(SETTINGS_PAGE))
-    if found.failed_lately and Dependency.SMTP not in {each.kind for each in down}:
-        words = _("The mail server refuses e-mails: %(words)s")
-        yield Finding(words % {"words": found.last_failure}, reverse(SETTINGS_PAGE))
+    if found.trouble and Dependency.SMTP not in {each.kind for each in down}:
+        yield Finding(_trouble_words(found.trouble), reverse(SETTINGS_PAGE))
+
+
+def _trouble_words(mail: OutgoingEmail) -> str:
+    if not mail.stage:
+        return _("E-mails fail: %(words)s") % {"words": mail.words}
+    text = _("E-mails fail. The last step was “%(stage)s”: %(words)s")
+    return text % {"stage": mail.get_stage_display(), "words": said(mail)}
+
+
+def refused_words(count: int) -> str:
+    """Tell of addresses that were refused; the empty text where none was."""
+    if not count:
+        return ""
+    return ngettext(
+        "The mail server refused %(count)d address in the last day.",
+        "The mail server refused %(count)d addresses in the last day.",
+        count,
+    ) % {"count": count}
 
 
 def _no_room(failed: Iterable[Failures]) -> Iterator[Finding]:

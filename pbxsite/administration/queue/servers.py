@@ -14,6 +14,7 @@ from authconfig.dependencies import DependencyState
 from authconfig.directory.controllers import controllers_of
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import uses
+from verification.mail.choices import SmtpStage
 
 # A controller that the DNS names no longer is not asked any more.
 REMEMBERED = timedelta(days=1)
@@ -42,9 +43,15 @@ def servers(rules: AuthenticationSettings) -> list[Server]:
 def _server(kind: Dependency, name: str, state: DependencyState | None) -> Server:
     if state is None:
         return Server(kind, name)
-    return Server(
-        kind, name, state.is_up, state.changed_at, state.asked_at, state.words
-    )
+    words = _in_words(state.words) if kind == Dependency.SMTP else state.words
+    return Server(kind, name, state.is_up, state.changed_at, state.asked_at, words)
+
+
+def _in_words(kept: str) -> str:
+    """Name the stage as the pages do; before the colon stands its value."""
+    stage, colon, said = kept.partition(": ")
+    known = colon and stage in SmtpStage.values
+    return f"{SmtpStage(stage).label}: {said}" if known else kept
 
 
 def _needed(

@@ -178,6 +178,7 @@ class HubActionsMixin:
     ) -> HttpResponse:
         context: dict[str, Any] = self.admin_site.each_context(request) | {
             "title": str(action.question) % {"user": user.name},
+            "yes": action.words,
             "opts": PbxUser._meta,
             "rows": [*action.consequences, *_warnings(user, action)],
             "back_url": reverse(USER_PAGE, args=[user.pk]),

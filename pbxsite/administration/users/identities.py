@@ -74,6 +74,7 @@ class IdentitiesMixin:
         title = gettext("Disconnect this OAuth2 account from %(user)s?")
         context = self.admin_site.each_context(request) | {
             "title": title % {"user": identity.user.name},
+            "yes": gettext("Disconnect"),
             "opts": PbxUser._meta,
             "rows": [str(identity), _consequence(identity.user)],
             "back_url": reverse(USER_PAGE, args=[identity.user.pk]),

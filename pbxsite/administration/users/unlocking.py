@@ -68,6 +68,7 @@ class UnlockingMixin:
         )
         context = self.admin_site.each_context(request) | {
             "title": title,
+            "yes": gettext("Unlock"),
             "opts": PbxUser._meta,
             "rows": [*map(_line, user.failure_counts.all()), sentence],
             "back_url": reverse(USER_PAGE, args=[user.pk]),

@@ -5,7 +5,8 @@
   const POLL_MS = 3000;
   const SILENT_MS = 5000;
   const STREAM_TRIES = 3;
-  const MAIL_MS = 1000;
+  // The fourth look is after ten seconds: a mail counts as delayed then.
+  const MAIL_MS = [1000, 2000, 4000, 4000, 8000, 16000];
   const MAIL_MAX_MS = 30000;
   const ANNOUNCED_SECONDS = [300, 120, 60, 30];
 
@@ -15,7 +16,7 @@
   let silence = 0;
   let poll = 0;
   let retry = 0;
-  let mailDelay = MAIL_MS;
+  let mailLooks = 0;
   let mailTimer = 0;
   let fetching = false;
   let again = false;
@@ -148,11 +149,11 @@
   // The stream tells of decisions only; the mail's fate is asked for, ever less often.
   function watchMail() {
     clearTimeout(mailTimer);
-    if (left || !isPending() || !/^(queued|sending) /.test(page().dataset.mail)) return;
+    if (left || !isPending() || !/^(on_its_way|delayed|refused) /.test(page().dataset.mail)) return;
     mailTimer = setTimeout(() => {
-      mailDelay = Math.min(2 * mailDelay, MAIL_MAX_MS);
+      mailLooks += 1;
       refresh();
-    }, mailDelay);
+    }, MAIL_MS[mailLooks] ?? MAIL_MAX_MS);
   }
 
   function announce(element) {

@@ -12,6 +12,8 @@ from verification.mail.models import Heartbeat
 
 SCHEDULER = "scheduler"
 BEAT_SECONDS = 10.0
+# One beat may be missed; from then on nobody calls the process well.
+LATENESS = timedelta(seconds=25)
 # After so long without a beat a process counts as silent; several beats may be late.
 SILENCE = timedelta(minutes=1)
 # The page shows a worker that is gone for good no longer than that.

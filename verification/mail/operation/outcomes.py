@@ -23,7 +23,8 @@ class EndedMail:
     remedy: str
 
 
-def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
+def failure(stage: str, code: int | None, fault: str, words: str) -> SmtpError:
+    """Return what failed, from what is kept of it."""
     rules = current_rules()
     details = {
         "server": rules.smtp_server,
@@ -35,13 +36,21 @@ def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
         known = SmtpFault.THIS_SITE
     # Before the greeting no server gives a code.
     where = SmtpStage(stage) if stage else SmtpStage.EHLO
-    return SmtpError(where, words, fault=known, code=code, details=details).remedy
+    return SmtpError(where, words, fault=known, code=code, details=details)
+
+
+def failure_of(mail: OutgoingEmail) -> SmtpError:
+    return failure(mail.stage, mail.code, mail.fault, mail.words)
+
+
+def remedy(stage: str, code: int | None, fault: str, words: str) -> str:
+    return failure(stage, code, fault, words).remedy
 
 
 def remedy_of(mail: OutgoingEmail) -> str:
     if mail.state in WELL or not (mail.stage or mail.words):
         return ""
-    return remedy(mail.stage, mail.code, mail.fault, mail.words)
+    return failure_of(mail).remedy
 
 
 def last_outcomes() -> list[EndedMail]:

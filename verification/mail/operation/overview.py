@@ -15,12 +15,17 @@ from django.utils import timezone
 from verification.mail import claims
 from verification.mail.choices import MailState
 from verification.mail.models import OVER, OutgoingEmail
+from verification.mail.operation.outcomes import failure_of
 
 LATELY = timedelta(hours=1)
 # Counts and charts look so far back; older mails say nothing about today.
 DAY = timedelta(days=1)
 MOST_MEASURED = 1000
 MOST_GROUPS = 20
+# So many failures are looked at one by one.
+MOST_JUDGED = 200
+# Addresses refused in a row: from then on the server is to blame, not each of them.
+MANY_ADDRESSES = 5
 FAILURES = (MailState.FAILED, MailState.UNKNOWN)
 WAITING = (MailState.QUEUED, MailState.SENDING)
 # How many mails of a state ended in the minute that begins at the time.
@@ -39,7 +44,11 @@ class Overview:
     oldest_due_seconds: float | None
     last_sent_at: datetime | None
     last_failure: str
-    failed_lately: bool
+    # The newest failure of the last hour, if it is the server's or the account's, and
+    # nothing was sent since; one recipient's fault says nothing of the others.
+    trouble: OutgoingEmail | None
+    # So many addresses were refused in the last day.
+    refused_addresses: int
     ended: Counts
 
 
@@ -50,14 +59,15 @@ def overview() -> Overview:
     )
     due = claims.due().aggregate(count=Count("pk"), oldest=Min("due_at"))
     counts = ended()
-    failed, sent = _last_failure(), _last_sent_at()
+    failures, sent = _last_failures(), _last_sent_at()
     return Overview(
         mails=queued | _by_state(counts),
         due=due["count"],
         oldest_due_seconds=_age(due["oldest"]),
         last_sent_at=sent,
-        last_failure=_in_words(failed) if failed else "",
-        failed_lately=_is_newer(failed, sent),
+        last_failure=_in_words(failures[0]) if failures else "",
+        trouble=_trouble(failures, sent),
+        refused_addresses=len(_refused(failures)),
         ended=counts,
     )
 
@@ -129,23 +139,43 @@ def _last_sent_at() -> datetime | None:
     return newest.first()
 
 
-def _last_failure() -> OutgoingEmail | None:
+def _last_failures() -> list[OutgoingEmail]:
     lately = OutgoingEmail.objects.ended_since(timezone.now() - DAY)
-    return lately.filter(state=MailState.FAILED).order_by("-ended_at").first()
+    failed = lately.filter(state=MailState.FAILED).order_by("-ended_at")
+    kept = ("recipient", "ended_at", "stage", "code", "fault", "words")
+    return list(failed.only(*kept)[:MOST_JUDGED])
+
+
+def refused_mails() -> list[OutgoingEmail]:
+    """Return the mails of the last day whose recipients are to blame."""
+    return [mail for mail in _last_failures() if failure_of(mail).is_of_recipient]
+
+
+def _refused(failures: Iterable[OutgoingEmail]) -> set[str]:
+    return {mail.recipient for mail in failures if failure_of(mail).is_of_recipient}
+
+
+def said(failed: OutgoingEmail) -> str:
+    """Return the server's words, which begin with its code; ours have none."""
+    code = str(failed.code or "")
+    return f"{code} {failed.words.removeprefix(code).strip()}".strip()
 
 
 def _in_words(failed: OutgoingEmail) -> str:
-    """A server's words begin with the code; words of this site have none."""
-    code = str(failed.code or "")
-    words = failed.words.removeprefix(code).strip()
-    return " ".join(filter(None, [failed.stage, code, words]))
+    return f"{failed.stage} {said(failed)}".strip()
 
 
-def _is_newer(failed: OutgoingEmail | None, sent: datetime | None) -> bool:
-    if failed is None or not failed.ended_at:
-        return False
+def _trouble(
+    failures: Iterable[OutgoingEmail], sent: datetime | None
+) -> OutgoingEmail | None:
+    """Return the newest failure that others would meet as well, if there is one."""
     lately = timezone.now() - LATELY
-    return failed.ended_at > max(sent or lately, lately)
+    since = max(sent or lately, lately)
+    newer = [mail for mail in failures if mail.ended_at and mail.ended_at > since]
+    if len(_refused(newer)) >= MANY_ADDRESSES:
+        return newer[0]
+    others = (mail for mail in newer if not failure_of(mail).is_of_recipient)
+    return next(others, None)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ OPENING = (
 OF_THE_MAIL = (SmtpStage.MAIL_FROM, SmtpStage.DATA)
 # Where the words do not tell; 523 is Courier's.
 SIZE_CODES, SIZE_DETAILS = (552, 523, 534), ("2.3", "3.4")
+# Found here, before the server is told of the mail.
+OF_RECIPIENTS = {SmtpFault.BAD_ADDRESS, SmtpFault.NO_SMTPUTF8, SmtpFault.TOO_LARGE}
 ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -97,6 +99,14 @@ class SmtpError(Exception):
     def refuses_account(self) -> bool:
         """Is the account refused for good, where servers mostly refuse a mail?"""
         return self.permanent and self.subject in OF_THE_ACCOUNT
+
+    @property
+    def is_of_recipient(self) -> bool:
+        """Does it tell of one recipient, and nothing of the server or the account?"""
+        if self.code is None:
+            return self.fault in OF_RECIPIENTS
+        is_late = self.stage in (SmtpStage.RCPT_TO, SmtpStage.DATA)
+        return is_late and self.subject not in OF_THE_ACCOUNT
 
     @property
     def is_too_large(self) -> bool:

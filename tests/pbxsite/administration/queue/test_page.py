@@ -180,6 +180,67 @@ def test_failures_are_grouped_with_a_remedy(
     assert "2 will be tried again Connection refused Nothing answers on port" in shown
 
 
+NO_MAILBOX = {"stage": "rcpt_to", "code": 550, "words": "550 5.1.1 no such mailbox"}
+
+
+def test_a_refused_address_is_no_fault_of_the_site(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    make_mails(3, MailState.FAILED, recipient="gone@example.com", **NO_MAILBOX)
+
+    assert words(operator, "queue-verdict").startswith("E-mails go out.")
+    shown = words(operator, "queue-failures")
+    assert "The mail server refused 1 address in the last day. Which ones?" in shown
+    listed = operator.get(f"{MAILS}?address=refused").content.decode()
+    assert listed.count("gone@example.com") == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (
+            {"stage": "auth", "code": 535, "words": "535 5.7.8 wrong"},
+            "E-mails fail. The last step was “Log in (AUTH)”: 535 5.7.8 wrong",
+        ),
+        (
+            {"stage": "rcpt_to", "code": 550, "words": "550 5.7.1 relaying denied"},
+            "E-mails fail. The last step was “Name the recipient (RCPT TO)”: 550",
+        ),
+        ({"words": "This site itself failed"}, "E-mails fail: This site itself failed"),
+    ],
+    ids=["login", "relay", "this site"],
+)
+def test_what_others_would_meet_as_well_is_the_sites(
+    operator: Browser, make_mails: MailMaker, facts: dict[str, Any], told: str
+) -> None:
+    make_mails(1, MailState.FAILED, **facts)
+    make_mails(1, MailState.FAILED, recipient="gone@example.com", **NO_MAILBOX)
+
+    assert told in words(operator, "queue-verdict")
+
+
+def test_many_refused_addresses_are_the_sites(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    for number in range(5):
+        recipient = f"user{number}@example.com"
+        make_mails(1, MailState.FAILED, recipient=recipient, **NO_MAILBOX)
+
+    shown = words(operator, "queue-verdict")
+    assert "“Name the recipient (RCPT TO)”: 550 5.1.1 no such mailbox" in shown
+    assert "rcpt_to" not in shown
+
+
+def test_a_server_that_is_down_is_told_of_by_the_names_of_the_pages(
+    operator: Browser, configure: SettingsSetter
+) -> None:
+    configure(smtp_server="mail.example")
+    dependencies.note_down(Dependency.SMTP, "mail.example:587", "mail_from: 550 no")
+
+    shown = words(operator, "queue-verdict")
+    assert "does not take e-mails: Name the sender (MAIL FROM): 550 no" in shown
+
+
 def test_each_way_to_fail_has_a_remedy(make_mails: MailMaker) -> None:
     make_mails(1, MailState.FAILED, words="This site itself failed")
     make_mails(1, MailState.FAILED, stage="tls", fault="UNTRUSTED", words="x")
@@ -304,6 +365,17 @@ def test_the_causes_are_told_before_what_comes_of_them(
     first, second = (finding.sentence for finding in queue_report().findings)
     assert "No Celery worker has reported" in first
     assert second.startswith("The oldest e-mail that is due has been waiting for 18")
+
+
+def test_a_worker_that_was_killed_has_no_tick_beside_the_banner_that_asks_for_it(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    then = timezone.now() - timedelta(seconds=35)
+    Heartbeat.objects.filter(name="one@host").update(seen_at=then)
+    make_mails(1, MailState.QUEUED, due_at=then)
+
+    assert "nobody has taken it up" in words(operator, "queue-verdict")
+    assert "late, not heard of for 35 s" in words(operator, "queue-workers")
 
 
 def test_a_silent_worker_is_seen(operator: Browser) -> None:
