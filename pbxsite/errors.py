@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -52,12 +55,29 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 @never_cache
 def page_too_old(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Lead on who logged in meanwhile in another tab, which made this form too old."""
+    if request.resolver_match and _keeps_posted(request, request.resolver_match.func):
+        return redirect(request.path)
     page = _login_page(request)
     if not page or not request.user.is_authenticated:
         return csrf_failure(request, reason)
     wanted = request.POST.get(REDIRECT_FIELD_NAME, "")
     # That page knows whether this session suffices, and where to go from there.
     return redirect(reverse(page, query={REDIRECT_FIELD_NAME: wanted}))
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Leads to the login, and keeps what was posted to a view that wants it kept."""
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., Any]
+    ) -> HttpResponseRedirect:
+        _keeps_posted(request, view_func)
+        return super().handle_no_permission(request, view_func)
+
+
+def _keeps_posted(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    keep = getattr(view, "keep_posted", None)
+    return request.method == "POST" and keep is not None and keep(request)
 
 
 def _login_page(request: HttpRequest) -> str:

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from authconfig.choices import Event, Method, Origin
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECTIONS
-from authconfig.users.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent, PbxUser, SettingChange
 
 NOWHERE = Origin()
 FORGOTTEN_AT_ONCE = 5000
@@ -63,12 +63,13 @@ def record_many(
 
 
 def forget_old() -> int:
-    if not settings.AUDIT_RETENTION_TTL:
+    """Delete what is too old, the history of the settings as well; count the events."""
+    kept = settings.AUDIT_RETENTION_TTL
+    if not kept:
         return 0  # no days: keep all
-    old = AuditEvent.objects.filter(
-        at__lt=timezone.now() - settings.AUDIT_RETENTION_TTL
-    )
+    old = AuditEvent.objects.filter(at__lt=timezone.now() - kept)
     forgotten = 0
+    SettingChange.objects.filter(at__lt=timezone.now() - kept).delete()
     # Small steps, so that no login waits for the table.
     while pks := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
         forgotten += AuditEvent.objects.filter(pk__in=pks).delete()[0]

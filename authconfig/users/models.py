@@ -219,3 +219,35 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_event_display()} ({self.user_name})"
+
+
+class SettingChange(models.Model):
+    """A change of one setting, which can be taken back; of a secret only who and when.
+
+    The values are written as a form posts them.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    field = models.CharField(max_length=64)
+    before = models.TextField(blank=True)
+    after = models.TextField(blank=True)
+    is_secret = models.BooleanField(default=False)
+    # Empty: somebody on the server's command line.
+    actor_name = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="secret_setting_shows_no_value",
+                condition=Q(is_secret=False) | Q(before="", after=""),
+            ),
+        ]
+        indexes = [
+            # A field's last change, which the page of the settings shows.
+            Index(name="change_by_field", fields=["field", "-id"]),
+            # The oldest ones, which are deleted.
+            Index(name="change_by_time", fields=["at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} ({self.actor_name})"

@@ -1,4 +1,4 @@
-"""The settings form with what it asks of the site, saved with its audit events."""
+"""The settings form with what it asks of the site, saved with what is kept of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authconfig import lockout
 from authconfig.choices import Event, Origin
 from authconfig.models import AuthenticationSettings
 from authconfig.settings_form import OutsideFacts, SettingsForm
-from authconfig.users import audit
+from authconfig.users import audit, settings_history
 from authconfig.users.models import PbxUser
 from verification.mail.account import account_of
 from verification.mail.account_trial import was_accepted
@@ -35,10 +35,11 @@ def outside_facts(administrator: PbxUser | None) -> OutsideFacts:
 def save(
     form: SettingsForm, *, actor: PbxUser | None, origin: Origin = audit.NOWHERE
 ) -> list[str]:
-    """Save a valid form with its audit events; return the changed keys."""
+    """Save a valid form, its audit events and history; return the changed keys."""
     changes = list(form.changes())
     with transaction.atomic():
         form.save()
+        settings_history.note(form.rules, form.instance, actor=actor)
         for key, old, new in changes:
             audit.record(
                 Event.SETTING_CHANGED,

@@ -29,6 +29,8 @@ from authconfig.sections import (
 )
 from authconfig.settings_form import CERTIFICATE_FIELDS, MODEL_FIELDS, SettingsForm
 from pbxsite.administration.authentication import summary
+from pbxsite.administration.authentication.kept.page_form import Conflict, PageForm
+from pbxsite.administration.authentication.kept.values import Past
 
 MYAPPS_ONLY = _("(myApps only)")
 MYAPPS_AND_MYPBX = _("(myApps and myPBX)")
@@ -82,6 +84,8 @@ class FieldRow:
     warning: str = ""
     examples: tuple[Example, ...] = ()
     certificates: tuple[str, ...] = ()
+    past: Past | None = None
+    conflict: Conflict | None = None
 
     @property
     def is_secret(self) -> bool:
@@ -163,7 +167,7 @@ def conditions(form: SettingsForm, rules: AuthenticationSettings) -> list[Condit
     ]
 
 
-def cards(form: SettingsForm) -> list[Card]:
+def cards(form: PageForm) -> list[Card]:
     return [_card(form, section) for section in SECTIONS]
 
 
@@ -187,7 +191,7 @@ def _methods_of(option: AuthenticationType) -> list[str]:
     return sorted(used)
 
 
-def _card(form: SettingsForm, section: Section) -> Card:
+def _card(form: PageForm, section: Section) -> Card:
     method = METHOD_OF_SECTION.get(section.key)
     is_used = method is None or _is_used(form, method)
     own = [name for name in section.fields if name not in METHOD_OF_FIELD]
@@ -205,7 +209,7 @@ def _card(form: SettingsForm, section: Section) -> Card:
     )
 
 
-def _method_fold(form: SettingsForm, names: list[str]) -> Fold | None:
+def _method_fold(form: PageForm, names: list[str]) -> Fold | None:
     if not names:
         return None
     method = METHOD_OF_FIELD[names[0]]
@@ -214,14 +218,14 @@ def _method_fold(form: SettingsForm, names: list[str]) -> Fold | None:
     return Fold(_rows(form, names), is_open, method, is_used)
 
 
-def _more(form: SettingsForm, names: tuple[str, ...]) -> Fold | None:
+def _more(form: PageForm, names: tuple[str, ...]) -> Fold | None:
     if not names:
         return None
     is_open = _has_errors(form, names) or not _are_default(form, names)
     return Fold(_rows(form, names), is_open)
 
 
-def _rows(form: SettingsForm, names: Iterable[str]) -> list[FieldRow]:
+def _rows(form: PageForm, names: Iterable[str]) -> list[FieldRow]:
     return [
         FieldRow(
             form[name],
@@ -230,6 +234,8 @@ def _rows(form: SettingsForm, names: Iterable[str]) -> list[FieldRow]:
             _stale_link(form) if name == "verification_link" else "",
             EXAMPLES.get(name, ()),
             tuple(_certificates_in(form, name)),
+            form.past_of(name),
+            form.conflict_of(name),
         )
         for name in names
     ]

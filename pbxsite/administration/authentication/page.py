@@ -21,9 +21,10 @@ from pbxsite.administration.authentication.account_trials import (
     trial_status,
     try_account,
 )
+from pbxsite.administration.authentication.kept import entries
 from pbxsite.administration.authentication.method_trials import try_netlogon, try_oauth2
 from pbxsite.administration.authentication.page_context import page_context
-from pbxsite.administration.authentication.posted_form import posted_form, saved_form
+from pbxsite.administration.authentication.posted_form import opened_form, saved_form
 from pbxsite.administration.authentication.preview import preview
 
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
@@ -73,7 +74,9 @@ class SettingsPage(ModelAdmin):
             )
             for route, view, key in PARTS
         ]
-        return [*parts, *super().get_urls()]
+        page = self.admin_site.admin_view(self.changelist_view)
+        page.keep_posted = entries.keep
+        return [path("", page, name=f"{NAME}_changelist"), *parts, *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -86,7 +89,7 @@ class SettingsPage(ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         is_post = request.method == "POST"
-        form = saved_form(request) if is_post else posted_form(request)
+        form = saved_form(request) if is_post else opened_form(request)
         if is_post and not form.errors:
             return redirect(SETTINGS_PAGE)
         shared = self.admin_site.each_context(request)

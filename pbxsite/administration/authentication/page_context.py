@@ -16,10 +16,11 @@ from authconfig.sections import SETTINGS_PAGE
 from authconfig.settings_form import SettingsForm
 from pbxsite.administration.authentication import cards, summary, voicemail_key
 from pbxsite.administration.authentication.account_trials import RECIPIENT
+from pbxsite.administration.authentication.kept import entries
+from pbxsite.administration.authentication.kept.page_form import PageForm
 from pbxsite.administration.authentication.posted_form import (
     OWN_PASSWORD,
     user_of,
-    version,
 )
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
@@ -34,15 +35,16 @@ from verification.sessions.reauthentication import (
 from verification.voicemail import keys as voicemail_keys
 
 
-def page_context(request: HttpRequest, form: SettingsForm) -> dict[str, Any]:
+def page_context(request: HttpRequest, form: PageForm) -> dict[str, Any]:
     return {
         "title": _("Authentication"),
         "form": form,
+        "login_url": f"{reverse('admin:login')}?next={reverse(SETTINGS_PAGE)}",
+        "reader": entries.reader_of(user_of(request)),
         "cards": cards.cards(form),
         "types": cards.type_options(form),
         "conditions": cards.conditions(form, form.rules),
         "field_faults": _field_faults(form),
-        "version": version(),
         "paused": paused_words() if actions.current_pause() else "",
         "outcomes": last_outcomes(),
         "redirect_uri": redirect_uri(),

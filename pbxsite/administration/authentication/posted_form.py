@@ -5,18 +5,23 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from authconfig.models import AuthenticationSettings
-from authconfig.settings_form import SettingsForm
+from authconfig.sections import FIELDS
+from authconfig.users import settings_history
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import audited_form, cards, summary
+from pbxsite.administration.authentication.kept import entries
+from pbxsite.administration.authentication.kept.merging import Merged, merge
+from pbxsite.administration.authentication.kept.page_form import PageForm
+from pbxsite.administration.authentication.kept.values import value_of
 from verification.sessions import factors, signed_in
 from verification.sessions.reauthentication import reauthentication_fault
 
-VERSION = "version"
+RESTORE = "restore"
 OWN_PASSWORD = "own_password"  # noqa: S105
 END_SESSIONS = "end_sessions"
 REMOVE_FACTORS = "remove_factors"
@@ -29,16 +34,42 @@ def user_of(request: HttpRequest) -> PbxUser:
 
 def posted_form(
     request: HttpRequest, rules: AuthenticationSettings | None = None
-) -> SettingsForm:
-    """Return the form with what was posted; without a POST it shows what is stored."""
-    return SettingsForm(
-        request.POST if request.method == "POST" else None,
-        instance=rules or AuthenticationSettings.load(),
+) -> PageForm:
+    """Return the form with what was posted, and what others have saved meanwhile.
+
+    Without a POST it shows what is stored.
+    """
+    return filled_form(
+        request, request.POST if request.method == "POST" else None, rules
+    )
+
+
+def filled_form(
+    request: HttpRequest,
+    data: QueryDict | None,
+    rules: AuthenticationSettings | None = None,
+) -> PageForm:
+    rules = rules or AuthenticationSettings.load()
+    return PageForm(
+        Merged() if data is None else merge(data, rules),
+        instance=rules,
         outside=audited_form.outside_facts(user_of(request)),
     )
 
 
-def saved_form(request: HttpRequest) -> SettingsForm:
+def opened_form(request: HttpRequest) -> PageForm:
+    """Return the stored values; or what was entered before a login, or is restored."""
+    entered = entries.taken(request)
+    form = filled_form(request, entered)
+    if entered is None:
+        _restore(request, form)
+        return form
+    form.is_valid()
+    form.notices.append(_kept_over_login())
+    return form
+
+
+def saved_form(request: HttpRequest) -> PageForm:
     """Save all or nothing, with the row locked from reading to writing.
 
     The form has errors if nothing was saved.
@@ -48,7 +79,7 @@ def saved_form(request: HttpRequest) -> SettingsForm:
     try:
         with transaction.atomic():
             form = posted_form(request, _locked_rules())
-            if form.is_valid() and _is_current(request, form):
+            if form.is_valid():
                 _save(request, form)
     except IntegrityError:
         form = posted_form(request)
@@ -57,12 +88,26 @@ def saved_form(request: HttpRequest) -> SettingsForm:
     return form
 
 
-def version() -> str:
-    """Return what tells a page that somebody else saved after it was opened."""
-    return AuthenticationSettings.load().changed_at.isoformat()
+def _kept_over_login() -> str:
+    return _(
+        "You were no longer logged in, so nothing was saved. What you entered stands"
+        " here again, without passwords and secrets. Look it over, then save."
+    )
 
 
-def _refused(request: HttpRequest) -> SettingsForm | None:
+def _restore(request: HttpRequest, form: PageForm) -> None:
+    """Fill in what a field was before a change; saving it is up to the reader."""
+    change = settings_history.find(request.GET.get(RESTORE, ""))
+    if change is None or change.field not in FIELDS or change.is_secret:
+        return
+    form.initial[change.field] = value_of(change.field, change.before)
+    form.notices.append(
+        _("Filled in again, and not saved yet: %(label)s")
+        % {"label": cards.name_of(change.field)}
+    )
+
+
+def _refused(request: HttpRequest) -> PageForm | None:
     """Return the form unsaved if its sender has to show again who they are."""
     fault = reauthentication_fault(request, request.POST.get(OWN_PASSWORD, ""))
     if not fault:
@@ -78,14 +123,6 @@ def _locked_rules() -> AuthenticationSettings:
     return AuthenticationSettings.objects.select_for_update().get(pk=1)
 
 
-def _is_current(request: HttpRequest, form: SettingsForm) -> bool:
-    current = form.instance.changed_at.isoformat()
-    if request.POST.get(VERSION, current) == current:
-        return True
-    form.add_error(None, _changed_meanwhile())
-    return False
-
-
 def _changed_meanwhile() -> str:
     return _(
         "Somebody else has saved these settings since you opened this page. Nothing of"
@@ -93,11 +130,11 @@ def _changed_meanwhile() -> str:
     )
 
 
-def _save(request: HttpRequest, form: SettingsForm) -> None:
+def _save(request: HttpRequest, form: PageForm) -> None:
     actor, origin = user_of(request), origin_of(request)
     keys = audited_form.save(form, actor=actor, origin=origin)
     if not keys:
-        messages.info(request, _("Nothing was changed."))
+        _say_nothing_is_new(request, form)
         return
     LogEntry.objects.log_actions(
         actor.pk,
@@ -106,12 +143,31 @@ def _save(request: HttpRequest, form: SettingsForm) -> None:
         [{"changed": {"fields": keys}}],
         single_object=True,
     )
-    labels = ", ".join(cards.name_of(key) for key in keys)
-    messages.success(request, _("Saved: %(labels)s") % {"labels": labels})
+    _say(request, messages.SUCCESS, _("Saved: %(labels)s"), keys)
+    if form.merged.theirs:
+        _say(
+            request,
+            messages.INFO,
+            _("Changed by others meanwhile, and kept: %(labels)s"),
+            form.merged.theirs,
+        )
     if "two_factor" in keys:
         _leave_nothing_unapproved(request)
     for name in form.lost_secrets:
         messages.warning(request, str(summary.LOST_SECRET[name]))
+
+
+def _say_nothing_is_new(request: HttpRequest, form: PageForm) -> None:
+    """A form that is sent twice has saved its values the first time."""
+    if form.merged.same:
+        _say(request, messages.SUCCESS, _("Saved: %(labels)s"), form.merged.same)
+    else:
+        messages.info(request, _("Nothing was changed."))
+
+
+def _say(request: HttpRequest, level: int, sentence: str, keys: list[str]) -> None:
+    labels = ", ".join(cards.name_of(key) for key in keys)
+    messages.add_message(request, level, sentence % {"labels": labels})
 
 
 def _leave_nothing_unapproved(request: HttpRequest) -> None:

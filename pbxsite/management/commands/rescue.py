@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from authconfig.choices import AuthenticationType, Event
 from authconfig.models import AuthenticationSettings
 from authconfig.names import name_key
-from authconfig.users import audit
+from authconfig.users import audit, settings_history
 from authconfig.users.models import PbxUser
 from pbxsite.management.site_command import SiteCommand
 from verification.login.rescue import LINK_TTL, make_link
@@ -52,12 +52,13 @@ def find_administrator(name: str | None) -> PbxUser:
 
 def reset() -> None:
     """Set what the page would refuse: the command line is the owner's."""
-    AuthenticationSettings.load()
+    before = AuthenticationSettings.load()
     AuthenticationSettings.objects.update(
         authentication_type=AuthenticationType.PBX_ONLY,
         two_factor=False,
         factor_required=False,
     )
+    settings_history.note(before, AuthenticationSettings.load(), actor=None)
     audit.record(
         Event.SETTING_CHANGED,
         user=None,

@@ -2,16 +2,20 @@
 
 import { reveal } from "./folds.js";
 import { form, post, values } from "./form.js";
+import { sayIfOver } from "./session.js";
 
 const PATIENCE_MS = 300;
-const NO_SETTING = /^(csrfmiddlewaretoken|version|test_recipient|end_sessions|remove_factors)$/;
+// After this long a save may be tried again: its answer may never come.
+const SAVE_LIMIT_MS = 15000;
+const NO_SETTING =
+  /^(csrfmiddlewaretoken|opened|reader|test_recipient|end_sessions|remove_factors|choose-.*)$/;
 
 let asked = 0;
 
 export function watchChanges() {
   const opened = snapshot();
-  const wasRefused = form.dataset.refused === "yes";
-  const isDirty = () => wasRefused || snapshot() !== opened;
+  const isUnsaved = form.dataset.unsaved === "yes";
+  const isDirty = () => isUnsaved || snapshot() !== opened;
   let isSaving = false;
   let waiting = 0;
 
@@ -19,12 +23,20 @@ export function watchChanges() {
     clearTimeout(waiting);
     waiting = setTimeout(preview, PATIENCE_MS);
   });
-  form.addEventListener("submit", () => {
+  form.addEventListener("submit", (event) => {
+    if (isSaving) return event.preventDefault();
     isSaving = true;
+    setTimeout(() => {
+      isSaving = false;
+    }, SAVE_LIMIT_MS);
   });
   window.addEventListener("pageshow", () => {
     isSaving = false;
     if (isDirty()) preview();
+  });
+  // Whoever comes back from a login in another tab can go on.
+  window.addEventListener("focus", () => {
+    if (isDirty() && !isSaving) preview();
   });
   window.addEventListener("beforeunload", (event) => {
     if (!isSaving && isDirty()) event.preventDefault();
@@ -39,10 +51,12 @@ export async function preview() {
   const mine = ++asked;
   try {
     const response = await post(form.dataset.previewUrl);
+    sayIfOver(null);
     // Only the newest question's answer is about what stands on the screen.
     if (response.ok && mine === asked) show(await response.json());
-  } catch {
+  } catch (error) {
     // A site that is away for a moment says so when the form is saved.
+    sayIfOver(error);
   }
 }
 

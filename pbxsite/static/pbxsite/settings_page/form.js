@@ -1,5 +1,7 @@
 // The form, and how its values are sent while it is not saved yet.
 
+import { isOver, LoggedOutError, renewToken } from "./session.js";
+
 const REQUEST_LIMIT_MS = 10000;
 
 export const form = document.getElementById("settings-form");
@@ -11,15 +13,30 @@ export function values() {
   return entered;
 }
 
-export function post(url, { body = values(), limit = REQUEST_LIMIT_MS } = {}) {
-  return fetch(url, {
-    method: "POST",
-    body,
-    headers: { Accept: "application/json" },
-    signal: AbortSignal.timeout(limit),
-  });
+export async function post(url, { body = values(), limit = REQUEST_LIMIT_MS } = {}) {
+  const send = () =>
+    request(url, limit, {
+      method: "POST",
+      body,
+      headers: { Accept: "application/json" },
+    });
+  const response = await send();
+  if (!isOver(response)) return response;
+  // Somebody who has logged in again in another tab goes on.
+  body.set("csrfmiddlewaretoken", await renewToken(form));
+  return sureOf(await send());
 }
 
-export function get(url) {
-  return fetch(url, { signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
+export async function get(url) {
+  return sureOf(await request(url, REQUEST_LIMIT_MS));
+}
+
+function request(url, limit, options = {}) {
+  const signal = AbortSignal.timeout(limit);
+  return fetch(url, { redirect: "manual", signal, ...options });
+}
+
+function sureOf(response) {
+  if (isOver(response)) throw new LoggedOutError();
+  return response;
 }

@@ -6,6 +6,7 @@ import { fillByButtons, followSecurity, showOffers, showWarnings } from "./field
 import { foldByType, openLinkedFields } from "./folds.js";
 import { leaveThisMachine } from "./leaving.js";
 import { askForPasswordInTime } from "./own_password.js";
+import { followChoices, offerRestoring } from "./restoring.js";
 import { offerTrials } from "./trials.js";
 
 foldByType();
@@ -16,6 +17,8 @@ showWarnings();
 showOffers();
 fillByButtons();
 askForPasswordInTime();
+offerRestoring();
+followChoices();
 watchChanges();
 offerTrials();
 document.getElementById("faults")?.focus();

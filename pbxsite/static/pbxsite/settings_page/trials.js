@@ -3,6 +3,7 @@
 import { preview } from "./changes.js";
 import { clearFaults, showFaults } from "./faults.js";
 import { form, get, post, values } from "./form.js";
+import { sayIfOver } from "./session.js";
 import { clearSteps, giveUp, showStatus } from "./trial_box.js";
 
 const POLL_MS = 400;
@@ -21,8 +22,8 @@ function offer(row) {
     button.disabled = true;
     try {
       await run(row, box);
-    } catch {
-      giveUp(box, box.dataset.silent);
+    } catch (error) {
+      giveUp(box, sayIfOver(error) ? box.dataset.loggedOut : box.dataset.silent);
     }
     button.disabled = false;
     preview();

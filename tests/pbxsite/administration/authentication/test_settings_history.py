@@ -1,0 +1,147 @@
+"""Who changed a setting last, what it was, and how it is taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError
+from django.test import Client as Browser
+from django.utils import timezone
+from pytest_django import Settings
+
+from authconfig.models import AuthenticationSettings
+from authconfig.sections import SECRETS
+from authconfig.users import audit
+from authconfig.users.models import PbxUser, SettingChange
+from tests.conftest import SettingsSetter
+from tests.support.html import Page
+from tests.support.settings_data import posted
+
+pytestmark = pytest.mark.database
+PAGE = "/admin/authconfig/authenticationsettings/"
+
+
+def past_lines(browser: Browser) -> list[str]:
+    return Page(browser.get(PAGE).content.decode()).texts("past")
+
+
+def test_page_says_who_changed_a_field_last_and_what_it_was(
+    admin: Browser, configure: SettingsSetter
+) -> None:
+    configure(smtp_sender_name="First", two_factor=False)
+    admin.post(PAGE, posted(smtp_sender_name="Second"))
+    admin.post(PAGE, posted(smtp_sender_name="Third", password_changes_forbidden="on"))
+
+    sender, forbidden = sorted(past_lines(admin), key=lambda line: "Off" in line)
+
+    assert "Changed by admin on" in sender
+    assert "before: Second Restore" in sender
+    assert "before: Off Restore" in forbidden
+
+
+def test_a_choice_is_told_in_the_pages_words(admin: Browser) -> None:
+    admin.post(PAGE, posted(smtp_security="tls", smtp_port="465"))
+
+    assert any("before: STARTTLS" in line for line in past_lines(admin))
+
+
+def test_the_command_line_is_somebody_too(admin: Browser) -> None:
+    call_command("authconfig", "set", "smtp_sender_name=Telephone")
+
+    (line,) = past_lines(admin)
+    assert "by somebody on the server's command line" in line
+    assert "before: empty" in line
+
+
+def test_what_a_rescue_changed_can_be_restored(
+    admin: Browser, administrator: PbxUser, configure: SettingsSetter
+) -> None:
+    configure(authentication_type="netlogon_only", netlogon_domain="ad.example.com")
+
+    call_command("rescue", "admin", "--reset")
+
+    change = SettingChange.objects.get()
+    assert (change.field, change.before) == ("authentication_type", "netlogon_only")
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after"),
+    [
+        ("smtp_sender_name", "First", {"smtp_sender_name": "Second"}),
+        ("forgotten_password", False, {"forgotten_password": "on"}),
+        ("smtp_port", 2525, {"smtp_port": "587"}),
+    ],
+    ids=["text", "switch", "number"],
+)
+def test_restore_fills_in_what_it_was_and_saves_nothing(
+    admin: Browser,
+    configure: SettingsSetter,
+    field: str,
+    before: object,
+    after: dict[str, str],
+) -> None:
+    configure(**{field: before})
+    admin.post(PAGE, posted(**after))
+    changed = getattr(AuthenticationSettings.load(), field)
+    pk = SettingChange.objects.get(field=field).pk
+
+    response = admin.get(PAGE, {"restore": pk})
+
+    assert response.context["form"][field].value() == before
+    assert "Filled in again, and not saved yet" in response.content.decode()
+    assert changed != before
+    assert getattr(AuthenticationSettings.load(), field) == changed
+
+
+@pytest.mark.parametrize("key", ["0", "x", "-1", "9" * 40, "²"])
+def test_restore_of_nothing_shows_the_page(admin: Browser, key: str) -> None:
+    response = admin.get(PAGE, {"restore": key})
+
+    assert response.status_code == 200
+    assert "Filled in again" not in response.content.decode()
+
+
+def test_of_a_secret_only_who_and_when_is_known(
+    admin: Browser, configure: SettingsSetter
+) -> None:
+    configure(**dict.fromkeys(SECRETS, "geheim-alt"))
+    admin.post(PAGE, posted(**dict.fromkeys(SECRETS, "geheim-neu")))
+
+    changes = SettingChange.objects.all()
+    assert {change.field for change in changes} == set(SECRETS)
+    assert {(c.before, c.after, c.is_secret) for c in changes} == {("", "", True)}
+    lines = past_lines(admin)
+    assert len(lines) == len(SECRETS)
+    assert not any("Restore" in line or "before" in line for line in lines)
+    response = admin.get(PAGE, {"restore": changes[0].pk})
+    assert "Filled in again" not in response.content.decode()
+
+
+def test_the_database_keeps_no_secrets_value(db: None) -> None:
+    with pytest.raises(IntegrityError, match="secret_setting_shows_no_value"):
+        SettingChange.objects.create(
+            field="smtp_password", after="geheim", is_secret=True
+        )
+
+
+def test_history_is_forgotten_with_the_audit_log(db: None, settings: Settings) -> None:
+    settings.AUDIT_RETENTION_TTL = timedelta(days=30)
+    for days in (29, 31):
+        at = timezone.now() - timedelta(days=days)
+        SettingChange.objects.create(field="pbx_domain", at=at)
+
+    audit.forget_old()
+
+    assert SettingChange.objects.count() == 1
+
+
+def test_history_is_kept_for_ever_if_wanted(db: None, settings: Settings) -> None:
+    settings.AUDIT_RETENTION_TTL = timedelta(0)
+    at = timezone.now() - timedelta(days=4000)
+    SettingChange.objects.create(field="pbx_domain", at=at)
+
+    audit.forget_old()
+
+    assert SettingChange.objects.count() == 1
