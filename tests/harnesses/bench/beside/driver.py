@@ -11,9 +11,11 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 from functools import partial
 from importlib import import_module
+from statistics import median
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
@@ -24,6 +26,7 @@ from django.conf import settings
 from django.test import Client as Browser
 
 PASSWORD = "correct horse battery"
+LISTS = {"users": "pbxuser", "events": "auditevent"}
 
 
 class Driver:
@@ -40,6 +43,27 @@ class Driver:
         for name in names:
             words = ("pbxusers", "add", name, f"--email={name}@example.com")
             self.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
+
+    def open_lists(self, name: str, rows: int, times: int) -> dict[str, Any]:
+        """Open the two longest lists with so many rows; return each one's figures."""
+        browser = Browser()
+        answer = browser.post("/login/", {"login": name, "password": PASSWORD})
+        assert answer.status_code == 302, answer.content
+        self._import(rows)
+        menu = browser.get("/admin/").content.decode()
+        paths = {
+            key: re.findall(rf'"(/admin/\w+/{model}/)"', menu)[0]
+            for key, model in LISTS.items()
+        }
+        return {key: _opened(browser, path, times) for key, path in paths.items()}
+
+    def _import(self, rows: int) -> None:
+        """Import users; each is an event of the audit log as well."""
+        lines = [f"u{n:03},Number {n} of,u{n}@example.com,{n},1" for n in range(rows)]
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            file.write("\n".join(["name,long_name,email,number,active", *lines]))
+            file.flush()
+            self.manage("pbxusers", "import", file.name)
 
     def hold(self, names: list[str]) -> dict[str, Any]:
         """Log in as each and let the logins wait; no worker is woken yet."""
@@ -91,6 +115,17 @@ class Driver:
             assert answer.status_code == 200, answer.content
             time.sleep(pause)
         return begun
+
+
+def _opened(browser: Browser, path: str, times: int) -> dict[str, float]:
+    browser.get(path)
+    seconds = []
+    for _ in range(times):
+        began = time.process_time()
+        answer = browser.get(path)
+        seconds.append(time.process_time() - began)
+        assert answer.status_code == 200, answer.content
+    return {"bytes": len(answer.content), "cpu_seconds": median(seconds)}
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from tests.harnesses.bench.beside.rounds import (
     BROWSERS,
     KINDS,
     Values,
+    lists,
     logins,
     mails_and_browsers,
 )
@@ -38,6 +39,7 @@ def figures(commit: str) -> Iterator[Figure]:
         for site in (new, base):
             add_user(site, VISITOR)
         yield from compared(commit, in_turns(new, base, LOGIN_ROUNDS, measure_logins))
+        yield from compared(commit, in_turns(new, base, ROUNDS, open_lists))
         names = [f"user{number}" for number in range(BROWSERS)]
         for site in (new, base):
             site.drive("add_users", names)
@@ -50,6 +52,10 @@ def figures(commit: str) -> Iterator[Figure]:
 
 def measure_logins(site: Stand) -> Values:
     return logins(site, VISITOR)
+
+
+def open_lists(site: Stand) -> Values:
+    return lists(site, VISITOR)
 
 
 def add_user(site: Stand, name: str) -> None:

@@ -19,6 +19,8 @@ from tests.harnesses.bench.usage import cpu_seconds, memory_kib
 from tests.harnesses.bench.waiters import next_told, waiting_browsers
 
 LOGINS, AT_ONCE, WARM_UP_LOGINS = 40, 2, 4
+# One page of a list.
+LIST_ROWS, LIST_TIMES = 100, 20
 BROWSERS = 1000
 DECISIONS, SECONDS_BETWEEN = 200, 0.02
 # Opened, and closed again, so that the server has paid what it pays once.
@@ -47,6 +49,10 @@ KINDS = {
         "ms", f"{BROWSERS} waiting browsers: processor time each (less is better)"
     ),
     "memory": Kind("KiB", f"{BROWSERS} waiting browsers: memory each (less is better)"),
+    "users_bytes": Kind("KB", "list of 100 users: HTML (less is better)"),
+    "users_cpu": Kind("ms", "list of 100 users: processor time (less is better)"),
+    "events_bytes": Kind("KB", "list of 100 events: HTML (less is better)"),
+    "events_cpu": Kind("ms", "list of 100 events: processor time (less is better)"),
     "p50": Kind(
         "ms", f"{BROWSERS} waiting browsers: decision to event, median (less is better)"
     ),
@@ -87,6 +93,15 @@ def _log_in(port: int, name: str, count: int) -> None:
         text = answer.read()
         assert answer.status == 302, (answer.status, text)
     server.close()
+
+
+def lists(site: Stand, name: str) -> Values:
+    found: Values = {}
+    opened = site.drive("open_lists", name, LIST_ROWS, LIST_TIMES)
+    for key, figures in opened.items():
+        found[f"{key}_bytes"] = figures["bytes"] / 1000
+        found[f"{key}_cpu"] = 1000 * figures["cpu_seconds"]
+    return found
 
 
 def mails_and_browsers(site: Stand, names: list[str]) -> Values:
