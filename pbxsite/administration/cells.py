@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import get_language
 
 # A text, then what can be done about it: told from the text by more than its colour.
 LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}">{}</a>'
@@ -18,7 +20,13 @@ def moment(at: datetime | None) -> str:
     if at is None:
         return ""
     local = localtime(at)
-    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"
+    return f"{_day(local.date(), get_language())} {local:%H:%M:%S}"
+
+
+@lru_cache(maxsize=1000)
+def _day(day: date, _language: str | None) -> str:
+    """Remember the days: a list has many times of a few."""
+    return date_format(day, "SHORT_DATE_FORMAT")
 
 
 def badge(text: str, color: str) -> SafeString:

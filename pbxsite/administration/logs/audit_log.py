@@ -67,7 +67,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
         ("at", DaysFilter),
     )
     list_filter_submit = True
-    list_select_related = ("user", "actor")
+    list_select_related = ("actor",)
     search_fields = ("user_name", "detail")
     search_help_text = _("Name, whole address or detail")
     fields = (*list_display, "user_agent")
