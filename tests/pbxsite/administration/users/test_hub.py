@@ -51,7 +51,7 @@ def helper(db: None) -> Browser:
 def test_it_says_what_the_user_can_do(admin: Browser, user: PbxUser) -> None:
     PbxUser.objects.filter(pk=user.pk).update(password="!none")
 
-    said = cards(admin, user)["Can log in"]
+    said = cards(admin, user)["Is a login possible?"]
 
     assert "myApps no: no PBX password is set" in said
     assert "myPBX no: no PBX password is set" in said
@@ -96,7 +96,7 @@ def test_it_tells_of_factors_and_whether_they_count(
 
 
 def test_who_may_only_change_users_sees_no_more(helper: Browser, user: PbxUser) -> None:
-    assert list(cards(helper, user)) == ["Can log in"]
+    assert list(cards(helper, user)) == ["Is a login possible?"]
     page = Page(helper.get(url(user)).content.decode())
     assert page.find(href=url(user, "deactivate"))
     for act in ("end-all", "reset-factors"):
