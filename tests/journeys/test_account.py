@@ -76,7 +76,12 @@ def test_every_signed_in_page_shows_the_login_and_its_end(
         expect(page).to_have_title(re.compile(r"^\(1\) "))
     expect(mypbx.locator(FORM)).to_have_count(0)
 
-    admin.get_by_text("It is me").click()
+    third.get_by_text("Make small").click()
+    third.reload()
+    expect(third.get_by_role("button", name="Reject")).to_be_hidden()
+    expect(third.get_by_text("Is this you logging in?")).to_be_visible()
+
+    admin.locator(".approval-accept > summary").click()
     admin.fill(f"{FORM} input[name=code]", code)
     admin.click(f"{FORM} button[value=accept]")
 
@@ -96,7 +101,7 @@ def test_it_is_not_me_needs_no_code_and_says_what_to_do(
     account, admin = signed_in("bert"), signed_in("bert", "/admin/")
     waiting, _code = waits("bert")
 
-    admin.get_by_role("button", name="It is not me").click()
+    admin.get_by_role("button", name="Reject").click()
     admin.get_by_role("link", name="What to do now").click()
 
     expect(admin).to_have_url(f"{site.url}/account/rejected/")
@@ -134,7 +139,7 @@ def test_without_scripts_each_page_shows_it_and_leads_back(
     expect(admin.locator(FORM)).to_have_count(0)
 
     admin.reload()
-    admin.get_by_text("It is me").click()
+    admin.locator(".approval-accept > summary").click()
     admin.fill(f"{FORM} input[name=code]", code)
     admin.click(f"{FORM} button[value=accept]")
 

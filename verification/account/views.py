@@ -29,7 +29,7 @@ from verification.account.forms import OwnPasswordForm
 from verification.account.history import events_of
 from verification.account.recordings import recordings_of
 from verification.approval.banner import Tried, context_of, decidable
-from verification.approval.choices import Decision, Outcome
+from verification.approval.choices import Decision, Ending, Outcome
 from verification.approval.forms import DecisionForm
 from verification.approval.views import outcome_of, stale
 from verification.sessions import factors, passwords, signed_in
@@ -96,6 +96,8 @@ def decide_here(request: HttpRequest, pk: int) -> HttpResponse:
         decided = outcome is Outcome.DECIDED
         shown = form.cleaned_data["decision"] if decided else outcome
         return _approvals(request, (pk, form), outcome=shown)
+    if outcome is Outcome.ENDED:
+        return stale(request, Ending.WRONG_CODES)
     if outcome is Outcome.OVER:
         return stale(request)
     if outcome is Outcome.WRONG_CODE:

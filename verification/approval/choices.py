@@ -52,6 +52,8 @@ class Decision(TextChoices):
 class Outcome(TextChoices):
     DECIDED = "decided"
     WRONG_CODE = "wrong_code"
+    # By the third wrong code.
+    ENDED = "ended"
     OVER = "over"
 
 

@@ -36,8 +36,6 @@ from verification.approval.mails import (
 from verification.approval.models import LoginMail, LoginSession
 from verification.approval.tokens import (
     is_approval_code,
-    read_ending_token,
-    read_link_token,
 )
 from verification.mail.models import OutgoingEmail
 from verification.mail.queue import enqueue
@@ -197,26 +195,6 @@ def _queue_link(login: LoginSession) -> None:
     LoginMail.objects.create(mail=mail, login=login, link_number=login.link_number)
 
 
-def find_by_link(token: str) -> LoginSession | None:
-    """Return the pending login of its newest link; None if forged, used or over."""
-    found = read_link_token(token)
-    if found is None:
-        return None
-    public_id, number = found
-    pending = LoginSession.objects.pending().select_related("user")
-    return pending.filter(
-        public_id=public_id, link_number=number, user__is_active=True
-    ).first()
-
-
-def find_rejected(token: str) -> LoginSession | None:
-    public_id = read_ending_token(token)
-    if public_id is None:
-        return None
-    rejected = LoginSession.objects.filter(ending=Ending.REJECTED, public_id=public_id)
-    return rejected.select_related("user").filter(user__is_active=True).first()
-
-
 def accept(
     login: LoginSession, code: str, *, approver: Approver, origin: Origin
 ) -> Outcome:
@@ -244,7 +222,7 @@ def _after_wrong_code(login: LoginSession, origin: Origin) -> Outcome:
         return Outcome.WRONG_CODE
     if _reject(login, Ending.WRONG_CODES):
         _record(Event.LOGIN_ENDED, login, origin, detail=Ending.WRONG_CODES)
-    return Outcome.OVER
+    return Outcome.ENDED
 
 
 def tries_left(login: LoginSession) -> int:

@@ -19,8 +19,15 @@ from django.views.decorators.http import require_POST, require_safe
 from authconfig.choices import Origin
 from authconfig.users.audit import origin_of
 from verification.approval import flows
-from verification.approval.choices import Decision, LoginState, MailNews, Outcome
+from verification.approval.choices import (
+    Decision,
+    Ending,
+    LoginState,
+    MailNews,
+    Outcome,
+)
 from verification.approval.forms import DecisionForm, EndingForm
+from verification.approval.links import ending_by_link, find_by_link, find_rejected
 from verification.approval.mails import newest_mail, news_of
 from verification.approval.models import LoginSession
 from verification.approval.pending import (
@@ -118,16 +125,19 @@ def send_again(request: HttpRequest) -> HttpResponse:
 @never_cache
 def link(request: HttpRequest) -> HttpResponse:
     """Show the login of a link; mail scanners open links, so only a POST decides."""
-    login = flows.find_by_link(token_of(request.GET.get("id", "")))
+    token = token_of(request.GET.get("id", ""))
+    login = find_by_link(token)
     if login is None:
-        return stale(request)
+        return stale(request, ending_by_link(token))
     form = DecisionForm(request.POST or None)
     if request.method == "POST":
         outcome = outcome_of(login, form, Approver.EMAIL, origin_of(request))
         if outcome is Outcome.DECIDED:
             return _decided(request, login, form)
+        if outcome is Outcome.ENDED:
+            return stale(request, Ending.WRONG_CODES)
         if outcome is Outcome.OVER:
-            return stale(request)
+            return stale(request, ending_by_link(token))
     return render(
         request, "verification/approval/decide.html", {"login": login, "form": form}
     )
@@ -182,7 +192,7 @@ def _decided(
 @require_POST
 def end_after_rejection(request: HttpRequest) -> HttpResponse:
     form = EndingForm(request.POST)
-    login = flows.find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
+    login = find_rejected(form.cleaned_data["token"]) if form.is_valid() else None
     if login is None:
         return stale(request)
     ended = signed_in.end_all(login.user, origin=origin_of(request))
@@ -194,5 +204,8 @@ def end_after_rejection(request: HttpRequest) -> HttpResponse:
     return render(request, "verification/approval/rejected_by_link.html", context)
 
 
-def stale(request: HttpRequest) -> HttpResponse:
-    return render(request, "verification/approval/stale.html", status=HTTPStatus.GONE)
+def stale(request: HttpRequest, ending: str = "") -> HttpResponse:
+    """Say what became of the login, as far as that is known."""
+    context = {"ending": ending}
+    page = "verification/approval/stale.html"
+    return render(request, page, context, status=HTTPStatus.GONE)

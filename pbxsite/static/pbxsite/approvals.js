@@ -69,6 +69,15 @@
 
   function mark() {
     document.title = list.dataset.logins ? `(1) ${title}` : title;
+    for (const whole of list.querySelectorAll(".approval-whole")) {
+      if (sessionStorage.getItem(`small ${whole.id}`)) whole.open = false;
+    }
+  }
+
+  // What somebody has made small stays so on the next pages.
+  function keepSize(whole) {
+    if (whole.open) sessionStorage.removeItem(`small ${whole.id}`);
+    else sessionStorage.setItem(`small ${whole.id}`, "yes");
   }
 
   // The login page is where an ended session's page leads to.
@@ -103,6 +112,7 @@
   });
   // Opened by its button; what is open from the start takes no focus away.
   list.addEventListener("toggle", (event) => {
+    if (event.target.matches(".approval-whole")) return keepSize(event.target);
     const byButton = event.target.open && !("open" in list.dataset);
     if (byButton) event.target.querySelector("input").focus();
   }, true);

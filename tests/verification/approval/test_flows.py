@@ -16,6 +16,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import SettingsSetter, Starter
 from verification.approval import flows
 from verification.approval.choices import Ending, LoginFacts, Outcome, Refusal
+from verification.approval.links import find_by_link
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState
@@ -63,7 +64,10 @@ def test_three_wrong_codes_end_the_login(login: LoginSession) -> None:
 
     outcomes = [flows.accept(login, wrong, **BY_MAIL) for _ in range(4)]
 
-    assert outcomes == [Outcome.WRONG_CODE, Outcome.WRONG_CODE] + 2 * [Outcome.OVER]
+    assert outcomes == [
+        *(Outcome.WRONG_CODE, Outcome.WRONG_CODE),
+        *(Outcome.ENDED, Outcome.OVER),
+    ]
     login.refresh_from_db()
     assert login.status == Ending.WRONG_CODES
 
@@ -88,7 +92,7 @@ def test_a_newer_login_ends_the_older_one(login: LoginSession, user: PbxUser) ->
 
     login.refresh_from_db()
     assert login.status == Ending.SUPERSEDED
-    assert flows.find_by_link(token) is None
+    assert find_by_link(token) is None
     assert OutgoingEmail.objects.get(login_mail__login=login).state == MailState.EXPIRED
 
 
@@ -215,8 +219,8 @@ def test_sending_again_voids_the_older_link(login: LoginSession) -> None:
     with time_machine.travel(timezone.now() + timedelta(seconds=31)):
         assert flows.send_again(login)
 
-    assert flows.find_by_link(older) is None
-    assert flows.find_by_link(link_token(login)) == login
+    assert find_by_link(older) is None
+    assert find_by_link(link_token(login)) == login
     states = OutgoingEmail.objects.order_by("pk").values_list("state", flat=True)
     assert list(states) == [MailState.EXPIRED, MailState.QUEUED]
 
@@ -259,7 +263,7 @@ def test_the_code_is_stored_nowhere(login: LoginSession) -> None:
     "token", ["", "x", "WzEsMV0:1abc:def", "a" * 5000, "\0", "::::"]
 )
 def test_a_forged_link_finds_nothing(login: LoginSession, token: str) -> None:
-    assert flows.find_by_link(token) is None
+    assert find_by_link(token) is None
 
 
 def test_a_tampered_link_finds_nothing(login: LoginSession) -> None:
@@ -267,7 +271,7 @@ def test_a_tampered_link_finds_nothing(login: LoginSession) -> None:
     for position in range(0, len(token), 7):
         changed = "A" if token[position] != "A" else "B"
         forged = token[:position] + changed + token[position + 1 :]
-        assert flows.find_by_link(forged) is None or forged == token
+        assert find_by_link(forged) is None or forged == token
 
 
 def test_an_administrator_ends_a_waiting_login(

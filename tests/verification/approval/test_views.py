@@ -15,6 +15,7 @@ from authconfig.choices import Event
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
+from tests.support.browsers import sign_in
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
@@ -348,3 +349,33 @@ def test_pages_are_guarded_by_headers(browser: Browser, path: str) -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_three_wrong_codes_and_a_used_link_tell_different_stories(
+    browser: Browser, held: LoginSession, start: Starter
+) -> None:
+    wrong = f"{(int(approval_code(held)) + 1) % 10_000:04d}"
+    data = {"code": wrong, "decision": "accept"}
+    answers = [Browser().post(link_of(held), data) for _ in range(3)]
+    again = Browser().get(link_of(held))
+    start(browser)
+    newer = LoginSession.objects.get(state=LoginState.PENDING)
+    accept(Browser(), newer)
+    used = Browser().get(link_of(newer))
+
+    for answer in (answers[2], again):
+        assert answer.status_code == 410
+        assert "Wrong digits were entered three times" in answer.content.decode()
+    assert used.status_code == 410
+    assert "This login was accepted already." in used.content.decode()
+    assert "Wrong digits" not in used.content.decode()
+
+
+def test_the_decision_has_one_pair_of_words(held: LoginSession, user: PbxUser) -> None:
+    session = sign_in(user)
+    for page in (Browser().get(link_of(held)), session.get("/account/")):
+        html = page.content.decode()
+        assert re.search(r'value="accept"[^>]*>Accept<', html)
+        assert re.search(r'value="reject"[^>]*>Reject<', html)
+        assert "It is me" not in html
+        assert "It is not me" not in html

@@ -19,7 +19,7 @@ from tests.conftest import LINK, SettingsSetter, Starter
 from tests.support.scripted_smtp import closed_port, hang_up, scripted_server
 from tests.support.smtp_servers import Server
 from verification.approval.choices import Ending, LoginState
-from verification.approval.flows import find_by_link
+from verification.approval.links import find_by_link
 from verification.approval.mails import REJECTION
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token

@@ -20,7 +20,7 @@ from tests.conftest import SettingsSetter, Starter
 from tests.support.certificates import Authority, make_authority
 from tests.support.dovecot_auth import running_authentication
 from tests.support.postfix import IS_POSSIBLE, Postfix, running_postfix
-from verification.approval.flows import find_by_link
+from verification.approval.links import find_by_link
 from verification.approval.models import LoginSession
 from verification.mail import account, sending
 from verification.mail.choices import MailPriority, MailState
