@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import lru_cache
 
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,17 +17,27 @@ LINK = '{} <a class="text-primary-600 underline dark:text-primary-500" href="{}"
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time to the second, by the site's clock."""
+    """Return a time to the second, by the site's clock, whose zone it names."""
     if at is None:
         return ""
     local = localtime(at)
-    return f"{_day(local.date(), get_language())} {local:%H:%M:%S}"
+    return f"{_day(local.date(), get_language())} {local:%H:%M:%S %Z}"
 
 
 @lru_cache(maxsize=1000)
 def _day(day: date, _language: str | None) -> str:
     """Remember the days: a list has many times of a few."""
     return date_format(day, "SHORT_DATE_FORMAT")
+
+
+@lru_cache
+def _list(model: str) -> str:
+    return reverse(f"admin:{model}_changelist")
+
+
+def page_of(model: str, pk: object) -> str:
+    """Return the address of a row's page; a list asks for a hundred of them."""
+    return f"{_list(model)}{pk}/change/"
 
 
 def badge(text: str, color: str) -> SafeString:

@@ -11,9 +11,10 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.core.paginator import InvalidPage
+from django.core.paginator import InvalidPage, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +23,10 @@ from unfold.sites import UnfoldAdminSite
 
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.session_kinds import is_myapps
+from pbxsite.administration.search import found
 from verification.mail.operation.operators import is_operator_alone
+
+RESULTS_ON_A_PAGE = 100
 
 
 class PbxAdminSite(UnfoldAdminSite):
@@ -62,12 +66,24 @@ class PbxAdminSite(UnfoldAdminSite):
     def search(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Refuse a page that is none; the theme's own would fail."""
+        """Find the menu's pages and users; the theme finds models by its own names."""
+        entered = request.GET.get("s", "").strip()
+        if not entered:
+            return HttpResponse()
+        paginator = Paginator(found(request, entered), RESULTS_ON_A_PAGE)
         try:
-            found: HttpResponse = super().search(request, extra_context)
-        except (InvalidPage, ValueError) as error:
+            page = paginator.page(request.GET.get("page", 1))
+        except InvalidPage as error:
             raise BadRequest("page") from error
-        return found
+        name = "command" if "extended" in request.GET else "search"
+        context = {
+            "page_obj": paginator,
+            "results": page,
+            "page_counter": page.start_index() - 1 if page else 0,
+        }
+        template = f"unfold/helpers/{name}_results.html"
+        headers = {"HX-Trigger": "search"}
+        return TemplateResponse(request, template, context, headers=headers)
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -86,6 +86,15 @@ def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
     shown = page.locator(".recovery-codes code")
     expect(shown).to_have_count(10)
     codes = shown.all_inner_texts()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert copied.split() == download.value.path().read_text().split() == codes
+    assert download.value.suggested_filename == "recovery-codes.txt"
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
     log_out(page, site)
 
     log_in(page, site, "bert", USER_PASSWORD)
@@ -94,6 +103,20 @@ def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
 
     expect(page).to_have_url(f"{site.url}/account/")
     expect(page.get_by_text(re.compile("9 codes are left"))).to_be_visible()
+
+
+def test_a_user_chooses_language_and_light_or_dark(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/login/")
+    page.get_by_label("Appearance").select_option("Dark")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_label("Appearance").select_option("Light")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+    page.get_by_label("Language").select_option("Deutsch")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("html")).to_have_attribute("data-scheme", "light")
 
 
 def test_a_passkey_from_before_the_switch_is_approved_once(

@@ -34,8 +34,8 @@ def ending_by_link(token: str) -> str:
 
     The empty text if nothing is known that its holder may hear.
     """
-    public_id, _number = read_link_token(token) or (None, 0)
-    login = LoginSession.objects.filter(public_id=public_id).first()
+    found = read_link_token(token)
+    login = LoginSession.objects.filter(public_id=found[0]).first() if found else None
     if login is None:
         return ""
     if login.state in (LoginState.ACCEPTED, LoginState.COMPLETED):

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,9 +24,10 @@ from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
-from pbxsite.administration.cells import moment
+from pbxsite.administration.cells import moment, page_of
 from pbxsite.administration.lists import AddressSearch, KindFilter, ReadOnlyAdmin
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv
+from pbxsite.administration.logs.details import detail_in_words
 
 
 class DaysFilter(RangeDateFilter):
@@ -52,12 +54,12 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     list_display = (
         "time",
         "event",
-        "user_name",
+        "whom",
         "actor",
         "kind",
         "method",
         "address",
-        "detail",
+        "said",
     )
     labelled_on_phones = ("actor",)
     list_filter = (
@@ -75,6 +77,18 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     @display(description=_("time"), ordering="at")
     def time(self, event: AuditEvent) -> str:
         return moment(event.at)
+
+    @display(description=_("name"), ordering="user_name")
+    def whom(self, event: AuditEvent) -> str:
+        """Lead to the user's page; of a user who was deleted the name is left."""
+        if event.user_id is None:
+            return event.user_name
+        page = page_of("users_pbxuser", event.user_id)
+        return format_html('<a href="{}">{}</a>', page, event.user_name)
+
+    @display(description=_("detail"))
+    def said(self, event: AuditEvent) -> str:
+        return detail_in_words(event)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_safe(self.export_view))

@@ -1,6 +1,7 @@
 "use strict";
 
-// Some of the theme's controls answer the mouse alone; here they answer keys as well.
+// Some of the theme's controls answer the mouse alone; here they answer keys as well,
+// and screen readers hear what its pages are made of.
 (() => {
   const NATIVE = "a[href], button, input, label, select, summary, textarea";
   const CONTROLS = "[x-on\\:click]";
@@ -33,6 +34,25 @@
     enter(control);
   }
 
+  // The theme's icons are words that its font draws: nobody should hear them.
+  function hideIcons(root) {
+    for (const icon of root.querySelectorAll(".material-symbols-outlined")) {
+      if (!icon.hasAttribute("role")) icon.setAttribute("aria-hidden", "true");
+    }
+  }
+
+  // The theme has no landmark for a page's own part.
+  function markMain() {
+    if (!document.querySelector("main")) {
+      document.getElementById("content")?.setAttribute("role", "main");
+    }
+  }
+
   [...document.querySelectorAll(CONTROLS)].filter(isDeaf).forEach(teach);
   document.addEventListener("keydown", press);
+  markMain();
+  hideIcons(document);
+  new MutationObserver((changes) => {
+    for (const { target } of changes) hideIcons(target);
+  }).observe(document.body, { childList: true, subtree: true });
 })();

@@ -1,12 +1,20 @@
 "use strict";
 
-// Shows every time in the time zone of the reader; without scripts the server's stays.
+// Shows every time in the time zone of the reader, and names the zone where there is room;
+// without scripts the server's stays.
 (() => {
   const language = document.documentElement.lang;
   const shapes = {
-    full: { dateStyle: "medium", timeStyle: "short" },
+    full: {
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      timeZoneName: "short",
+    },
     time: { timeStyle: "short" },
-    date: { dateStyle: "medium" },
+    date: { year: "numeric", month: "2-digit", day: "2-digit" },
   };
 
   function localize(element) {

@@ -57,6 +57,13 @@ def choose(page: Page, kind: str) -> None:
     page.get_by_role("radio", name=kind).check()
 
 
+def test_screen_readers_hear_no_icon_and_find_the_page(page: Page) -> None:
+    expect(page.get_by_role("main")).to_have_count(1)
+    heard = ".material-symbols-outlined:not([aria-hidden=true]):not([role=button])"
+    expect(page.locator(".material-symbols-outlined").first).to_be_attached()
+    expect(page.locator(heard)).to_have_count(0)
+
+
 def test_choice_of_a_type_unfolds_what_it_uses_and_says_what_changes(
     page: Page,
 ) -> None:

@@ -1,0 +1,84 @@
+"""What the audit log kept of an event, in the words of the pages, with links.
+
+The log keeps codes and keys, which no language changes, and so does the CSV file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
+
+from authconfig.choices import Event
+from authconfig.sections import SECTIONS
+from authconfig.settings_form import MODEL_FIELDS
+from authconfig.users.models import AuditEvent
+from pbxsite.administration.cells import page_of
+from verification.approval.choices import Ending
+from verification.mail import kinds
+from verification.mail.choices import MailState, SmtpStage
+from verification.sessions.choices import Approver
+
+MAIL = re.compile(r"(?P<kind>\w+) (?P<pk>\d+)(: ?(?P<said>.*))?", re.DOTALL)
+SETTING = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
+LINK = '<a href="{}">{}</a>{}'
+CODES = {str(code): label for code, label in [*Approver.choices, *Ending.choices]}
+# The first word of what is kept of a mail.
+FIRST_WORDS = {
+    str(code): label for code, label in [*MailState.choices, *SmtpStage.choices]
+}
+
+
+def detail_in_words(event: AuditEvent) -> str:
+    say = WORDS.get(Event(event.event)) if event.event in Event.values else None
+    return say(event.detail) if say else event.detail
+
+
+@cache
+def _kinds() -> dict[str, str | Promise]:
+    """Packages register their kinds after this module was read."""
+    return dict(kinds.choices())
+
+
+def _of_mail(kept: str) -> str:
+    found = MAIL.fullmatch(kept)
+    kind = _kinds().get(found["kind"]) if found else None
+    if not found or kind is None:
+        return kept
+    page = page_of("mail_outgoingemail", found["pk"])
+    first, _space, rest = (found["said"] or "").partition(" ")
+    said = " ".join(filter(None, [str(FIRST_WORDS.get(first, first)), rest]))
+    return format_html(LINK, page, f"{kind} {found['pk']}", f": {said}" if said else "")
+
+
+def _of_setting(kept: str) -> str:
+    found = SETTING.fullmatch(kept)
+    field = MODEL_FIELDS.get(found["key"]) if found else None
+    if not found or field is None:
+        return kept
+    key = found["key"]
+    page = reverse("admin:authconfig_authenticationsettings_changelist")
+    section = next((s.title for s in SECTIONS if key in s.all_fields), "")
+    name = f"{field.verbose_name} ({section})" if section else str(field.verbose_name)
+    return format_html(LINK, f"{page}#id_{key}", name, f": {found['change']}")
+
+
+def _of_login(kept: str) -> str:
+    return str(CODES.get(kept, kept))
+
+
+WORDS: dict[Event, Callable[[str], str]] = {
+    Event.MAIL_SENT: _of_mail,
+    Event.MAIL_FAILED: _of_mail,
+    Event.MAIL_DELAYED: _of_mail,
+    Event.MAIL_RETRIED: _of_mail,
+    Event.MAIL_CANCELLED: _of_mail,
+    Event.SETTING_CHANGED: _of_setting,
+    Event.LOGIN_ACCEPTED: _of_login,
+    Event.LOGIN_REJECTED: _of_login,
+    Event.LOGIN_ENDED: _of_login,
+}

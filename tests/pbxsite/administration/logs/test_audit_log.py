@@ -1,0 +1,59 @@
+"""The audit log speaks as the pages do, in each language, and leads to them."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client as Browser
+
+from authconfig.choices import Event
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+
+pytestmark = pytest.mark.django_db
+PATH = "/admin/users/auditevent/"
+MAIL_PAGE, SETTINGS = "/admin/mail/outgoingemail/12/change/", "authenticationsettings"
+SAID = [
+    (
+        Event.MAIL_FAILED,
+        "approval 12: failed 550 no such mailbox",
+        f'<a href="{MAIL_PAGE}">Verification e-mail 12</a>: Failed 550 no such mailbox',
+        f'<a href="{MAIL_PAGE}">Bestätigungs-E-Mail 12</a>: ',
+    ),
+    (
+        Event.MAIL_DELAYED,
+        "approval 12: rcpt_to 450 later",
+        "Name the recipient (RCPT TO) 450 later",
+        "(RCPT TO) 450 later",
+    ),
+    (
+        Event.SETTING_CHANGED,
+        "smtp_port: 25 → 587",
+        'id_smtp_port">Port (Email verification)</a>: 25 → 587',
+        'id_smtp_port">Port (',
+    ),
+    (Event.LOGIN_ENDED, "wrong_codes", "Three wrong codes", "Drei falsche"),
+    (Event.LOGIN_ACCEPTED, "email", "E-mail link", "Link in der E-Mail"),
+    (Event.CLIENT_OPENED, "a <b> c", "a &lt;b&gt; c", "a &lt;b&gt; c"),
+]
+
+
+@pytest.mark.parametrize(("event", "kept", "english", "german"), SAID)
+def test_details_are_in_the_words_of_the_pages(
+    admin: Browser, event: Event, kept: str, english: str, german: str
+) -> None:
+    audit.record(event, user=None, detail=kept)
+
+    for language, words in (("de", german), ("en", english)):
+        page = admin.get(PATH, headers={"Accept-Language": language})
+        assert words in page.content.decode()
+
+
+def test_a_name_leads_to_the_user_and_a_time_names_its_zone(
+    admin: Browser, user: PbxUser
+) -> None:
+    audit.record(Event.LOGIN, user=user)
+
+    html = admin.get(PATH).content.decode()
+
+    assert f'<a href="/admin/users/pbxuser/{user.pk}/change/">{user.name}</a>' in html
+    assert " UTC<" in html
