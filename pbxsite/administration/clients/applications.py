@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.idp.oidc.models import Client as RegisteredClient
 from allauth.idp.oidc.models import Token
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -23,8 +24,10 @@ from pbxsite.administration.clients.forms import ApplicationForm
 from pbxsite.administration.clients.openid_inline import OpenIdInline
 from pbxsite.administration.clients.recorded_changes import RecordedApplications
 from pbxsite.administration.clients.secret_page import CHANGE, secret_path
+from pbxsite.administration.deletion import GoesAlong, TellsWhatGoes
 from pbxsite.administration.lists import OwnLookups
 from pbxsite.administration.owner_check import OwnerMixin
+from pbxsite.gateway.openid.models import Grant, OpenIdClient
 
 # allauth's rows follow from ours; edited by themselves they would not.
 admin.site.unregister([RegisteredClient, Token])
@@ -60,10 +63,29 @@ class FixedParts:
         return found, counts, missing, [*protected, *kept]
 
 
+WITH_APPLICATIONS = (
+    GoesAlong(
+        _("Secrets, which stop working at once"),
+        lambda clients: OpenIdClient.objects.filter(application__in=clients),
+    ),
+    GoesAlong(
+        _("Sessions whose users are logged in there"),
+        lambda clients: UserSession.objects.filter(
+            pk__in=Grant.objects.filter(
+                client__in=OpenIdClient.objects.filter(application__in=clients).values(
+                    "client"
+                )
+            ).values("session")
+        ),
+    ),
+)
+
+
 @admin.register(ClientApplication)
 class ClientApplicationAdmin(
-    OwnLookups, OwnerMixin, FixedParts, RecordedApplications, ModelAdmin
+    OwnLookups, OwnerMixin, FixedParts, TellsWhatGoes, RecordedApplications, ModelAdmin
 ):
+    goes_along = WITH_APPLICATIONS
     form = ApplicationForm
     fieldsets = (
         (None, {"fields": ("name", "slug", "kind", "icon")}),

@@ -16,8 +16,10 @@ from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
+from pbxsite.administration.deletion import TellsWhatGoes
 from pbxsite.administration.lists import OwnLookups
 from pbxsite.administration.users.rights import RightsMixin, gained_and_lost
+from pbxsite.administration.users.what_goes import WITH_GROUPS
 from verification.sessions.reauthentication import is_recently_authenticated
 
 # Importing Django's page registered it; ours takes its place.
@@ -25,12 +27,13 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(OwnLookups, RightsMixin, BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(OwnLookups, TellsWhatGoes, RightsMixin, BaseGroupAdmin, ModelAdmin):
     """Groups of rights for administrators without all rights.
 
     Only those with all rights change them: others could give their own group any right.
     """
 
+    goes_along = WITH_GROUPS
     offered_rights = ("view",)
     filter_horizontal = ()
 

@@ -20,6 +20,7 @@ from unfold.decorators import display
 
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import LINK
+from pbxsite.administration.deletion import TellsWhatGoes
 from pbxsite.administration.invitations.generated import (
     GENERATE,
     GeneratedPasswordMixin,
@@ -36,6 +37,7 @@ from pbxsite.administration.users.rights import MANY, ONE, RightsMixin
 from pbxsite.administration.users.unlocking import UnlockingMixin
 from pbxsite.administration.users.user_hub import hub
 from pbxsite.administration.users.user_list import UserList
+from pbxsite.administration.users.what_goes import WITH_USERS
 
 # Importing allauth's pages registered them; nothing takes their places.
 admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
@@ -54,6 +56,7 @@ READ_ONLY = (
 class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginator
     RightsMixin,
     PermittedChanges,
+    TellsWhatGoes,
     OwnerMixin,
     RecordedUsers,
     UserFileMixin,
@@ -66,6 +69,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
     BaseUserAdmin,  # type: ignore[type-arg]  # the stubs make it generic
     ModelAdmin,
 ):
+    goes_along = WITH_USERS
     form = PbxUserForm
     add_form = PbxUserAddForm
     add_form_template = None

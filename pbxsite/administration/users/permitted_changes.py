@@ -36,14 +36,9 @@ class PermittedChanges:
     def get_deleted_objects(
         self, objs: Iterable[PbxUser], request: HttpRequest
     ) -> tuple[Any, Any, set[Any], Any]:
-        """Ask for the right over users alone.
-
-        Django would ask for it over all that goes with them, which nobody has.
-        """
         users = list(objs)
         found, counts, missing, protected = super().get_deleted_objects(users, request)  # type: ignore[misc]
-        own = {PbxUser._meta.verbose_name} & set(missing)
         if lockout.leaves_nobody(users):
             messages.error(request, lockout.last_one())
             protected = [*protected, *(user.name for user in users if user.is_staff)]
-        return found, counts, own, protected
+        return found, counts, missing, protected
