@@ -32,6 +32,7 @@ class Obstacle(TextChoices):
     NO_ACCOUNT = "no_account", _("an administrator's OAuth2 account is not connected")
     MISNAMED = "misnamed", _("the login form takes the name for another one")
     NO_APPROVAL = "no_approval", _("nothing can approve a login: no e-mail address")
+    ONE_MAILBOX = "one_mailbox", _("the password came by e-mail: invite the user")
     USED_UP = "used_up", _("too many logins in a row failed: unlock the user")
 
 

@@ -27,6 +27,8 @@ class LinkedRules(Rules, Protocol):
 
     @property
     def verification_link(self) -> str: ...
+    @property
+    def forgotten_password_same_mailbox(self) -> bool: ...
 
 
 class UserFacts(NamedTuple):
@@ -35,6 +37,7 @@ class UserFacts(NamedTuple):
     `is_found`: the login form takes the user's name for theirs. `has_account`: one at
     the present provider is connected. `has_counting_factor`: of the passkeys and apps
     one was approved. `is_used_up`: too many failed in a row from unknown addresses.
+    `is_from_mailbox`: the password came by e-mail, and nothing else has approved it.
     """
 
     is_active: bool = True
@@ -47,6 +50,7 @@ class UserFacts(NamedTuple):
     has_factor: bool = False
     has_counting_factor: bool = False
     is_used_up: bool = False
+    is_from_mailbox: bool = False
 
 
 # The original offers OAuth2 to myApps alone ("myApps only").
@@ -161,10 +165,12 @@ def _obstacle(
     if first := _first_obstacle(method, user):
         return first
     if method is not Method.OAUTH2 and user.is_used_up:
-        return None if _opens_though_used_up(rules, kind, user) else Obstacle.USED_UP
-    approved = user.has_counting_factor or _can_be_approved(rules, user)
+        opens = _opens_though_used_up(rules, kind, method, user)
+        return None if opens else Obstacle.USED_UP
+    approved = user.has_counting_factor or _can_be_approved(rules, method, user)
     if needs_approval(rules, kind) and not approved:
-        return Obstacle.NO_APPROVAL
+        reached = user.has_email and rules.verification_link
+        return Obstacle.ONE_MAILBOX if reached else Obstacle.NO_APPROVAL
     return None
 
 
@@ -178,11 +184,16 @@ def _first_obstacle(method: Method, user: UserFacts) -> Obstacle | None:
     return None if user.is_found else Obstacle.MISNAMED
 
 
-def _opens_though_used_up(rules: LinkedRules, kind: Kind, user: UserFacts) -> bool:
+def _opens_though_used_up(
+    rules: LinkedRules, kind: Kind, method: Method, user: UserFacts
+) -> bool:
     held = needs_approval(rules, kind)
     makes_up = user.has_counting_factor if held else user.has_factor
-    return kind is Kind.MYAPPS and (makes_up or _can_be_approved(rules, user))
+    return kind is Kind.MYAPPS and (makes_up or _can_be_approved(rules, method, user))
 
 
-def _can_be_approved(rules: LinkedRules, user: UserFacts) -> bool:
-    return user.has_session or bool(user.has_email and rules.verification_link)
+def _can_be_approved(rules: LinkedRules, method: Method, user: UserFacts) -> bool:
+    same = user.is_from_mailbox and method is Method.PASSWORD
+    counts = rules.forgotten_password_same_mailbox or not same
+    by_mail = user.has_email and rules.verification_link and counts
+    return user.has_session or bool(by_mail)

@@ -18,6 +18,8 @@ EMAIL, SESSION = {"has_email": True}, {"has_session": True}
 FACTOR = {"has_factor": True}
 COUNTING = FACTOR | {"has_counting_factor": True}
 USED_UP = {"is_used_up": True}
+MAILBOX = EMAIL | {"is_from_mailbox": True}
+SAME = {"forgotten_password_same_mailbox": True}
 MISNAMED = {"is_found": False}
 
 
@@ -27,6 +29,7 @@ class Rules:
     two_factor: bool = False
     factor_required: bool = False
     verification_link: str = ""
+    forgotten_password_same_mailbox: bool = False
 
 
 HELD = {"two_factor": True, "verification_link": "https://pbx.example/"}
@@ -62,6 +65,13 @@ CASES = [
     ("pbx_only", HELD, PASSWORD | SESSION, [], []),
     ("pbx_only", HELD, PASSWORD | FACTOR, ["no_approval"], []),
     ("pbx_only", HELD, PASSWORD | COUNTING, [], []),
+    ("pbx_only", HELD, PASSWORD | MAILBOX, ["one_mailbox"], []),
+    ("pbx_only", HELD | SAME, PASSWORD | MAILBOX, [], []),
+    ("pbx_only", HELD, PASSWORD | MAILBOX | SESSION, [], []),
+    ("pbx_only", HELD, PASSWORD | MAILBOX | COUNTING, [], []),
+    ("pbx_only", {}, PASSWORD | MAILBOX, [], []),
+    ("pbx_and_netlogon", HELD, PASSWORD | MAILBOX, [], []),
+    ("pbx_only", HELD, PASSWORD | MAILBOX | USED_UP, ["used_up"], ["used_up"]),
     ("pbx_only", {}, PASSWORD | USED_UP, ["used_up"], ["used_up"]),
     # Without a verification link no e-mail approves anything.
     ("pbx_only", {}, PASSWORD | USED_UP | EMAIL, ["used_up"], ["used_up"]),
@@ -87,7 +97,7 @@ def test_the_answer_names_what_stands_in_the_way(
 
 
 def test_every_obstacle_can_stand_in_the_way() -> None:
-    everybody = [UserFacts(*facts) for facts in product((True, False), repeat=10)]
+    everybody = [UserFacts(*facts) for facts in product((True, False), repeat=11)]
     every = [Rules(type_, **HELD) for type_ in AuthenticationType]  # type: ignore[arg-type]
     found = {
         obstacle

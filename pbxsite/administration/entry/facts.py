@@ -89,6 +89,7 @@ def _conditions(rules: AuthenticationSettings) -> dict[str, Q]:
         "has_factor": _among(factors),
         "has_counting_factor": _among(counting),
         "is_used_up": _among(_used_up()),
+        "is_from_mailbox": Q(is_from_mailbox=True),
     }
 
 

@@ -5,11 +5,14 @@ The link came by e-mail, so an e-mail does not confirm that login as well.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import time_machine
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client as Browser
 from django.utils import timezone
@@ -223,3 +226,17 @@ def test_another_password_is_confirmed_by_e_mail_again(
 
     finish_by_email(browser)
     assert is_signed_in(browser)
+
+
+def test_the_administrator_sees_whom_it_keeps_out(
+    strict: Server, existing: Browser, user: PbxUser
+) -> None:
+    reset(strict)
+    existing.post("/logout/")
+    out = StringIO()
+
+    call_command("pbxusers", "access", "--json", stdout=out)
+
+    [anna] = json.loads(out.getvalue())
+    assert anna["reasons"] == ["the password came by e-mail: invite the user"]
+    assert (anna["myapps"], anna["mypbx"]) == (False, True)
