@@ -238,5 +238,5 @@ def test_the_administrator_sees_whom_it_keeps_out(
     call_command("pbxusers", "access", "--json", stdout=out)
 
     [anna] = json.loads(out.getvalue())
-    assert anna["reasons"] == ["the password came by e-mail: invite the user"]
+    assert anna["reasons"] == ["myApps: the password came by e-mail: invite the user"]
     assert (anna["myapps"], anna["mypbx"]) == (False, True)
