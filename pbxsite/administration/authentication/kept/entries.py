@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, QueryDict
+from django.utils.translation import gettext as _
 
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.users.models import PbxUser
@@ -40,6 +42,8 @@ def keep(request: HttpRequest) -> bool:
         return False
     kept = {"reader": reader, "posted": encoded}
     request.session[KEPT_KEY] = signing.dumps(kept, salt=KEPT_KEY, compress=True)
+    if not request.user.is_authenticated:
+        messages.warning(request, _kept())
     return True
 
 
@@ -53,6 +57,13 @@ def taken(request: HttpRequest) -> QueryDict | None:
     if kept["reader"] != request.user.pk:
         return None
     return QueryDict(kept["posted"])
+
+
+def _kept() -> str:
+    return _(
+        "You are no longer logged in. What you entered is kept, without passwords and"
+        " secrets: log in to go on."
+    )
 
 
 def _reader(signed: str) -> int | None:

@@ -14,10 +14,30 @@ export function offerRestoring() {
 
 export function followChoices() {
   for (const box of form.querySelectorAll("[data-conflict]")) {
-    box.addEventListener("change", (event) => {
-      fill(box.dataset.conflict, event.target.dataset.value);
+    const name = box.dataset.conflict;
+    box.addEventListener("change", (event) => fill(name, event.target.dataset.value));
+    form.addEventListener("input", (event) => {
+      if (event.isTrusted && event.target.name === name) takeForMine(box, event.target);
     });
   }
+}
+
+// What is entered after the choice is a value of one's own; a switch has but two.
+function takeForMine(box, field) {
+  const sides = [...box.querySelectorAll("input")];
+  if (field.type === "checkbox") {
+    sides.find((side) => isOn(side.dataset.value) === field.checked).checked = true;
+    return;
+  }
+  const mine = sides.at(-1);
+  mine.checked = true;
+  mine.dataset.value = field.value;
+  mine.closest("label").querySelector(".side-value").textContent = wordsOf(field);
+}
+
+function wordsOf(field) {
+  if (field.type === "radio") return field.labels[0].textContent;
+  return field.selectedOptions?.[0].textContent ?? field.value;
 }
 
 // A value as it is posted: a switch's is True or False.

@@ -180,6 +180,7 @@ def test_a_lost_session_keeps_what_was_entered_over_the_login(admin: Browser) ->
 
     lost = admin.post(PAGE, form, follow=True)
     assert lost.redirect_chain[-1][0].startswith("/login/?next=")  # type: ignore[attr-defined]
+    assert "What you entered is kept" in lost.content.decode()
     log_in(admin, "admin")
     text = admin.get(PAGE).content.decode()
 

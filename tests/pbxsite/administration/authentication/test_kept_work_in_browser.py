@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.conftest import SiteRunner
+from tests.support import axe
 from tests.support.site import ADMIN_PASSWORD, Site, log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -55,12 +56,17 @@ def test_two_tabs_merge_and_ask_where_they_differ(
     row = mine.locator('[data-field="smtp_sender_name"]')
     expect(row).to_contain_text("Changed by admin on")
     expect(mine.get_by_label("Client host name")).to_have_value("their.example")
+    assert axe.faults(mine) == []
     row.get_by_label("Theirs").check()
-    expect(mine.get_by_label("Sender name")).to_have_value("Theirs")
+    expect(mine.locator("#id_smtp_sender_name")).to_have_value("Theirs")
     row.get_by_label("Mine").check()
-    expect(mine.get_by_label("Sender name")).to_have_value("Mine")
+    expect(mine.locator("#id_smtp_sender_name")).to_have_value("Mine")
+    row.get_by_label("Theirs").check()
+    mine.locator("#id_smtp_sender_name").fill("Both")
+    expect(row.get_by_label("Mine Both")).to_be_checked()
     save(mine)
     expect(mine.get_by_text("Saved: Sender name")).to_be_visible()
+    expect(mine.locator("#id_smtp_sender_name")).to_have_value("Both")
 
 
 def test_restore_fills_in_what_it_was_beside_other_changes(
