@@ -71,6 +71,10 @@ def reject_selected(
 
 @admin.register(LoginSession)
 class LoginSessionAdmin(ReadOnlyAdmin):
+    nothing_yet = _(
+        "No login has waited for approval. With two-factor authentication each one"
+        " does."
+    )
     list_display = ("user", "kind", "method", "status_text", *FACTS)
     labelled_on_phones = ("approver", "started", "expires")
     list_filter = (StatusFilter, KindFilter)

@@ -63,6 +63,7 @@ class ApprovalFilter(admin.SimpleListFilter):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(OwnedAdmin):
+    nothing_yet = _("Nobody has added a passkey or an authenticator app.")
     list_display = ("owner", "kind", "created", "last_used", "approved_by")
     labelled_on_phones = ("created", "last_used", "approved_by")
     list_filter = ("type", ApprovalFilter)

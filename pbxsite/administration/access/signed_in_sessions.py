@@ -60,6 +60,7 @@ def _record_ends(request: HttpRequest, ended: list[UserSession]) -> None:
 
 @admin.register(UserSession)
 class UserSessionAdmin(AddressSearch, OwnedAdmin):
+    nothing_yet = _("Nobody is signed in.")
     """Sessions that a browser can still use; their keys are shown nowhere."""
 
     list_display = (

@@ -50,6 +50,7 @@ class DaysFilter(RangeDateFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
+    nothing_yet = _("Nothing has happened yet.")
     offered_rights = ("view",)
     list_display = (
         "time",

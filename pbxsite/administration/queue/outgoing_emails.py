@@ -93,6 +93,7 @@ class RefusedAddressFilter(SimpleListFilter):
 
 @admin.register(OutgoingEmail)
 class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
+    nothing_yet = _("No e-mail was sent yet.")
     offered_rights = ("view",)
     own_rights = {"operate_queue": _("operate the queue")}
     list_display = (

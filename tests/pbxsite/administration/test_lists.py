@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -139,3 +140,43 @@ def test_no_order_follows_what_a_list_does_not_show() -> None:
         columns = [getattr(listed, str(name), None) for name in listed.list_display]
         orders = {getattr(column, "admin_order_field", None) for column in columns}
         assert not names & {*orders, *map(str, listed.list_display)}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/admin/mail/outgoingemail/", "No e-mail was sent yet."),
+        ("/admin/approval/loginsession/", "No login has waited for approval."),
+        ("/admin/mfa/authenticator/", "Nobody has added a passkey"),
+        ("/admin/users/pbxuser/?q=nobody", "Nothing matches this search"),
+    ],
+)
+def test_an_empty_list_says_what_would_be_there(
+    admin: Browser, path: str, words: str
+) -> None:
+    html = admin.get(path).content.decode()
+
+    assert words in html
+    assert "Create a new item" not in html
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/admin/users/auditevent/", "Audit log"),
+        ("/admin/usersessions/usersession/", "Signed-in sessions"),
+        ("/admin/mfa/authenticator/", "Second factors"),
+        ("/admin/mail/outgoingemail/", "Outgoing e-mails"),
+    ],
+)
+def test_a_list_has_the_name_that_the_menu_calls_it_by(
+    admin: Browser, path: str, name: str
+) -> None:
+    html = admin.get(path).content.decode()
+
+    title = re.search(r"<title>\s*(.*?)\s*</title>", html, re.DOTALL)
+    assert title
+    assert title[1].startswith(f"{name} |")
+    heading = re.search(r"<h1.*?</h1>", html, re.DOTALL)
+    assert heading
+    assert " ".join(re.sub(r"<[^>]*>", " ", heading[0]).split()) == name
