@@ -229,6 +229,23 @@ def test_no_hash_of_a_password_is_shown(
     assert "argon2" not in html
 
 
+@pytest.mark.parametrize("column", ["password__startswith", "first_hash__gt"])
+def test_no_column_is_asked_letter_by_letter(admin: Browser, column: str) -> None:
+    assert admin.get(VIEW, {column: "a"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", [VIEW, USERS])
+def test_the_menu_marks_the_one_page_that_is_open(admin: Browser, path: str) -> None:
+    page = Page(admin.get(path).content.decode())
+
+    marked = [
+        link["href"]
+        for link in page.find()
+        if "active" in link.get("class", "").split() and "href" in link
+    ]
+    assert marked == [path]
+
+
 def test_who_may_not_see_users_sees_no_answers(administrator: PbxUser) -> None:
     stranger = sign_in(PbxUser.objects.create_user("helper", PASSWORD, is_staff=True))
 
