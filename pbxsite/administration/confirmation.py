@@ -20,9 +20,14 @@ SHOWN_ROWS = 20
 
 
 def confirmed(
-    question: str | Promise, yes: str | Promise
+    question: str | Promise,
+    yes: str | Promise,
+    goes: Callable[[QuerySet[Any]], str] = lambda _rows: "",
 ) -> Callable[[Action], Action]:
-    """Have an action ask `question` first; the button `yes` says what it does."""
+    """Have an action ask `question` first; the button `yes` says what it does.
+
+    `goes` says how much is gone for good then.
+    """
 
     def decorate(perform: Action) -> Action:
         @wraps(perform)
@@ -31,7 +36,7 @@ def confirmed(
         ) -> HttpResponse | None:
             if CONFIRMED in request.POST:
                 return perform(admin, request, queryset)
-            shown = {"title": question, "yes": yes}
+            shown = {"title": question, "yes": yes, "goes": goes(queryset)}
             context = _question(admin, request, queryset) | shown
             return TemplateResponse(request, QUESTION, context)
 

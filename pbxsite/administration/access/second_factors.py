@@ -9,10 +9,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
+from authconfig.bounded_counts import bounded_count
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import moment
 from pbxsite.administration.confirmation import confirmed
@@ -26,8 +27,25 @@ NOT_APPROVED = "no"
 admin.site.unregister(Authenticator)
 
 
+def _what_goes(chosen: QuerySet[Authenticator]) -> str:
+    """Count those that are not chosen as well: all of the users' factors go."""
+    count = bounded_count(
+        Authenticator.objects.filter(user__in=chosen.order_by().values("user"))
+    )
+    text = ngettext(
+        "%(n)s second factor goes, recovery codes among them.",
+        "%(n)s second factors go, recovery codes among them.",
+        count,
+    )
+    return text % {"n": count}
+
+
 @action(description=_("Remove all second factors of these users"), permissions=["end"])
-@confirmed(_("Remove all second factors of these users?"), yes=_("Remove the factors"))
+@confirmed(
+    _("Remove all second factors of these users?"),
+    yes=_("Remove the factors"),
+    goes=_what_goes,
+)
 @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # no answer
 def remove_all_of_users(
     admin: OwnedAdmin, request: HttpRequest, queryset: QuerySet[Authenticator]

@@ -113,3 +113,17 @@ def test_what_is_said_to_go_is_gone(admin: Browser, owner: PbxUser) -> None:
     assert not PbxUser.objects.filter(pk=owner.pk).exists()
     assert not Authenticator.objects.exists()
     assert not OutgoingEmail.objects.filter(user=owner.pk).exists()
+
+
+def test_removing_second_factors_counts_those_not_chosen(
+    admin: Browser, owner: PbxUser
+) -> None:
+    chosen = Authenticator.objects.get(user=owner)
+    Authenticator.objects.create(user=owner, type="recovery_codes", data={})
+    action = {"action": "remove_all_of_users", "_selected_action": chosen.pk}
+
+    text = admin.post("/admin/mfa/authenticator/", action).content.decode()
+
+    assert "2 second factors go, recovery codes among them." in text
+    assert "This cannot be undone." in text
+    assert Authenticator.objects.count() == 2
