@@ -11,7 +11,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from tests.conftest import NewPage, SiteRunner
 from tests.journeys.test_accessibility import Check, check
 from tests.journeys.test_login import decide
-from tests.support.site import ADMIN_PASSWORD, Site, link_in, log_in
+from tests.support.site import ADMIN_PASSWORD, Site, link_in, log_in, look
 
 __all__ = ["check"]  # a fixture
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -85,7 +85,7 @@ def test_imported_users_are_invited_and_one_logs_in_on_a_phone(
 ) -> None:
     import_users(admin, site)
     expect(admin.get_by_text("61 active users have no PBX password.")).to_be_visible()
-    check(admin, "imported")
+    look(admin, "imported")
     admin.get_by_role("link", name="Invite them").click()
     check(admin, "invite-question")
     admin.get_by_role("button", name="Invite", exact=True).click()
@@ -137,8 +137,9 @@ def test_a_forgotten_password_is_replaced_and_another_session_confirms(
     signed_in.fill("form.approval input[name=code]", code)
     signed_in.click("form.approval button[value=accept]")
     expect(page).to_have_url(f"{site.url}/account/")
-    signed_in.goto(f"{site.url}/account/")
-    expect(signed_in).to_have_url(re.compile("/login/"))
+    # That page may already be on its own way to the login.
+    asked = signed_in.request.get(f"{site.url}/account/", max_redirects=0)
+    assert asked.status == 302
 
 
 def test_a_password_is_generated_and_copied(
@@ -150,7 +151,7 @@ def test_a_password_is_generated_and_copied(
     admin.locator("th a", has_text="bert").or_(
         admin.get_by_role("link", name="bert", exact=True)
     ).first.click()
-    check(admin, "user")
+    look(admin, "user")
     admin.get_by_role("link", name="Generate one").click()
     check(admin, "generate-question")
     admin.get_by_role("button", name="Make the password").click()
