@@ -34,10 +34,20 @@
     enter(control);
   }
 
+  // A button of icons alone would lose its name with them.
+  function isTheOnlyName(icon) {
+    const control = icon.closest("a[href], button, [role=button]");
+    if (!control || control.ariaLabel || control.title) return false;
+    const icons = [...control.querySelectorAll(".material-symbols-outlined")];
+    const drawn = icons.map((each) => each.textContent.trim()).join("");
+    return drawn === control.textContent.replace(/\s/g, "");
+  }
+
   // The theme's icons are words that its font draws: nobody should hear them.
   function hideIcons(root) {
     for (const icon of root.querySelectorAll(".material-symbols-outlined")) {
-      if (!icon.hasAttribute("role")) icon.setAttribute("aria-hidden", "true");
+      if (icon.hasAttribute("role") || isTheOnlyName(icon)) continue;
+      icon.setAttribute("aria-hidden", "true");
     }
   }
 
