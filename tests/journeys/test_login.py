@@ -72,7 +72,7 @@ def test_an_administrator_switches_it_on_and_a_user_logs_in_with_it(
     admin.get_by_role("button", name="Send test").click()
     expect(admin.get_by_text("The server accepted the test e-mail")).to_be_visible()
     assert site.new_mail(seen)["To"] == "admin@example.com"
-    admin.get_by_label("Two-factor authentication").check()
+    admin.get_by_label("Two-factor authentication", exact=True).check()
     admin.get_by_role("button", name="Save", exact=True).click()
     expect(admin.get_by_text("Saved:")).to_be_visible()
 

@@ -155,7 +155,7 @@ def test_a_passkey_from_before_the_switch_is_approved_once(
 def see_the_offer(admin: Page, site: Site) -> None:
     path = "/admin/authconfig/authenticationsettings/"
     log_in(admin, site, "admin", ADMIN_PASSWORD, f"/login/?next={path}")
-    admin.get_by_label("Two-factor authentication").check()
+    admin.get_by_label("Two-factor authentication", exact=True).check()
     expect(admin.get_by_label(re.compile("Remove the passkeys"))).to_be_visible()
     look(admin, "switch")
 

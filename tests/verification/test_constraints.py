@@ -18,7 +18,7 @@ from authconfig.dependencies import DependencyState
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
-from authconfig.users.models import PbxUser
+from authconfig.users.models import PbxUser, SettingChange
 from pbxsite.metrics.models import Tally, TallyMark
 from tests.support.settings_data import NETLOGON, OAUTH2
 from verification.approval.choices import LoginState
@@ -207,10 +207,19 @@ def uninvited(rows: Rows) -> None:
     Uninvited.objects.create(run=run, user=rows.user, obstacle="laziness")
 
 
+def shown_secret(**values: str) -> Callable[[Rows], object]:
+    field = "smtp_password"
+    return lambda _rows: SettingChange.objects.create(
+        field=field, is_secret=True, **values
+    )
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
     ("number_belongs_to_one_user", lambda _rows: PbxUser.objects.update(number="17")),
+    ("secret_setting_shows_no_value", shown_secret(before="secret")),
+    ("secret_setting_shows_no_value", shown_secret(after="secret")),
     ("settings_are_one_row", lambda _rows: AuthenticationSettings(pk=2).save()),
     ("authentication_type_is_known", settings(authentication_type="anybody")),
     ("password_min_length_from_8_to_64", settings(password_min_length=7)),

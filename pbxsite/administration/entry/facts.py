@@ -17,6 +17,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db.models import (
     Case,
     Count,
+    Exists,
     OuterRef,
     Q,
     QuerySet,
@@ -85,7 +86,8 @@ def _conditions(rules: AuthenticationSettings) -> dict[str, Q]:
         "has_password": _has_password(),
         "has_account": _among(_accounts(rules)),
         "has_email": ~Q(email=""),
-        "has_session": _among(sessions),
+        # Only an approval asks for one, and of sessions there are more than of users.
+        "has_session": _among(sessions) if rules.two_factor else Q(pk__in=[]),
         "has_factor": _among(factors),
         "has_counting_factor": _among(counting),
         "is_used_up": _among(_used_up()),
@@ -100,7 +102,8 @@ def _has_password() -> Q:
 
 
 def _among(rows: QuerySet[Any, Any]) -> Q:
-    return Q(pk__in=rows.values("user"))
+    """Let the database choose: a look for each user of a page, or all rows at once."""
+    return Q(Exists(rows.filter(user=OuterRef("pk"))))
 
 
 def _accounts(rules: AuthenticationSettings) -> QuerySet[ProviderIdentity]:

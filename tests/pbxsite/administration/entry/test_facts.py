@@ -12,7 +12,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import UserFacts
 from authconfig.users.models import PbxUser
 from pbxsite.administration.entry.facts import FACTS, facts_of, with_facts
-from tests.conftest import PASSWORD, SettingsSetter
+from tests.conftest import LINK, PASSWORD, SettingsSetter
 from tests.pbxsite.administration.entry.conftest import give_factor, give_session
 from verification.sessions.choices import Guessed, Source
 from verification.sessions.models import FailureCount
@@ -24,6 +24,12 @@ NAMES = (
     *("anna@xn--mnchen-3ya.example", "anna@other.example", "@pbx.example"),
     *("CORP\\anna", "corp\\anna", "other\\anna", "anna@", "a%na@pbx.example"),
 )
+# Sessions are asked for only where one may have to approve a login.
+TWO_FACTOR = {
+    "two_factor": True,
+    "smtp_server": "mail.example.com",
+    "verification_link": LINK,
+}
 
 
 def known(user: PbxUser, rules: AuthenticationSettings | None = None) -> UserFacts:
@@ -38,7 +44,7 @@ def test_a_user_with_nothing_has_nothing() -> None:
 
 
 def test_a_user_with_everything_has_everything(configure: SettingsSetter) -> None:
-    rules = configure(oauth2_well_known_url=PROVIDER)
+    rules = configure(oauth2_well_known_url=PROVIDER, **TWO_FACTOR)
     user = PbxUser.objects.create_superuser("all", PASSWORD, email="all@example.com")
     give_factor(user, "email")
     give_session(user)
@@ -56,7 +62,7 @@ def test_what_counts_for_others_counts_for_nobody_else(
     configure: SettingsSetter, user: PbxUser
 ) -> None:
     """Of another provider, of myPBX, at a known address, over, or not approved."""
-    configure(oauth2_well_known_url=PROVIDER)
+    configure(oauth2_well_known_url=PROVIDER, **TWO_FACTOR)
     give_factor(user, kind="recovery_codes", approver="email")
     give_session(user, kind="mypbx")
     give_session(user, hours=-1)

@@ -218,10 +218,10 @@ def test_a_client_that_is_away_hears_of_it_when_it_is_back(
 ) -> None:
     OpenIdClient.objects.update(back_channel_uri=f"http://127.0.0.1:{free_port()}/")
     delivery.deliver_due()
-    assert "unreachable" in Visit.objects.get().fault
+    assert "refused" in Visit.objects.get().fault
     application = OpenIdClient.objects.get().application_id
     page = admin.get(f"/admin/clients/clientapplication/{application}/change/")
-    assert "wait for the client: 1 (unreachable" in page.content.decode()
+    assert "wait for the client: 1 (refused" in page.content.decode()
 
     OpenIdClient.objects.update(back_channel_uri=listener.uri)
     with later(seconds=31):
