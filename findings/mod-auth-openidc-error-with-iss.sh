@@ -10,8 +10,7 @@
 #
 # Why it surprises: "iss" is there to make answers safer. Here it makes the module take an answer to
 # its own question for a login that somebody else began, and whoever reads the page looks for the
-# fault in OIDCDefaultURL. With that set, the error leads there, and from a protected page to the
-# provider again, without end.
+# fault in OIDCDefaultURL.
 set -eu
 dir=$(mktemp -d)
 chmod 755 "$dir"
