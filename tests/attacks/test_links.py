@@ -55,7 +55,7 @@ def test_the_links_page_does_nothing_by_script(held: LoginSession) -> None:
     page = Browser().get(link_of(held)).content.decode()
     scripts = re.findall(r'<script[^>]*src="/static/([^"]+)"', page)
 
-    assert scripts == ["pbxsite/times.js"]
+    assert scripts == ["pbxsite/preferences.js", "pbxsite/times.js"]
     assert not re.search(r"autofocus|onload|http-equiv=.refresh", page)
 
 

@@ -278,7 +278,9 @@ def test_the_page_of_a_link_sends_nothing_by_itself(link: str) -> None:
     page = Browser().get(link).content.decode()
     scripts = re.findall(r'<script[^>]*src="/static/([^"]+)"', page)
 
-    assert scripts == ["pbxsite/times.js", "pbxsite/login.js"]
+    assert scripts == [
+        f"pbxsite/{name}.js" for name in ("preferences", "times", "login")
+    ]
     assert not re.search(r"onload|http-equiv=.refresh", page)
 
 

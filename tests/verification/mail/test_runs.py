@@ -96,7 +96,7 @@ def test_a_connection_is_kept_between_mails_and_runs(
 def test_many_mails_share_the_accounts_connections(
     queue: Queue, server: Server, configure: SettingsSetter
 ) -> None:
-    configure(smtp_connections=3)
+    configure(smtp_connections=3, smtp_mails_per_connection=100)
     server.before_reply = lambda: time.sleep(0.02)
     mails = {str(queue().public_id) for _ in range(30)}
 
