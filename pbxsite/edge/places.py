@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 # More than hash at once: the others read and write meanwhile.
 PLACES = 8
 MOST_WAITING = 100
-WAIT_SECONDS = 3.0
+# As long as a process takes to start on a busy machine: a restart refuses nobody.
+WAIT_SECONDS = 15.0
 # The pages that check or set a password, for whoever posts to them.
 PAGES = (
     "account_login",
