@@ -44,11 +44,11 @@ admin.site.unregister([EmailAddress, SocialAccount, SocialApp, SocialToken])
 FACTS = ("name", "long_name", "email", "number", "language", "time_zone")
 LOGIN = (
     *("is_active", "pbx_password", "invitation", "oauth2_accounts"),
-    *("last_login", "failed_logins"),
+    *("last_seen", "failed_logins"),
 )
 READ_ONLY = (
     *("pbx_password", "invitation", "oauth2_accounts"),
-    *("last_login", "failed_logins"),
+    *("last_seen", "failed_logins"),
 )
 
 

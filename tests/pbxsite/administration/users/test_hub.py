@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -244,3 +245,15 @@ def test_a_long_history_costs_no_more_queries(
 
     with django_assert_max_num_queries(30):
         assert admin.get(url(user)).status_code == 200
+
+
+def test_the_last_login_is_told_by_the_sites_clock(
+    admin_client_myapps: Browser, user: PbxUser
+) -> None:
+    PbxUser.objects.filter(pk=user.pk).update(
+        last_login=datetime(2026, 11, 29, 23, 22, 22, tzinfo=UTC)
+    )
+
+    page = admin_client_myapps.get(f"/admin/users/pbxuser/{user.pk}/change/")
+
+    assert "2026-11-29 23:22:22 UTC" in page.content.decode()
