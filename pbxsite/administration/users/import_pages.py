@@ -111,7 +111,7 @@ class UserFileMixin:
         is_post = request.method == "POST"
         form = UploadForm(request.POST, request.FILES) if is_post else UploadForm()
         context = self.admin_site.each_context(request) | {
-            "title": _("Import"),
+            "title": _("Import users"),
             "opts": PbxUser._meta,
             "form": form,
             "shown_rows": f":{SHOWN_ROWS}",
