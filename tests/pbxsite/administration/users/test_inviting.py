@@ -250,7 +250,7 @@ def test_a_password_that_the_site_made_is_shown_once(
     asked = admin.get(page).content.decode()
     shown = admin.post(page)
 
-    found = re.search(r'id="new-password" value="([a-z2-9-]{30,})"', str(shown.content))
+    found = re.search(r'id="shown-once" value="([a-z2-9-]{30,})"', str(shown.content))
     assert found
     user.refresh_from_db()
     assert "It is shown once" in asked
