@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -22,9 +23,10 @@ from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 from django.views.defaults import server_error
 
-from authconfig.users.passwords import TooManyHashesError
+from authconfig.users.passwords import NoMemoryToHashError, NotHashedError
 from verification.proxies import AddressUnknownError
 
+logger = logging.getLogger(__name__)
 # The button of OAuth2 stands on the first of them.
 LOGIN_PAGES = (
     *("account_login", "account_login_mypbx"),
@@ -106,16 +108,23 @@ def _unavailable() -> HttpResponse:
 
 
 class TooManyLogins(MiddlewareMixin):
-    """Middleware: tell those whose password nobody had the time to look at."""
+    """Middleware: tell those whose password nobody could look at."""
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
-        if not isinstance(exception, TooManyHashesError):
+        if not isinstance(exception, NotHashedError):
             return None
-        response = crowded()
+        response = _not_hashed(exception)
         add_never_cache_headers(response)
         return response
+
+
+def _not_hashed(error: NotHashedError) -> HttpResponse:
+    if not isinstance(error, NoMemoryToHashError):
+        return crowded()
+    logger.error("No memory left for hashing a password: nobody can log in with one")
+    return _unavailable()
 
 
 def crowded() -> HttpResponse:

@@ -13,6 +13,7 @@ from functools import cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
+import argon2
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -45,8 +46,16 @@ WAITING_PER_THREAD = 32
 COUNT_TTL_SECONDS = 600.0
 
 
-class TooManyHashesError(Exception):
-    """The process hashes as many passwords as it may; it did not look at this one."""
+class NotHashedError(Exception):
+    """Nobody looked at the password, so it was neither right nor wrong."""
+
+
+class TooManyHashesError(NotHashedError):
+    """The process hashes as many passwords as it may."""
+
+
+class NoMemoryToHashError(NotHashedError):
+    """The process has no memory left for a hash."""
 
 
 class HashingThreads:
@@ -63,12 +72,21 @@ class HashingThreads:
         self._lock = Lock()
 
     def run(self, work: Callable[[], T]) -> T:
-        """Return what the work returns, or raise TooManyHashesError."""
+        """Return what the work returns, or raise a NotHashedError."""
         self._enter()
         try:
-            return _in_time(self._threads.submit(work))
+            return _in_time(self._begin(work))
+        except MemoryError as error:
+            raise NoMemoryToHashError from error
         finally:
             self._leave()
+
+    def _begin(self, work: Callable[[], T]) -> Future[T]:
+        try:
+            return self._threads.submit(work)
+        except RuntimeError as error:
+            # The system gives no further thread.
+            raise NoMemoryToHashError from error
 
     def _enter(self) -> None:
         with self._lock:
@@ -109,14 +127,31 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        return _at_most(partial(super().encode, password, salt))
+        return _at_most(partial(self._encode, password, salt))
+
+    def _encode(self, password: str, salt: str) -> str:
+        try:
+            return super().encode(password, salt)
+        except argon2.exceptions.HashingError as error:
+            raise NoMemoryToHashError from error
 
     def verify(self, password: str, encoded: str) -> bool:
-        work = partial(super().verify, password, encoded)
+        work = partial(_matches, password, encoded)
         if self.decode(encoded)["memory_cost"] <= self.memory_cost:
             return _at_most(work)
         # Django's own parameters take 100 MB and eight threads: one hash at a time.
         return _threads(os.getpid(), "heavy", 1).run(work)
+
+
+def _matches(password: str, encoded: str) -> bool:
+    """Compare, and never take a lack of memory for a wrong password as Django does."""
+    _algorithm, _, rest = encoded.partition("$")
+    try:
+        return argon2.PasswordHasher().verify(f"${rest}", password)
+    except argon2.exceptions.VerifyMismatchError:
+        return False
+    except argon2.exceptions.VerificationError as error:
+        raise NoMemoryToHashError from error
 
 
 class Pbkdf2Hasher(PBKDF2PasswordHasher):

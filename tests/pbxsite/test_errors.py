@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils import translation
 from django.views.decorators.debug import sensitive_post_parameters
 
-from authconfig.users.passwords import TooManyHashesError
+from authconfig.users.passwords import NoMemoryToHashError, TooManyHashesError
 from pbxsite import urls
 from pbxsite.errors import (
     RETRY_AFTER_CROWD_SECONDS,
@@ -28,6 +28,7 @@ FAULTS = {
     "database": OperationalError,
     "bad": BadRequest,
     "crowd": TooManyHashesError,
+    "memory": NoMemoryToHashError,
 }
 
 
@@ -91,6 +92,19 @@ def test_an_outage_of_the_database_is_told_from_a_fault(browser: Browser) -> Non
     check_look(response, 503)
     assert response["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
     assert "no-store" in response["Cache-Control"]
+
+
+def test_a_lack_of_memory_for_hashes_is_an_outage_that_operators_hear_of(
+    browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = browser.post("/fail/memory/")
+
+    check_look(response, 503)
+    assert response["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
+    assert "no-store" in response["Cache-Control"]
+    assert [line.getMessage() for line in caplog.records if line.levelname == "ERROR"][
+        :1
+    ] == ["No memory left for hashing a password: nobody can log in with one"]
 
 
 @pytest.mark.parametrize(

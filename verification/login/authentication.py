@@ -45,7 +45,7 @@ from authconfig.policy import password_methods_for
 from authconfig.users import audit
 from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
-from authconfig.users.passwords import TooManyHashesError
+from authconfig.users.passwords import NotHashedError
 from verification.approval.flows import can_be_approved
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
@@ -238,7 +238,7 @@ class AccountAdapter(DefaultAccountAdapter):
             if refusal.sentence:
                 raise
             return None
-        except TooManyHashesError:
+        except NotHashedError:
             # Nobody looked at the password, so it was not wrong.
             self._rollback_login_failed_rl_usage()
             raise

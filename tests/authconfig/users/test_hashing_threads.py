@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -17,12 +20,17 @@ from authconfig.users.models import PbxUser
 from authconfig.users.passwords import (
     Argon2Hasher,
     HashingThreads,
+    NoMemoryToHashError,
     Pbkdf2Hasher,
     TooManyHashesError,
 )
 
 LIMIT = 10.0
 REQUESTS = 6
+
+
+class Heavy(Argon2Hasher):
+    memory_cost = 262144
 
 
 class Hash:
@@ -169,3 +177,54 @@ def test_hashes_of_each_kind_have_their_limit(names: list[str]) -> None:
 
     assert [*checks, pbkdf2.verify("word", weak)] == [True, True, True]
     assert names == ["heavy 1", "ours 7", "ours 7"]
+
+
+ENOUGH = 2**25
+HEAVY = "$argon2id$v=19$m=262144,t=1,p=1$" + "A" * 22 + "$" + "A" * 43
+
+
+def with_little_memory(hash_once: Callable[[], object]) -> str:
+    """Return what is raised in a process that may have 32 MiB more than it has."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+
+    def work() -> None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + ENOUGH
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        try:
+            theirs.send(f"returned {hash_once()}")
+        except Exception as error:
+            theirs.send(type(error).__name__)
+
+    process = fork.Process(target=work)
+    process.start()
+    assert ours.poll(LIMIT)
+    process.join(LIMIT)
+    told: str = ours.recv()
+    return told
+
+
+@pytest.mark.parametrize(
+    "hash_once",
+    [
+        lambda: Argon2Hasher().verify("word", f"argon2{HEAVY}"),
+        lambda: Heavy().encode("word", "s" * 22),
+    ],
+    ids=["verify", "encode"],
+)
+def test_a_lack_of_memory_is_no_wrong_password(hash_once: Callable[[], object]) -> None:
+    assert with_little_memory(hash_once) == "NoMemoryToHashError"
+
+
+def test_no_further_thread_is_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    threads = HashingThreads(1)
+
+    with pytest.raises(NoMemoryToHashError):
+        threads.run(lambda: True)
+
+    assert threads._inside == 0

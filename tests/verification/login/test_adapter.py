@@ -12,7 +12,11 @@ from authconfig.choices import Event, Method
 from authconfig.methods import CHECKS
 from authconfig.names import name_key
 from authconfig.users.models import AuditEvent, PbxUser
-from authconfig.users.passwords import TooManyHashesError
+from authconfig.users.passwords import (
+    NoMemoryToHashError,
+    NotHashedError,
+    TooManyHashesError,
+)
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 
 pytestmark = pytest.mark.django_db
@@ -140,11 +144,15 @@ def test_right_passwords_use_up_no_failures(start: Starter, user: PbxUser) -> No
     assert statuses == [302] * 12
 
 
+@pytest.mark.parametrize("reason", [TooManyHashesError, NoMemoryToHashError])
 def test_a_password_that_nobody_looked_at_is_no_failure(
-    start: Starter, user: PbxUser, monkeypatch: pytest.MonkeyPatch
+    start: Starter,
+    user: PbxUser,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: type[NotHashedError],
 ) -> None:
     def refuse(*_words: str, **_facts: bool) -> None:
-        raise TooManyHashesError
+        raise reason
 
     with monkeypatch.context() as crowd:
         crowd.setitem(CHECKS, Method.PASSWORD, refuse)
