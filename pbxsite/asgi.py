@@ -1,7 +1,7 @@
-"""The ASGI application; it serves two kinds of addresses without Django's middleware.
+"""The ASGI application; it serves three kinds of addresses without Django's middleware.
 
-With the middleware, each waiting browser would hold a thread and a database connection
-until its event stream ends; and proxies ask about every file of a page.
+With the middleware, each waiting browser or myApps client would hold a thread and a
+database connection until it leaves; and proxies ask about every file of a page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pbxsite.edge.responses import Application  # noqa: E402
 from pbxsite.edge.senders import from_known_senders  # noqa: E402
 from pbxsite.edge.stream_limits import guarded  # noqa: E402
 from pbxsite.gateway.forward.application import forward_auth  # noqa: E402
+from pbxsite.gateway.myapps.endpoint import myapps_socket  # noqa: E402
 from verification.approval.live.streams import STREAMS, stream  # noqa: E402
 
 handler = Handler()
@@ -36,8 +37,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 def _application_for(scope: Any) -> Application:
     if scope["type"] == "lifespan":
         return lifespan
-    if scope["type"] != "http":
-        return handler
+    if scope["type"] == "websocket":
+        return myapps_socket
     if scope["path"].startswith(FORWARD_AUTH):
         return forward_auth
     return event_stream if scope["path"] in STREAMS else django_application

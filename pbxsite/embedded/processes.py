@@ -55,6 +55,8 @@ def web_server(
         "--no-server-header",
         # A request line of 16 KB, for a client's long state, with its headers.
         *("--h11-max-incomplete-event-size", "65536"),
+        # Of myApps clients: compression would cost each one as much as all the rest.
+        *("--ws-max-size", "65536", "--ws-per-message-deflate", "false"),
     ]
 
 
