@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from kombu.utils.url import parse_url
 
 from pbxsite.conf.storages import take_from_others
 
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+
 SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "pbxsite.postgresql"
 # Without IMMEDIATE, two writers that both read first fail at once as "locked".
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -22,6 +26,8 @@ SQLITE_ENDS = ("", "-wal", "-shm", "-journal")
 # How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
 # takes to restart.
 CONNECTION_SECONDS = 5
+# How long a server that refuses a connection is left alone.
+RECONNECT_SECONDS = 0.2
 # What an address of Redis may say of the server's certificate.
 CERTIFICATE = "ssl_cert_reqs"
 CERTIFICATE_CHECKS = ("required", "optional", "none")
@@ -43,7 +49,9 @@ def databases(
         take_from_others(Path(f"{given['NAME']}{end}") for end in SQLITE_ENDS)
         return {"default": given | {"OPTIONS": SQLITE_OPTIONS}}
     options = _postgresql_options(pool_size, query_seconds) | given.get("OPTIONS", {})
-    return {"default": given | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}}
+    # The backend looks at what the pool gives by itself.
+    ours = {"ENGINE": POSTGRESQL, "CONN_HEALTH_CHECKS": not pool_size}
+    return {"default": given | ours | {"OPTIONS": options}}
 
 
 def _postgresql_options(pool_size: int, query_seconds: int) -> dict[str, Any]:
@@ -72,10 +80,18 @@ def _pool(size: int) -> dict[str, Any]:
         "min_size": min(size, 4),
         "max_size": size,
         "timeout": CONNECTION_SECONDS,
-        # A pool that gave up tries again with the next request, not in minutes.
-        "reconnect_timeout": CONNECTION_SECONDS,
+        # The second try comes then and is the last; whoever waits has it begin anew.
+        "reconnect_timeout": RECONNECT_SECONDS,
+        "reconnect_failed": _go_on,
         "max_idle": 60,
     }
+
+
+def _go_on(pool: ConnectionPool) -> None:
+    """Let a pool that gave up connect anew if somebody waits for it."""
+    # Nobody else is a reason to knock at a server that is down.
+    if pool.get_stats().get("requests_waiting"):
+        pool.check()
 
 
 def caches(redis_url: str) -> dict[str, Any]:

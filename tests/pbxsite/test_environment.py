@@ -216,7 +216,7 @@ def test_a_file_that_is_not_there_ends_the_start(tmp_path: Path, name: str) -> N
 def test_the_address_of_the_database_is_understood() -> None:
     database = settings_in(PRODUCTION, "DATABASES")["DATABASES"]["default"]
 
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["ENGINE"] == "pbxsite.postgresql"
     assert (database["HOST"], database["PORT"]) == ("db.example", 6543)
     assert (database["USER"], database["PASSWORD"]) == ("pbx", "p@ss")
 

@@ -56,7 +56,7 @@ def postgresql_binary(name: str) -> str:
     return found
 
 
-def _as_server_user() -> list[str]:
+def as_server_user() -> list[str]:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return []
@@ -70,12 +70,12 @@ def start_postgresql(family: Family, directory: Path) -> str:
     cluster = directory / "cluster"
     initdb = [postgresql_binary("initdb"), "-D", str(cluster), "-U", "postgres"]
     options = ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-    command = [*_as_server_user(), *initdb, *options]
+    command = [*as_server_user(), *initdb, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=directory)
     settings = POSTGRESQL_OPTIONS | {"unix_socket_directories": str(directory)}
     words = [word for pair in settings.items() for word in ("-c", "=".join(pair))]
     server = [postgresql_binary("postgres"), "-D", str(cluster), *words]
-    family.start("postgresql", [*_as_server_user(), *server], patience=5)
+    family.start("postgresql", [*as_server_user(), *server], patience=5)
     _await_socket(family, directory / ".s.PGSQL.5432")
     return f"postgres://postgres@/{directory}/postgres"
 

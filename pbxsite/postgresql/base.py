@@ -1,0 +1,54 @@
+"""The database backend: Django's own, but for a pool whose connections are dead.
+
+A server that restarts, and a pooler, end all connections at once. The pool finds out
+one by one, and waits a second, two and four between them; of a server that refuses, it
+asks again no sooner. A login waits for that, though the server is long back.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# The pool opens new connections in place of the dead ones before it gives one of them.
+TRIES = 3
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    # When the pools of this process were emptied last, by the monotonic clock.
+    _emptied: ClassVar[dict[str, float]] = {}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        """Return one that is alive, or raise OperationalError after some tries."""
+        connection: Connection
+        if self.pool is None:
+            connection = super().get_new_connection(conn_params)
+            return connection
+        for _ in range(TRIES):
+            asked = time.monotonic()
+            connection = super().get_new_connection(conn_params)
+            if self._is_alive(connection):
+                return connection
+            self._replace(connection, asked)
+        raise OperationalError("The database ends each connection that it accepts.")
+
+    def _is_alive(self, connection: Connection) -> bool:
+        try:
+            self.pool.check_connection(connection)
+        except self.Database.Error:
+            return False
+        return True
+
+    def _replace(self, connection: Connection, asked: float) -> None:
+        """Give a dead connection back, and with it all that were there beside it."""
+        self.pool.putconn(connection)
+        # Another thread may have done so while this one still looked at its own.
+        if asked > self._emptied.get(self.alias, 0.0):
+            self._emptied[self.alias] = time.monotonic()
+            self.pool.drain()
