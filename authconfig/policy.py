@@ -131,6 +131,17 @@ def mailbox_is_enough(rules: ForgottenRules) -> bool:
     return held and offered and rules.forgotten_password_same_mailbox
 
 
+class DigestRules(Rules, Protocol):
+    @property
+    def myapps_digest_logins(self) -> bool: ...
+
+
+def offers_digest(rules: DigestRules) -> bool:
+    """May myApps clients log in by a digest of the PBX password?"""
+    by_password = Method.PASSWORD in methods_for(rules, Kind.MYAPPS)
+    return rules.myapps_digest_logins and by_password
+
+
 def uses(rules: Rules, method: Method) -> bool:
     return _uses(AuthenticationType(rules.authentication_type), method)
 

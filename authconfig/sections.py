@@ -48,6 +48,8 @@ SECTIONS = (
             "forgotten_password_same_mailbox",
             "forgotten_password_minutes",
             "invitation_hours",
+            "myapps_digest_logins",
+            "myapps_approve_by_comparing",
         ),
     ),
     Section(

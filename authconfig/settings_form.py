@@ -22,8 +22,9 @@ from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.oauth2.discovery import is_for_many_tenants
 from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
-from authconfig.policy import uses
+from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
+from authconfig.users import kept_passwords
 from authconfig.validators import is_loopback, split_port
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fiel
 SWITCHES = (
     *("two_factor", "factor_required", "password_changes_forbidden"),
     *("forgotten_password", "forgotten_password_same_mailbox"),
+    *("myapps_digest_logins", "myapps_approve_by_comparing"),
 )
 CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
 
@@ -193,6 +195,10 @@ class SettingsForm(SettingsModelForm):
         transaction.on_commit(current_rules.forget)
         # Whoever saves may have mended the account in the directory alone.
         transaction.on_commit(partial(service_account.ask_again, saved))
+        if not offers_digest(saved):
+            kept_passwords.forget_all()
+            # A login may keep one until it hears of this.
+            transaction.on_commit(kept_passwords.forget_all)
         return saved
 
     def changed_keys(self) -> list[str]:

@@ -109,6 +109,25 @@ class AuthenticationFields(models.Model):
             "How long the link works by which an invited user sets a PBX password."
         ),
     )
+    myapps_digest_logins = models.BooleanField(
+        _("Digest logins of myApps clients"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Clients without OAuth2 log in with the PBX password. For that the site"
+            " keeps PBX passwords encrypted beside their hashes: whoever has the"
+            " database and its key can read them."
+        ),
+    )
+    myapps_approve_by_comparing = models.BooleanField(
+        _("Approve in myApps clients by comparing"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A myApps client in which a user is signed in shows the code of a login"
+            " that waits, and one click accepts it. Without this the code is typed."
+        ),
+    )
 
     class Meta:
         abstract = True

@@ -17,6 +17,7 @@ from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from authconfig.names import name_key
+from authconfig.users import kept_passwords
 from authconfig.users.models import PbxUser
 
 # The audit log names these fields with the old and the new value.
@@ -61,6 +62,15 @@ def check_new(user: PbxUser, password: str | None) -> None:
         _collect(faults, "password", partial(validate_password, password, user))
     if faults:
         raise ValidationError(faults)
+
+
+def add(user: PbxUser, password: str | None) -> None:
+    """Save a new user; raise ValidationError with every fault, and save nothing."""
+    check_new(user, password)
+    user.set_password(password)
+    with transaction.atomic():
+        user.save()
+        kept_passwords.keep(user, password)
 
 
 def _collect(faults: dict[str, Any], field: str, check: Callable[[], None]) -> None:
@@ -109,6 +119,7 @@ def end_sessions(
     sessions = UserSession.objects.filter(user__in=found)
     ended = list(sessions.exclude(session_key__in=[besides, *kept]))
     get_adapter().end_sessions(ended)
+    kept_passwords.forget(user for user in found if not user.is_active)
     sessions_ended.send(PbxUser, users=found)
     return len(ended)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Event, Method
 from authconfig.clients.choices import Kind
-from authconfig.fields import NameKeyField
+from authconfig.fields import NameKeyField, SecretField
 from authconfig.names import name_key, without_invisible
 from authconfig.users.passwords import PasswordUser
 from authconfig.validators import (
@@ -143,6 +143,31 @@ class PbxUser(PasswordUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name
+
+
+class KeptPassword(models.Model):
+    """A PBX password that can be read again: a digest of it proves a login.
+
+    Only `kept_passwords` writes and reads it.
+    """
+
+    user = models.OneToOneField(
+        PbxUser, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    password = SecretField()
+    # The hash that it belongs to, as PbxUser.is_bound_by reads it.
+    bound_to = models.CharField(max_length=128)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="kept_password_is_there_and_bound",
+                condition=~Q(password="") & ~Q(bound_to=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class AuditEvent(models.Model):

@@ -18,7 +18,7 @@ from authconfig.dependencies import DependencyState
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
-from authconfig.users.models import PbxUser, SettingChange
+from authconfig.users.models import KeptPassword, PbxUser, SettingChange
 from pbxsite.metrics.models import Tally, TallyMark
 from tests.support.settings_data import NETLOGON, OAUTH2
 from verification.approval.choices import LoginState
@@ -214,6 +214,11 @@ def shown_secret(**values: str) -> Callable[[Rows], object]:
     )
 
 
+def kept_password(**values: str) -> Callable[[Rows], object]:
+    whole = {"password": "secret", "bound_to": "hash"} | values
+    return lambda rows: KeptPassword.objects.create(user=rows.user, **whole)
+
+
 # How each is broken, once in every way that its condition names.
 BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("user_has_a_name", lambda _rows: PbxUser.objects.update(name_key="")),
@@ -273,6 +278,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         "netlogon_in_use_has_a_domain",
         settings(authentication_type=AuthenticationType.PBX_AND_NETLOGON),
     ),
+    ("kept_password_is_there_and_bound", kept_password(password="")),
+    ("kept_password_is_there_and_bound", kept_password(bound_to="")),
     ("one_user_for_an_account", identity(subject="1")),
     ("one_account_of_an_issuer_for_a_user", identity(same_user=True)),
     ("client_has_a_name_and_a_short_name", client(name="")),

@@ -41,8 +41,8 @@ from authconfig.methods import CHECKS
 from authconfig.methods.refusal import LoginRefusedError, Said
 from authconfig.models import current_rules
 from authconfig.names import name_key
-from authconfig.policy import password_methods_for
-from authconfig.users import audit
+from authconfig.policy import offers_digest, password_methods_for
+from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
 from authconfig.users.passwords import NotHashedError
@@ -118,6 +118,8 @@ def _let_go_on(user: PbxUser, password: str, attempt: Attempt) -> PbxUser | None
         return None
     if user.has_old_hash:
         user.renew_hash(password)
+    if attempt.method is Method.PASSWORD and offers_digest(current_rules()):
+        kept_passwords.keep(user, password)
     return user
 
 

@@ -15,7 +15,7 @@ from authconfig.choices import Event, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.policy import mailbox_is_one_factor
-from authconfig.users import audit
+from authconfig.users import audit, kept_passwords
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from authconfig.users.passwords import PASSWORD_FIELDS
@@ -64,6 +64,7 @@ def set_password(link: PasswordLink, new: str, *, origin: Origin) -> bool:
         if not _fits(link, present) or not _use_up(link):
             return False
         user.save(update_fields=PASSWORD_FIELDS)
+        kept_passwords.keep(user, new)
         kept = _kept_sessions(user, present) if binds else ()
         end_sessions([user], kept=kept)
         _tell(link, origin)

@@ -18,7 +18,7 @@ from authconfig.choices import Event, Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.policy import uses
-from authconfig.users import audit
+from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions, follow_session
 from authconfig.users.models import PbxUser
@@ -48,6 +48,7 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
             **{name: getattr(user, name) for name in PASSWORD_FIELDS}
         ):
             return None
+        kept_passwords.keep(user, new)
         # This session goes on with a new key.
         update_session_auth_hash(request, user)
         key = request.session.session_key or ""

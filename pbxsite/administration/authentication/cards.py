@@ -48,6 +48,8 @@ OWN_TEMPLATES = {
     "password_changes_forbidden": "switch",
     "forgotten_password": "switch",
     "forgotten_password_same_mailbox": "switch",
+    "myapps_digest_logins": "digest_logins",
+    "myapps_approve_by_comparing": "switch",
 }
 FOLDER = "admin/authconfig/authenticationsettings"
 INTRODUCTIONS = {

@@ -14,7 +14,12 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.settings_form import SettingsForm
-from pbxsite.administration.authentication import cards, summary, voicemail_key
+from pbxsite.administration.authentication import (
+    cards,
+    client_words,
+    summary,
+    voicemail_key,
+)
 from pbxsite.administration.authentication.account_trials import RECIPIENT
 from pbxsite.administration.authentication.kept import entries
 from pbxsite.administration.authentication.kept.page_form import PageForm
@@ -53,6 +58,7 @@ def page_context(request: HttpRequest, form: PageForm) -> dict[str, Any]:
         "recipient": request.POST.get(RECIPIENT, user_of(request).email),
         "test_user": user_of(request).name,
         **_counts(form.rules),
+        "kept_passwords": client_words.kept_passwords(form.rules),
         "never_approved": _never_approved(request, form.rules),
         "unapproved_factors": _unapproved_factors(form.rules),
         "reauthentication": _reauthentication(request),

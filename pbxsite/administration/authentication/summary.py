@@ -16,7 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
 from authconfig.settings_form import ACCOUNT_FIELDS
 from authconfig.validators import is_loopback
-from pbxsite.administration.authentication import mailbox_words
+from pbxsite.administration.authentication import client_words, mailbox_words
 from pbxsite.administration.entry.words import closed
 
 Methods = tuple[Method, ...]
@@ -212,12 +212,11 @@ def consequences(
             *_factor_change(rules, new_rules, facts),
             *_closed_change(rules, new_rules, facts),
             *mailbox_words.news(rules, new_rules),
+            *client_words.news(rules, new_rules),
         ],
-        "email": list(_email_changes(rules, new_rules)),
-        "netlogon": list(
-            _section_change(rules, new_rules, "netlogon", Method.NETLOGON)
-        ),
-        "oauth2": list(_section_change(rules, new_rules, "oauth2", Method.OAUTH2)),
+        "email": [*_email_changes(rules, new_rules)],
+        "netlogon": [*_section_change(rules, new_rules, "netlogon", Method.NETLOGON)],
+        "oauth2": [*_section_change(rules, new_rules, "oauth2", Method.OAUTH2)],
     }
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from authconfig.choices import Event, Method
 from authconfig.models import current_rules
 from authconfig.policy import uses
-from authconfig.users import audit
+from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
@@ -102,6 +102,7 @@ def _set(request: HttpRequest, user: PbxUser, password: str) -> bool:
             **{name: getattr(user, name) for name in PASSWORD_FIELDS}
         ):
             return False
+        kept_passwords.keep(user, password)
         end_sessions([user])
         audit.record(
             Event.PASSWORD_CHANGED,

@@ -12,6 +12,7 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from authconfig import lockout
+from authconfig.users import kept_passwords
 from authconfig.users.changes import check_name
 from authconfig.users.models import PbxUser
 from authconfig.users.passwords import PASSWORD_FIELDS
@@ -27,6 +28,11 @@ PASSWORD_CHOICES = [
     ("true", _("Set a PBX password")),
     ("false", _("No PBX password")),
 ]
+
+
+def new_password(cleaned: dict[str, Any]) -> str | None:
+    """Return what a valid form of Django sets, None where the user shall have none."""
+    return cleaned["password1"] if cleaned["set_usable_password"] else None
 
 
 class NameForm(AskingForm):
@@ -125,6 +131,7 @@ class PasswordForm(AdminPasswordChangeForm):
         """Save the password alone: somebody may deactivate the user meanwhile."""
         user: PbxUser = super().save(commit=False)
         user.save(update_fields=PASSWORD_FIELDS)
+        kept_passwords.keep(user, new_password(self.cleaned_data))
         return user
 
     @property

@@ -12,10 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import ngettext
 
 from authconfig.choices import Event
-from authconfig.users import audit
+from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import difference, end_sessions, follow_session
 from authconfig.users.models import PbxUser
+from pbxsite.administration.users.forms import new_password
 from pbxsite.administration.users.rights import MANY, gained_and_lost
 
 
@@ -30,6 +31,8 @@ class RecordedUsers:
         before = PbxUser.objects.get(pk=obj.pk) if change else None
         # Whatever else the row holds, such as the password, may have changed meanwhile.
         obj.save(update_fields=_columns(form.changed_data) if change else None)
+        if not change:
+            kept_passwords.keep(obj, new_password(form.cleaned_data))
         changes = [difference(before, obj)]
         # Django saves the groups and rights after this.
         changes += [

@@ -14,7 +14,7 @@ from django.db import transaction
 from authconfig.choices import Event
 from authconfig.names import name_key
 from authconfig.users import audit
-from authconfig.users.changes import check_new
+from authconfig.users.changes import add
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
@@ -78,10 +78,8 @@ class Command(SiteCommand):
         facts = {field: options[field] for field in ("email", "long_name", "number")}
         user = PbxUser(name=name, is_staff=admin, is_superuser=admin, **facts)
         password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-        check_new(user, password)
-        user.set_password(password)
         with transaction.atomic():
-            user.save()
+            add(user, password)
             audit.record(Event.USER_CHANGED, user=user, detail="added")
         self.stdout.write(f"{user.name} added")
 
