@@ -19,6 +19,7 @@ from authconfig.choices import (
 from authconfig.dependencies import DependencyState as DependencyState  # a table
 from authconfig.names import typed_name
 from authconfig.policy import types_using
+from authconfig.settings_fields.alarms import AlarmFields
 from authconfig.settings_fields.authentication import AuthenticationFields
 from authconfig.settings_fields.email import EmailFields
 from authconfig.settings_fields.netlogon import NetlogonFields
@@ -40,7 +41,7 @@ def _is_between(field: str, lowest: int, highest: int) -> CheckConstraint:
 
 
 class AuthenticationSettings(
-    AuthenticationFields, EmailFields, NetlogonFields, OAuth2Fields
+    AuthenticationFields, EmailFields, NetlogonFields, OAuth2Fields, AlarmFields
 ):
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -79,6 +80,10 @@ class AuthenticationSettings(
             CheckConstraint(
                 name="netlogon_in_use_has_a_domain",
                 condition=~USES_NETLOGON | ~Q(netlogon_domain=""),
+            ),
+            CheckConstraint(
+                name="alarm_webhook_has_a_secret",
+                condition=Q(alarm_webhook_url="") | ~Q(alarm_webhook_secret=""),
             ),
         ]
 

@@ -101,6 +101,11 @@ SECTIONS = (
             "oauth2_upn_claim",
         ),
     ),
+    Section(
+        "alarms",
+        _("Alarms"),
+        ("alarm_recipients", "alarm_webhook_url", "alarm_webhook_secret"),
+    ),
 )
 FIELDS = tuple(field for section in SECTIONS for field in section.all_fields)
 
@@ -122,6 +127,25 @@ SECRETS = {
         "netlogon_bind_dn",
     ),
     "oauth2_client_secret": ("oauth2_well_known_url", "oauth2_client_id"),
+    "alarm_webhook_secret": ("alarm_webhook_url",),
+}
+LOST_SECRET: dict[str, str | Promise] = {
+    "smtp_password": _(
+        "The stored password was given for another server, security or user name: it"
+        " is removed. Enter the password again."
+    ),
+    "netlogon_bind_password": _(
+        "The stored password of the service account was given for another domain,"
+        " controller or account: it is removed. Enter it again."
+    ),
+    "oauth2_client_secret": _(
+        "The stored client secret was given for another provider or client: it is"
+        " removed. Enter the secret again."
+    ),
+    "alarm_webhook_secret": _(
+        "The stored webhook secret was given for another address: it is removed. Enter"
+        " the secret again."
+    ),
 }
 
 # The kinds that the original names at a field: "(myApps only)", or both.

@@ -24,6 +24,7 @@ from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
+from authconfig.settings_fields.alarms import validate_webhook_secret
 from authconfig.users import kept_passwords
 from authconfig.validators import is_loopback, split_port
 
@@ -101,6 +102,11 @@ class SettingsForm(SettingsModelForm):
     oauth2_client_secret = SecretFormField(
         label=_("Client secret"), required=False, strip=False, max_length=500
     )
+    alarm_webhook_secret = SecretFormField(
+        label=_("Webhook secret"),
+        required=False,
+        validators=[validate_webhook_secret],
+    )
 
     class Meta:
         model = AuthenticationSettings
@@ -165,6 +171,7 @@ class SettingsForm(SettingsModelForm):
         self._check_clear_text(cleaned)
         self._check_left_mailbox(cleaned)
         self._check_mail_login(cleaned)
+        self._check_webhook(cleaned)
         self.check_together(self.new_rules())
         return cleaned
 
@@ -295,6 +302,12 @@ class SettingsForm(SettingsModelForm):
         if cleaned.get("smtp_username") and not has_password:
             text = _("Enter the password again, or empty the user name.")
             self.add_error("smtp_password", text)
+
+    def _check_webhook(self, cleaned: dict[str, Any]) -> None:
+        """Whoever gets an alarm has to be able to tell that it is this site's."""
+        url, secret = cleaned.get("alarm_webhook_url"), "alarm_webhook_secret"
+        if url and not cleaned.get(secret) and secret not in self.errors:
+            self.add_error(secret, _("Enter the secret that signs the webhook."))
 
     def _check_methods(self, new_rules: AuthenticationSettings) -> None:
         fault = _("Needed by the authentication type that you chose.")

@@ -9,7 +9,7 @@ from authconfig import lockout
 from authconfig.choices import SmtpSecurity
 from authconfig.fields import SecretInput
 from authconfig.models import AuthenticationSettings
-from authconfig.sections import FIELDS, SECRETS
+from authconfig.sections import FIELDS, LOST_SECRET, SECRETS
 from authconfig.settings_form import (
     DEFAULT_PORTS,
     OutsideFacts,
@@ -17,7 +17,7 @@ from authconfig.settings_form import (
     leaves_machine,
 )
 from authconfig.validators import split_port
-from pbxsite.administration.authentication import audited_form, summary
+from pbxsite.administration.authentication import audited_form
 from pbxsite.management.authconfig_values import BOOLEANS
 
 
@@ -78,4 +78,4 @@ def warnings(form: SettingsForm) -> Iterator[str]:
         new = form.new_rules()
         yield f"Note: smtp_security={new.smtp_security}, smtp_port={new.smtp_port}"
     for name in form.lost_secrets:
-        yield f"Warning: {name}: {summary.LOST_SECRET[name]}"
+        yield f"Warning: {name}: {LOST_SECRET[name]}"

@@ -12,6 +12,7 @@ from tests.pbxsite.management.test_authconfig import Ran
 pytestmark = pytest.mark.django_db
 LINK = "https://pbx.example/PBX0/session.xml"
 MAILBOX_PORT = 41025
+MANY = ",".join(f"ops{number}@b.example" for number in range(11))
 WRONG = [
     ("verification_link", f"{LINK}?id=1", "Remove the ? and what follows it"),
     ("verification_link", f"{LINK}?", "Remove the ? and what follows it"),
@@ -24,6 +25,12 @@ WRONG = [
     ("netlogon_netbios_name", "ad.example", "“ad.example” with its dots is a DNS name"),
     ("netlogon_netbios_name", "MY AD", "Remove the space"),
     ("netlogon_netbios_name", "AD\\", "Remove the \\"),
+    ("alarm_recipients", "a@b.example, c", "“c” is not an e-mail address."),
+    ("alarm_recipients", MANY, "Enter at most 10 addresses"),
+    ("alarm_webhook_url", "http://alarms.example", "Begin the address with https"),
+    ("alarm_webhook_secret", "Y29ycmVjdA==", "Enter whsec_ and 24 to 64 random bytes"),
+    ("alarm_webhook_secret", "whsec_MDEy", "Enter whsec_ and 24 to 64 random bytes"),
+    ("alarm_webhook_secret", "whsec_no base64!", "Enter whsec_ and 24 to 64"),
 ]
 RIGHT = [
     ("verification_link", LINK),
@@ -32,6 +39,7 @@ RIGHT = [
     ("oauth2_upn_claim", "urn:example.com:upn"),
     ("oauth2_upn_claim", "preferred_username"),
     ("netlogon_netbios_name", "AD-1"),
+    ("alarm_recipients", "a@b.example, ops@c.example"),
 ]
 TWICE_FAULTY = [
     ("smtp_port", "-1", "Enter a number from 1 to 65535."),

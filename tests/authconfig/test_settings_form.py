@@ -10,7 +10,14 @@ from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from authconfig.settings_form import OutsideFacts, SettingsForm
 from tests.support.certificates import make_authority
-from tests.support.settings_data import ACCOUNT, NEEDS, OAUTH2, posted
+from tests.support.settings_data import (
+    ACCOUNT,
+    NEEDS,
+    OAUTH2,
+    WEBHOOK,
+    WEBHOOK_SECRET,
+    posted,
+)
 
 Configure = Callable[..., AuthenticationSettings]
 OTHER_VALUES = {
@@ -24,6 +31,7 @@ OTHER_VALUES = {
     "netlogon_bind_dn": "cn=other",
     "oauth2_well_known_url": "https://idp2.example.com/.well-known/openid-configuration",
     "oauth2_client_id": "other",
+    "alarm_webhook_url": "https://alarms2.example.com/pbx",
 }
 BINDINGS = [
     (secret, field)
@@ -31,6 +39,9 @@ BINDINGS = [
     for field in fields
     if field in OTHER_VALUES
 ]
+# Their fields refuse what is left without a secret.
+NEEDS_SECRET = ("smtp_username", "alarm_webhook_url")
+NEW_SECRETS = {"alarm_webhook_secret": WEBHOOK_SECRET}
 AGAIN = {"smtp_password": ["Enter the password again, or empty the user name."]}
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +144,7 @@ def test_lockout_is_a_fault_of_the_field_to_blame() -> None:
 
 
 @pytest.mark.parametrize(
-    ("secret", "field"), [pair for pair in BINDINGS if pair[1] != "smtp_username"]
+    ("secret", "field"), [pair for pair in BINDINGS if pair[1] not in NEEDS_SECRET]
 )
 def test_changed_server_takes_the_secret_away(
     configure: Configure, secret: str, field: str
@@ -148,16 +159,32 @@ def test_changed_server_takes_the_secret_away(
     assert getattr(AuthenticationSettings.load(), secret) == ""
 
 
+def test_a_webhook_elsewhere_asks_for_its_secret(configure: Configure) -> None:
+    configure(**WEBHOOK)
+
+    form = form_of(alarm_webhook_url=OTHER_VALUES["alarm_webhook_url"])
+
+    assert faulty(form) == {"alarm_webhook_secret"}
+    assert form_of(alarm_recipients="a@b.example").faults == {}
+
+
+def test_a_webhook_that_goes_takes_its_secret_along(configure: Configure) -> None:
+    configure(**WEBHOOK)
+
+    assert form_of(alarm_webhook_url="").save().alarm_webhook_secret == ""
+
+
 @pytest.mark.parametrize(("secret", "field"), BINDINGS)
 def test_new_secret_comes_with_the_changed_server(
     configure: Configure, secret: str, field: str
 ) -> None:
     configure(**{secret: "geheim"})
-    form = form_of(**{field: OTHER_VALUES[field], secret: "neu"})
+    new = NEW_SECRETS.get(secret, "neu")
+    form = form_of(**{field: OTHER_VALUES[field], secret: new})
 
     assert form.is_valid(), form.errors
     assert form.lost_secrets == []
-    assert getattr(form.save(), secret) == "neu"
+    assert getattr(form.save(), secret) == new
 
 
 @pytest.mark.parametrize(

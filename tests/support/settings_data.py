@@ -16,6 +16,11 @@ ACCOUNT = {
     "smtp_email_address": "pbx@example.com",
     "verification_link": "https://pbx.example/PBX0/session.xml",
 }
+WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+WEBHOOK = {
+    "alarm_webhook_url": "https://alarms.example.com/pbx",
+    "alarm_webhook_secret": WEBHOOK_SECRET,
+}
 # For each authentication type, what it cannot be without.
 NEEDS: dict[str, dict[str, str]] = {
     "pbx_only": {},

@@ -280,6 +280,10 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ),
     ("kept_password_is_there_and_bound", kept_password(password="")),
     ("kept_password_is_there_and_bound", kept_password(bound_to="")),
+    (
+        "alarm_webhook_has_a_secret",
+        settings(alarm_webhook_url="https://alarms.example/"),
+    ),
     ("one_user_for_an_account", identity(subject="1")),
     ("one_account_of_an_issuer_for_a_user", identity(same_user=True)),
     ("client_has_a_name_and_a_short_name", client(name="")),

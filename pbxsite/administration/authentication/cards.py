@@ -59,6 +59,10 @@ INTRODUCTIONS = {
     ),
     "netlogon": _("Where Windows passwords are checked."),
     "oauth2": _("Where users log in with OpenID/OAuth2."),
+    "alarms": _(
+        "Whom this site tells when e-mails do not go out or users cannot log in. The"
+        " overview always shows what is wrong."
+    ),
 }
 
 

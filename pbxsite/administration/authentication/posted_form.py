@@ -9,7 +9,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from authconfig.models import AuthenticationSettings
-from authconfig.sections import FIELDS
+from authconfig.sections import FIELDS, LOST_SECRET
 from authconfig.users import settings_history
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
@@ -154,7 +154,7 @@ def _save(request: HttpRequest, form: PageForm) -> None:
     if "two_factor" in keys:
         _leave_nothing_unapproved(request)
     for name in form.lost_secrets:
-        messages.warning(request, str(summary.LOST_SECRET[name]))
+        messages.warning(request, str(LOST_SECRET[name]))
 
 
 def _say_nothing_is_new(request: HttpRequest, form: PageForm) -> None:

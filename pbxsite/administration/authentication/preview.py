@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST
 
+from authconfig.sections import LOST_SECRET
 from pbxsite.administration.authentication import cards, summary
 from pbxsite.administration.authentication.page_context import count_unapproved
 from pbxsite.administration.authentication.posted_form import posted_form
@@ -26,7 +27,7 @@ def preview(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "sections": summary.consequences(rules, new_rules, facts),
-            "lost": {n: str(summary.LOST_SECRET[n]) for n in form.lost_secrets},
+            "lost": {n: str(LOST_SECRET[n]) for n in form.lost_secrets},
             "changed": [cards.name_of(key) for key in form.changed_keys()],
             "refusal": form.lockout._asdict() if form.lockout else None,
             "conditions": [

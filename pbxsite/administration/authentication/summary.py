@@ -16,6 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
 from authconfig.settings_form import ACCOUNT_FIELDS
 from authconfig.validators import is_loopback
+from pbxsite.administration.alarms import words as alarm_words
 from pbxsite.administration.authentication import client_words, mailbox_words
 from pbxsite.administration.entry.words import closed
 
@@ -104,20 +105,6 @@ NETLOGON_SECURITY: dict[str, Words] = {
     NetlogonSecurity.STARTTLS: gettext_lazy("encrypted with STARTTLS"),
     NetlogonSecurity.NONE: gettext_lazy("not encrypted, on this machine"),
 }
-LOST_SECRET: dict[str, Words] = {
-    "smtp_password": gettext_lazy(
-        "The stored password was given for another server, security or user name: it"
-        " is removed. Enter the password again."
-    ),
-    "netlogon_bind_password": gettext_lazy(
-        "The stored password of the service account was given for another domain,"
-        " controller or account: it is removed. Enter it again."
-    ),
-    "oauth2_client_secret": gettext_lazy(
-        "The stored client secret was given for another provider or client: it is"
-        " removed. Enter the secret again."
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -198,6 +185,7 @@ SENTENCES = {
     "email": email,
     "netlogon": netlogon,
     "oauth2": oauth2,
+    "alarms": alarm_words.said,
 }
 
 
@@ -217,6 +205,7 @@ def consequences(
         "email": [*_email_changes(rules, new_rules)],
         "netlogon": [*_section_change(rules, new_rules, "netlogon", Method.NETLOGON)],
         "oauth2": [*_section_change(rules, new_rules, "oauth2", Method.OAUTH2)],
+        "alarms": [*alarm_words.news(rules, new_rules)],
     }
 
 
