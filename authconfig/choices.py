@@ -42,6 +42,55 @@ class SmtpSecurity(TextChoices):
     NONE = "none", _("None, unsafe (port 25)")
 
 
+class SmtpLogin(TextChoices):
+    """How the site logs in at the SMTP server: the original's words, and one more."""
+
+    PASSWORD = "password", _("Password")
+    EXCHANGE = "exchange", _("OAuth2: Exchange")
+    MICROSOFT_365 = "microsoft_365", _("OAuth2: Microsoft 365")
+    MICROSOFT_365_APPLICATION = (
+        "microsoft_365_application",
+        _("OAuth2: Microsoft 365, application"),
+    )
+    GMAIL = "gmail", _("OAuth2: Gmail")
+    GOOGLE_SERVICE_ACCOUNT = (
+        "google_service_account",
+        _("OAuth2: Google Service Account"),
+    )
+    CLIENT_SECRET = "client_secret", _("OAuth2: Client secret")
+    PRIVATE_KEY_JWT = "private_key_jwt", _("OAuth2: Private key JWT")
+
+
+class OAuth2Grant(TextChoices):
+    """What a token for the SMTP server is asked for with."""
+
+    AUTHORIZATION_CODE = "authorization_code", _("Authorization code, interactive")
+    PASSWORD = "password", _("Resource owner password")
+    CLIENT_CREDENTIALS = "client_credentials", _("Client credentials")
+    JWT_BEARER = "jwt_bearer", _("JWT bearer (RFC 7523)")
+
+
+class ClientAuth(TextChoices):
+    """How the client secret is shown at the token endpoint (RFC 6749, 2.3.1)."""
+
+    POST = "post", _("In the request (post)")
+    BASIC = "basic", _("In the header (basic)")
+
+
+class JwtAlgorithm(TextChoices):
+    """What a JWT of this site is signed with (RFC 7518, 3.1)."""
+
+    RS256 = "RS256", "RS256"
+    PS256 = "PS256", "PS256"
+    ES256 = "ES256", "ES256"
+    RS384 = "RS384", "RS384"
+    PS384 = "PS384", "PS384"
+    ES384 = "ES384", "ES384"
+    RS512 = "RS512", "RS512"
+    PS512 = "PS512", "PS512"
+    ES512 = "ES512", "ES512"
+
+
 class OversizedVoicemail(TextChoices):
     """What becomes of a recording that is larger than the mail server takes."""
 

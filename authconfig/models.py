@@ -11,9 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import (
     AuthenticationType,
+    ClientAuth,
+    JwtAlgorithm,
     Method,
     NetlogonSecurity,
+    OAuth2Grant,
     OversizedVoicemail,
+    SmtpLogin,
     SmtpSecurity,
 )
 from authconfig.dependencies import DependencyState as DependencyState  # a table
@@ -24,6 +28,7 @@ from authconfig.settings_fields.authentication import AuthenticationFields
 from authconfig.settings_fields.email import EmailFields
 from authconfig.settings_fields.netlogon import NetlogonFields
 from authconfig.settings_fields.oauth2 import OAuth2Fields
+from authconfig.settings_fields.smtp_login import SmtpLoginFields
 
 USES_NETLOGON = Q(authentication_type__in=types_using(Method.NETLOGON))
 USES_OAUTH2 = Q(authentication_type__in=types_using(Method.OAUTH2))
@@ -41,7 +46,12 @@ def _is_between(field: str, lowest: int, highest: int) -> CheckConstraint:
 
 
 class AuthenticationSettings(
-    AuthenticationFields, EmailFields, NetlogonFields, OAuth2Fields, AlarmFields
+    AuthenticationFields,
+    EmailFields,
+    SmtpLoginFields,
+    NetlogonFields,
+    OAuth2Fields,
+    AlarmFields,
 ):
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -67,6 +77,15 @@ class AuthenticationSettings(
             _is_between("smtp_connections", 1, 20),
             _is_between("smtp_mails_per_connection", 1, 1000),
             _is_known("voicemail_oversized", OversizedVoicemail),
+            _is_known("smtp_login", SmtpLogin),
+            _is_known("smtp_oauth2_grant", OAuth2Grant),
+            _is_known("smtp_oauth2_client_auth", ClientAuth),
+            _is_known("smtp_oauth2_algorithm", JwtAlgorithm),
+            CheckConstraint(
+                name="smtp_oauth2_login_has_endpoint_and_mailbox",
+                condition=Q(smtp_login=SmtpLogin.PASSWORD)
+                | (~Q(smtp_oauth2_token_url="") & ~Q(smtp_username="")),
+            ),
             _is_known("netlogon_security", NetlogonSecurity),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",

@@ -62,12 +62,32 @@ SECTIONS = (
             "smtp_email_address",
             "smtp_username",
             "smtp_password",
+            "smtp_login",
+            "smtp_oauth2_grant",
+            "smtp_oauth2_tenant",
+            "smtp_oauth2_client_id",
+            "smtp_oauth2_client_secret",
+            "smtp_oauth2_client_secret_expires",
+            "smtp_oauth2_client_auth",
+            "smtp_oauth2_resource_owner",
+            "smtp_oauth2_resource_owner_password",
+            "smtp_oauth2_issuer",
+            "smtp_oauth2_key_id",
+            "smtp_oauth2_private_key",
+            "smtp_oauth2_certificate",
+            "smtp_oauth2_algorithm",
+            "smtp_oauth2_subject",
+            "smtp_oauth2_shared_mailbox",
             "verification_link",
         ),
         (
             "smtp_port",
             "smtp_security",
             "smtp_ca_certificate",
+            "smtp_oauth2_token_url",
+            "smtp_oauth2_authorize_url",
+            "smtp_oauth2_scope",
+            "smtp_oauth2_parameters",
             "smtp_connections",
             "smtp_mails_per_connection",
             "voicemail_oversized",
@@ -111,13 +131,24 @@ FIELDS = tuple(field for section in SECTIONS for field in section.all_fields)
 
 # A change of any of these fields clears the secret: it was entered for the old
 # server, and a new one must never receive it.
+# The tokens that OAuth2's secrets bring go to the SMTP server, too.
+SMTP_SERVER = ("smtp_server", "smtp_port", "smtp_security", "smtp_ca_certificate")
+SMTP_PROVIDER = (
+    *("smtp_oauth2_token_url", "smtp_oauth2_authorize_url"),
+    *("smtp_oauth2_tenant", "smtp_oauth2_client_id"),
+)
 SECRETS = {
-    "smtp_password": (
-        "smtp_server",
-        "smtp_port",
-        "smtp_security",
-        "smtp_ca_certificate",
-        "smtp_username",
+    "smtp_password": (*SMTP_SERVER, "smtp_username"),
+    "smtp_oauth2_client_secret": (*SMTP_SERVER, *SMTP_PROVIDER),
+    "smtp_oauth2_resource_owner_password": (
+        *SMTP_SERVER,
+        *SMTP_PROVIDER,
+        "smtp_oauth2_resource_owner",
+    ),
+    "smtp_oauth2_private_key": (
+        *SMTP_SERVER,
+        *SMTP_PROVIDER,
+        "smtp_oauth2_issuer",
     ),
     "netlogon_bind_password": (
         "netlogon_domain",
@@ -130,6 +161,17 @@ SECRETS = {
     "alarm_webhook_secret": ("alarm_webhook_url",),
 }
 LOST_SECRET: dict[str, str | Promise] = {
+    **dict.fromkeys(
+        (
+            "smtp_oauth2_client_secret",
+            "smtp_oauth2_resource_owner_password",
+            "smtp_oauth2_private_key",
+        ),
+        _(
+            "What is stored was given for another mail server, tenant, endpoint or"
+            " client: it is removed. Enter it again."
+        ),
+    ),
     "smtp_password": _(
         "The stored password was given for another server, security or user name: it"
         " is removed. Enter the password again."

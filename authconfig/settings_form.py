@@ -14,7 +14,7 @@ from django.forms.models import model_to_dict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
+from authconfig.choices import Method, NetlogonSecurity
 from authconfig.directory import service_account
 from authconfig.fields import SecretFormField
 from authconfig.lockout import Lockout
@@ -25,7 +25,9 @@ from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
 from authconfig.settings_fields.alarms import validate_webhook_secret
+from authconfig.smtp_login.form import MailAccountPart
 from authconfig.users import kept_passwords
+from authconfig.users.settings_history import text_of
 from authconfig.validators import is_loopback, split_port
 
 if TYPE_CHECKING:
@@ -33,11 +35,6 @@ if TYPE_CHECKING:
 else:
     SettingsModelForm = forms.ModelForm
 
-DEFAULT_PORTS = {
-    SmtpSecurity.STARTTLS: 587,
-    SmtpSecurity.TLS: 465,
-    SmtpSecurity.NONE: 25,
-}
 EMAIL_FIELDS = next(s.all_fields for s in SECTIONS if s.key == "email")
 PEM_START = "-----BEGIN CERTIFICATE-----"
 MAIL_FIELDS = tuple(name for name in EMAIL_FIELDS if name.startswith("smtp_"))
@@ -46,6 +43,7 @@ NO_MATTER_OF_THE_ACCOUNT = (
     "smtp_sender_name",
     "smtp_connections",
     "smtp_mails_per_connection",
+    "smtp_oauth2_client_secret_expires",
 )
 ACCOUNT_FIELDS = tuple(
     name for name in MAIL_FIELDS if name not in NO_MATTER_OF_THE_ACCOUNT
@@ -59,6 +57,10 @@ DEFAULTED_FIELDS = (
     "smtp_connections",
     "smtp_mails_per_connection",
     "voicemail_oversized",
+    "smtp_login",
+    "smtp_oauth2_grant",
+    "smtp_oauth2_client_auth",
+    "smtp_oauth2_algorithm",
     "netlogon_user_filter",
     "netlogon_max_failures",
     "oauth2_scope",
@@ -70,8 +72,13 @@ SWITCHES = (
     *("two_factor", "factor_required", "password_changes_forbidden"),
     *("forgotten_password", "forgotten_password_same_mailbox"),
     *("myapps_digest_logins", "myapps_approve_by_comparing"),
+    "smtp_oauth2_shared_mailbox",
 )
-CERTIFICATE_FIELDS = ("smtp_ca_certificate", "netlogon_ca_certificate")
+CERTIFICATE_FIELDS = (
+    *("smtp_ca_certificate", "smtp_oauth2_certificate"),
+    "netlogon_ca_certificate",
+)
+DATE = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,9 @@ NOTHING_OUTSIDE = OutsideFacts(
 )
 
 
-class SettingsForm(SettingsModelForm):
+class SettingsForm(MailAccountPart, SettingsModelForm):
     """The page and the command line share this form and its checks."""
 
-    smtp_password = SecretFormField(
-        label=_("Password"), required=False, strip=False, max_length=500
-    )
     netlogon_bind_password = SecretFormField(
         label=_("Service account password"),
         required=False,
@@ -115,6 +119,7 @@ class SettingsForm(SettingsModelForm):
             "authentication_type": forms.RadioSelect,
             **{name: forms.CheckboxInput({"role": "switch"}) for name in SWITCHES},
             **{name: forms.Textarea(PEM_ATTRIBUTES) for name in CERTIFICATE_FIELDS},
+            "smtp_oauth2_client_secret_expires": DATE,
         }
 
     def __init__(self, *args: Any, outside: OutsideFacts, **kwargs: Any) -> None:
@@ -164,13 +169,12 @@ class SettingsForm(SettingsModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         self._fill_defaults(cleaned)
-        self._split_port(cleaned)
+        self.settle_account(cleaned)
         self._settle_secrets(cleaned)
         # Django removes a value from `cleaned` once a check below finds it wrong.
         self._entered = dict(cleaned)
-        self._check_clear_text(cleaned)
-        self._check_left_mailbox(cleaned)
-        self._check_mail_login(cleaned)
+        self._check_windows_passwords(cleaned)
+        self.check_account(cleaned)
         self._check_webhook(cleaned)
         self.check_together(self.new_rules())
         return cleaned
@@ -226,25 +230,16 @@ class SettingsForm(SettingsModelForm):
             if name in SECRETS:
                 yield name, _stored_word(old), "changed" if new else "removed"
             else:
-                yield name, str(old), str(new)
+                yield name, text_of(self.rules, name), text_of(self.instance, name)
 
     def _fill_defaults(self, cleaned: dict[str, Any]) -> None:
         for name in DEFAULTED_FIELDS:
             if cleaned.get(name, name) in ("", None):
                 cleaned[name] = MODEL_FIELDS[name].default
-        if cleaned.get("smtp_port", 0) is None and "smtp_security" in cleaned:
-            cleaned["smtp_port"] = DEFAULT_PORTS[SmtpSecurity(cleaned["smtp_security"])]
         for name in CERTIFICATE_FIELDS:
             if name in cleaned:
                 # Browsers send CR LF; it would look like a change and clear a password.
                 cleaned[name] = _plain_lines(cleaned[name])
-
-    def _split_port(self, cleaned: dict[str, Any]) -> None:
-        server = cleaned.get("smtp_server")
-        if server and "smtp_port" in cleaned:
-            cleaned["smtp_server"], cleaned["smtp_port"] = split_port(
-                server, default=cleaned["smtp_port"]
-            )
 
     def _settle_secrets(self, cleaned: dict[str, Any]) -> None:
         for name, bound_to in SECRETS.items():
@@ -259,17 +254,7 @@ class SettingsForm(SettingsModelForm):
                 self.lost_secrets.append(name)
             cleaned[name] = stored if keep else ""
 
-    def _check_clear_text(self, cleaned: dict[str, Any]) -> None:
-        plain_mail = cleaned.get("smtp_security") == SmtpSecurity.NONE
-        server = cleaned.get("smtp_server", "")
-        if plain_mail and cleaned.get("smtp_password") and not is_loopback(server):
-            self.add_error(
-                "smtp_security",
-                _(
-                    "A password would travel unencrypted. Choose STARTTLS or TLS, or"
-                    " remove the password."
-                ),
-            )
+    def _check_windows_passwords(self, cleaned: dict[str, Any]) -> None:
         plain_ldap = cleaned.get("netlogon_security") == NetlogonSecurity.NONE
         servers = cleaned.get("netlogon_servers")
         if plain_ldap and servers is not None and not _are_loopback(servers):
@@ -280,28 +265,6 @@ class SettingsForm(SettingsModelForm):
                     " STARTTLS; none is for controllers on this machine alone."
                 ),
             )
-
-    def _check_left_mailbox(self, cleaned: dict[str, Any]) -> None:
-        """The port and the lack of security were those of a server on this machine."""
-        same = ("smtp_port", "smtp_security")
-        server, port = cleaned.get("smtp_server", ""), cleaned.get("smtp_port")
-        if (
-            leaves_machine(self.rules, server)
-            and all(cleaned.get(name) == getattr(self.rules, name) for name in same)
-            and port not in DEFAULT_PORTS.values()
-        ):
-            text = _(
-                "This and the port are those of the mail server on this machine. Choose"
-                " STARTTLS and empty the port, or enter the port of the new server."
-            )
-            self.add_error("smtp_security", text)
-
-    def _check_mail_login(self, cleaned: dict[str, Any]) -> None:
-        """A login with an empty password counts as a wrong one at many servers."""
-        has_password = cleaned.get("smtp_password") or "smtp_password" in self.errors
-        if cleaned.get("smtp_username") and not has_password:
-            text = _("Enter the password again, or empty the user name.")
-            self.add_error("smtp_password", text)
 
     def _check_webhook(self, cleaned: dict[str, Any]) -> None:
         """Whoever gets an alarm has to be able to tell that it is this site's."""
@@ -363,14 +326,6 @@ class SettingsForm(SettingsModelForm):
             getattr(new_rules, name) != getattr(self.rules, name)
             for name in ACCOUNT_FIELDS
         )
-
-
-def leaves_machine(rules: AuthenticationSettings, server: str) -> bool:
-    """Was the mail server here, unencrypted, and is it now somewhere else?"""
-    was_here = (
-        is_loopback(rules.smtp_server) and rules.smtp_security == SmtpSecurity.NONE
-    )
-    return was_here and bool(server) and not is_loopback(server)
 
 
 class MailAccountForm(SettingsForm):

@@ -47,4 +47,5 @@ def find(key: str) -> SettingChange | None:
 
 
 def text_of(rules: AuthenticationSettings, field: str) -> str:
-    return "" if field in SECRETS else str(getattr(rules, field))
+    value = getattr(rules, field)
+    return "" if field in SECRETS or value is None else str(value)

@@ -10,12 +10,9 @@ from authconfig.choices import SmtpSecurity
 from authconfig.fields import SecretInput
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, LOST_SECRET, SECRETS
-from authconfig.settings_form import (
-    DEFAULT_PORTS,
-    OutsideFacts,
-    SettingsForm,
-    leaves_machine,
-)
+from authconfig.settings_form import OutsideFacts, SettingsForm
+from authconfig.smtp_login.form import DEFAULT_PORTS, leaves_machine
+from authconfig.users.settings_history import text_of
 from authconfig.validators import split_port
 from pbxsite.administration.authentication import audited_form
 from pbxsite.management.authconfig_values import BOOLEANS
@@ -47,7 +44,7 @@ def _stored_inputs(rules: AuthenticationSettings) -> Iterator[tuple[str, str]]:
         if isinstance(value, bool):
             yield name, "on" if value else ""
         elif name not in SECRETS:
-            yield name, str(value)
+            yield name, text_of(rules, name)
 
 
 def _follow_security(

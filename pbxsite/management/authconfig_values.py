@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from django.db.models import BooleanField
+from django.db.models import BooleanField, DateField
 
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
@@ -50,7 +50,7 @@ def shown_values(rules: AuthenticationSettings) -> dict[str, Any]:
 def _shown(key: str, value: Any) -> Any:
     if key in SECRETS:
         return "set" if value else "not set"
-    return value
+    return str(value or "") if isinstance(MODEL_FIELDS[key], DateField) else value
 
 
 def assignment(key: str, value: Any) -> str:

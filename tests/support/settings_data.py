@@ -37,7 +37,9 @@ def posted(**changes: str) -> dict[str, str]:
     values = {name: getattr(row, name) for name in FIELDS}
     # Secrets are never shown, and an empty box is not posted at all.
     shown = {
-        n: "" if n in SECRETS else str(v) for n, v in values.items() if v is not False
+        n: "" if n in SECRETS or v is None else str(v)
+        for n, v in values.items()
+        if v is not False
     }
     if row.two_factor:
         shown["two_factor"] = "on"

@@ -257,6 +257,18 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         settings(smtp_mails_per_connection=1001),
     ),
     ("voicemail_oversized_is_known", settings(voicemail_oversized="a disc")),
+    ("smtp_login_is_known", settings(smtp_login="a handshake")),
+    ("smtp_oauth2_grant_is_known", settings(smtp_oauth2_grant="implicit")),
+    ("smtp_oauth2_client_auth_is_known", settings(smtp_oauth2_client_auth="get")),
+    ("smtp_oauth2_algorithm_is_known", settings(smtp_oauth2_algorithm="none")),
+    (
+        "smtp_oauth2_login_has_endpoint_and_mailbox",
+        settings(smtp_login="gmail", smtp_username="pbx@example.com"),
+    ),
+    (
+        "smtp_oauth2_login_has_endpoint_and_mailbox",
+        settings(smtp_login="gmail", smtp_oauth2_token_url="https://idp.example/"),
+    ),
     ("netlogon_security_is_known", settings(netlogon_security="a little")),
     (
         "oauth2_in_use_has_a_provider",

@@ -50,6 +50,7 @@ OWN_TEMPLATES = {
     "forgotten_password_same_mailbox": "switch",
     "myapps_digest_logins": "digest_logins",
     "myapps_approve_by_comparing": "switch",
+    "smtp_oauth2_shared_mailbox": "switch",
 }
 FOLDER = "admin/authconfig/authenticationsettings"
 INTRODUCTIONS = {

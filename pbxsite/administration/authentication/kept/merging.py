@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.http import QueryDict
 from django.utils.crypto import salted_hmac
@@ -18,6 +17,7 @@ from django.utils.crypto import salted_hmac
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.settings_form import NOTHING_OUTSIDE, SettingsForm
+from authconfig.users.settings_history import text_of
 
 OPENED = "opened"
 THEIRS, MINE = "theirs", "mine"
@@ -88,7 +88,7 @@ def _settle(
     chosen = data.get(choice_name(name))
     if mine == before or chosen == f"{THEIRS}:{now}":
         merged.theirs.append(name)
-        _enter(data, name, getattr(rules, name))
+        _enter(data, name, rules)
     elif mine == now:
         merged.same.append(name)
     elif chosen != f"{MINE}:{now}":
@@ -106,10 +106,11 @@ def _digest_of_entry(entered: SettingsForm, name: str, before: str) -> str:
     return digest(AuthenticationSettings(**{name: value or ""}), name)
 
 
-def _enter(data: QueryDict, name: str, value: Any) -> None:
+def _enter(data: QueryDict, name: str, rules: AuthenticationSettings) -> None:
     """Write a stored value into the form's data, as a browser would post it."""
     if name in SECRETS:
         return
     data.pop(name, None)
+    value = getattr(rules, name)
     if value is not False:
-        data[name] = "on" if value is True else str(value)
+        data[name] = "on" if value is True else text_of(rules, name)

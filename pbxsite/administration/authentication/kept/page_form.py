@@ -70,7 +70,7 @@ class PageForm(SettingsForm):
     def conflict_of(self, name: str) -> Conflict | None:
         if name not in self.merged.conflicts or name in SECRETS:
             return None
-        stored = str(getattr(self.rules, name))
+        stored = settings_history.text_of(self.rules, name)
         mine = str(self[name].data)
         stamp = merging.digest(self.rules, name)
         return Conflict(

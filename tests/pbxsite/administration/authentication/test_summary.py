@@ -9,7 +9,7 @@ from authconfig import policy
 from authconfig.choices import AuthenticationType, Method
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
-from authconfig.sections import LOST_SECRET
+from authconfig.sections import LOST_SECRET, SECRETS
 from pbxsite.administration.authentication import summary
 from tests.support.settings_data import NETLOGON, OAUTH2
 
@@ -288,12 +288,7 @@ def test_change_of_an_unused_section_is_not_said() -> None:
 
 
 def test_every_lost_secret_has_its_sentence() -> None:
-    assert set(LOST_SECRET) == {
-        "smtp_password",
-        "netlogon_bind_password",
-        "oauth2_client_secret",
-        "alarm_webhook_secret",
-    }
+    assert set(LOST_SECRET) == set(SECRETS)
 
 
 @pytest.mark.parametrize(
