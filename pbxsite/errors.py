@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -32,6 +32,8 @@ LOGIN_PAGES = (
     *("account_login", "account_login_mypbx"),
     *("account_login_again", "account_login_mypbx_again"),
 )
+# PostgreSQL's code, read_only_sql_transaction.
+READ_ONLY = "25006"
 RETRY_AFTER_SECONDS = 60
 RETRY_AFTER_OUTAGE_SECONDS = 5
 RETRY_AFTER_CROWD_SECONDS = 5
@@ -94,9 +96,16 @@ def _login_page(request: HttpRequest) -> str:
 def failed(request: HttpRequest) -> HttpResponse:
     """Tell an outage of the database, which ends, from a fault of this site."""
     # Django calls this while it handles what was raised.
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+    error = sys.exc_info()[1]
+    if isinstance(error, (OperationalError, InterfaceError)) or is_read_only(error):
         return _unavailable()
     return server_error(request)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Say whether PostgreSQL takes no writes for now, as a standby takes none."""
+    code = getattr(getattr(error, "__cause__", None), "sqlstate", None)
+    return isinstance(error, InternalError) and code == READ_ONLY
 
 
 def _unavailable() -> HttpResponse:

@@ -25,18 +25,35 @@ def livez(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether the database has every migration; a lost broker only delays mail."""
+    """Say whether the database takes logins; a lost broker only delays mail."""
     try:
         fault = _database_fault()
-    except DatabaseError:
-        fault = "the database does not answer"
+    except DatabaseError as error:
+        fault = f"the database does not answer{_own_words(error)}"
     status = 503 if fault else 200
     words = fault or ("ok" if broker().is_up else DEGRADED)
     return HttpResponse(f"{words}\n", content_type="text/plain", status=status)
 
 
+def _own_words(error: DatabaseError) -> str:
+    """Return the server's reason, without the address that the driver tells with it."""
+    _, fatal, reason = str(error).strip().rpartition("FATAL:")
+    return f": {reason.strip().splitlines()[0]}" if fatal and reason.strip() else ""
+
+
 def _database_fault() -> str:
+    if _is_read_only():
+        return "the database is read-only"
     return "migrations are missing" if lacks_migrations() else ""
+
+
+def _is_read_only() -> bool:
+    """Say so of a PostgreSQL that is a standby, or was told to take no writes."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("on",))
 
 
 def lacks_migrations() -> bool:

@@ -23,6 +23,20 @@ SQLITE_OPTIONS = {
 }
 # The file, and those that SQLite lays beside it.
 SQLITE_ENDS = ("", "-wal", "-shm", "-journal")
+# What an address may switch: in Django's settings, and in their OPTIONS.
+SWITCHES = (
+    *("ATOMIC_REQUESTS", "AUTOCOMMIT"),
+    *("CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"),
+)
+OPTION_SWITCHES = ("pool", "server_side_binding")
+ON = ("1", "on", "true", "yes")
+OFF = ("0", "off", "false", "no")
+# What may be in front of PostgreSQL, by what it gives out to each client.
+NO_POOLER = "none"
+TRANSACTION_POOLER = "transaction"
+POOLERS = (NO_POOLER, "session", TRANSACTION_POOLER)
+# The backend's own option: how long a query may take, in seconds.
+STATEMENT_SECONDS = "statement_seconds"
 # How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
 # takes to restart.
 CONNECTION_SECONDS = 5
@@ -38,23 +52,71 @@ def file(data_dir: Path) -> dict[str, Any]:
 
 
 def databases(
-    given: dict[str, Any], *, pool_size: int, query_seconds: int
+    given: dict[str, Any],
+    *,
+    pool_size: int,
+    query_seconds: int,
+    pooler: str = NO_POOLER,
 ) -> dict[str, Any]:
     """Return DATABASES: the one that is given, with the options that the site needs.
 
     `pool_size`: the most connections of a process; with 0 each request opens one.
     `query_seconds`: how long a query may take; with 0 as long as it likes.
+    `pooler`: what is in front of the server, one of POOLERS.
     """
     if given["ENGINE"] == SQLITE:
         take_from_others(Path(f"{given['NAME']}{end}") for end in SQLITE_ENDS)
         return {"default": given | {"OPTIONS": SQLITE_OPTIONS}}
-    options = _postgresql_options(pool_size, query_seconds) | given.get("OPTIONS", {})
-    # The backend looks at what the pool gives by itself.
-    ours = {"ENGINE": POSTGRESQL, "CONN_HEALTH_CHECKS": not pool_size}
+    _check_pooler(pooler, query_seconds)
+    given = _with_switches(given)
+    options = _postgresql_options(pool_size, query_seconds, pooler) | given["OPTIONS"]
+    if given.get("CONN_MAX_AGE") and options.get("pool"):
+        raise SystemExit(
+            "DATABASE_URL: conn_max_age is for a site without a pool of its own; "
+            "leave it out, or set DATABASE_POOL to 0."
+        )
+    ours = {
+        "ENGINE": POSTGRESQL,
+        # The backend looks at what the pool gives by itself.
+        "CONN_HEALTH_CHECKS": not pool_size,
+        # The next query of the same cursor may reach another of the pooler's sessions.
+        "DISABLE_SERVER_SIDE_CURSORS": pooler == TRANSACTION_POOLER
+        or given.get("DISABLE_SERVER_SIDE_CURSORS", False),
+    }
     return {"default": given | ours | {"OPTIONS": options}}
 
 
-def _postgresql_options(pool_size: int, query_seconds: int) -> dict[str, Any]:
+def _with_switches(given: dict[str, Any]) -> dict[str, Any]:
+    """Read the switches of an address: for Django each word is on, "false" too."""
+    options = _switched(given.get("OPTIONS", {}), OPTION_SWITCHES)
+    return _switched(given, SWITCHES) | {"OPTIONS": options}
+
+
+def _switched(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    words = {n: v for n, v in given.items() if n in names and isinstance(v, str)}
+    for name, word in words.items():
+        if word.lower() not in ON + OFF:
+            raise SystemExit(
+                f"DATABASE_URL: {name.lower()} is “{word}”; write true or false."
+            )
+    return given | {name: word.lower() in ON for name, word in words.items()}
+
+
+def _check_pooler(pooler: str, query_seconds: int) -> None:
+    if pooler not in POOLERS:
+        raise SystemExit(
+            f"DATABASE_POOLER is “{pooler}”; write one of {', '.join(POOLERS)}."
+        )
+    if pooler == TRANSACTION_POOLER and query_seconds:
+        raise SystemExit(
+            "DATABASE_QUERY_TIMEOUT does not reach the server through a pooler that "
+            "gives out transactions: set it to 0, and query_timeout in the pooler."
+        )
+
+
+def _postgresql_options(
+    pool_size: int, query_seconds: int, pooler: str
+) -> dict[str, Any]:
     """Return libpq's options and the pool's.
 
     Without them a page waits for minutes for a host that is silent, and a request that
@@ -68,8 +130,11 @@ def _postgresql_options(pool_size: int, query_seconds: int) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
     }
-    if query_seconds:
+    if query_seconds and pooler == NO_POOLER:
         options["options"] = f"-c statement_timeout={query_seconds}s"
+    elif query_seconds:
+        # PgBouncer refuses the parameter above; the backend says it in a query.
+        options[STATEMENT_SECONDS] = query_seconds
     if pool_size:
         options["pool"] = _pool(pool_size)
     return options

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
+from pbxsite.conf.databases import STATEMENT_SECONDS
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -24,11 +26,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
     # When the pools of this process were emptied last, by the monotonic clock.
     _emptied: ClassVar[dict[str, float]] = {}
 
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().get_connection_params()
+        # libpq does not know it.
+        parameters.pop(STATEMENT_SECONDS, None)
+        return parameters
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         """Return one that is alive, or raise OperationalError after some tries."""
         connection: Connection
         if self.pool is None:
             connection = super().get_new_connection(conn_params)
+            self._limit_statements(connection)
             return connection
         for _ in range(TRIES):
             asked = time.monotonic()
@@ -40,10 +49,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _is_alive(self, connection: Connection) -> bool:
         try:
-            self.pool.check_connection(connection)
+            if not self._limit_statements(connection):
+                self.pool.check_connection(connection)
         except self.Database.Error:
             return False
         return True
+
+    def _limit_statements(self, connection: Connection) -> bool:
+        """Tell the server how long a query may take, if it was not told at the start.
+
+        A pooler that gives out sessions makes them new for the next client.
+        """
+        seconds = self.settings_dict["OPTIONS"].get(STATEMENT_SECONDS)
+        if seconds:
+            connection.execute(f"SET statement_timeout = '{seconds}s'")
+            if not connection.autocommit:
+                connection.commit()
+        return bool(seconds)
 
     def _replace(self, connection: Connection, asked: float) -> None:
         """Give a dead connection back, and with it all that were there beside it."""

@@ -7,6 +7,8 @@ from django.test import Client as Browser
 
 from authconfig.users.models import PbxUser
 from pbxsite.celery import app
+from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS
+from tests.conftest import Starter
 from verification.redis_access import redis_outage
 
 pytestmark = pytest.mark.database
@@ -57,6 +59,54 @@ def test_a_site_without_its_database_is_not_ready(
 
     assert response.status_code == 503
     assert response.content == b"the database does not answer\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            'connection to server at "192.0.2.1", port 6432 failed: FATAL:  '
+            "unsupported startup parameter: options\n",
+            "unsupported startup parameter: options",
+        ),
+        (
+            "connection is bad: connection to server on socket failed: FATAL:  the "
+            "database system is starting up\nDETAIL:  of 192.0.2.1",
+            "the database system is starting up",
+        ),
+    ],
+)
+def test_a_database_that_refuses_is_told_in_its_own_words(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, told: str, words: str
+) -> None:
+    def refuse() -> None:
+        raise OperationalError(told)
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+
+    response = browser.get("/readyz")
+
+    expected = f"the database does not answer: {words}\n"
+    assert (response.status_code, response.content.decode()) == (503, expected)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_a_database_that_takes_no_writes_lets_nobody_in(
+    browser: Browser, start: Starter, user: PbxUser
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        ready, login = browser.get("/readyz"), start(browser)
+    finally:
+        connection.close()
+
+    assert (ready.status_code, ready.content) == (503, b"the database is read-only\n")
+    assert login.status_code == 503
+    assert login["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
+    assert start(browser).status_code == 302
 
 
 @pytest.mark.django_db

@@ -7,13 +7,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from pbxsite.conf.databases import databases
+from pbxsite.postgresql.base import DatabaseWrapper
 from tests.support.services import (
     POSTGRESQL_OPTIONS,
     START_LIMIT_SECONDS,
@@ -71,6 +76,54 @@ class OwnPostgreSQL:
             stdout=subprocess.DEVNULL,
             cwd=self.directory,
         )
+
+
+class Pool:
+    """The connections of one process, which its threads take and give back."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int | str = "",
+        *,
+        size: int = 0,
+        query_seconds: int = 0,
+        pooler: str = "none",
+    ) -> None:
+        place = {"ENGINE": "postgresql", "HOST": host, "PORT": port}
+        given = place | {"NAME": "postgres", "USER": "postgres"}
+        made = databases(
+            given, pool_size=size, query_seconds=query_seconds, pooler=pooler
+        )["default"]
+        unused = {"PASSWORD": "", "TIME_ZONE": None}
+        rest: dict[str, Any] = {"AUTOCOMMIT": True, "CONN_MAX_AGE": 0, "TEST": {}}
+        self.settings = rest | unused | made
+
+    def wrapper(self) -> DatabaseWrapper:
+        return DatabaseWrapper(self.settings, "own")
+
+    def ask(self, query: str = "SELECT 1") -> float:
+        """Ask a thing as a request does, and return the seconds that it took."""
+        begun = time.monotonic()
+        wrapper = self.wrapper()
+        try:
+            with wrapper.cursor() as cursor:
+                cursor.execute(query)
+                assert cursor.fetchone()
+        finally:
+            wrapper.close()
+        return time.monotonic() - begun
+
+    def ask_at_once(self, count: int) -> list[float]:
+        together = threading.Barrier(count)
+
+        def ask() -> float:
+            together.wait()
+            return self.ask()
+
+        with ThreadPoolExecutor(count) as threads:
+            asked = [threads.submit(ask) for _ in range(count)]
+            return [each.result() for each in asked]
 
 
 @contextmanager

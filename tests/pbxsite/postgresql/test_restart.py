@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
-from pbxsite.conf.databases import databases
-from pbxsite.postgresql.base import DatabaseWrapper
-from tests.support.own_postgresql import OwnPostgreSQL, own_postgresql
+from tests.support.own_postgresql import OwnPostgreSQL, Pool
 
 pytestmark = pytest.mark.postgresql
 AT_ONCE = 0.5
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[OwnPostgreSQL]:
-    with own_postgresql() as started:
-        yield started
-
-
-class Pool:
-    """The connections of one process, which its threads take and give back."""
-
-    def __init__(self, server: OwnPostgreSQL, size: int) -> None:
-        place = {"ENGINE": "postgresql", "HOST": str(server.directory)}
-        given = place | {"NAME": "postgres", "USER": "postgres"}
-        made = databases(given, pool_size=size, query_seconds=0)["default"]
-        unused = {"PASSWORD": "", "PORT": "", "TIME_ZONE": None}
-        rest: dict[str, Any] = {"AUTOCOMMIT": True, "CONN_MAX_AGE": 0, "TEST": {}}
-        self.settings = rest | unused | made
-
-    def wrapper(self) -> DatabaseWrapper:
-        return DatabaseWrapper(self.settings, "own")
-
-    def ask(self) -> float:
-        """Ask a thing as a request does, and return the seconds that it took."""
-        begun = time.monotonic()
-        wrapper = self.wrapper()
-        try:
-            with wrapper.cursor() as cursor:
-                cursor.execute("SELECT 1")
-                assert cursor.fetchone() == (1,)
-        finally:
-            wrapper.close()
-        return time.monotonic() - begun
-
-    def ask_at_once(self, count: int) -> list[float]:
-        together = threading.Barrier(count)
-
-        def ask() -> float:
-            together.wait()
-            return self.ask()
-
-        with ThreadPoolExecutor(count) as threads:
-            asked = [threads.submit(ask) for _ in range(count)]
-            return [each.result() for each in asked]
-
-
 @pytest.fixture
 def pool(server: OwnPostgreSQL, django_db_blocker: DjangoDbBlocker) -> Iterator[Pool]:
-    pool = Pool(server, 6)
+    pool = Pool(str(server.directory), size=6)
     pool.settings["OPTIONS"]["pool"]["timeout"] = 2
     with django_db_blocker.unblock():
         pool.ask_at_once(6)
