@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "pbxsite.apps.PbxSiteConfig",
     "pbxsite.metrics.apps.MetricsConfig",
     "pbxsite.gateway.openid.apps.OpenIdConfig",
+    "pbxsite.gateway.myapps.apps.MyAppsConfig",
     "verification.login.apps.LoginConfig",
     "verification.password_links.apps.PasswordLinksConfig",
     "verification.approval.apps.ApprovalConfig",

@@ -22,6 +22,7 @@ from allauth.socialaccount.models import (
     SocialLogin,
     SocialToken,
 )
+from allauth.socialaccount.providers.base import AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client
 from allauth.socialaccount.providers.oauth2.utils import generate_code_challenge
 from allauth.socialaccount.providers.openid_connect.provider import (
@@ -344,9 +345,14 @@ class OAuth2LoginProvider(OpenIDConnectProvider):
         return kwargs | {"next_url": asked.get("next_url"), "scope": self.get_scope()}
 
 
-def address_to_ask(request: HttpRequest, provider_id: str) -> str:
+def address_to_ask(request: HttpRequest, provider_id: str, wanted: str = "") -> str:
+    """Return the provider's address; the login leads to `wanted`, if it is given."""
     provider = OAuth2LoginAdapter(request, provider_id).get_provider()
-    address: str = provider.redirect_from_request(request).url
+    if wanted:
+        redirect = provider.redirect(request, AuthProcess.LOGIN, next_url=wanted)
+    else:
+        redirect = provider.redirect_from_request(request)
+    address: str = redirect.url
     return address
 
 

@@ -20,5 +20,7 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
         "openid_refused": "20/m/ip",
         "openid_failed": variable("LIMIT_FAILED_TOKENS", "20/m/ip"),
         "openid_client_failed": "20/m/key",
+        # Wrong passwords of myApps clients' sessions, which nobody can guess.
+        "myapps_session_failed": "30/m/ip",
         "voicemail_key": variable("LIMIT_WRONG_KEYS", "10/m/ip"),
     }

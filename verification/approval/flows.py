@@ -43,8 +43,8 @@ from verification.redis_access import announce_login
 from verification.sessions import factors
 from verification.sessions.choices import Approver, Source
 from verification.sessions.lifecycle import (
+    approving_sessions,
     known_addresses,
-    live_sessions,
     mailbox_approves,
     network_of,
     source_of,
@@ -57,8 +57,7 @@ RESEND_DELAY = timedelta(seconds=30)
 
 
 def has_approving_session(user: PbxUser) -> bool:
-    """A myPBX session approves nothing: it never passed a second factor."""
-    return live_sessions().filter(user=user, data__kind=Kind.MYAPPS).exists()
+    return approving_sessions().filter(user=user).exists()
 
 
 def can_be_approved(user: PbxUser, kind: Kind, method: str) -> bool:
@@ -212,6 +211,13 @@ def accept(
         return Outcome.OVER
     if not is_approval_code(login, code):
         return _after_wrong_code(login, origin)
+    return accept_compared(login, approver=approver, origin=origin)
+
+
+def accept_compared(
+    login: LoginSession, *, approver: Approver, origin: Origin
+) -> Outcome:
+    """Accept without a code, which the user has compared on two screens."""
     return _decided(login, LoginState.ACCEPTED, "", approver, origin)
 
 
@@ -254,6 +260,18 @@ def cancel(login: LoginSession, *, origin: Origin) -> bool:
     if not _reject(login, Ending.CANCELLED):
         return False
     _record(Event.LOGIN_ENDED, login, origin, detail=Ending.CANCELLED)
+    return True
+
+
+def end_without_client(login: LoginSession) -> bool:
+    """End a login, even an accepted one, whose myApps client went away.
+
+    Nothing else than the connection proves that a later one is the same client.
+    """
+    rows = LoginSession.objects.unfinished()
+    if not _close(rows, login, LoginState.REJECTED, ending=Ending.CLIENT_GONE):
+        return False
+    audit.record(Event.LOGIN_ENDED, user=login.user, detail=Ending.CLIENT_GONE)
     return True
 
 

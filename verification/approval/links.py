@@ -6,7 +6,12 @@ from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import read_ending_token, read_link_token
 
-TOLD = (Ending.WRONG_CODES, Ending.REJECTED, Ending.SUPERSEDED)
+TOLD = (
+    Ending.WRONG_CODES,
+    Ending.REJECTED,
+    Ending.SUPERSEDED,
+    Ending.CLIENT_GONE,
+)
 
 
 def find_by_link(token: str) -> LoginSession | None:

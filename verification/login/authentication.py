@@ -114,7 +114,7 @@ class PolicyBackend(ModelBackend):
 
 def _let_go_on(user: PbxUser, password: str, attempt: Attempt) -> PbxUser | None:
     """Renew an old hash only now: the time of a second one says that it was right."""
-    if not _may_go_on(user, attempt):
+    if not may_go_on(user, attempt):
         return None
     if user.has_old_hash:
         user.renew_hash(password)
@@ -123,7 +123,7 @@ def _let_go_on(user: PbxUser, password: str, attempt: Attempt) -> PbxUser | None
     return user
 
 
-def _may_go_on(user: PbxUser, attempt: Attempt) -> bool:
+def may_go_on(user: PbxUser, attempt: Attempt) -> bool:
     """After too many failures a right password is a wrong one, unless more can follow.
 
     The count is asked once the password is known to be right, and not before: of many
@@ -203,7 +203,8 @@ class AccountAdapter(DefaultAccountAdapter):
         address = self.get_client_ip(request)
         lifecycle.remember(user, address, released.kind, released.approver)
         if user.is_from_mailbox:
-            passwords.confirm(request, user, released.approver)
+            key = request.session.session_key or ""
+            passwords.confirm(user, released.approver, besides=key)
         UserSession.objects.filter(session_key=request.session.session_key).update(
             data={
                 "kind": released.kind,
@@ -242,9 +243,13 @@ class AccountAdapter(DefaultAccountAdapter):
             return None
         except NotHashedError:
             # Nobody looked at the password, so it was not wrong.
-            self._rollback_login_failed_rl_usage()
+            self.forget_try()
             raise
         return user
+
+    def forget_try(self) -> None:
+        """Take back what `pre_authenticate` has counted: the try was right."""
+        self._rollback_login_failed_rl_usage()
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         # allauth never asks; `reauthentication_required` does, by our own rule.

@@ -17,6 +17,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -47,6 +48,10 @@ from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.login import oauth2_trial
 from verification.login.redirect_page import page_to_provider
+from verification.login.stages import ELSEWHERE_KEY, Shown, handed_over
+
+# Sent with `request` where the provider logs nobody in, and a client waits for it.
+turned_away_elsewhere = Signal()
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -77,7 +82,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             # OAuth2 may have been switched off while the user was at the provider.
             _check_allowed()
             if request.user.is_authenticated and is_myapps(request):
-                answer = _prove_or_connect(request, sociallogin, claims)
+                answer = _shown_elsewhere(request, sociallogin, claims)
+                answer = answer or _prove_or_connect(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
             sociallogin.user = identities.login_user(claims, current_rules())
         except ProviderError as error:
@@ -113,6 +119,19 @@ def bind_account(
         identities.bind_at_login(user, *account, origin=origin_of(request))
     except ProviderError as error:
         raise ImmediateHttpResponse(turned_away(request, error)) from error
+
+
+def _shown_elsewhere(
+    request: HttpRequest, sociallogin: SocialLogin, claims: ProviderClaims
+) -> HttpResponse | None:
+    """Let the provider log in a client for the user who is signed in here."""
+    if ELSEWHERE_KEY not in request.session:
+        return None
+    user = identities.login_user(claims, current_rules())
+    if user != request.user:
+        return None
+    shown = Shown(user, Method.OAUTH2, identity_of(claims))
+    return handed_over(request, shown, sociallogin.get_redirect_url(request))
 
 
 def _prove_or_connect(
@@ -184,6 +203,8 @@ def _failed(request: HttpRequest, asked: str, error: ProviderError) -> HttpRespo
 
 
 def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
+    if ELSEWHERE_KEY in request.session:
+        turned_away_elsewhere.send(ProviderError, request=request)
     reference = secrets.token_hex(4)
     user = request.user if isinstance(request.user, PbxUser) else None
     audit.record(
@@ -204,12 +225,20 @@ def turned_away(request: HttpRequest, error: ProviderError) -> HttpResponse:
 @never_cache
 @require_POST
 def start(request: HttpRequest) -> HttpResponse:
+    return lead_to_provider(request)
+
+
+def lead_to_provider(request: HttpRequest, wanted: str = "") -> HttpResponse:
+    """Begin a login at the provider; it leads to `wanted`, else to what is asked for.
+
+    For POST requests that were checked.
+    """
     limited = ratelimit.consume_or_429(request, action="login")
     if limited:
         return limited  # type: ignore[no-any-return]
     try:
         _check_allowed()
-        address = address_to_ask(request, LOGIN)
+        address = address_to_ask(request, LOGIN, wanted)
     except ProviderError as error:
         return turned_away(request, error)
     return page_to_provider(request, current_rules(), address)

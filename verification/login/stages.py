@@ -9,6 +9,7 @@ from allauth.account.stages import LoginStage
 from allauth.mfa.models import Authenticator
 from allauth.mfa.stages import AuthenticateStage
 from django.contrib.auth import logout
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
@@ -30,6 +31,11 @@ from verification.sessions.choices import Approver, FactorApprover, Guessed, Sou
 RELEASED_KEY = "released"
 # In what the stage of factors keeps: the key of the row of the one that was shown.
 SHOWN_KEY = "shown"
+# In the browser's session while a login is for a session that begins elsewhere.
+ELSEWHERE_KEY = "elsewhere"
+# Sent with `request`, `shown` and `wanted`, the address that the login leads to; a
+# receiver that takes the login over returns the page that the browser sees.
+shown_elsewhere = Signal()
 PASSWORD_METHODS = (Method.PASSWORD, Method.NETLOGON)
 CODES = {
     Authenticator.Type.TOTP: Guessed.APP_CODE,
@@ -88,6 +94,32 @@ class Released:
             # Logins that began in an older release have none.
             source=Source(kept.get("source", Source.ELSEWHERE)),
         )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a login has shown by the time at which somebody may have to approve it.
+
+    `factor` was shown too; `is_used_up`: so many failed before that it needs approval.
+    """
+
+    user: PbxUser
+    method: Method
+    account: tuple[str, str] | None = None
+    factor: Authenticator | None = None
+    is_used_up: bool = False
+    source: Source = Source.ELSEWHERE
+
+
+def handed_over(request: HttpRequest, shown: Shown, wanted: str) -> HttpResponse | None:
+    """Return the page of whoever takes the login over; None if it goes on here."""
+    if ELSEWHERE_KEY not in request.session:
+        return None
+    words = {"request": request, "shown": shown, "wanted": wanted or ""}
+    for _receiver, page in shown_elsewhere.send(Shown, **words):
+        if isinstance(page, HttpResponse):
+            return page
+    return None
 
 
 def _source_of(request: HttpRequest, user: PbxUser) -> Source:
@@ -161,6 +193,9 @@ class ApprovalStage(LoginStage):
             return redirect("account_login"), False
         factor = self._shown_factor()
         used_up = self._is_used_up(factor)
+        page = self._handed_over(released, factor, used_up=used_up)
+        if page:
+            return page, False
         counts = factor is not None and factors.counts(factor)
         if counts and not used_up:
             self._release(Approver.FACTOR)
@@ -177,6 +212,14 @@ class ApprovalStage(LoginStage):
             used_up,
         )
         return self._wait(facts)
+
+    def _handed_over(
+        self, released: Released, factor: Authenticator | None, *, used_up: bool
+    ) -> HttpResponse | None:
+        user, method = self.login.user, released.method
+        account, source = released.account, released.source
+        shown = Shown(user, method, account, factor, used_up, source)
+        return handed_over(self.request, shown, self.login.redirect_url)
 
     def _is_used_up(self, factor: Authenticator | None) -> bool:
         """Was the code guessed at too often, or a password that no factor makes up?"""

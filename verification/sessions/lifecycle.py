@@ -45,6 +45,8 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 VISITOR_TTL = timedelta(hours=1)
 # A session is renewed when this part of its idle time has passed.
 RENEWAL_PART = 30
+# In what is kept of a session: it is one of a myApps client, not of a browser.
+IS_CLIENT = "is_client"
 KNOWN_TTL = timedelta(days=90)
 MOST_KNOWN = 50
 # Views that stay open to users who have yet to set up the required factor.
@@ -235,6 +237,18 @@ def live_sessions() -> QuerySet[UserSession]:
         session_key__in=stored.values("session_key")
     )
     return sessions
+
+
+def approving_sessions() -> QuerySet[UserSession]:
+    """Return the sessions in which a login may be accepted.
+
+    One of myPBX approves nothing: it never passed a second factor. Nobody types digits
+    into a myApps client: there two screens are compared, where the rules allow it.
+    """
+    sessions = live_sessions().filter(data__kind=Kind.MYAPPS)
+    if current_rules().myapps_approve_by_comparing:
+        return sessions
+    return sessions.exclude(data__has_key=IS_CLIENT)
 
 
 def keep_alive(sessions: dict[str, dict[str, Any]]) -> None:

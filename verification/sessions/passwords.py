@@ -60,7 +60,7 @@ def change(request: HttpRequest, user: PbxUser, new: str, origin: Origin) -> int
     return ended
 
 
-def confirm(request: HttpRequest, user: PbxUser, approver: str) -> None:
+def confirm(user: PbxUser, approver: str, *, besides: str) -> None:
     """Trust a password that came by e-mail, once a login was approved otherwise.
 
     The sessions end that had to stay, as one of them might approve this login.
@@ -69,7 +69,7 @@ def confirm(request: HttpRequest, user: PbxUser, approver: str) -> None:
         return
     user.is_from_mailbox = False
     user.save(update_fields=["is_from_mailbox"])
-    end_sessions([user], besides=request.session.session_key or "")
+    end_sessions([user], besides=besides)
 
 
 def may_guess(request: HttpRequest, user: PbxUser) -> bool:

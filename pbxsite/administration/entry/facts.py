@@ -27,7 +27,6 @@ from django.db.models import (
 )
 
 from authconfig.choices import Event, Method
-from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.names import domain_key, name_key
 from authconfig.oauth2.discovery import issuer_of
@@ -35,7 +34,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import UserFacts
 from authconfig.users.models import AuditEvent, PbxUser
 from verification.sessions.choices import FactorApprover, Guessed, Source
-from verification.sessions.lifecycle import live_sessions
+from verification.sessions.lifecycle import approving_sessions
 from verification.sessions.models import FailureCount
 
 # What the annotation of a user is called.
@@ -78,7 +77,7 @@ def counts_by_facts(
 def _conditions(rules: AuthenticationSettings) -> dict[str, Q]:
     factors = Authenticator.objects.exclude(type=Authenticator.Type.RECOVERY_CODES)
     counting = factors.filter(binding__approver__in=FactorApprover.values)
-    sessions = live_sessions().filter(data__kind=Kind.MYAPPS)
+    sessions = approving_sessions()
     return {
         "is_active": Q(is_active=True),
         "is_administrator": Q(is_staff=True) | Q(is_superuser=True),

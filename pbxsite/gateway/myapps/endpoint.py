@@ -6,7 +6,6 @@ neither a thread nor a database connection.
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from http import HTTPStatus
@@ -16,10 +15,12 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
+from django.utils import translation
 
 from pbxsite.edge.local import is_on_this_machine
 from pbxsite.edge.responses import refusal
-from pbxsite.gateway.myapps.conversation import Conversation
+from pbxsite.gateway.myapps.conversation import Conversation, Visitor
+from pbxsite.gateway.myapps.messages import request_of
 from pbxsite.gateway.myapps.wire import Wire
 from verification.proxies import AddressUnknownError
 from verification.sessions.lifecycle import network_of
@@ -31,7 +32,6 @@ ADDRESS = re.compile(
 # load itself anew.
 BUILD = "1000000"
 MOST_BEFORE_LOGIN = 20
-SCHEMES = {"ws": "http", "wss": "https"}
 WORDS = {
     HTTPStatus.NOT_FOUND: "There is no WebSocket at this address.",
     HTTPStatus.BAD_REQUEST: "The site does not know the address of this connection.",
@@ -50,17 +50,18 @@ async def myapps_socket(scope: Any, receive: Any, send: Any) -> None:
     if found is None or status is not HTTPStatus.OK:
         await _refuse(status, send)
         return
-    network = network_of(get_adapter().get_client_ip(request))
+    address = get_adapter().get_client_ip(request)
+    network = network_of(address)
     if before_login[network] >= MOST_BEFORE_LOGIN:
         await _refuse(HTTPStatus.TOO_MANY_REQUESTS, send)
         return
-    # A connection that waits would keep the request in memory.
-    del request
+    language = translation.get_language_from_request(request)
+    visitor = Visitor(scope, address, language, found["build"] or BUILD)
+    # A connection that waits would keep them in memory.
+    del request, found
     counted = Counted(network)
     try:
-        wire = Wire(receive, send)
-        build = found["build"] or BUILD
-        await Conversation(wire, scope, build, counted.give_back).run()
+        await Conversation(Wire(receive, send), visitor, counted.give_back).run()
     finally:
         counted.give_back()
 
@@ -81,12 +82,6 @@ class Counted:
         if not before_login[self._network]:
             del before_login[self._network]
         self._network = ""
-
-
-def request_of(scope: Any) -> ASGIRequest:
-    """Return the opening handshake as what it is, a GET (RFC 6455, 4.1)."""
-    as_http = {"type": "http", "method": "GET", "scheme": SCHEMES[scope["scheme"]]}
-    return ASGIRequest({**scope, **as_http}, io.BytesIO())
 
 
 def _status(request: ASGIRequest) -> HTTPStatus:

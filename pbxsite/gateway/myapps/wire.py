@@ -10,8 +10,9 @@ LONGEST_BEFORE_LOGIN = 8 * 1024
 LONGEST = 64 * 1024
 # Whoever does not read for so long is gone.
 WRITE_SECONDS = 10.0
-# RFC 6455, 7.4.1.
+# RFC 6455, 7.4.1, and the registry of IANA.
 NORMAL, NOT_TEXT, NOT_ALLOWED, TOO_LONG = 1000, 1003, 1008, 1009
+OUR_FAULT, TRY_AGAIN = 1011, 1013
 
 Message = dict[str, Any]
 
@@ -49,6 +50,9 @@ class Wire:
             raise ClosedError(TOO_LONG, "too long")
         try:
             message = json.loads(text)
+            if "\\u" in text:
+                # Half a surrogate pair is no text, for the database neither.
+                to_json(message).encode()
         except (ValueError, RecursionError) as error:
             raise ClosedError(NOT_ALLOWED, "not JSON") from error
         if not isinstance(message, dict) or not isinstance(message.get("mt"), str):
