@@ -115,7 +115,7 @@ DATABASES = databases.databases(
     databases.file(DATA_DIR) if EMBEDDED else env.db("DATABASE_URL"),
     pool_size=env.int("DATABASE_POOL", default=10),
     query_seconds=env.int("DATABASE_QUERY_TIMEOUT", default=0),
-    pooler=env("DATABASE_POOLER", default=databases.NO_POOLER),
+    pooler=env.str("DATABASE_POOLER", default="none"),
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = databases.caches(REDIS_URL)
