@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "verification.sessions.apps.SessionsConfig",
     "verification.voicemail.apps.VoicemailConfig",
     "verification.mail.apps.MailConfig",
+    "verification.mail.oauth2.apps.MailOAuth2Config",
     "authconfig.apps.AuthConfigConfig",
     "authconfig.oauth2.apps.OAuth2Config",
     "authconfig.users.apps.UsersConfig",

@@ -13,6 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from authconfig.choices import SmtpSecurity
 from verification.mail.choices import MailPriority
+from verification.mail.oauth2.configuration import Configuration
 
 FIRST_REST = timedelta(seconds=2)
 # Somebody waits for most mails, so the server is asked again at least so often,
@@ -40,6 +41,10 @@ class Account:
     username: str = ""
     password: str = field(default="", repr=False)
     ca_certificate: str = ""
+    # The login is by an access token instead of the password.
+    oauth2: Configuration | None = None
+    # A trial shows whether a token is to be had now, whatever is kept.
+    renews_token: bool = False
     mails_per_connection: int = 10
     connect_timeout: float = 10
     reply_timeout: float = 30
@@ -62,7 +67,7 @@ def account_from(row: Model, prefix: str = "", *fields: str) -> Account:
 
 def fingerprint(account: Account) -> str:
     """Return a keyed digest of everything that decides whether the server accepts."""
-    values = (
+    values: tuple[object, ...] = (
         account.server,
         account.port,
         account.security.value,
@@ -72,6 +77,8 @@ def fingerprint(account: Account) -> str:
         account.password,
         account.ca_certificate,
     )
+    if account.oauth2:
+        values = (*values, account.oauth2.proof)
     # Stored fingerprints were made with this salt, so it stays as it is.
     keyed = salted_hmac("verification.accounts", repr(values), algorithm="sha256")
     return keyed.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from functools import partial
@@ -16,6 +17,7 @@ from authconfig.users import audit
 from verification.mail.account import Account, account_from, fingerprint
 from verification.mail.choices import SmtpStage, TrialState
 from verification.mail.models import AccountTrial
+from verification.mail.oauth2.configuration import unpacked
 from verification.mail.rendering import compose
 from verification.mail.sending import own_fault
 from verification.mail.smtp import SmtpError, open_connection
@@ -54,12 +56,13 @@ def end_abandoned_trials() -> int:
         state=TrialState.FAILED,
         remedy=_("No worker has finished this test. Send it again."),
         password="",
+        oauth2="",
         ended_at=now,
     )
 
 
 def _try_account(trial: AccountTrial) -> SmtpError | None:
-    account = account_from(trial)
+    account = _account_of(trial)
     note = partial(_note_step, trial)
     try:
         with open_connection(account, note) as connection:
@@ -75,6 +78,13 @@ def _try_account(trial: AccountTrial) -> SmtpError | None:
         logger.exception("account trial %s: this site failed", trial.pk)
         return _failed_here(trial)
     return None
+
+
+def _account_of(trial: AccountTrial) -> Account:
+    account = account_from(trial)
+    if not trial.oauth2:
+        return account
+    return replace(account, oauth2=unpacked(trial.oauth2), renews_token=True)
 
 
 def _failed_here(trial: AccountTrial) -> SmtpError:
@@ -103,6 +113,7 @@ def _end_trial(trial: AccountTrial, error: SmtpError | None) -> None:
         state=TrialState.FAILED if error else TrialState.ACCEPTED,
         remedy=error.remedy if error else "",
         password="",
+        oauth2="",
         ended_at=timezone.now(),
     )
     if not ended:

@@ -37,6 +37,8 @@ class TrialState(TextChoices):
 class SmtpStage(TextChoices):
     """The stages of a delivery, in their order."""
 
+    # For a login by OAuth2, before the server is kept waiting.
+    TOKEN = "token", _("Get an access token")
     RESOLVE = "resolve", _("Find the server")
     CONNECT = "connect", _("Connect")
     TLS = "tls", _("Encrypt (TLS)")

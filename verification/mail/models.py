@@ -233,6 +233,8 @@ class AccountTrial(models.Model):
     username = models.CharField(max_length=254, blank=True)
     # Emptied as soon as the trial has run.
     password = SecretField(blank=True, default="")
+    # Likewise, with all that a token is asked for with; empty for a password.
+    oauth2 = SecretField(blank=True, default="", db_default="")
     ca_certificate = models.TextField(blank=True)
     fingerprint = models.CharField(max_length=64)
     state = models.CharField(
@@ -251,6 +253,10 @@ class AccountTrial(models.Model):
             CheckConstraint(
                 name="ended_test_keeps_no_password",
                 condition=Q(ended_at=None) | Q(password=""),
+            ),
+            CheckConstraint(
+                name="ended_test_keeps_no_oauth2_secret",
+                condition=Q(ended_at=None) | Q(oauth2=""),
             ),
         ]
         indexes = [

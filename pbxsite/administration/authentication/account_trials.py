@@ -116,6 +116,7 @@ def create(
         email_address=account.email_address,
         username=account.username,
         password=account.password,
+        oauth2=account.oauth2.packed() if account.oauth2 else "",
         ca_certificate=account.ca_certificate,
         fingerprint=fingerprint(account),
     )

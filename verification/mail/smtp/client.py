@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 
 from authconfig import network
@@ -18,6 +18,10 @@ CHUNK = 4096
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
 # RFC 4616 has UTF-8 in PLAIN. No standard describes LOGIN; servers take it likewise.
 MECHANISMS_OF_UTF8 = ("PLAIN", "LOGIN")
+# With an access token, the one that Microsoft and Google describe comes first.
+TOKEN_MECHANISMS = ("XOAUTH2", "OAUTHBEARER")
+# A longer line with a first answer is not allowed (RFC 4954, 4; RFC 5321, 4.5.3.1.4).
+LONGEST_COMMAND = 512
 # The server does not know the mechanism, or refuses it here; another one may do.
 TRY_ANOTHER = {504, 534}
 
@@ -71,6 +75,9 @@ class Client(smtplib.SMTP):
     def __init__(self, sock: socket.socket, greeting_name: str, limit: float) -> None:
         super().__init__(local_hostname=greeting_name)
         self.limit = limit
+        # How the server is called, for a login that names it.
+        self.peer_name = ("", 0)
+        self.challenge = b""
         self.is_idle = False
         self.unanswered = 0
         self.attach(sock)
@@ -161,6 +168,39 @@ class Client(smtplib.SMTP):
         known = MECHANISMS if self.credentials_are_ascii() else MECHANISMS_OF_UTF8
         return [mechanism for mechanism in known if mechanism in offered]
 
+    def authenticate_by_token(self, username: str, token: str) -> tuple[int, bytes]:
+        """Log in by an access token; `challenge` holds why it was refused, if said."""
+        mechanism = self.token_mechanism()
+        if mechanism is None:
+            raise smtplib.SMTPNotSupportedError("No mechanism in common.")
+        host, port = self.peer_name
+        answer, regret = {
+            "XOAUTH2": (f"user={username}\1auth=Bearer {token}\1\1", ""),
+            "OAUTHBEARER": (
+                f"n,a={_sasl_name(username)},\1host={host}\1port={port}"
+                f"\1auth=Bearer {token}\1\1",
+                "\1",
+            ),
+        }[mechanism]
+        reply = self._answer_first(mechanism, _b64(answer))
+        self.challenge = b""
+        if reply[0] == 334:
+            # RFC 7628, 3.2.3: why not; the refusal itself follows a dummy answer.
+            self.challenge = b64decode(reply[1], validate=True)
+            reply = self.docmd(_b64(regret))
+        return reply
+
+    def token_mechanism(self) -> str | None:
+        offered = self.offered_mechanisms()
+        return next((each for each in TOKEN_MECHANISMS if each in offered), None)
+
+    def _answer_first(self, mechanism: str, answer: str) -> tuple[int, bytes]:
+        """Many a token is too long for the command's own line."""
+        if len(f"AUTH {mechanism} {answer}\r\n") <= LONGEST_COMMAND:
+            return self.docmd("AUTH", f"{mechanism} {answer}")
+        reply = self.docmd("AUTH", mechanism)
+        return self.docmd(answer) if reply[0] == 334 else reply
+
     def credentials_are_ascii(self) -> bool:
         return f"{self.user}{self.password}".isascii()
 
@@ -183,6 +223,11 @@ class Client(smtplib.SMTP):
             if reply[0] == 334:
                 reply = self.docmd(_b64(answer))
         return reply
+
+
+def _sasl_name(name: str) -> str:
+    """RFC 5801, 4: these two have a meaning of their own there."""
+    return name.replace("=", "=3D").replace(",", "=2C")
 
 
 def _b64(text: str) -> str:

@@ -14,6 +14,7 @@ from authconfig.network import LONGEST_WORDS, readable
 from authconfig.trial import Failure, Progress, report_step, run_stage
 from verification.mail.account import Account
 from verification.mail.choices import SmtpStage
+from verification.mail.oauth2.keeping import AccessToken
 from verification.mail.smtp.client import Client
 from verification.mail.smtp.errors import SmtpError
 from verification.mail.smtp.faults import SmtpFault, fault_of
@@ -30,6 +31,8 @@ class Conversation:
         self.account = account
         self.host = wire_host(account.server)
         self.progress = progress
+        # What logs in instead of the password, if the account has none.
+        self.token: AccessToken | None = None
         self.data_begun = False
         self.handed_over = False
         self._client: Client | None = None
@@ -104,6 +107,8 @@ class Conversation:
         if stage != SmtpStage.AUTH:
             return words
         username, password = self.account.username, self.account.password
+        if self.token:
+            return self._without_token(words, self.token.token)
         if not password:
             return words
         plain = [password] if len(password) >= LONG_ENOUGH else []
@@ -112,6 +117,10 @@ class Conversation:
         hidden = "|".join(re.escape(each) for each in (*encoded, *plain))
         # Whole words alone: a short password may be a part of many.
         return re.sub(rf"(?<![\w=+/])({hidden})(?![\w=+/])", "***", words)
+
+    def _without_token(self, words: str, token: str) -> str:
+        """Whatever is as long as a token and looks like one may hold it, or a part."""
+        return re.sub(r"[\w=+/.~-]{32,}", "***", words.replace(token, "***"))
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[Client]:

@@ -16,6 +16,7 @@ from verification.mail.smtp.remedies import (
 
 # Until the server has taken the login, nothing tells of a mail.
 OPENING = (
+    SmtpStage.TOKEN,
     SmtpStage.RESOLVE,
     SmtpStage.CONNECT,
     SmtpStage.TLS,

@@ -6,6 +6,7 @@ import smtplib
 from enum import Enum, auto
 
 from authconfig.network import NetworkFault, UnreachableError, network_fault
+from verification.mail.oauth2.faults import PASSING, TokenFault
 from verification.mail.smtp.client import PlaintextBeforeTlsError
 
 
@@ -36,6 +37,29 @@ class SmtpFault(Enum):
     TOO_LARGE = auto()
     NO_ROOM = auto()  # for what a mail leaves here instead of what is too large
     THIS_SITE = auto()
+    NO_TOKEN_MECHANISM = auto()
+    # What oauth2.faults.TokenFault calls so without TOKEN_.
+    TOKEN_UNREACHABLE = auto()
+    TOKEN_TIMEOUT = auto()
+    TOKEN_PROVIDER_BUSY = auto()
+    TOKEN_NOT_OAUTH2 = auto()
+    TOKEN_WAITED = auto()
+    TOKEN_INCOMPLETE = auto()
+    TOKEN_NOT_AUTHORIZED = auto()
+    TOKEN_NO_REFRESH = auto()
+    TOKEN_BAD_KEY = auto()
+    TOKEN_CLIENT = auto()
+    TOKEN_GRANT = auto()
+    TOKEN_OWNER = auto()
+    TOKEN_ASSERTION = auto()
+    TOKEN_INTERRUPTED = auto()
+    TOKEN_INTERACTION = auto()
+    TOKEN_SCOPE = auto()
+    TOKEN_REQUEST = auto()
+
+
+def smtp_fault(fault: TokenFault) -> SmtpFault:
+    return SmtpFault[f"TOKEN_{fault.name}"]
 
 
 # A second try changes nothing about these; a network or a server may recover.
@@ -46,6 +70,7 @@ LASTING = {
     SmtpFault.NO_SMTPUTF8,
     SmtpFault.BAD_ADDRESS,
     SmtpFault.TOO_LARGE,
+    *(smtp_fault(fault) for fault in TokenFault if fault not in PASSING),
 }
 
 # The network's faults that a server's operator knows under another name.

@@ -6,7 +6,9 @@ import binascii
 import smtplib
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 
 from cryptography import x509
 from django.utils.translation import gettext as _
@@ -15,10 +17,20 @@ from authconfig import network
 from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline, SocketAddress, UnreachableError, readable
 from verification.mail.choices import SmtpStage
+from verification.mail.oauth2 import keeping
+from verification.mail.oauth2.challenges import challenge_words
+from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.faults import TokenError
+from verification.mail.oauth2.keeping import AccessToken
 from verification.mail.smtp.client import MECHANISMS, Client
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.errors import SmtpError
-from verification.mail.smtp.faults import SmtpFault, connecting_fault, fault_of
+from verification.mail.smtp.faults import (
+    SmtpFault,
+    connecting_fault,
+    fault_of,
+    smtp_fault,
+)
 from verification.mail.smtp.wire_format import greeting_name
 
 # A server without TLS greets at once; one with it says nothing before it is spoken to.
@@ -26,6 +38,14 @@ LOOK_SECONDS = 2.0
 
 
 def open_conversation(talk: Conversation) -> None:
+    if talk.account.oauth2:
+        _open_by_token(talk, talk.account.oauth2)
+    else:
+        _greet_safely(talk)
+        _log_in(talk)
+
+
+def _greet_safely(talk: Conversation) -> None:
     security = talk.account.security
     _connect(talk, _resolve(talk))
     if security == SmtpSecurity.TLS:
@@ -36,7 +56,6 @@ def open_conversation(talk: Conversation) -> None:
         _greet(talk, is_first=False)
     if security == SmtpSecurity.NONE:
         talk.report(SmtpStage.TLS, StepState.SKIPPED)
-    _log_in(talk)
 
 
 def _resolve(talk: Conversation) -> list[SocketAddress]:
@@ -214,3 +233,64 @@ def _authenticate(talk: Conversation) -> str:
     except binascii.Error as error:  # the challenge was no base64
         raise talk.error(SmtpStage.AUTH, str(error), SmtpFault.NOT_SMTP) from error
     return talk.expect(SmtpStage.AUTH, reply, 235)
+
+
+def _open_by_token(talk: Conversation, oauth2: Configuration) -> None:
+    """If the server refuses a token that has ended, log in by a newer one at once."""
+    fetch = keeping.fresh_token if talk.account.renews_token else keeping.token_for
+    token = _fetch_token(talk, oauth2, partial(fetch, oauth2))
+    _greet_safely(talk)
+    try:
+        _log_in_by_token(talk, oauth2, token)
+    except SmtpError as error:
+        if not (error.code and error.permanent):
+            raise
+        newer = _fetch_token(talk, oauth2, partial(keeping.newer_token, oauth2, token))
+        if newer == token:
+            raise
+        if not talk.client.is_usable:
+            talk.client.close()
+            _greet_safely(talk)
+        _log_in_by_token(talk, oauth2, newer)
+
+
+def _fetch_token(
+    talk: Conversation, oauth2: Configuration, fetch: Callable[[], AccessToken]
+) -> AccessToken:
+    with talk.stage(SmtpStage.TOKEN) as found:
+        try:
+            token = fetch()
+        except TokenError as error:
+            fault = smtp_fault(error.fault)
+            raise talk.error(SmtpStage.TOKEN, error.words, fault) from None
+        found.append(keeping.words_of(oauth2, token))
+    return token
+
+
+def _log_in_by_token(
+    talk: Conversation, oauth2: Configuration, token: AccessToken
+) -> None:
+    talk.token = token
+    with talk.stage(SmtpStage.AUTH) as found:
+        # Unlike a password, not even on this machine (RFC 7628, 4).
+        if not isinstance(talk.client.sock, ssl.SSLSocket):
+            words = _("The connection is not encrypted.")
+            raise talk.error(SmtpStage.AUTH, words, SmtpFault.CLEAR_TEXT)
+        found.append(_authenticate_by_token(talk, token))
+    keeping.note_taken(oauth2, token)
+
+
+def _authenticate_by_token(talk: Conversation, token: AccessToken) -> str:
+    client = talk.client
+    client.peer_name = (talk.host, talk.account.port)
+    try:
+        reply = client.authenticate_by_token(talk.account.username, token.token)
+    except smtplib.SMTPNotSupportedError as error:
+        words = _offers(" ".join(client.offered_mechanisms()))
+        fault = SmtpFault.NO_TOKEN_MECHANISM
+        raise talk.error(SmtpStage.AUTH, words, fault) from error
+    except binascii.Error as error:  # the challenge was no base64
+        raise talk.error(SmtpStage.AUTH, str(error), SmtpFault.NOT_SMTP) from error
+    code, text = reply
+    said = challenge_words(client.challenge).encode()
+    return talk.expect(SmtpStage.AUTH, (code, text + said), 235)

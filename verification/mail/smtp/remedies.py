@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from verification.mail.choices import SmtpStage
-from verification.mail.smtp.faults import SmtpFault
+from verification.mail.oauth2.faults import REMEDIES as TOKEN_REMEDIES
+from verification.mail.smtp.faults import SmtpFault, smtp_fault
 from verification.mail.smtp.refusals import Subject
 
 if TYPE_CHECKING:  # the stubs are not there in production
@@ -112,10 +113,14 @@ REMEDIES: dict[SmtpFault, StrPromise] = {
         " it here for its user. Raise VOICEMAIL_KEPT_MB, or have the server's limit"
         " raised: the recording waits until then."
     ),
+    SmtpFault.NO_TOKEN_MECHANISM: _(
+        "“%(server)s” offers no login by OAuth2 (neither XOAUTH2 nor OAUTHBEARER)."
+        " Check the SMTP server and the port, or have its operator switch OAuth2 on."
+    ),
     SmtpFault.THIS_SITE: _(
         "This site itself failed, not the mail server. Look into the worker's log."
     ),
-}
+} | {smtp_fault(fault): remedy for fault, remedy in TOKEN_REMEDIES.items()}
 
 # Silence and a closed connection right at the start have causes of their own.
 REMEDIES_AT_STAGE: dict[tuple[SmtpFault, SmtpStage], StrPromise] = {
