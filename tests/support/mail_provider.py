@@ -1,4 +1,4 @@
-"""A real OAuth2 server of mailboxes (tests/support/provider/mail.js), for each grant."""
+"""A real OAuth2 server of mailboxes (provider/mail.js), for each grant."""
 
 from __future__ import annotations
 

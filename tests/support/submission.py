@@ -6,7 +6,6 @@ Both ask the provider whose mailbox a token opens (introspection, RFC 7662).
 
 from __future__ import annotations
 
-import os
 import pwd
 import shutil
 import subprocess

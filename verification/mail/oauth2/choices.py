@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from django.db.models import TextChoices
-from django.utils.translation import gettext_lazy as _
+from enum import StrEnum
 
 
-class Grant(TextChoices):
+class Grant(StrEnum):
     """What this site shows for a token (RFC 6749, 1.3; RFC 7523)."""
 
-    AUTHORIZATION_CODE = "authorization_code", _("authorization code")
-    PASSWORD = "password", _("resource owner's password")
-    CLIENT_CREDENTIALS = "client_credentials", _("client credentials")
-    JWT_BEARER = "jwt_bearer", _("signed assertion (JWT bearer)")
+    AUTHORIZATION_CODE = "authorization_code"
+    PASSWORD = "password"
+    CLIENT_CREDENTIALS = "client_credentials"
+    JWT_BEARER = "jwt_bearer"
 
 
-class ClientShows(TextChoices):
+class ClientShows(StrEnum):
     """How this site shows at the token endpoint which client it is."""
 
-    POST = "post", _("client secret, by post")
-    BASIC = "basic", _("client secret, by Basic")
-    KEY = "private_key_jwt", _("signed by the private key")
-    NOTHING = "nothing", _("nothing")
+    POST = "post"
+    BASIC = "basic"
+    KEY = "private_key_jwt"
+    NOTHING = "nothing"

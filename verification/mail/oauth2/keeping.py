@@ -118,7 +118,7 @@ def words_of(configuration: Configuration, token: AccessToken) -> str:
     left = max((token.expires_at - timezone.now()).total_seconds(), 0)
     words = _("%(grant)s at %(provider)s, valid for %(minutes)d min, scope: %(scope)s")
     return words % {
-        "grant": Grant(configuration.grant).label,
+        "grant": configuration.grant.value,
         "provider": configuration.provider,
         "minutes": round(left / 60),
         "scope": token.scope or "-",
