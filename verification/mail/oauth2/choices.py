@@ -9,7 +9,7 @@ class Grant(StrEnum):
     """What this site shows for a token (RFC 6749, 1.3; RFC 7523)."""
 
     AUTHORIZATION_CODE = "authorization_code"
-    PASSWORD = "password"
+    PASSWORD = "password"  # noqa: S105  # the name of a grant
     CLIENT_CREDENTIALS = "client_credentials"
     JWT_BEARER = "jwt_bearer"
 
