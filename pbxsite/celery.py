@@ -86,6 +86,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "keep-mail-tokens": {
+        "task": "verification.mail.oauth2.tasks.keep_tokens",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "forget-old-mails": {
         "task": "verification.mail.tasks.forget_old_mails",
         "schedule": 3600.0,

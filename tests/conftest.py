@@ -43,6 +43,7 @@ from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.mail import sending
 from verification.mail.models import OutgoingEmail
+from verification.mail.oauth2.keeping import copies
 from verification.mail.operation.operators import make_group
 from verification.mail.operation.overview import ended
 from verification.sessions.lifecycle import noted
@@ -87,6 +88,7 @@ def _no_leftovers() -> Iterator[None]:
     controllers.resting.clear()
     dependencies.forget()
     ended.forget()
+    copies.forget()
     parameters_in_use.forget()
     yield
     current_rules.forget()

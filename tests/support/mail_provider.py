@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
+from authconfig.choices import OAuth2Grant
 from tests.support.npm import install
 from tests.support.provider import HERE, Provider
-from verification.mail.oauth2.choices import ClientShows, Grant
+from verification.mail.oauth2.choices import ClientShows
 from verification.mail.oauth2.configuration import Configuration
 
 MAILBOX = "pbx@example.com"
@@ -108,7 +109,7 @@ class MailProvider(Provider):
 
     def configuration(
         self,
-        grant: Grant = Grant.CLIENT_CREDENTIALS,
+        grant: OAuth2Grant = OAuth2Grant.CLIENT_CREDENTIALS,
         shows: ClientShows = ClientShows.POST,
         **changes: Any,
     ) -> Configuration:

@@ -69,7 +69,9 @@ class Provider:
         form = browser.get(urljoin(self.issuer, location), timeout=10)
         found = re.search(r'action="([^"]+)"', form.text)
         assert found, form.text
-        values = {"prompt": "login", "login": account, "password": "any"}
+        prompt = re.search(r'name="prompt" value="(\w+)"', form.text)
+        values = {"prompt": prompt[1] if prompt else "login"}
+        values |= {"login": account, "password": "any"}
         sent = browser.post(found[1], values, allow_redirects=False, timeout=10)
         return browser.get(sent.headers["Location"], allow_redirects=False, timeout=10)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -11,9 +11,11 @@ from django.db.models import Model
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from authconfig.choices import SmtpSecurity
+from authconfig.choices import SmtpLogin, SmtpSecurity
+from authconfig.models import AuthenticationSettings
 from verification.mail.choices import MailPriority
 from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.settings import configuration_of
 
 FIRST_REST = timedelta(seconds=2)
 # Somebody waits for most mails, so the server is asked again at least so often,
@@ -53,9 +55,12 @@ class Account:
     data_timeout: float = 120
 
 
-def account_of(rules: Model) -> Account:
+def account_of(rules: AuthenticationSettings) -> Account:
     """Return the account of the settings row."""
-    return account_from(rules, "smtp_", *FIELDS, "mails_per_connection")
+    account = account_from(rules, "smtp_", *FIELDS, "mails_per_connection")
+    if rules.smtp_login == SmtpLogin.PASSWORD:
+        return account
+    return replace(account, password="", oauth2=configuration_of(rules))
 
 
 def account_from(row: Model, prefix: str = "", *fields: str) -> Account:

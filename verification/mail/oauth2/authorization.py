@@ -54,9 +54,3 @@ def authorized_as(configuration: Configuration) -> str | None:
     """Return the account that was authorized; None if none was, "" if nobody told."""
     rows = KeptToken.objects.filter(key=configuration.key).exclude(refresh_token="")
     return rows.values_list("account", flat=True).first()
-
-
-def forget_others(configuration: Configuration | None) -> int:
-    """Forget the tokens of settings that are not in use any more."""
-    others = KeptToken.objects.exclude(key=configuration.key if configuration else "")
-    return others.delete()[0]

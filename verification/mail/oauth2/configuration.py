@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.utils.crypto import salted_hmac
 
-from verification.mail.oauth2.choices import ClientShows, Grant
+from authconfig.choices import OAuth2Grant
+from verification.mail.oauth2.choices import ClientShows
 
 
 @dataclass(frozen=True)
 class Configuration:
-    grant: Grant
+    grant: OAuth2Grant
     client_shows: ClientShows
     token_url: str
     client_id: str = ""
@@ -22,8 +23,9 @@ class Configuration:
     scope: str = ""
     # A query string, for what only this provider wants to know.
     parameters: str = ""
-    # The mailbox that the mails leave by.
+    # The mailbox that the mails leave by, and the server with what it is trusted by.
     username: str = ""
+    server: str = ""
     resource_owner: str = ""
     resource_owner_password: str = field(default="", repr=False)
     private_key: str = field(default="", repr=False)
@@ -42,7 +44,7 @@ class Configuration:
         return _digest(
             *(self.grant.value, self.authorize_url, self.token_url),
             *(self.client_id, self.scope, self.parameters, self.username),
-            *(self.resource_owner, self.issuer, self.subject),
+            *(self.resource_owner, self.issuer, self.subject, self.server),
         )
 
     @cached_property
@@ -70,7 +72,7 @@ class Configuration:
 
 def unpacked(text: str) -> Configuration:
     values = json.loads(text)
-    values["grant"] = Grant(values["grant"])
+    values["grant"] = OAuth2Grant(values["grant"])
     values["client_shows"] = ClientShows(values["client_shows"])
     return Configuration(**values)
 

@@ -23,11 +23,12 @@ from oauthlib.oauth2 import (
     WebApplicationClient,
 )
 
+from authconfig.choices import OAuth2Grant
 from authconfig.network import readable
 from authconfig.oauth2.discovery import LimitedSession, json_object
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from verification.mail.oauth2.assertions import client_assertion, grant_assertion
-from verification.mail.oauth2.choices import ClientShows, Grant
+from verification.mail.oauth2.choices import ClientShows
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.faults import (
     FAULT_OF_ERROR,
@@ -51,8 +52,8 @@ PROVIDER_FAULTS = {
 }
 # "invalid_grant" means whatever was shown.
 FAULT_OF_GRANT = {
-    Grant.PASSWORD: TokenFault.OWNER,
-    Grant.JWT_BEARER: TokenFault.ASSERTION,
+    OAuth2Grant.PASSWORD: TokenFault.OWNER,
+    OAuth2Grant.JWT_BEARER: TokenFault.ASSERTION,
 }
 Form = dict[str, str]
 
@@ -90,9 +91,9 @@ def refresh(configuration: Configuration, refresh_token: str) -> Tokens:
 def ask(configuration: Configuration) -> Tokens:
     """Ask by a grant that needs nobody to be there."""
     client, scope = configuration.client_id, configuration.scope.split()
-    if configuration.grant == Grant.CLIENT_CREDENTIALS:
+    if configuration.grant == OAuth2Grant.CLIENT_CREDENTIALS:
         body = BackendApplicationClient(client).prepare_request_body(scope=scope)
-    elif configuration.grant == Grant.PASSWORD:
+    elif configuration.grant == OAuth2Grant.PASSWORD:
         body = LegacyApplicationClient(client).prepare_request_body(
             configuration.resource_owner,
             configuration.resource_owner_password,
@@ -217,7 +218,7 @@ def _said(found: Mapping[str, Any]) -> str:
 
 
 def _fault_of(
-    grant: Grant, answer: requests.Response, found: Mapping[str, Any]
+    grant: OAuth2Grant, answer: requests.Response, found: Mapping[str, Any]
 ) -> TokenFault:
     fault = FAULT_OF_SUBERROR.get(str(found.get("suberror")))
     fault = fault or FAULT_OF_ERROR.get(found["error"])

@@ -16,9 +16,9 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from authconfig.choices import OAuth2Grant
 from authconfig.network import Deadline, release_database
 from verification.mail.oauth2 import renewal
-from verification.mail.oauth2.choices import Grant
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.faults import TokenError, TokenFault
 from verification.mail.oauth2.models import KeptToken
@@ -118,7 +118,7 @@ def words_of(configuration: Configuration, token: AccessToken) -> str:
     left = max((token.expires_at - timezone.now()).total_seconds(), 0)
     words = _("%(grant)s at %(provider)s, valid for %(minutes)d min, scope: %(scope)s")
     return words % {
-        "grant": configuration.grant.value,
+        "grant": configuration.grant.label,
         "provider": configuration.provider,
         "minutes": round(left / 60),
         "scope": token.scope or "-",
@@ -144,7 +144,9 @@ def fresh_token(configuration: Configuration) -> AccessToken:
 def keep_fresh(configuration: Configuration) -> None:
     """Renew in good time, with or without mails: a fault is told before one waits."""
     row = copies.read(configuration)
-    is_idle = configuration.grant == Grant.AUTHORIZATION_CODE and not row.refresh_token
+    is_idle = (
+        configuration.grant == OAuth2Grant.AUTHORIZATION_CODE and not row.refresh_token
+    )
     if is_idle or not _is_due(row) or not _may_try(row, configuration):
         return
     if renewal.begin(row):

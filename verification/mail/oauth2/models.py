@@ -35,6 +35,7 @@ class KeptToken(models.Model):
     renewals = models.PositiveIntegerField(default=0)
     # The lease of the worker that renews it now, or died while it did.
     renewing_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
     # The last renewal, if it failed: why, since when, how often in a row, with what.
     fault = models.CharField(max_length=24, blank=True)
     words = models.CharField(max_length=500, blank=True)

@@ -17,9 +17,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from authconfig import dependencies, network
-from authconfig.choices import Dependency
+from authconfig.choices import Dependency, OAuth2Grant
 from verification.mail.oauth2 import endpoint
-from verification.mail.oauth2.choices import Grant
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.endpoint import Tokens
 from verification.mail.oauth2.faults import TokenError, TokenFault
@@ -97,7 +96,7 @@ def _store_surely(
 
 
 def _ask(configuration: Configuration, row: KeptToken) -> Tokens:
-    if configuration.grant != Grant.AUTHORIZATION_CODE:
+    if configuration.grant != OAuth2Grant.AUTHORIZATION_CODE:
         return endpoint.ask(configuration)
     if not row.refresh_token:
         raise TokenError(TokenFault.NOT_AUTHORIZED)

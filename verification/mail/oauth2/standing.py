@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from verification.mail.oauth2.choices import Grant
+from authconfig.choices import OAuth2Grant
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.faults import TokenError, TokenFault
 from verification.mail.oauth2.models import KeptToken
@@ -37,7 +37,7 @@ class Standing:
 
 def standing_of(configuration: Configuration) -> Standing:
     row = KeptToken.objects.filter(key=configuration.key).first()
-    needs_somebody = configuration.grant == Grant.AUTHORIZATION_CODE
+    needs_somebody = configuration.grant == OAuth2Grant.AUTHORIZATION_CODE
     if row is None:
         row = KeptToken()
     error = _error(configuration, row)
@@ -60,6 +60,6 @@ def _error(configuration: Configuration, row: KeptToken) -> TokenError | None:
     """A failure with other values says nothing of the present ones."""
     if row.fault and row.failed_with == configuration.proof:
         return TokenError(TokenFault[row.fault], row.words)
-    if configuration.grant == Grant.AUTHORIZATION_CODE and not row.refresh_token:
+    if configuration.grant == OAuth2Grant.AUTHORIZATION_CODE and not row.refresh_token:
         return TokenError(TokenFault.NOT_AUTHORIZED)
     return None
