@@ -151,6 +151,7 @@ class Event(TextChoices):
     OAUTH2_TESTED = "oauth2_tested", _("OAuth2 tested")
     IDENTITY_BOUND = "identity_bound", _("OAuth2 account connected")
     IDENTITY_UNBOUND = "identity_unbound", _("OAuth2 account disconnected")
+    DIRECTORY_SYNCED = "directory_synced", _("Users read from the directory")
     NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     FACTOR_ADDED = "factor_added", _("Second factor added")
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")

@@ -29,6 +29,7 @@ from authconfig.settings_fields.email import EmailFields
 from authconfig.settings_fields.netlogon import NetlogonFields
 from authconfig.settings_fields.oauth2 import OAuth2Fields
 from authconfig.settings_fields.smtp_login import SmtpLoginFields
+from authconfig.settings_fields.synchronisation import SynchronisationFields
 
 USES_NETLOGON = Q(authentication_type__in=types_using(Method.NETLOGON))
 USES_OAUTH2 = Q(authentication_type__in=types_using(Method.OAUTH2))
@@ -50,6 +51,7 @@ class AuthenticationSettings(
     EmailFields,
     SmtpLoginFields,
     NetlogonFields,
+    SynchronisationFields,
     OAuth2Fields,
     AlarmFields,
 ):
@@ -87,6 +89,8 @@ class AuthenticationSettings(
                 | (~Q(smtp_oauth2_token_url="") & ~Q(smtp_username="")),
             ),
             _is_known("netlogon_security", NetlogonSecurity),
+            _is_between("directory_sync_minutes", 5, 1440),
+            _is_between("directory_sync_most_removals_percent", 0, 100),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",
                 condition=~USES_OAUTH2

@@ -23,10 +23,16 @@ class Section:
     title: str | Promise
     fields: tuple[str, ...]
     more: tuple[str, ...] = ()
+    # What stands in the same card and decides nothing about a login.
+    part: Section | None = None
 
     @property
     def all_fields(self) -> tuple[str, ...]:
         return self.fields + self.more
+
+    @property
+    def every_field(self) -> tuple[str, ...]:
+        return self.all_fields + (self.part.all_fields if self.part else ())
 
 
 SECTIONS = (
@@ -108,6 +114,20 @@ SECTIONS = (
             "netlogon_group",
         ),
         ("netlogon_netbios_name", "netlogon_max_failures"),
+        Section(
+            "directory_sync",
+            _("Users from the directory"),
+            (
+                "directory_sync",
+                "directory_sync_filter",
+                "directory_sync_base",
+                "directory_sync_group",
+                "directory_sync_admin_group",
+                "directory_sync_attributes",
+                "directory_sync_minutes",
+                "directory_sync_most_removals_percent",
+            ),
+        ),
     ),
     Section(
         "oauth2",
@@ -127,7 +147,7 @@ SECTIONS = (
         ("alarm_recipients", "alarm_webhook_url", "alarm_webhook_secret"),
     ),
 )
-FIELDS = tuple(field for section in SECTIONS for field in section.all_fields)
+FIELDS = tuple(field for section in SECTIONS for field in section.every_field)
 
 # A change of any of these fields clears the secret: it was entered for the old
 # server, and a new one must never receive it.

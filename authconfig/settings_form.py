@@ -25,6 +25,7 @@ from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS, SECTIONS
 from authconfig.settings_fields.alarms import validate_webhook_secret
+from authconfig.settings_fields.synchronisation import missing_for_sync
 from authconfig.smtp_login.form import MailAccountPart
 from authconfig.users import kept_passwords
 from authconfig.users.settings_history import text_of
@@ -63,6 +64,10 @@ DEFAULTED_FIELDS = (
     "smtp_oauth2_algorithm",
     "netlogon_user_filter",
     "netlogon_max_failures",
+    "directory_sync_filter",
+    "directory_sync_attributes",
+    "directory_sync_minutes",
+    "directory_sync_most_removals_percent",
     "oauth2_scope",
     "oauth2_upn_claim",
 )
@@ -70,7 +75,7 @@ PEM_ATTRIBUTES = {"rows": 4, "spellcheck": "false", "placeholder": PEM_START}
 MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
 SWITCHES = (
     *("two_factor", "factor_required", "password_changes_forbidden"),
-    *("forgotten_password", "forgotten_password_same_mailbox"),
+    *("forgotten_password", "forgotten_password_same_mailbox", "directory_sync"),
     *("myapps_digest_logins", "myapps_approve_by_comparing"),
     "smtp_oauth2_shared_mailbox",
 )
@@ -182,6 +187,8 @@ class SettingsForm(MailAccountPart, SettingsModelForm):
     def check_together(self, new_rules: AuthenticationSettings) -> None:
         self._check_methods(new_rules)
         self._check_two_factor(new_rules)
+        for fault in missing_for_sync(new_rules):
+            self.add_error(*fault)
         if not self.errors:
             self.lockout = self.outside.lockout(self.rules, new_rules)
             if self.lockout:

@@ -33,6 +33,10 @@ LDAP_PLACEHOLDER = "%(user)s"
 WINDOWS_DN = re.compile(r"<(GUID|SID|WKGUID)=[^<>]+>", re.IGNORECASE)
 # What Windows allows in no NetBIOS name of a domain.
 NO_NETBIOS = re.compile(r"[\s.\\/:*?\"<>|]")
+NO_FILTER = _(
+    "This is no LDAP filter. A condition is (attribute=value); several are joined as"
+    " (&(…)(…)), or as (|(…)(…)) where one is enough."
+)
 # Where libldap finds nobody, should it ever try to connect.
 NOWHERE = "ldapi://%2Fdev%2Fnull%2Fnowhere"
 
@@ -301,13 +305,21 @@ def validate_user_filter(value: str) -> None:
     # A login name may stand in a value alone, and only a value may hold a \\75.
     for name in ("user", r"\75ser"):
         if not _is_filter(value.replace(LDAP_PLACEHOLDER, name)):
-            raise ValidationError(
-                _(
-                    "This is no LDAP filter. A condition is (attribute=value); several"
-                    " are joined as (&(…)(…)), or as (|(…)(…)) where one is enough."
-                ),
-                code="syntax",
-            )
+            raise ValidationError(NO_FILTER, code="syntax")
+
+
+def validate_ldap_filter(value: str) -> None:
+    """Of many users, so it has no place for a name."""
+    validate_one_line(value)
+    if "%(" in value:
+        raise ValidationError(
+            _("Remove %(user)s: this filter is not about one user."),
+            code="placeholder",
+            params={"user": LDAP_PLACEHOLDER},
+        )
+    _require_balance(value)
+    if not (re.fullmatch(r"\(.+\)", value) and _is_filter(value)):
+        raise ValidationError(NO_FILTER, code="syntax")
 
 
 def _require_balance(filter_: str) -> None:

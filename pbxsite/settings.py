@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "verification.mail.apps.MailConfig",
     "verification.mail.oauth2.apps.MailOAuth2Config",
     "authconfig.apps.AuthConfigConfig",
+    "authconfig.sync.apps.SyncConfig",
     "authconfig.oauth2.apps.OAuth2Config",
     "authconfig.users.apps.UsersConfig",
     "authconfig.clients.apps.ClientsConfig",

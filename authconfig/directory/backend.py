@@ -71,9 +71,9 @@ class DirectoryConnection(SimpleLDAPObject):
 
     @cached_property
     def is_active_directory(self) -> bool:
-        return ACTIVE_DIRECTORY in self._told_of_itself("supportedCapabilities")
+        return ACTIVE_DIRECTORY in self.told_of_itself("supportedCapabilities")
 
-    def _told_of_itself(self, attribute: str) -> list[bytes]:
+    def told_of_itself(self, attribute: str) -> list[bytes]:
         """Return what anybody may read of the directory itself (RFC 4512, 5.1)."""
         found = self.search_s("", ldap.SCOPE_BASE, "(objectClass=*)", [attribute])
         several = [values for _dn, facts in found for values in facts.values()]
@@ -112,7 +112,7 @@ class DirectoryConnection(SimpleLDAPObject):
         if sub_code(error.words):
             return None
         with suppress(ldap.LDAPError):
-            if WITHOUT_DIRECT_LOGIN & set(self._told_of_itself("vendorName")):
+            if WITHOUT_DIRECT_LOGIN & set(self.told_of_itself("vendorName")):
                 return DirectoryFault.NO_DIRECT_LOGIN
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import time
 from collections.abc import Mapping, Sequence
 
@@ -47,6 +48,16 @@ def account_fault(attributes: Attributes) -> DirectoryFault | None:
     return DirectoryFault.ACCOUNT_EXPIRED if _has_ended(attributes) else None
 
 
+def turns_at(attributes: Attributes) -> float | None:
+    """Return when the account next begins or ends by itself, in seconds since 1970."""
+    now, ticks = time.time(), _number(attributes, "accountExpires")
+    times = [_value(attributes, name) for name in ("pwdStartTime", *ENDS)]
+    moments = [_moment(text) for text in times if text.endswith("Z")]
+    if ticks not in NEVER:
+        moments.append(_seconds(ticks))
+    return min((at for at in moments if at > now), default=None)
+
+
 def is_delayed(attributes: Attributes) -> bool:
     ends = _value(attributes, DELAY_ENDS)
     return ends.endswith("Z") and ends > _generalized_now()
@@ -77,6 +88,13 @@ def _has_ended(attributes: Attributes) -> bool:
 def _generalized_now() -> str:
     """Return the present as RFC 4517, 3.3.13, writes it: such times sort as text."""
     return time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+
+
+def _moment(text: str) -> float:
+    try:
+        return calendar.timegm(time.strptime(text[:14], "%Y%m%d%H%M%S"))
+    except ValueError:
+        return 0.0
 
 
 def _seconds(ticks: int) -> float:

@@ -72,6 +72,8 @@ class DirectoryFault(Enum):
     REFERRAL = auto()
     NO_GROUP = auto()
     BAD_GROUP = auto()
+    SIZE_LIMIT = auto()
+    NO_SERVICE = auto()
     OTHER = auto()
 
     @property

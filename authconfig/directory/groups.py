@@ -30,7 +30,7 @@ def require_member(dn: str, connection: Any, attempt: DirectoryAttempt) -> None:
         elif not ldap.dn.is_dn(group_dn):
             raise DirectoryError(NetlogonStage.GROUP, DirectoryFault.BAD_GROUP)
         else:
-            base = _common_base(attempt.base_dn, group_dn)
+            base = common_base(attempt.base_dn, group_dn)
             is_member = _climb(connection, base, group_dn, dn)
         if not is_member:
             raise DirectoryError(
@@ -74,7 +74,7 @@ def _dns(connection: Any, base: str, scope: int, filter_: str) -> list[str]:
     return [dn for dn, _attributes in found if dn]
 
 
-def _common_base(one: str, other: str) -> str:
+def common_base(one: str, other: str) -> str:
     """Return the branch that holds both, since groups may stand beside the users."""
     common: list[str] = []
     pairs = zip(reversed(_parts(one)), reversed(_parts(other)), strict=False)

@@ -42,7 +42,7 @@ def _refused(
     connection: DirectoryConnection,
 ) -> dict[str, DirectoryError]:
     bind_service(connection, attempt)
-    _require_sight(attempt, connection)
+    require_sight(attempt, connection, attempt.base_dn)
     errors = {}
     for name in names:
         try:
@@ -69,9 +69,10 @@ def _report(unclear: list[DirectoryError]) -> None:
         logger.warning("accounts not re-checked: %d, first: %s", len(unclear), words)
 
 
-def _require_sight(attempt: DirectoryAttempt, connection: DirectoryConnection) -> None:
+def require_sight(
+    attempt: DirectoryAttempt, connection: DirectoryConnection, base: str
+) -> None:
     """To a service account without rights every user would seem to be gone."""
     with attempt.stage(NetlogonStage.SEARCH):
-        base = attempt.base_dn
         if not connection.search_s(base, ldap.SCOPE_BASE, attrlist=[NO_ATTRIBUTES]):
             raise DirectoryError(NetlogonStage.SEARCH, DirectoryFault.NO_RIGHTS)

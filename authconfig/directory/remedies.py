@@ -44,6 +44,8 @@ WORDS: dict[DirectoryFault, Promise] = {
     DirectoryFault.REFERRAL: _("the controller refers to another server"),
     DirectoryFault.NO_GROUP: _("the required group does not exist"),
     DirectoryFault.BAD_GROUP: _("the required group is no DN"),
+    DirectoryFault.SIZE_LIMIT: _("the directory sends only a part of the entries"),
+    DirectoryFault.NO_SERVICE: _("no service account is set"),
     DirectoryFault.OTHER: _("the directory refuses"),
     DirectoryFault.NO_USER: _("no such account in the directory"),
     DirectoryFault.SEVERAL_USERS: _("several accounts match"),
@@ -143,6 +145,11 @@ REMEDIES: dict[DirectoryFault, Promise] = {
     ),
     DirectoryFault.NO_GROUP: _("Enter the required group by its full DN."),
     DirectoryFault.BAD_GROUP: _("Enter the required group by its full DN."),
+    DirectoryFault.SIZE_LIMIT: _(
+        "Raise the directory's limits of size and paged results for the service"
+        " account, or let the filter match fewer entries."
+    ),
+    DirectoryFault.NO_SERVICE: _("Enter a service account and its password."),
     DirectoryFault.OTHER: _("Ask the directory's administrator what the answer means."),
     DirectoryFault.NO_USER: _(
         "Check the user name, the base DN and the user filter; the name has to be the"

@@ -143,9 +143,20 @@ class Directory:
         with self.as_root() as root:
             root.add_s(dn, addModlist({k: _values(v) for k, v in attributes.items()}))
 
-    def add_user(self, name: str, **attributes: str) -> str:
+    def empty(self, ou: str) -> None:
+        """Make a unit, or remove whatever is below it."""
+        with self.as_root() as root:
+            with suppress(ldap.ALREADY_EXISTS):
+                unit = {"objectClass": [b"organizationalUnit"]}
+                root.add_s(ou, addModlist(unit))
+            below = root.search_s(ou, ldap.SCOPE_SUBTREE, attrlist=["1.1"])
+            for dn, _attributes in sorted(below, key=lambda e: -len(e[0])):
+                if dn != ou:
+                    root.delete_s(dn)
+
+    def add_user(self, name: str, *, ou: str = USERS, **attributes: str) -> str:
         """Add a user as Windows would, with WINDOWS_PASSWORD; return his DN."""
-        dn = f"cn={ldap.dn.escape_dn_chars(name.title())},{USERS}"
+        dn = f"cn={ldap.dn.escape_dn_chars(name.title())},{ou}"
         values = {
             "objectClass": "user",
             "cn": name.title(),

@@ -155,7 +155,7 @@ def name_of(key: str) -> str:
     label = str(MODEL_FIELDS[key].verbose_name)
     if labels.count(label) == 1:
         return label
-    section = next(section for section in SECTIONS if key in section.all_fields)
+    section = next(section for section in SECTIONS if key in section.every_field)
     return f"{label} ({section.title})"
 
 

@@ -62,7 +62,7 @@ def _of_setting(kept: str) -> str:
         return kept
     key = found["key"]
     page = reverse("admin:authconfig_authenticationsettings_changelist")
-    section = next((s.title for s in SECTIONS if key in s.all_fields), "")
+    section = next((s.title for s in SECTIONS if key in s.every_field), "")
     name = f"{field.verbose_name} ({section})" if section else str(field.verbose_name)
     return format_html(LINK, f"{page}#id_{key}", name, f": {found['change']}")
 

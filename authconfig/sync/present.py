@@ -1,0 +1,71 @@
+"""What is here, as far as a run has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import Q
+from django.utils import timezone
+
+from authconfig import lockout
+from authconfig.sync.choices import Source
+from authconfig.sync.models import SyncedUser
+from authconfig.sync.people import Known, Mark, Person, Present
+from authconfig.users.models import PbxUser
+
+# A database takes only so many values in one question.
+MOST_ASKED = 300
+COLUMNS = ("pk", "name", "long_name", "email", "number", "language", "synced__identity")
+
+
+def marks(source: Source = Source.DIRECTORY) -> dict[str, Mark]:
+    """Return every user of the source by the identity of the entry."""
+    rows = SyncedUser.objects.filter(source=source).values_list(
+        "identity",
+        "user_id",
+        "user__name",
+        "user__is_active",
+        "removed_at",
+        "user__is_staff",
+        "user__is_superuser",
+        "has_rights_of_group",
+    )
+    return {
+        identity: Mark(pk, name, active, removed is not None, staff and every, given)
+        for identity, pk, name, active, removed, staff, every, given in rows.iterator()
+    }
+
+
+def settled(found: dict[str, Mark], source: Source = Source.DIRECTORY) -> set[str]:
+    """Return the identities of users who change only if their entries do."""
+    due = SyncedUser.objects.filter(source=source, look_again_at__lte=timezone.now())
+    again = set(due.values_list("identity", flat=True))
+    return {
+        identity
+        for identity, mark in found.items()
+        if not mark.is_removed and identity not in again
+    }
+
+
+def present_for(people: Collection[Person], found: dict[str, Mark]) -> Present:
+    able = frozenset(user.pk for user in lockout.able_at_present())
+    return Present(found, _users(people), able)
+
+
+def _users(people: Collection[Person]) -> list[Known]:
+    """Return whom the people are, and whoever has a name or number that they claim."""
+    users = PbxUser.objects.all()
+    if len(people) <= MOST_ASKED:
+        # What cannot be used is refused, and PostgreSQL asked for no NUL.
+        usable = [person for person in people if not person.fault]
+        users = users.filter(
+            Q(synced__identity__in=[person.identity for person in people])
+            | Q(name_key__in=[person.key for person in usable])
+            | Q(number__in=[p.number for p in usable if p.number])
+        )
+    rows = users.values_list(*COLUMNS)
+    names = COLUMNS[1:-1]
+    return [
+        Known(pk, dict(zip(names, facts, strict=True)), identity or "")
+        for pk, *facts, identity in rows.iterator()
+    ]

@@ -1,0 +1,264 @@
+"""A run from its beginning to its report: read, plan, write."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from authconfig.choices import Event
+from authconfig.directory.faults import DirectoryError
+from authconfig.models import AuthenticationSettings
+from authconfig.sync import leases, present
+from authconfig.sync.applying import apply
+from authconfig.sync.choices import Change, Phase, RunState, Trigger
+from authconfig.sync.directory.reading import Answer, Place, Question, read
+from authconfig.sync.models import SyncedUser, SyncItem, SyncPlace, SyncRun
+from authconfig.sync.people import Consent, Mark, Person, Plan, Refusal, Step
+from authconfig.sync.plan import make_plan
+from authconfig.sync.words import trouble, words_of
+from authconfig.users import audit
+from authconfig.users.models import PbxUser
+
+logger = logging.getLogger(__name__)
+READ_ALL_EVERY = timedelta(days=1)
+# On the command line a preview counts as seen for so long.
+PREVIEW_TTL = timedelta(hours=1)
+ITEMS_AT_ONCE = 1000
+
+
+class Everybody:
+    """A preview shows every link that a run could make."""
+
+    def __contains__(self, _identity: object) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+
+@dataclass
+class Report:
+    """What a run did, or would do; `stopped` says what kept it from doing all."""
+
+    is_preview: bool = False
+    steps: list[Step] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    kept: list[Step] = field(default_factory=list)
+    stopped: str = ""
+
+    def names(self, change: Change) -> list[str]:
+        if change is Change.REFUSED:
+            return [refusal.name or refusal.identity for refusal in self.refused]
+        return [step.name for step in self.steps if step.change is change]
+
+
+def ask_for(
+    trigger: Trigger,
+    *,
+    is_preview: bool = False,
+    actor: PbxUser | None = None,
+    allowed_removals: int | None = None,
+    preview: SyncRun | None = None,
+) -> SyncRun:
+    """Note that somebody wants a run; a worker, or the caller, does its work."""
+    return SyncRun.objects.create(
+        trigger=trigger,
+        is_preview=is_preview,
+        actor=actor,
+        allowed_removals=allowed_removals,
+        preview=preview,
+    )
+
+
+def last_preview() -> SyncRun | None:
+    """Return the preview that whoever is on the command line has just seen."""
+    seen = SyncRun.objects.filter(
+        is_preview=True,
+        trigger=Trigger.COMMAND,
+        state=RunState.DONE,
+        ended_at__gt=timezone.now() - PREVIEW_TTL,
+    )
+    return seen.order_by("-ended_at").first()
+
+
+def work(run: SyncRun) -> Report | None:
+    """Do the run's work; None if another run goes on, or has taken this one."""
+    if not leases.take(run):
+        return None
+    run.refresh_from_db()
+    try:
+        return Work(run).go()
+    except DirectoryError as error:
+        _fail(run, stage=error.stage, fault=error.fault.name, words=error.words)
+    except leases.LeaseLostError:
+        logger.warning("synchronisation %s: ended by somebody else", run.pk)
+        run.refresh_from_db()
+    except Exception:
+        _fail(run, fault=leases.BROKE)
+        raise
+    return Report(run.is_preview, stopped=trouble(run))
+
+
+def _fail(run: SyncRun, **facts: str) -> None:
+    if leases.end(run, RunState.FAILED, **facts):
+        logger.warning("synchronisation failed: %s", facts)
+        _tell(run)
+
+
+@dataclass
+class Work:
+    run: SyncRun
+
+    def go(self) -> Report:
+        rules = AuthenticationSettings.load()
+        marks = present.marks()
+        answer = read(rules, self._question(marks))
+        here = present.present_for(answer.found.people, marks)
+        plan = make_plan(answer.found, here, self._consent(rules))
+        kept = plan.removals if plan.stop else []
+        report = Report(self.run.is_preview, plan.steps, plan.refused, kept)
+        if not self.run.is_preview:
+            self._write(report)
+        self._keep_items(report)
+        self._end(report, plan, answer)
+        report.stopped = trouble(self.run)
+        return report
+
+    def _question(self, marks: dict[str, Mark]) -> Question:
+        place = SyncPlace.objects.filter(source=self.run.source).first()
+        is_due = (
+            place is None
+            or place.read_all_at is None
+            or place.read_all_at <= timezone.now() - READ_ALL_EVERY
+        )
+        return Question(
+            present.settled(marks),
+            Place(place.server, place.mark) if place else Place(),
+            reads_all=is_due or self.run.trigger != Trigger.SCHEDULE,
+            note=lambda count: self._note(Phase.READING, count, total=None),
+        )
+
+    def _consent(self, rules: AuthenticationSettings) -> Consent:
+        return Consent(
+            rules.directory_sync_most_removals_percent,
+            self.run.allowed_removals,
+            self._links(),
+        )
+
+    def _links(self) -> Collection[str]:
+        if self.run.is_preview:
+            return Everybody()
+        items = SyncItem.objects.filter(run=self.run.preview, is_linked=True)
+        return set(items.values_list("identity", flat=True)) if self.run.preview else ()
+
+    def _write(self, report: Report) -> None:
+        total = len(report.steps)
+        outcome = apply(
+            report.steps,
+            self.run,
+            lambda count: self._note(Phase.WRITING, count, total=total),
+        )
+        report.steps = outcome.done
+        report.refused = [*report.refused, *outcome.refused]
+
+    def _note(self, phase: Phase, count: int, *, total: int | None) -> None:
+        leases.renew(self.run, phase=phase, progress=count, total=total)
+
+    def _keep_items(self, report: Report) -> None:
+        items = list(_items(self.run, report))
+        SyncItem.objects.bulk_create(items, batch_size=ITEMS_AT_ONCE)
+
+    @transaction.atomic
+    def _end(self, report: Report, plan: Plan, answer: Answer) -> None:
+        counted = Counter(step.change for step in report.steps)
+        counts = {change.value: counted[change] for change in Change}
+        counts["refused"] = len(report.refused)
+        if not self.run.is_preview:
+            self._keep_place(answer)
+            _look_again(report, answer.found.people)
+        leases.end(
+            self.run,
+            RunState.STOPPED if plan.stop else RunState.DONE,
+            found=len(answer.found.seen),
+            stop=plan.stop or "",
+            kept=len(report.kept),
+            active=plan.active,
+            **counts,
+        )
+        if not self.run.is_preview:
+            _tell(self.run)
+
+    def _keep_place(self, answer: Answer) -> None:
+        values: dict[str, object] = vars(answer.place)
+        if answer.has_read_all:
+            values = values | {"read_all_at": self.run.started_at}
+        SyncPlace.objects.update_or_create(source=self.run.source, defaults=values)
+
+
+def _look_again(report: Report, people: Collection[Person]) -> None:
+    """Note whom the next run has to read though their entries do not change."""
+    turning = {p.identity: p.look_again_at for p in people if p.look_again_at}
+    stale = SyncedUser.objects.filter(look_again_at__isnull=False)
+    read = {person.identity for person in people}
+    gone = [
+        pk for pk, identity in stale.values_list("pk", "identity") if identity in read
+    ]
+    _set_again(gone, None)
+    for identity, at in turning.items():
+        when = datetime.fromtimestamp(at, UTC)
+        SyncedUser.objects.filter(identity=identity).update(look_again_at=when)
+    refused = [refusal.pk for refusal in report.refused if refusal.pk]
+    kept = [step.pk for step in report.kept if step.pk]
+    _set_again([*refused, *kept], timezone.now())
+
+
+def _set_again(pks: list[int], at: datetime | None) -> None:
+    for start in range(0, len(pks), ITEMS_AT_ONCE):
+        some = pks[start : start + ITEMS_AT_ONCE]
+        SyncedUser.objects.filter(pk__in=some).update(look_again_at=at)
+
+
+def _items(run: SyncRun, report: Report) -> Iterator[SyncItem]:
+    for step in (*report.steps, *report.kept):
+        yield SyncItem(
+            run=run,
+            change=step.change,
+            name=step.name[:200],
+            detail=words_of(step),
+            identity=step.identity,
+            is_linked=step.is_linked,
+            is_kept=any(step is each for each in report.kept),
+        )
+    for refusal in report.refused:
+        yield SyncItem(
+            run=run,
+            change=Change.REFUSED,
+            name=refusal.name[:200],
+            reason=refusal.reason,
+            detail=refusal.detail,
+            identity=refusal.identity,
+        )
+
+
+def _tell(run: SyncRun) -> None:
+    counts = [
+        f"{getattr(run, c.value)} {c.value}" for c in Change if getattr(run, c.value)
+    ]
+    words = [run.state, *counts, run.stop, run.fault, run.words]
+    if run.trigger == Trigger.SCHEDULE and run.state == RunState.DONE and not counts:
+        return
+    audit.record(
+        Event.DIRECTORY_SYNCED,
+        user=None,
+        actor=run.actor,
+        detail=", ".join(filter(None, words)),
+    )
