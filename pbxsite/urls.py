@@ -57,6 +57,7 @@ urlpatterns = [
     *queue_page.urlpatterns,
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),
+    path("", include("pbxsite.gateway.myapps.urls")),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -28,6 +28,9 @@ from verification.login.stages import ELSEWHERE_KEY, Shown, shown_elsewhere
 from verification.redis_access import announce_login
 from verification.sessions.reauthentication import is_recently_authenticated
 
+# In the browser's session: whom its last page names.
+SHOWN_AS_KEY = "myapps_shown_as"
+
 
 def ask(origin: Origin) -> BrowserLogin:
     # What connections left behind that ended with their process.
@@ -63,6 +66,11 @@ def begin(request: HttpRequest, login: BrowserLogin) -> HttpResponse:
     return lead_to_provider(request, wanted=_way_back(login.public_id))
 
 
+def refuse(login: BrowserLogin) -> bool:
+    """End it before anybody has shown anything; its client hears of it at once."""
+    return _move(login.public_id, BrowserState.ASKED, BrowserState.FAILED)
+
+
 @receiver(shown_elsewhere)
 def hand_over(
     request: HttpRequest, shown: Shown, wanted: str, **_: Any
@@ -87,7 +95,10 @@ def hand_over(
         "auth_hash": shown.user.get_session_auth_hash(),
     }
     is_taken = _move(public_id, BrowserState.CONFIRMED, BrowserState.SHOWN, **facts)
-    return redirect("myapps:back") if is_taken else _gone(public_id)
+    if not is_taken:
+        return _gone(public_id)
+    request.session[SHOWN_AS_KEY] = shown.user.name
+    return redirect("myapps:back")
 
 
 @receiver(turned_away_elsewhere)
@@ -126,7 +137,7 @@ def _way_back(public_id: uuid.UUID) -> str:
 
 
 def _move(
-    public_id: uuid.UUID, source: BrowserState, target: BrowserState, **facts: Any
+    public_id: uuid.UUID, source: BrowserState, target: BrowserState, /, **facts: Any
 ) -> bool:
     rows = BrowserLogin.objects.live().filter(public_id=public_id, state=source)
     with transaction.atomic():
