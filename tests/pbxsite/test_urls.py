@@ -40,6 +40,9 @@ PUBLIC = {
     "login/waiting/cancel/",
     "login/waiting/send-again/",
     "PBX0/session.xml",
+    # A client shows the address to a user who has yet to log in.
+    "PBX0/APPCLIENT/login/<uuid:public_id>/",
+    "PBX0/APPCLIENT/login/done/",
     # Asks for its bearer key by itself.
     "PBX0/voicemail.xml",
     "admin/login/",
