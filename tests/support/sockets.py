@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.testing import ApplicationCommunicator
 
 from pbxsite.asgi import application
+from tests.support.myapps import proofs
+from tests.support.myapps.proofs import response
 
 ADDRESS = "/PBX0/APPCLIENT/websocket"
+
+
+NONCE = "00112233445566778899aabbccddeeff"
+
+
+class Kept(NamedTuple):
+    """What a client keeps of a login: its session, and what it heard of its user."""
+
+    info: dict[str, Any]
+    usr: str = ""
+    pwd: str = ""
+
+
+def checked(
+    result: dict[str, Any], proved: dict[str, str], name: str, secret: str
+) -> Kept:
+    """Check what the site has proven, as clients do, and read the new session."""
+    assert "error" not in result, result
+    info = result["info"]
+    words = proved["domain"], name, secret, proved["nonce"], proved["challenge"]
+    assert result["digest"] == proofs.result(*words, info)
+    made = info.get("session")
+    if made is None:
+        return Kept(info)
+    parts = {
+        what: proofs.rc4(
+            proofs.session_key(what, proved["nonce"], secret),
+            bytes.fromhex(made[what]),
+        ).decode()
+        for what in ("usr", "pwd")
+    }
+    return Kept(info, **parts)
 
 
 class Socket:
@@ -67,9 +101,55 @@ class Socket:
         """Return the code by which the site closes the connection."""
         event = await self._next(limit_seconds)
         assert event["type"] == "websocket.close", event
+        await self.communicator.send_input({"type": "websocket.disconnect"})
         await self.communicator.wait(timeout=5)
         code: int = event["code"]
         return code
+
+    async def hear_any(self, limit_seconds: float = 5) -> dict[str, Any]:
+        event = await self._next(limit_seconds)
+        assert event["type"] == "websocket.send", event
+        message: dict[str, Any] = json.loads(event["text"])
+        return message
+
+    async def prove(
+        self,
+        name: str,
+        password: str,
+        type_: str = "user",
+        user_agent: str = "Test",
+        **changed: str,
+    ) -> dict[str, str]:
+        """Ask for a challenge and answer it; return both messages' members."""
+        asked = await self.ask(
+            "Login", "Authenticate", type=type_, userAgent=user_agent
+        )
+        return await self.answer(asked, name, password, user_agent, **changed)
+
+    async def answer(
+        self,
+        asked: dict[str, Any],
+        name: str,
+        password: str,
+        user_agent: str = "Test",
+        **changed: str,
+    ) -> dict[str, str]:
+        kind, domain, challenge = asked["type"], asked["domain"], asked["challenge"]
+        said = {
+            "type": kind,
+            "method": "digest",
+            "username": name,
+            "nonce": NONCE,
+            "response": response(kind, domain, name, password, NONCE, challenge),
+            "userAgent": user_agent,
+            **changed,
+        }
+        await self.say("Login", **said)
+        return {**asked, **said}
+
+    async def log_in(self, name: str, password: str, type_: str = "user") -> Kept:
+        proved = await self.prove(name, password, type_)
+        return checked(await self.hear("LoginResult"), proved, name, password)
 
     async def is_silent(self, seconds: float = 0.2) -> bool:
         silent: bool = await self.communicator.receive_nothing(timeout=seconds)

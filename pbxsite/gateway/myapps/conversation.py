@@ -32,9 +32,9 @@ from pbxsite.gateway.myapps.messages import (
     LoginRequest,
     domain_of,
     login_info,
+    login_request,
     login_result,
     method_for,
-    request_of,
     update_register,
 )
 from pbxsite.gateway.myapps.models import BrowserLogin, BrowserState, ClientSession
@@ -64,7 +64,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 LOGIN_SECONDS = 30.0
 # A client asks three things before it logs in.
-MOST_BEFORE_LOGIN = 50
+MOST_BEFORE_LOGIN = 100
 CHALLENGE_BYTES = 8
 KEPT_ALIVE_EVERY_SECONDS = 3600.0
 
@@ -224,7 +224,7 @@ class Conversation:
 
     async def _begin_in_browser(self, challenge: str) -> str:
         login = Login(Asked("user", self._domain, "", "", challenge), self._origin)
-        request = request_of(self._visitor.scope)
+        request = login_request(self._visitor.scope, self._origin.user_agent)
         login.browser = _done(
             await self._thread(logins.begin_in_browser, request, self._origin)
         )
@@ -260,7 +260,7 @@ class Conversation:
             raise FailedError(logins.invalid())
         names = wanted.type, self._domain, wanted.username
         asked = Asked(*names, wanted.nonce, given[1])
-        request = request_of(self._visitor.scope, self._origin.user_agent)
+        request = login_request(self._visitor.scope, self._origin.user_agent)
         response = wanted.response.lower()
         if wanted.type == SESSION:
             client = _done(

@@ -58,16 +58,20 @@ class LoginRequest(NamedTuple):
         return cls(*values)
 
 
-def request_of(scope: Any, user_agent: str = "") -> ASGIRequest:
-    """Return the opening handshake as what it is, a GET (RFC 6455, 4.1).
+def request_of(scope: Any, method: str = "GET") -> ASGIRequest:
+    """Return the opening handshake as what it is, a GET (RFC 6455, 4.1)."""
+    as_http = {"type": "http", "method": method, "scheme": SCHEMES[scope["scheme"]]}
+    return ASGIRequest({**scope, **as_http}, io.BytesIO())
 
-    `user_agent` stands in the place of the header, where the client has said more.
+
+def login_request(scope: Any, user_agent: str) -> ASGIRequest:
+    """Return a login as the form would have it, for limits and the audit log.
+
+    It is a POST: allauth limits no GET.
     """
-    as_http = {"type": "http", "method": "GET", "scheme": SCHEMES[scope["scheme"]]}
-    request = ASGIRequest({**scope, **as_http}, io.BytesIO())
+    request = request_of(scope, "POST")
     request.user = AnonymousUser()
-    if user_agent:
-        request.META["HTTP_USER_AGENT"] = user_agent
+    request.META["HTTP_USER_AGENT"] = user_agent
     return request
 
 
