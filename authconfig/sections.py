@@ -153,8 +153,9 @@ FIELDS = tuple(field for section in SECTIONS for field in section.every_field)
 # server, and a new one must never receive it.
 # The tokens that OAuth2's secrets bring go to the SMTP server, too.
 SMTP_SERVER = ("smtp_server", "smtp_port", "smtp_security", "smtp_ca_certificate")
+ENDPOINTS = ("smtp_oauth2_token_url", "smtp_oauth2_authorize_url")
 SMTP_PROVIDER = (
-    *("smtp_oauth2_token_url", "smtp_oauth2_authorize_url"),
+    *ENDPOINTS,
     *("smtp_oauth2_tenant", "smtp_oauth2_client_id"),
 )
 SECRETS = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -23,7 +24,7 @@ from authconfig.oauth2.discovery import is_for_many_tenants
 from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import offers_digest, uses
-from authconfig.sections import FIELDS, SECRETS, SECTIONS
+from authconfig.sections import ENDPOINTS, FIELDS, SECRETS, SECTIONS
 from authconfig.settings_fields.alarms import validate_webhook_secret
 from authconfig.settings_fields.synchronisation import missing_for_sync
 from authconfig.smtp_login.form import MailAccountPart
@@ -153,7 +154,12 @@ class SettingsForm(MailAccountPart, SettingsModelForm):
             self.fields[name].help_text = MODEL_FIELDS[name].help_text
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """Tell a field's first fault alone: a second one may contradict it."""
+        """Tell a field's first fault alone: a second one may contradict it.
+
+        What a constraint says beside a field's fault follows from it.
+        """
+        if self.errors and hasattr(error, "error_dict"):
+            error.error_dict.pop(NON_FIELD_ERRORS, None)
         super().add_error(field, error)
         for name, faults in self.errors.items():
             if name != NON_FIELD_ERRORS:
@@ -253,7 +259,9 @@ class SettingsForm(MailAccountPart, SettingsModelForm):
             if cleaned.get(name) or name not in self.fields:
                 continue
             moved = any(
-                cleaned.get(field) != getattr(self.rules, field) for field in bound_to
+                _bound(field, cleaned.get(field))
+                != _bound(field, getattr(self.rules, field))
+                for field in bound_to
             )
             keep = not moved and cleaned.get(name) is not None
             stored = getattr(self.rules, name)
@@ -350,6 +358,11 @@ class MailAccountForm(SettingsForm):
 
 def _plain_lines(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def _bound(name: str, value: Any) -> Any:
+    """Return what a secret is bound to: of an endpoint its host."""
+    return urlsplit(value)[:2] if name in ENDPOINTS and value else value
 
 
 def _are_loopback(servers: str) -> bool:
