@@ -135,6 +135,8 @@ class Event(TextChoices):
     PASSWORD_FORGOTTEN = "password_forgotten", _("Password forgotten")
     INVITED = "invited", _("Invited to set a password")
     USER_CHANGED = "user_changed", _("User changed")
+    DATA_EXPORTED = "data_exported", _("Data of a user exported")
+    DATA_ERASED = "data_erased", _("Data of a user erased")
     SETTING_CHANGED = "setting_changed", _("Setting changed")
     MAIL_SENT = "mail_sent", _("E-mail sent")
     MAIL_FAILED = "mail_failed", _("E-mail failed")

@@ -194,6 +194,10 @@ class AuditEvent(models.Model):
         related_name="+",
         db_index=False,
     )
+    # Of an actor who was deleted or erased since.
+    actor_name = models.CharField(
+        max_length=150, blank=True, default="", db_default="", editable=False
+    )
     kind = models.CharField(
         _("client"), max_length=10, blank=True, choices=Kind.choices
     )
@@ -244,6 +248,11 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_event_display()} ({self.user_name})"
+
+    @property
+    def by(self) -> str:
+        """The name of the actor, also of one whose row is gone; "" where none is."""
+        return str(self.actor or self.actor_name)
 
 
 class SettingChange(models.Model):

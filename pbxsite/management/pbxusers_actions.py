@@ -15,6 +15,14 @@ def add_actions(parser: ArgumentParser) -> None:
     unlocking = actions.add_parser("unlock", help="Forget a user's failed logins.")
     unlocking.add_argument("name")
     _add_inviting(actions)
+    giving = actions.add_parser(
+        "export-data", help="Write all that is kept of a user, as JSON."
+    )
+    giving.add_argument("name")
+    erasing = actions.add_parser(
+        "erase", help="Erase a user with all that is kept of them, for good."
+    )
+    erasing.add_argument("name")
     asking = actions.add_parser("access", help="Say who can log in, and why not.")
     asking.add_argument("--json", action="store_true", dest="as_json")
     asking.add_argument(

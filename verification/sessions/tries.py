@@ -103,6 +103,14 @@ def _limits(key: str) -> Iterator[tuple[Rate, str]]:
 def unlock(
     user: PbxUser, *, actor: PbxUser | None, origin: Origin = audit.NOWHERE
 ) -> None:
+    """Let the user try anew, and record who did so."""
+    forget_all(user)
+    audit.record(
+        Event.USER_CHANGED, user=user, actor=actor, origin=origin, detail="unlocked"
+    )
+
+
+def forget_all(user: PbxUser) -> None:
     """Forget all failures of the user, so that no wait and no limit is left."""
     FailureCount.objects.filter(user=user).delete()
     StrangersFailures(user.name_key).forget()
@@ -115,6 +123,3 @@ def unlock(
         for key in keys:
             for _rate, cache_key in _limits(key):
                 cache.delete(cache_key)
-    audit.record(
-        Event.USER_CHANGED, user=user, actor=actor, origin=origin, detail="unlocked"
-    )

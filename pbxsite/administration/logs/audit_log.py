@@ -24,6 +24,7 @@ from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
+from authconfig.users.pseudonyms import in_words
 from pbxsite.administration.cells import moment, page_of
 from pbxsite.administration.lists import AddressSearch, KindFilter, ReadOnlyAdmin
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv
@@ -56,13 +57,13 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
         "time",
         "event",
         "whom",
-        "actor",
+        "by_whom",
         "kind",
         "method",
         "address",
         "said",
     )
-    labelled_on_phones = ("actor",)
+    labelled_on_phones = ("by_whom",)
     list_filter = (
         "event",
         KindFilter,
@@ -73,7 +74,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     list_select_related = ("actor",)
     search_fields = ("user_name", "detail")
     search_help_text = _("Name, whole address or detail")
-    fields = (*list_display, "user_agent")
+    fields = (*list_display, "browser")
 
     @display(description=_("time"), ordering="at")
     def time(self, event: AuditEvent) -> str:
@@ -83,9 +84,17 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     def whom(self, event: AuditEvent) -> str:
         """Lead to the user's page; of a user who was deleted the name is left."""
         if event.user_id is None:
-            return event.user_name
+            return in_words(event.user_name)
         page = page_of("users_pbxuser", event.user_id)
         return format_html('<a href="{}">{}</a>', page, event.user_name)
+
+    @display(description=_("by"), ordering="actor")
+    def by_whom(self, event: AuditEvent) -> str:
+        return in_words(event.by)
+
+    @display(description=_("browser"))
+    def browser(self, event: AuditEvent) -> str:
+        return in_words(event.user_agent)
 
     @display(description=_("detail"))
     def said(self, event: AuditEvent) -> str:

@@ -41,7 +41,7 @@ def _row(event: AuditEvent) -> tuple[str, ...]:
         f"{event.at:%Y-%m-%dT%H:%M:%S.%fZ}",
         event.event,
         event.user_name,
-        str(event.actor or ""),
+        event.by,
         event.kind,
         event.method,
         event.address or "",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from authconfig.users.pseudonyms import in_words
 from pbxsite.administration.cells import moment
 from pbxsite.administration.lists import ReadOnlyAdmin
 from pbxsite.administration.queue.mail_actions import cancel_selected, retry_selected
@@ -70,7 +71,7 @@ class MailCells:
     def history(self, mail: OutgoingEmail) -> str:
         """Show each try and what operators did, by the audit log: no body, no link."""
         rows = [
-            (moment(event.at), event.get_event_display(), event.actor or "", words)
+            (moment(event.at), event.get_event_display(), in_words(event.by), words)
             for event, words in mail_history(mail)
         ]
         return render_to_string("admin/queue/mail_history.html", {"rows": rows})

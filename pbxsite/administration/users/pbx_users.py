@@ -28,14 +28,14 @@ from pbxsite.administration.invitations.generated import (
 from pbxsite.administration.invitations.inviting import InvitingMixin, invite_selected
 from pbxsite.administration.owner_check import OwnerMixin
 from pbxsite.administration.users.forms import PasswordForm, PbxUserAddForm, PbxUserForm
-from pbxsite.administration.users.hub_actions import HubActionsMixin
+from pbxsite.administration.users.hub.actions import HubActionsMixin
+from pbxsite.administration.users.hub.parts import hub
 from pbxsite.administration.users.identities import IdentitiesMixin
 from pbxsite.administration.users.import_pages import UserFileMixin
 from pbxsite.administration.users.permitted_changes import PermittedChanges
 from pbxsite.administration.users.recorded_changes import RecordedUsers
 from pbxsite.administration.users.rights import MANY, ONE, RightsMixin
 from pbxsite.administration.users.unlocking import UnlockingMixin
-from pbxsite.administration.users.user_hub import hub
 from pbxsite.administration.users.user_list import UserList
 from pbxsite.administration.users.what_goes import WITH_USERS
 

@@ -53,6 +53,7 @@ class RecordedUsers:
     ) -> None:
         users = list(queryset)
         end_sessions(users)
+        audit.keep_actors(users)
         queryset.delete()
         for user in users:
             record_change(request, None, "deleted", user_name=user.name)

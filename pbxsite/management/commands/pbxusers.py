@@ -1,4 +1,4 @@
-"""`manage.py pbxusers import FILE.csv | export | add | invite | unlock | access`."""
+"""`manage.py pbxusers`: adds, invites and erases users; says who can log in."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
-from authconfig.choices import Event
-from authconfig.names import name_key
-from authconfig.users import audit
-from authconfig.users.changes import add
 from authconfig.users.csv_file import COLUMNS, as_csv, parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.user_import import UserImport
-from pbxsite.management import pbxusers_access, pbxusers_invitations
+from pbxsite.management import (
+    pbxusers_access,
+    pbxusers_adding,
+    pbxusers_data,
+    pbxusers_invitations,
+)
 from pbxsite.management.faults import fault_lines
 from pbxsite.management.pbxusers_actions import add_actions
 from pbxsite.management.site_command import SiteCommand
@@ -27,7 +27,7 @@ from verification.sessions import tries
 
 class Command(SiteCommand):
     help = (
-        "Import, export, add, invite or unlock PBX users; say who can log in."
+        "Import, export, add, invite, unlock or erase PBX users; say who can log in."
         f" Columns of the file: {','.join(COLUMNS)}"
     )
 
@@ -42,6 +42,8 @@ class Command(SiteCommand):
             "unlock": self._unlock,
             "access": self._access,
             "invite": self._invite,
+            "export-data": self._export_data,
+            "erase": self._erase,
         }
         try:
             run[action](**options)
@@ -72,15 +74,9 @@ class Command(SiteCommand):
         text = as_csv(PbxUser.objects.all(), line_end="\n")
         self.stdout.write(text, ending="")
 
-    def _add(
-        self, *, name: str, admin: bool, password_stdin: bool, **options: Any
-    ) -> None:
-        facts = {field: options[field] for field in ("email", "long_name", "number")}
-        user = PbxUser(name=name, is_staff=admin, is_superuser=admin, **facts)
+    def _add(self, *, password_stdin: bool, **options: Any) -> None:
         password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-        with transaction.atomic():
-            add(user, password)
-            audit.record(Event.USER_CHANGED, user=user, detail="added")
+        user = pbxusers_adding.add(password, **options)
         self.stdout.write(f"{user.name} added")
 
     def _access(self, *, as_json: bool, closed: bool, **_: Any) -> None:
@@ -90,9 +86,13 @@ class Command(SiteCommand):
         self.stdout.write("\n".join(pbxusers_invitations.invite(**options)))
 
     def _unlock(self, *, name: str, **_: Any) -> None:
-        user = PbxUser.objects.filter(name_key=name_key(name)).first()
-        if user is None:
-            self._fail([f"{name} is no PBX user. See: manage.py pbxusers export"])
-            return
+        user = pbxusers_data.user_called(name)
         tries.unlock(user, actor=None)
         self.stdout.write(f"{user.name} unlocked: failed logins are forgotten")
+
+    def _export_data(self, *, name: str, **_: Any) -> None:
+        self.stdout.write(pbxusers_data.exported(name))
+
+    def _erase(self, *, name: str, **_: Any) -> None:
+        self.stderr.write("\n".join(pbxusers_data.warnings(name)), ending="")
+        self.stdout.write("\n".join(pbxusers_data.erased(name)))

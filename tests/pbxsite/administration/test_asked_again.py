@@ -56,6 +56,8 @@ ASKING = {
     f"{USERS}<int:pk>/end-all/": FIRST,
     f"{USERS}<int:pk>/reset-factors/": FIRST,
     f"{USERS}<int:pk>/deactivate/": FIRST,
+    f"{USERS}<int:pk>/export-data/": FIRST,
+    f"{USERS}<int:pk>/erase/": FIRST,
     f"{USERS}process_import/": FIRST,
     f"{USERS}<int:pk>/invite/": FIRST,
     f"{USERS}<int:pk>/generate/": FIRST,

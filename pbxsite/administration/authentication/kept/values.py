@@ -14,6 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from authconfig.settings_form import MODEL_FIELDS
+from authconfig.users import pseudonyms
 from authconfig.users.models import SettingChange
 
 MOST_CHARACTERS = 120
@@ -39,7 +40,8 @@ def past_of(change: SettingChange) -> Past:
 
 
 def by_whom(change: SettingChange) -> dict[str, str]:
-    who = change.actor_name or _("somebody on the server's command line")
+    who = pseudonyms.in_words(change.actor_name)
+    who = who or _("somebody on the server's command line")
     return {"who": who, "when": when(change.at)}
 
 

@@ -18,7 +18,7 @@ from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import badge, moment
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Answer, answer_for
-from pbxsite.administration.users.hub_actions import actions_for
+from pbxsite.administration.users.hub.actions import actions_for
 from verification.account.history import events_of
 from verification.approval.models import LoginSession
 from verification.mail.choices import MailState

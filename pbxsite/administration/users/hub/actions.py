@@ -30,24 +30,32 @@ from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
 from pbxsite.administration.entry.answers import answer_for
 from pbxsite.administration.entry.words import why_not
+from pbxsite.administration.users.hub import personal_data
 from pbxsite.administration.users.identities import USER_PAGE
 from verification.sessions.factors import remove_all
 from verification.sessions.reauthentication import is_recently_authenticated
 
 Words = str | Promise
+USER_LIST = "admin:users_pbxuser_changelist"
 
 
 @dataclass(frozen=True)
 class HubAction:
-    """`right`: beside the right to change users. `refusal`: why it cannot be now."""
+    """`rights`: beside the right to change users. `refusal`: why it cannot be now.
+
+    `perform` returns what to say, or a file. `more` says what this very user loses.
+    `is_way`: the button leads a way on, and harms nothing.
+    """
 
     key: str
     words: Words
     question: Words
     consequences: tuple[Words, ...]
-    right: str
-    perform: Callable[[HttpRequest, PbxUser], str]
+    rights: tuple[str, ...]
+    perform: Callable[[HttpRequest, PbxUser], str | HttpResponse]
     refusal: Callable[[HttpRequest, PbxUser], str] = lambda _request, _user: ""
+    more: Callable[[PbxUser], Iterator[str]] = lambda _user: iter(())
+    is_way: bool = False
 
     @property
     def name(self) -> str:
@@ -100,6 +108,16 @@ def _no_end(request: HttpRequest, user: PbxUser) -> str:
     return lockout.last_one() if lockout.leaves_nobody([user]) else ""
 
 
+def _without_factors(user: PbxUser) -> Iterator[str]:
+    """Say whether the user could log in any more."""
+    rules = current_rules()
+    after = answer_for(rules, user, has_factor=False, has_counting_factor=False)
+    if after.myapps:
+        yield gettext("Then the user cannot log in to myApps: %(why)s.") % {
+            "why": why_not(after, Kind.MYAPPS)
+        }
+
+
 ACTIONS = (
     HubAction(
         "end-all",
@@ -109,7 +127,7 @@ ACTIONS = (
             _("Whoever uses them has to log in again, in clients too."),
             _("Logins that wait for an approval end as well."),
         ),
-        "usersessions.change_usersession",
+        ("usersessions.change_usersession",),
         _end_all,
     ),
     HubAction(
@@ -120,8 +138,9 @@ ACTIONS = (
             _("Passkeys, the authenticator app and recovery codes are gone for good."),
             _("The user is told by e-mail."),
         ),
-        "mfa.change_authenticator",
+        ("mfa.change_authenticator",),
         _reset_factors,
+        more=_without_factors,
     ),
     HubAction(
         "deactivate",
@@ -131,16 +150,49 @@ ACTIONS = (
             _("The user can no longer log in, and all sessions end at once."),
             _("Nothing is deleted: “active” on the user's page brings the user back."),
         ),
-        "users.change_pbxuser",
+        ("users.change_pbxuser",),
         _deactivate,
         _no_end,
+    ),
+    HubAction(
+        "export-data",
+        _("Download data"),
+        _("Download all data of %(user)s?"),
+        (
+            _(
+                "A JSON file with all that this site keeps of the user: for them to"
+                " have, and nobody else."
+            ),
+            _("It holds no password, no key and no recording."),
+            _("The audit log notes who downloaded it."),
+        ),
+        personal_data.EXPORT_RIGHTS,
+        personal_data.export,
+        is_way=True,
+    ),
+    HubAction(
+        "erase",
+        _("Erase"),
+        _("Erase %(user)s with all data?"),
+        (
+            _("This cannot be undone. The user can no longer log in, at once."),
+            _(
+                "In the audit log and in the history of the settings, digests take the"
+                " place of the name, the address and the browser. Delete the user"
+                " instead if the audit log should go on naming them."
+            ),
+        ),
+        personal_data.ERASE_RIGHTS,
+        personal_data.erase,
+        personal_data.no_erasure,
+        personal_data.what_goes,
     ),
 )
 
 
 def actions_for(request: HttpRequest, user: PbxUser) -> Iterator[Offered]:
     for each in ACTIONS:
-        if request.user.has_perm(each.right) and not each.refusal(request, user):
+        if request.user.has_perms(each.rights) and not each.refusal(request, user):
             yield Offered(each.words, reverse(f"admin:{each.name}", args=[user.pk]))
 
 
@@ -165,7 +217,7 @@ class HubActionsMixin:
     ) -> HttpResponse:
         user = get_object_or_404(PbxUser, pk=pk)
         may_change = self.has_change_permission(request, user)  # type: ignore[attr-defined]
-        if not (may_change and request.user.has_perm(action.right)):
+        if not (may_change and request.user.has_perms(action.rights)):
             raise PermissionDenied
         if not is_recently_authenticated(request):
             raise ReauthenticationRequired
@@ -178,9 +230,9 @@ class HubActionsMixin:
     ) -> HttpResponse:
         context: dict[str, Any] = self.admin_site.each_context(request) | {
             "title": str(action.question) % {"user": user.name},
-            "yes": action.words,
+            "way" if action.is_way else "yes": action.words,
             "opts": PbxUser._meta,
-            "rows": [*action.consequences, *_warnings(user, action)],
+            "rows": [*action.consequences, *action.more(user)],
             "back_url": reverse(USER_PAGE, args=[user.pk]),
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
@@ -190,21 +242,12 @@ def _performed(request: HttpRequest, user: PbxUser, action: HubAction) -> HttpRe
     with transaction.atomic():
         # What was true for the question may be no longer.
         refusal = action.refusal(request, user)
-        said = refusal or action.perform(request, user)
+        done = refusal or action.perform(request, user)
+    if isinstance(done, HttpResponse):
+        return done
     if refusal:
         messages.error(request, refusal)
     else:
-        messages.success(request, said)
-    return redirect(USER_PAGE, user.pk)
-
-
-def _warnings(user: PbxUser, action: HubAction) -> Iterator[str]:
-    """Say who could not log in any more after the factors are gone."""
-    if action.perform is not _reset_factors:
-        return
-    rules = current_rules()
-    after = answer_for(rules, user, has_factor=False, has_counting_factor=False)
-    if after.myapps:
-        yield gettext("Then the user cannot log in to myApps: %(why)s.") % {
-            "why": why_not(after, Kind.MYAPPS)
-        }
+        messages.success(request, done)
+    is_there = PbxUser.objects.filter(pk=user.pk).exists()
+    return redirect(USER_PAGE, user.pk) if is_there else redirect(USER_LIST)
