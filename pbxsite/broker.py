@@ -20,6 +20,10 @@ class Broker:
     lengths: dict[str, int] = field(default_factory=dict)
 
 
+# A worker waits for its broker with patience; whoever asks whether it answers does not.
+QUICK = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+
+
 def broker() -> Broker:
     if redis_outage.is_on():
         return Broker(is_up=False)
@@ -31,7 +35,7 @@ def broker() -> Broker:
 
 
 def _lengths() -> dict[str, int]:
-    with app.connection_for_read() as connection:
+    with app.connection_for_read(transport_options=QUICK) as connection:
         channel: Any = connection.default_channel
         lengths = {}
         for name in app.amqp.queues:

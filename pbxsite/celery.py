@@ -116,6 +116,16 @@ app.conf.beat_schedule = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "make-calls": {
+        "task": "pbxsite.administration.alarms.calls.make_calls",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "forget-old-alarms": {
+        "task": "pbxsite.administration.alarms.tasks.forget_old_alarms",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "clear-expired-sessions": {
         "task": "verification.sessions.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,

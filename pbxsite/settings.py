@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "pbxsite.administration.apps.PbxAdminConfig",
+    "pbxsite.administration.alarms.apps.AlarmsConfig",
     "django.forms",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -50,7 +50,7 @@ def record(
 
 def record_many(
     event: Event,
-    details: Iterable[tuple[PbxUser, str]],
+    details: Iterable[tuple[PbxUser | None, str]],
     *,
     actor: PbxUser | None,
     origin: Origin = NOWHERE,

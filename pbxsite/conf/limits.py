@@ -11,6 +11,7 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
         # Links for forgotten passwords: by address, and for each name, known or not.
         "forgotten_password": variable("LIMIT_FORGOTTEN", "20/10m/ip,3/h/key"),
         "try_netlogon": "3/m/user",
+        "try_alarm": "10/m/user",
         "openid": variable("LIMIT_TOKENS", "600/m/key"),
         # Each change is told by an e-mail.
         "change_factor": "20/10m/user",

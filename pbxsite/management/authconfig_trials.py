@@ -17,6 +17,7 @@ from authconfig.oauth2.configuration_trial import try_oauth2
 from authconfig.policy import uses
 from authconfig.settings_form import SettingsForm
 from authconfig.trial import Step
+from pbxsite.administration.alarms import trials as alarm_trials
 from pbxsite.administration.authentication import account_trials
 from pbxsite.management.authconfig_form import stored_form
 from pbxsite.management.authconfig_values import Faults
@@ -36,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     netlogon.add_argument("user")
     kinds.add_parser("oauth2", help="Check the OpenID provider's configuration.")
+    kinds.add_parser("alarms", help="Send a test alarm to whom alarms are told.")
     every = kinds.add_parser(
         "all", help="For monitoring: check what the authentication type uses."
     )
@@ -56,6 +58,8 @@ class Trials:
         if kind == "netlogon":
             password = sys.stdin.readline().rstrip("\r\n")
             return self._try_netlogon(options["user"], password)
+        if kind == "alarms":
+            return self._try_alarms()
         return (
             self._try_oauth2() if kind == "oauth2" else self._try_all(options["smtp"])
         )
@@ -107,6 +111,25 @@ class Trials:
         report = try_oauth2(rules, self._print_step, actor=None)
         self._print_end(url, report.remedy, accepted=report.accepted)
         return report.accepted
+
+    def _try_alarms(self) -> bool:
+        rules = AuthenticationSettings.load()
+        tests = {
+            "alarm_recipients": alarm_trials.test_mail,
+            "alarm_webhook_url": alarm_trials.test_webhook,
+        }
+        told = {name: test for name, test in tests.items() if getattr(rules, name)}
+        if not told:
+            self.print_faults({name: ["Nobody is set."] for name in tests})
+        faults = [self._is_told(name, *test(rules)) for name, test in told.items()]
+        return bool(faults) and all(faults)
+
+    def _is_told(self, name: str, fault: str, words: str) -> bool:
+        if fault:
+            self.print_faults({name: [f"{fault} {words}"]})
+        else:
+            self.out.write(f"{name}: {words}")
+        return not fault
 
     def _print_step(self, step: Step) -> None:
         if step.state != StepState.STARTED:

@@ -19,6 +19,9 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
 from authconfig.users.models import KeptPassword, PbxUser, SettingChange
+from pbxsite.administration.alarms.choices import AlarmState, News
+from pbxsite.administration.alarms.models import Alarm, AlarmMail
+from pbxsite.administration.findings import AlarmKind
 from pbxsite.metrics.models import Tally, TallyMark
 from tests.support.settings_data import NETLOGON, OAUTH2
 from verification.approval.choices import LoginState
@@ -51,7 +54,7 @@ from verification.voicemail.models import KeptRecording, Voicemail, VoicemailKey
 pytestmark = pytest.mark.database
 
 NOW = timezone.now()
-OURS = ("authconfig.", "verification.", "pbxsite.metrics.")
+OURS = ("authconfig.", "verification.", "pbxsite.metrics.", "pbxsite.administration.")
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,24 @@ def password_link(count: int = 1, **values: object) -> Callable[[Rows], object]:
     return break_it
 
 
+def alarm(**values: object) -> Callable[[Rows], object]:
+    facts = {"kind": AlarmKind.SMTP, "sentence": "x", "link": "/"} | values
+    return lambda _rows: Alarm.objects.create(**facts)
+
+
+def second_alarm(rows: Rows) -> None:
+    alarm()(rows)
+    alarm()(rows)
+
+
+def alarm_mail(news: News, *, has_alarm: bool) -> Callable[[Rows], object]:
+    def break_it(rows: Rows) -> None:
+        about = alarm()(rows) if has_alarm else None
+        AlarmMail.objects.create(mail=rows.mail, news=news, alarm=about)
+
+    return break_it
+
+
 def uninvited(rows: Rows) -> None:
     run = InvitationRun.objects.create()
     Uninvited.objects.create(run=run, user=rows.user, obstacle="laziness")
@@ -295,6 +316,19 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     (
         "alarm_webhook_has_a_secret",
         settings(alarm_webhook_url="https://alarms.example/"),
+    ),
+    ("alarm_kind_is_known", alarm(kind="weather")),
+    ("alarm_state_is_known", alarm(state="perhaps")),
+    ("alarm_over_has_its_time", alarm(state=AlarmState.OVER)),
+    ("alarm_over_has_its_time", alarm(over_at=NOW)),
+    ("alarm_is_open_once", second_alarm),
+    (
+        "alarm_mail_is_a_test_or_has_an_alarm",
+        alarm_mail(News.TEST, has_alarm=True),
+    ),
+    (
+        "alarm_mail_is_a_test_or_has_an_alarm",
+        alarm_mail(News.OVER, has_alarm=False),
     ),
     ("one_user_for_an_account", identity(subject="1")),
     ("one_account_of_an_issuer_for_a_user", identity(same_user=True)),

@@ -100,6 +100,7 @@ def tell_of_rejection(login: LoginSession) -> int:
 def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
     """The link is signed here and stored nowhere."""
     login = mail.login_mail.login
+    assert mail.user
     query = urlencode({"id": link_token(login)})
     started, until = localtime(login.created_at), localtime(login.expires_at)
     return {

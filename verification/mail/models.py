@@ -63,9 +63,12 @@ class OutgoingEmail(models.Model):
     priority = models.PositiveSmallIntegerField(
         choices=MailPriority.choices, default=MailPriority.URGENT
     )
+    # An alarm goes to an operator's address, which need not be a user's.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
+        null=True,
+        blank=True,
         on_delete=models.CASCADE,
         related_name="outgoing_emails",
     )

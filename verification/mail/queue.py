@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,14 +21,22 @@ NOTICE_TTL = timedelta(days=1)
 def enqueue(
     kind: MailKind, user: PbxUser, *, language: str, expires_at: datetime
 ) -> OutgoingEmail:
+    facts = {"user": user, "recipient": user.email, "language": language}
+    return _enqueue(kind, expires_at=expires_at, **facts)
+
+
+def enqueue_to(kind: MailKind, address: str, *, language: str) -> OutgoingEmail:
+    """Queue a notice for an address that need not be a user's."""
+    expires_at = timezone.now() + NOTICE_TTL
+    return _enqueue(kind, expires_at=expires_at, recipient=address, language=language)
+
+
+def _enqueue(kind: MailKind, **facts: Any) -> OutgoingEmail:
     mail = OutgoingEmail.objects.create(
         kind=kind.name,
         priority=kind.priority,
-        user=user,
-        recipient=user.email,
-        language=language,
-        expires_at=expires_at,
         request_id=log_context.request_id.get(),
+        **facts,
     )
     transaction.on_commit(wake_due)
     return mail

@@ -36,7 +36,7 @@ def render_mail(mail: OutgoingEmail, account: Account) -> MergedMessage:
 
 def _time_zone(mail: OutgoingEmail) -> ZoneInfo | None:
     """The user's own; None, the site's, if there is none or this machine lost it."""
-    name = mail.user.time_zone
+    name = mail.user.time_zone if mail.user else ""
     try:
         return ZoneInfo(name) if name else None
     except (ZoneInfoNotFoundError, ValueError):

@@ -37,7 +37,7 @@ def _link_context(mail: OutgoingEmail) -> dict[str, Any]:
 
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
-    if not hasattr(mail, "link_mail"):
+    if not (mail.user and hasattr(mail, "link_mail")):
         return False
     link = mail.link_mail.link
     expires_at = link.expires_at

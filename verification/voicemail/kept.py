@@ -39,12 +39,14 @@ def sealed(voicemail: Voicemail) -> KeptRecording:
     """
     content = recordings.read(voicemail.recording)
     size = len(content) + NONCE_BYTES + TAG_BYTES
-    _check_room(voicemail.mail.user, size)
+    user = voicemail.mail.user
+    assert user
+    _check_room(user, size)
     key, nonce = AESGCM.generate_key(KEY_BITS), os.urandom(NONCE_BYTES)
     file = ContentFile(nonce + AESGCM(key).encrypt(nonce, content, None))
     facts: dict[str, Any] = {name: getattr(voicemail, name) for name in FACTS}
     return KeptRecording(
-        user=voicemail.mail.user,
+        user=user,
         file=recordings.keep(file, SUFFIX),
         size=size,
         key=b64encode(key).decode(),

@@ -1,5 +1,6 @@
 """What is wrong with the site, and whom it tells.
 
-`present` looks; `watch` notes when an alarm begins and is over, and `mails` and
-`webhook` carry that out of the house.
+`present` looks for what is wrong. `watch` notes when an alarm begins and when it is
+over, each once, and has `mails` and `calls` carry it out of the house. `lookout` runs
+that in every worker and scheduler, for what fails may be one of them.
 """

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SETTINGS_PAGE
+from pbxsite.administration.alarms import trials as alarm_trials
 from pbxsite.administration.authentication import voicemail_key
 from pbxsite.administration.authentication.account_trials import (
     trial_status,
@@ -36,6 +37,8 @@ PARTS = (
     ("send-test/<uuid:public_id>/", trial_status, "trial_status"),
     ("test-netlogon/", try_netlogon, "try_netlogon"),
     ("test-oauth2/", try_oauth2, "try_oauth2"),
+    ("test-alarm-mail/", alarm_trials.try_mail, "try_alarm_mail"),
+    ("test-alarm-webhook/", alarm_trials.try_webhook, "try_alarm_webhook"),
     ("voicemail-key/make/", voicemail_key.make, "make_voicemail_key"),
     ("voicemail-key/revoke/", voicemail_key.revoke, "revoke_voicemail_key"),
 )

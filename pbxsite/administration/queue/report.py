@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from authconfig.choices import Dependency
 from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
+from pbxsite.administration.findings import AlarmKind, Finding
 from pbxsite.administration.queue.servers import Server, servers
 from pbxsite.broker import Broker, broker
 from verification.mail.choices import MailState, Part
@@ -78,14 +79,6 @@ class Speaker:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What is wrong, in a sentence, and where to mend it."""
-
-    sentence: str
-    link: str = ""
-
-
-@dataclass(frozen=True)
 class QueueReport:
     """Everything that operators need; durations are in seconds."""
 
@@ -139,6 +132,14 @@ def queue_report() -> QueueReport:
         servers=needed,
         oversized=oversized_lately(),
     )
+
+
+def findings_of_mail() -> list[Finding]:
+    """Return what is wrong now, without what only a page shows."""
+    found, pause = overview(counts=False), actions.current_pause()
+    needed = servers(current_rules())
+    told = _findings(found, pause, _speakers(timezone.now()), broker(), needed)
+    return [*told, *_no_room(failures())]
 
 
 def bins(counts: Counts, now: datetime, *, count: int, minutes: int) -> list[Bin]:
@@ -196,13 +197,14 @@ def _findings(
     needed: Iterable[Server],
 ) -> Iterator[Finding]:
     if pause:
-        yield Finding(paused_words(), reverse("queue"))
+        yield Finding(AlarmKind.PAUSED, paused_words(), reverse("queue"))
     yield from _engine_findings(found, speakers, asked, is_paused=bool(pause))
     down = [server for server in needed if server.is_up is False]
     for server in down:
-        yield Finding(_down_words(server), reverse(SETTINGS_PAGE))
+        yield _down(server)
     if found.trouble and Dependency.SMTP not in {each.kind for each in down}:
-        yield Finding(_trouble_words(found.trouble), reverse(SETTINGS_PAGE))
+        words = _trouble_words(found.trouble)
+        yield Finding(AlarmKind.FAILING, words, _settings("email"))
 
 
 def _trouble_words(mail: OutgoingEmail) -> str:
@@ -229,7 +231,7 @@ def _no_room(failed: Iterable[Failures]) -> Iterator[Finding]:
             "Recordings that are too large for the mail server wait: what is kept for"
             " users has filled VOICEMAIL_KEPT_MB."
         )
-        yield Finding(words, reverse("queue"))
+        yield Finding(AlarmKind.NO_ROOM, words, reverse("queue"))
 
 
 def oversized_words(found: Oversized) -> list[str]:
@@ -263,13 +265,13 @@ def _engine_findings(
     queue = reverse("queue")
     causes = list(_silence(speakers))
     if not asked.is_up:
-        causes.insert(0, _broker_words())
-    yield from (Finding(sentence, queue) for sentence in causes)
+        causes.insert(0, (AlarmKind.BROKER, _broker_words()))
+    yield from (Finding(kind, sentence, queue) for kind, sentence in causes)
     waited = found.oldest_due_seconds
     if waited and waited > TAKEN_UP_WITHIN.total_seconds() and not is_paused:
         seconds = number_format(waited, 0)
         words = _waiting_words(found, is_explained=bool(causes))
-        yield Finding(words % {"seconds": seconds}, queue)
+        yield Finding(AlarmKind.WAITING, words % {"seconds": seconds}, queue)
 
 
 def _broker_words() -> str:
@@ -294,18 +296,20 @@ def _waiting_words(found: Overview, *, is_explained: bool) -> str:
     )
 
 
-def _silence(speakers: list[Speaker]) -> Iterator[str]:
+def _silence(speakers: list[Speaker]) -> Iterator[tuple[AlarmKind, str]]:
     speaking = {each.kind for each in speakers if not each.is_silent}
     if Part.WORKER not in speaking:
-        yield _(
+        words = _(
             "No Celery worker has reported in the last minute, so e-mails wait. Look"
             " whether a worker is running."
         )
+        yield AlarmKind.WORKER, words
     elif Part.SCHEDULER not in speaking:
-        yield _(
+        words = _(
             "The scheduler (beat) has not reported in the last minute, so tries that"
             " failed are not repeated. Look whether beat and Redis are running."
         )
+        yield AlarmKind.SCHEDULER, words
 
 
 def paused_words() -> str:
@@ -316,17 +320,29 @@ def paused_words() -> str:
 
 
 DOWN = {
-    Dependency.SMTP: gettext_lazy(
-        "The SMTP server %(name)s does not take e-mails: %(words)s"
+    Dependency.SMTP: (
+        AlarmKind.SMTP,
+        "email",
+        gettext_lazy("The SMTP server %(name)s does not take e-mails: %(words)s"),
     ),
-    Dependency.CONTROLLER: gettext_lazy(
-        "The domain controller %(name)s does not answer: %(words)s"
+    Dependency.CONTROLLER: (
+        AlarmKind.CONTROLLER,
+        "netlogon",
+        gettext_lazy("The domain controller %(name)s does not answer: %(words)s"),
     ),
-    Dependency.PROVIDER: gettext_lazy(
-        "The OpenID provider %(name)s does not answer: %(words)s"
+    Dependency.PROVIDER: (
+        AlarmKind.PROVIDER,
+        "oauth2",
+        gettext_lazy("The OpenID provider %(name)s does not answer: %(words)s"),
     ),
 }
 
 
-def _down_words(server: Server) -> str:
-    return str(DOWN[server.kind]) % {"name": server.name, "words": server.words}
+def _down(server: Server) -> Finding:
+    kind, section, text = DOWN[server.kind]
+    words = str(text) % {"name": server.name, "words": server.words}
+    return Finding(kind, words, _settings(section), server.name)
+
+
+def _settings(section: str) -> str:
+    return f"{reverse(SETTINGS_PAGE)}#section-{section}"

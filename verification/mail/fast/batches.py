@@ -327,7 +327,8 @@ def _write_at_once(
     values = list[Any]()
     for one in sent:
         mail = one.mail
-        values += mail.pk, mail.attempts, True, one.at, one.words, mail.user.name
+        name = mail.user.name if mail.user else ""
+        values += mail.pk, mail.attempts, True, one.at, one.words, name
     for mail in beginning:
         values += mail.pk, mail.attempts, False, now, "", ""
     rows = ", ".join([WRITTEN_ROW] * (len(sent) + len(beginning)))
