@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,8 @@ TOLD = (
 )
 # Sent with `users`: receivers end pending logins and whatever else these users have.
 sessions_ended = Signal()
+# Sent with `old_addresses`: users, each with the e-mail address that they had before.
+addresses_changed = Signal()
 MAX_KEY_LENGTH = PbxUser._meta.get_field("name_key").max_length or 0
 
 
@@ -122,6 +124,17 @@ def end_sessions(
     kept_passwords.forget(user for user in found if not user.is_active)
     sessions_ended.send(PbxUser, users=found)
     return len(ended)
+
+
+def follow_addresses(before: Mapping[PbxUser, str]) -> None:
+    """Tell whatever went to an e-mail address that it is no longer the user's.
+
+    To be called in the transaction of the change, with the address of each user before
+    it, "" for none; users whose address stays are left alone.
+    """
+    changed = {user: old for user, old in before.items() if old not in ("", user.email)}
+    if changed:
+        addresses_changed.send(PbxUser, old_addresses=changed)
 
 
 def hold_sessions(pks: Iterable[int]) -> None:

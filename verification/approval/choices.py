@@ -29,6 +29,7 @@ class Ending(TextChoices):
     SUPERSEDED = "superseded", _("A newer login took its place")
     ENDED = "ended", _("Ended by an administrator")
     REVOKED = "revoked", _("Ended with all sessions of the user")
+    NEW_ADDRESS = "new_address", _("The user's e-mail address was changed")
     CLIENT_GONE = "client_gone", _("The client that waited went away")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from authconfig.choices import Event, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users import audit
-from authconfig.users.changes import sessions_ended
+from authconfig.users.changes import addresses_changed, sessions_ended
 from authconfig.users.models import PbxUser
 from verification.approval.choices import (
     Ending,
@@ -268,11 +268,7 @@ def end_without_client(login: LoginSession) -> bool:
 
     Nothing else than the connection proves that a later one is the same client.
     """
-    rows = LoginSession.objects.unfinished()
-    if not _close(rows, login, LoginState.REJECTED, ending=Ending.CLIENT_GONE):
-        return False
-    audit.record(Event.LOGIN_ENDED, user=login.user, detail=Ending.CLIENT_GONE)
-    return True
+    return _end(login, Ending.CLIENT_GONE)
 
 
 def end(login: LoginSession, *, actor: PbxUser) -> bool:
@@ -285,16 +281,25 @@ def end(login: LoginSession, *, actor: PbxUser) -> bool:
 @receiver(sessions_ended)
 def revoke(users: Iterable[PbxUser], **_: Any) -> int:
     """End the logins of users whose sessions end: else one could still begin."""
-    ended = list(users)
-    logins = LoginSession.objects.unfinished().filter(user__in=ended)
-    return sum(_revoke(login) for login in logins.select_related("user"))
+    return _end_logins(users, Ending.REVOKED)
 
 
-def _revoke(login: LoginSession) -> bool:
+@receiver(addresses_changed)
+def follow_address(old_addresses: Mapping[PbxUser, str], **_: Any) -> None:
+    """End the logins whose link went to an address that is no longer the user's."""
+    _end_logins(old_addresses, Ending.NEW_ADDRESS)
+
+
+def _end_logins(users: Iterable[PbxUser], ending: Ending) -> int:
+    logins = LoginSession.objects.unfinished().filter(user__in=list(users))
+    return sum(_end(login, ending) for login in logins.select_related("user"))
+
+
+def _end(login: LoginSession, ending: Ending) -> bool:
     rows = LoginSession.objects.unfinished()
-    if not _close(rows, login, LoginState.REJECTED, ending=Ending.REVOKED):
+    if not _close(rows, login, LoginState.REJECTED, ending=ending):
         return False
-    audit.record(Event.LOGIN_ENDED, user=login.user, detail=Ending.REVOKED)
+    audit.record(Event.LOGIN_ENDED, user=login.user, detail=ending)
     return True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import F
+
 from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import read_ending_token, read_link_token
@@ -11,6 +13,7 @@ TOLD = (
     Ending.REJECTED,
     Ending.SUPERSEDED,
     Ending.CLIENT_GONE,
+    Ending.NEW_ADDRESS,
 )
 
 
@@ -22,7 +25,12 @@ def find_by_link(token: str) -> LoginSession | None:
     public_id, number = found
     pending = LoginSession.objects.pending().select_related("user")
     return pending.filter(
-        public_id=public_id, link_number=number, user__is_active=True
+        public_id=public_id,
+        link_number=number,
+        user__is_active=True,
+        # A link that went to an earlier address of the user is somebody else's.
+        mails__link_number=number,
+        mails__mail__recipient=F("user__email"),
     ).first()
 
 

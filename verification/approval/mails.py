@@ -147,7 +147,8 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
     login = mail.login_mail.login
     is_newest = mail.login_mail.link_number == login.link_number
     is_pending = login.state == LoginState.PENDING
-    return is_pending and is_newest and login.expires_at > timezone.now()
+    is_theirs = mail.recipient == login.user.email
+    return is_pending and is_newest and is_theirs and login.expires_at > timezone.now()
 
 
 def _still_wanted() -> Q:
@@ -155,6 +156,7 @@ def _still_wanted() -> Q:
         login_mail__login__state=LoginState.PENDING,
         login_mail__login__expires_at__gt=timezone.now(),
         login_mail__login__link_number=F("login_mail__link_number"),
+        login_mail__login__user__email=F("recipient"),
     )
 
 
@@ -169,7 +171,7 @@ APPROVAL = MailKind(
     context=_approval_context,
     is_wanted=_is_wanted,
     still_wanted=_still_wanted,
-    related=("login_mail__login",),
+    related=("login_mail__login__user",),
     # Its link may have arrived: the user presses "send again", which voids that link.
     may_follow_doubt=False,
     log_subject=_login_id,

@@ -19,7 +19,9 @@ class SessionsConfig(AppConfig):
     def ready(self) -> None:
         passwords = import_module("verification.sessions.passwords")
         factor_mails = import_module("verification.sessions.factor_mails")
+        address_mails = import_module("verification.sessions.address_mails")
         register(
+            address_mails.ADDRESS_NOTICE,
             passwords.PASSWORD_NOTICE,
             factor_mails.FACTOR_NOTICE,
             factor_mails.WRONG_CODES,

@@ -14,7 +14,12 @@ from django.utils.translation import ngettext
 from authconfig.choices import Event
 from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of
-from authconfig.users.changes import difference, end_sessions, follow_session
+from authconfig.users.changes import (
+    difference,
+    end_sessions,
+    follow_addresses,
+    follow_session,
+)
 from authconfig.users.models import PbxUser
 from pbxsite.administration.users.forms import new_password
 from pbxsite.administration.users.rights import MANY, gained_and_lost
@@ -42,6 +47,8 @@ class RecordedUsers:
         ]
         if told := ", ".join(filter(None, changes)):
             record_change(request, obj, told)
+        if before:
+            follow_addresses({obj: before.email})
         if before and before.is_active and not obj.is_active:
             _say_ended(request, end_sessions([obj]))
 

@@ -14,7 +14,7 @@ from authconfig.choices import Event, Origin
 from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.users import audit
-from authconfig.users.changes import end_sessions
+from authconfig.users.changes import end_sessions, follow_addresses
 from authconfig.users.csv_file import UserRow, shown
 from authconfig.users.models import PbxUser
 from pbxsite.administration.entry.answers import Census
@@ -153,6 +153,9 @@ class UserImport:
             [(each.user, f"import: {each.difference}") for each in self.changes],
             actor=self.actor,
             origin=self.origin,
+        )
+        follow_addresses(
+            {each.user: each.before.email for each in self.changes if each.before}
         )
         end_sessions(
             each.user

@@ -357,7 +357,9 @@ def test_a_connection_lost_after_the_body_is_unknown_and_never_sent_again(
 def test_a_mail_that_this_site_cannot_make_fails_with_a_reason(
     queued: OutgoingEmail, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    OutgoingEmail.objects.update(recipient="anna@example.com\nBcc: eve@example.com")
+    address = "anna@example.com\nBcc: eve@example.com"
+    PbxUser.objects.update(email=address)
+    OutgoingEmail.objects.update(recipient=address)
 
     assert deliver(queued) == MailState.FAILED
 
