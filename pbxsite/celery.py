@@ -106,6 +106,11 @@ app.conf.beat_schedule = {
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600.0},
     },
+    "forget-old-logins": {
+        "task": "verification.login.tasks.forget_old_logins",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "forget-old-grants": {
         "task": "pbxsite.gateway.openid.tasks.forget_old_grants",
         "schedule": 3600.0,

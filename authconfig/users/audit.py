@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -62,17 +65,27 @@ def record_many(
     AuditEvent.objects.bulk_create(events, batch_size=1000)
 
 
-def forget_old() -> int:
-    """Delete what is too old, the history of the settings as well; count the events."""
+def kept_since() -> datetime | None:
+    """Return from when on histories are kept; None where they are for ever."""
     kept = settings.AUDIT_RETENTION_TTL
-    if not kept:
-        return 0  # no days: keep all
-    old = AuditEvent.objects.filter(at__lt=timezone.now() - kept)
+    return timezone.now() - kept if kept else None
+
+
+def forget_old() -> int:
+    """Delete what is too old, also of the settings and of pages; count the events."""
+    since = kept_since()
+    if since is None:
+        return 0
+    SettingChange.objects.filter(at__lt=since).delete()
+    LogEntry.objects.filter(action_time__lt=since).delete()
+    return forget(AuditEvent.objects.filter(at__lt=since))
+
+
+def forget(old: QuerySet[Any]) -> int:
+    """Delete rows in small steps, so that no login waits for the table; count them."""
     forgotten = 0
-    SettingChange.objects.filter(at__lt=timezone.now() - kept).delete()
-    # Small steps, so that no login waits for the table.
-    while pks := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-        forgotten += AuditEvent.objects.filter(pk__in=pks).delete()[0]
+    while pks := list(old.order_by().values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+        forgotten += old.model._default_manager.filter(pk__in=pks).delete()[0]
     return forgotten
 
 

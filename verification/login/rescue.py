@@ -49,6 +49,13 @@ def void_links(users: Iterable[PbxUser], **_: Any) -> None:
     links.update(over_at=timezone.now())
 
 
+def forget_old() -> int:
+    since = audit.kept_since()
+    if since is None:
+        return 0
+    return audit.forget(RescueLink.objects.filter(made_at__lt=since))
+
+
 def _find(token: str) -> RescueLink | None:
     try:
         pk = signing.loads(token, salt=SALT)

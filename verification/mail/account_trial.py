@@ -8,13 +8,15 @@ from datetime import timedelta
 from email.message import EmailMessage
 from functools import partial
 
+from django.db.models import Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, StepState
+from authconfig.models import current_rules
 from authconfig.trial import Step
 from authconfig.users import audit
-from verification.mail.account import Account, account_from, fingerprint
+from verification.mail.account import Account, account_from, account_of, fingerprint
 from verification.mail.choices import SmtpStage, TrialState
 from verification.mail.models import AccountTrial
 from verification.mail.oauth2.configuration import unpacked
@@ -59,6 +61,19 @@ def end_abandoned_trials() -> int:
         oauth2="",
         ended_at=now,
     )
+
+
+def forget_old() -> None:
+    """Delete old trials; that the present account was accepted stays, without whom."""
+    since = audit.kept_since()
+    if since is None:
+        return
+    old = AccountTrial.objects.filter(ended_at__lt=since)
+    accepted = Q(
+        state=TrialState.ACCEPTED, fingerprint=fingerprint(account_of(current_rules()))
+    )
+    old.exclude(accepted).delete()
+    old.update(recipient="", requested_by=None)
 
 
 def _try_account(trial: AccountTrial) -> SmtpError | None:

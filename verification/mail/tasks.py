@@ -35,3 +35,4 @@ def end_abandoned_trials() -> None:
 @shared_task
 def forget_old_mails() -> None:
     claims.forget_old()
+    account_trial.forget_old()

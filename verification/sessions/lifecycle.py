@@ -30,6 +30,7 @@ from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import BEGAN_KEY
 from authconfig.models import current_rules
+from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.sessions.choices import Approver, Guessed, Source
 from verification.sessions.factors import is_missing
@@ -164,8 +165,7 @@ def known_addresses(kind: Kind) -> QuerySet[KnownAddress]:
 
     One of myPBX, which the password alone opens, makes an address known to myPBX alone.
     """
-    since = timezone.now() - KNOWN_TTL
-    known = KnownAddress.objects.filter(last_success_at__gt=since)
+    known = KnownAddress.objects.filter(last_success_at__gt=_known_since())
     return known if kind is Kind.MYPBX else known.filter(kind=Kind.MYAPPS)
 
 
@@ -207,8 +207,14 @@ def forget_unapproved() -> None:
 
 
 def forget_old_addresses() -> int:
-    old = KnownAddress.objects.filter(last_success_at__lte=timezone.now() - KNOWN_TTL)
+    old = KnownAddress.objects.filter(last_success_at__lte=_known_since())
     return old.delete()[0]
+
+
+def _known_since() -> datetime:
+    """An address is known no longer than the audit log tells of its login."""
+    since = timezone.now() - KNOWN_TTL
+    return max(since, audit.kept_since() or since)
 
 
 def is_used_up(user: PbxUser, guessed: Guessed, source: Source) -> bool:

@@ -1,0 +1,14 @@
+"""The task that forgets old logins."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from verification.approval import flows
+from verification.login import rescue
+
+
+@shared_task
+def forget_old_logins() -> None:
+    flows.forget_old()
+    rescue.forget_old()
