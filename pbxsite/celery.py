@@ -131,6 +131,11 @@ app.conf.beat_schedule = {
         "schedule": 6 * 3600.0,
         "options": {"expires": 3600.0},
     },
+    "sync-directory": {
+        "task": "authconfig.sync.tasks.sync_directory",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "clear-expired-sessions": {
         "task": "verification.sessions.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,

@@ -8,6 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from authconfig import lockout
+from authconfig.models import AuthenticationSettings
+from authconfig.settings_fields.attributes import wishes_of
 from authconfig.sync.choices import Source
 from authconfig.sync.models import SyncedUser
 from authconfig.sync.people import Known, Mark, Person, Present
@@ -16,6 +18,26 @@ from authconfig.users.models import PbxUser
 # A database takes only so many values in one question.
 MOST_ASKED = 300
 COLUMNS = ("pk", "name", "long_name", "email", "number", "language", "synced__identity")
+
+
+def is_synced(user: PbxUser) -> bool:
+    return SyncedUser.objects.filter(user=user).exists()
+
+
+def note_deactivated_here(user: PbxUser) -> None:
+    """Let no run activate whom an administrator has deactivated."""
+    SyncedUser.objects.filter(user=user).update(removed_at=None)
+
+
+def leave_directory(user: PbxUser) -> bool:
+    """Let the user be a local one again; False if it was one."""
+    return SyncedUser.objects.filter(user=user).delete()[0] > 0
+
+
+def fields_from_directory(rules: AuthenticationSettings) -> frozenset[str]:
+    """Return the fields of users from the directory that nobody changes here."""
+    wishes = wishes_of(rules.directory_sync_attributes)
+    return frozenset(wish.field for wish in wishes)
 
 
 def marks(source: Source = Source.DIRECTORY) -> dict[str, Mark]:

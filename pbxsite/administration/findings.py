@@ -24,6 +24,7 @@ class AlarmKind(TextChoices):
     REJECTED = "rejected", _("A login was rejected by its user")
     WEBHOOK = "webhook", _("The webhook of alarms fails")
     NO_ENTRY = "no_entry", _("Users cannot log in")
+    DIRECTORY = "directory", _("Users are not read from the directory")
     CLIENT = "client", _("A client application is refused")
 
 

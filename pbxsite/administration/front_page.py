@@ -23,6 +23,7 @@ from authconfig.policy import needs_approval
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.authentication import summary
+from pbxsite.administration.directory_runs.state import sync_state
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import (
@@ -65,6 +66,8 @@ def _cards(request: HttpRequest) -> Iterator[OverviewCard]:
         yield _policy_card(current_rules())
     if _may(request, "users.view_pbxuser"):
         yield _entry_card(current_rules())
+    if _may(request, "authconfig.change_authenticationsettings"):
+        yield from _directory_cards(current_rules())
     if is_operator(request) or _may(request, "mail.view_outgoingemail"):
         yield _mail_card(queue_report(), operates=is_operator(request))
     if _may(request, "users.view_auditevent"):
@@ -109,6 +112,19 @@ def _entry_card(rules: AuthenticationSettings) -> OverviewCard:
         closed[0].link if closed else reverse(words.PAGE),
         _("Show them") if closed else _("Who can log in"),
     )
+
+
+def _directory_cards(rules: AuthenticationSettings) -> Iterator[OverviewCard]:
+    state = sync_state(rules)
+    if state:
+        yield OverviewCard(
+            _("Users from the directory"),
+            "bad" if state.alarm else "good",
+            state.alarm or state.sentence,
+            (state.sentence,) if state.alarm else (),
+            reverse("admin:authconfig_authenticationsettings_sync"),
+            _("Runs"),
+        )
 
 
 def _mail_card(found: QueueReport, *, operates: bool) -> OverviewCard:

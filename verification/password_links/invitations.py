@@ -35,8 +35,13 @@ def are_possible() -> bool:
 
 
 def without_password() -> QuerySet[PbxUser]:
-    """Return the active users who have no PBX password yet."""
+    """Return the active users who have no PBX password yet, and no other one here.
+
+    Users from the directory log in with their Windows password where that is allowed.
+    """
     active = PbxUser.objects.filter(is_active=True)
+    if uses(current_rules(), Method.NETLOGON):
+        active = active.filter(synced=None)
     return active.exclude(password__contains="$")  # noqa: S106
 
 

@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from authconfig.choices import Event
+from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.alarms.models import Call
+from pbxsite.administration.directory_runs.state import SYNC_PAGE, sync_state
 from pbxsite.administration.findings import AlarmKind, Finding
 from pbxsite.administration.queue.report import findings_of_mail
 
@@ -24,7 +26,16 @@ LOG = "admin:users_auditevent_changelist"
 def findings() -> list[Finding]:
     """Return what leaves the house: nobody need be looking at a page."""
     lately = timezone.now() - LATELY
-    return [*findings_of_mail(), *untold(), *rejections(count_rejected(lately))]
+    rejected = rejections(count_rejected(lately))
+    return [*findings_of_mail(), *untold(), *rejected, *unread_directory()]
+
+
+def unread_directory() -> list[Finding]:
+    """Find what keeps the users from being as the directory has them."""
+    state = sync_state(current_rules())
+    if state is None or not state.alarm:
+        return []
+    return [Finding(AlarmKind.DIRECTORY, state.alarm, reverse(SYNC_PAGE))]
 
 
 def untold() -> list[Finding]:

@@ -48,6 +48,8 @@ OWN_TEMPLATES = {
     "password_changes_forbidden": "switch",
     "forgotten_password": "switch",
     "forgotten_password_same_mailbox": "switch",
+    "directory_sync": "switch",
+    "directory_sync_attributes": "sync_attributes",
     "myapps_digest_logins": "digest_logins",
     "myapps_approve_by_comparing": "switch",
     "smtp_oauth2_shared_mailbox": "switch",
@@ -125,6 +127,8 @@ class Card:
     rows: list[FieldRow]
     of_method: Fold | None
     more: Fold | None
+    # With a heading of its own.
+    part: Fold | None
     method: str
     is_used: bool
     is_open: bool
@@ -210,9 +214,10 @@ def _card(form: PageForm, section: Section) -> Card:
         rows=_rows(form, own),
         of_method=_method_fold(form, of_method),
         more=_more(form, section.more),
+        part=_more(form, section.part.fields) if section.part else None,
         method=method or "",
         is_used=is_used,
-        is_open=is_used or _has_errors(form, section.all_fields),
+        is_open=is_used or _has_errors(form, section.every_field),
     )
 
 

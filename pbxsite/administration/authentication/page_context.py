@@ -27,6 +27,7 @@ from pbxsite.administration.authentication.posted_form import (
     OWN_PASSWORD,
     user_of,
 )
+from pbxsite.administration.directory_runs.state import PRESETS
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import paused_words
@@ -52,6 +53,7 @@ def page_context(request: HttpRequest, form: PageForm) -> dict[str, Any]:
         "field_faults": _field_faults(form),
         "paused": paused_words() if actions.current_pause() else "",
         "outcomes": last_outcomes(),
+        "sync_presets": PRESETS,
         "redirect_uri": redirect_uri(),
         "voicemail_key": voicemail_keys.current_key(),
         "voicemail_address": voicemail_key.address(),

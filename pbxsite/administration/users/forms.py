@@ -12,6 +12,8 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from authconfig import lockout
+from authconfig.models import current_rules
+from authconfig.sync.present import fields_from_directory, is_synced
 from authconfig.users import kept_passwords
 from authconfig.users.changes import check_name
 from authconfig.users.models import PbxUser
@@ -70,6 +72,15 @@ class PbxUserForm(NameForm):
                 " permissions below allow."
             )
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not is_synced(self.instance):
+            return
+        for name in fields_from_directory(current_rules()) & self.fields.keys():
+            # Whatever is posted, a disabled field keeps its value.
+            self.fields[name].disabled = True
+            self.fields[name].help_text = _("From the directory: change it there.")
 
     def deciding_changes(self) -> set[str]:
         """Leave out what keeps the user out: that needs no proof."""

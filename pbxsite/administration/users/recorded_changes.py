@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import ngettext
 
 from authconfig.choices import Event
+from authconfig.sync.present import note_deactivated_here
 from authconfig.users import audit, kept_passwords
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import (
@@ -50,6 +51,7 @@ class RecordedUsers:
         if before:
             follow_addresses({obj: before.email})
         if before and before.is_active and not obj.is_active:
+            note_deactivated_here(obj)
             _say_ended(request, end_sessions([obj]))
 
     def delete_model(self, request: HttpRequest, obj: PbxUser) -> None:

@@ -13,6 +13,8 @@ from authconfig import lockout
 from authconfig.choices import Event, Origin
 from authconfig.models import current_rules
 from authconfig.names import name_key
+from authconfig.sync.models import SyncedUser
+from authconfig.sync.present import fields_from_directory
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, follow_addresses
 from authconfig.users.csv_file import UserRow, shown
@@ -88,6 +90,10 @@ class UserImport:
         keys = [key for key in self.lines if "\0" not in key]
         self.known = locked.in_bulk(keys, field_name="name_key")
         self._find_owners()
+        self.from_directory = fields_from_directory(current_rules())
+        pks = [user.pk for user in self.known.values()]
+        synced = SyncedUser.objects.filter(pk__in=pks)
+        self.synced = set(synced.values_list("pk", flat=True))
         for row in self.rows:
             change, errors = self._checked(row)
             self.faults += faults_in(row, errors) if errors else ()
@@ -112,7 +118,7 @@ class UserImport:
             text = _("Line %(line)d has this user already. Remove one of the two.")
             return None, {"name": [ValidationError(text % {"line": first})]}
         change, errors = change_by(row, self.known.get(key))
-        for check in (self._check_number, self._check_actor):
+        for check in (self._check_number, self._check_actor, self._check_source):
             try:
                 check(change.user)
             except ValidationError as error:
@@ -125,6 +131,20 @@ class UserImport:
         if others := [name for owner, name in owners.items() if owner != key]:
             text = _("%(name)s has this number. Enter another one or none.")
             raise ValidationError({"number": text % {"name": shown(min(others))}})
+
+    def _check_source(self, user: PbxUser) -> None:
+        """What the directory says of a user, the next run would write again."""
+        before = self.known.get(name_key(user.name))
+        if before is None or before.pk not in self.synced:
+            return
+        changed = [
+            name
+            for name in sorted(self.from_directory & set(FIELDS))
+            if getattr(before, name) != getattr(user, name)
+        ]
+        if changed:
+            text = _("It comes from the directory: change it there.")
+            raise ValidationError(dict.fromkeys(changed, text))
 
     def _check_actor(self, user: PbxUser) -> None:
         if self.actor is None:

@@ -38,6 +38,7 @@ FIRST, IN_ITS_FORM, NOT_AT_ALL = "first", "in its form", "not at all"
 READING = ("", *(f"<path:object_id>/{part}" for part in ("", "history/", "delete/")))
 WRITING = ("add/", "<path:object_id>/change/")
 SETTINGS = "admin/authconfig/authenticationsettings/"
+SYNC = f"{SETTINGS}users-from-directory/"
 USERS = "admin/users/pbxuser/"
 CLIENTS = "admin/clients/clientapplication/"
 GROUPS = "admin/auth/group/"
@@ -58,6 +59,9 @@ ASKING = {
     f"{USERS}<int:pk>/deactivate/": FIRST,
     f"{USERS}<int:pk>/export-data/": FIRST,
     f"{USERS}<int:pk>/erase/": FIRST,
+    f"{USERS}<int:pk>/leave-directory/": FIRST,
+    f"{SYNC}begin/": FIRST,
+    f"{SYNC}<uuid:public_id>/confirm/": FIRST,
     f"{USERS}process_import/": FIRST,
     f"{USERS}<int:pk>/invite/": FIRST,
     f"{USERS}<int:pk>/generate/": FIRST,
@@ -83,6 +87,8 @@ HARMLESS = {
     f"{SETTINGS}add/",
     f"{SETTINGS}<path:object_id>/change/",
     f"{SETTINGS}preview/",
+    *(f"{SYNC}{part}" for part in ("", "<uuid:public_id>/")),
+    *(f"{SYNC}<uuid:public_id>/{part}/" for part in ("live", "csv")),
     f"{SETTINGS}send-test/",
     f"{SETTINGS}send-test/<uuid:public_id>/",
     f"{SETTINGS}test-netlogon/",

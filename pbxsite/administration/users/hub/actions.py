@@ -24,6 +24,11 @@ from authconfig import lockout
 from authconfig.choices import Event
 from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
+from authconfig.sync.present import (
+    is_synced,
+    leave_directory,
+    note_deactivated_here,
+)
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from authconfig.users.changes import end_sessions
@@ -85,6 +90,7 @@ def _reset_factors(request: HttpRequest, user: PbxUser) -> str:
 def _deactivate(request: HttpRequest, user: PbxUser) -> str:
     if not PbxUser.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
         return gettext("The user was inactive already.")
+    note_deactivated_here(user)
     count = end_sessions([user])
     _record(request, Event.USER_CHANGED, user, "is_active: on → off")
     text = ngettext(
@@ -93,6 +99,18 @@ def _deactivate(request: HttpRequest, user: PbxUser) -> str:
         count,
     )
     return text % {"n": count}
+
+
+def _leave_directory(request: HttpRequest, user: PbxUser) -> str:
+    leave_directory(user)
+    _record(request, Event.USER_CHANGED, user, "directory: taken from it")
+    return gettext("The user is no longer from the directory.")
+
+
+def _is_local(_request: HttpRequest, user: PbxUser) -> str:
+    if is_synced(user):
+        return ""
+    return gettext("The user is not from the directory.")
 
 
 def _record(request: HttpRequest, event: Event, user: PbxUser, detail: str) -> None:
@@ -186,6 +204,22 @@ ACTIONS = (
         personal_data.erase,
         personal_data.no_erasure,
         personal_data.what_goes,
+    ),
+    HubAction(
+        "leave-directory",
+        _("Take from the directory"),
+        _("Take %(user)s from the directory?"),
+        (
+            _("No run changes or deactivates the user any more."),
+            _("All fields can be changed here."),
+            _(
+                "If an entry of the directory has the user's name, a preview offers to"
+                " make the two one again."
+            ),
+        ),
+        ("users.change_pbxuser",),
+        _leave_directory,
+        _is_local,
     ),
 )
 

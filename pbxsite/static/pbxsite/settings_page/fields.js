@@ -44,9 +44,15 @@ export function fillByButtons() {
     follow();
     field.addEventListener("input", follow);
     button.addEventListener("click", () => {
-      field.value = button.dataset.value;
-      field.dispatchEvent(new Event("input", { bubbles: true }));
+      fill(document.getElementById(button.dataset.fillToo), button.dataset.valueToo);
+      fill(field, button.dataset.value);
       field.focus();
     });
   }
+}
+
+function fill(field, value) {
+  if (!field) return;
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }

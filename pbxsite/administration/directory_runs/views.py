@@ -1,0 +1,161 @@
+"""The pages that begin runs of the synchronisation and show what they did."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authconfig.models import current_rules
+from authconfig.sync import runs
+from authconfig.sync.choices import Trigger
+from authconfig.sync.models import SyncRun
+from authconfig.sync.tasks import sync_directory
+from authconfig.users.models import PbxUser
+from pbxsite.administration.directory_runs import report
+from verification.redis_access import wake_worker
+from verification.sessions.reauthentication import reauthentication_required
+
+NAME = "authconfig_authenticationsettings_sync"
+PAGE, RUN = f"admin:{NAME}", f"admin:{NAME}_run"
+FOLDER = "admin/directory_runs"
+LAST = 20
+REMOVALS = "removals"
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    last = SyncRun.objects.select_related("actor").order_by("-made_at")[:LAST]
+    rules = current_rules()
+    context = {
+        "title": _("Users from the directory"),
+        "last": [(run, report.verdict(run)) for run in last],
+        "rules": rules,
+        "is_set": bool(rules.netlogon_domain and rules.netlogon_bind_dn),
+    }
+    return _page(request, "overview", context)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required
+def begin(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        # An administrator who logged in again instead lost what they asked for.
+        messages.info(request, _("Nothing was begun. Please press the button again."))
+        return redirect(PAGE)
+    return _begin(request, is_preview=request.POST.get("what") == "preview")
+
+
+@require_safe
+def show(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    run = get_object_or_404(SyncRun, public_id=public_id)
+    title = _("Preview of the users") if run.is_preview else _("Run")
+    return _page(request, "run", report.context(request, run) | {"title": title})
+
+
+@require_safe
+def live(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Send the changing part alone, which the page's script asks for repeatedly."""
+    run = get_object_or_404(SyncRun, public_id=public_id)
+    return TemplateResponse(
+        request, f"{FOLDER}/live.html", report.context(request, run)
+    )
+
+
+@require_safe
+def download(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    run = get_object_or_404(SyncRun, public_id=public_id)
+    text = report.as_csv(run, request.GET.get("change", ""), request.GET.get("q", ""))
+    headers = {"Content-Disposition": 'attachment; filename="users-from-directory.csv"'}
+    return HttpResponse(text, "text/csv; charset=utf-8", headers=headers)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@reauthentication_required
+def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Ask before a preview is carried out, or a stop is overruled."""
+    run = get_object_or_404(SyncRun, public_id=public_id)
+    allowed = run.kept if REMOVALS in request.GET else None
+    if request.method == "POST":
+        preview = run if run.is_preview else None
+        return _begin(request, preview=preview, allowed_removals=allowed)
+    context = {
+        "title": _("Change the users now?"),
+        "rows": _rows(run, allowed),
+        "way": _("Change them now"),
+        "back_url": "../",
+    }
+    return _page(request, "", context)
+
+
+def _rows(run: SyncRun, allowed: int | None) -> list[str]:
+    words = [
+        f"{tally.head}: {tally.count}" for tally in report.tallies(run) if tally.count
+    ]
+    linked = run.items.filter(is_linked=True).count()
+    if run.is_preview and linked:
+        words.append(_linked(linked))
+    return [*words, _removed(run, allowed)] if run.kept else words
+
+
+def _linked(count: int) -> str:
+    return ngettext(
+        "%(n)d PBX user that is here already becomes one with its entry.",
+        "%(n)d PBX users that are here already become one with their entries.",
+        count,
+    ) % {"n": count}
+
+
+def _removed(run: SyncRun, allowed: int | None) -> str:
+    if allowed is None:
+        return _("Nobody is deactivated, since it would be too many at once.")
+    return ngettext(
+        "%(n)d user is deactivated, and the sessions end at once.",
+        "%(n)d users are deactivated, and their sessions end at once.",
+        run.kept,
+    ) % {"n": run.kept}
+
+
+def _begin(
+    request: HttpRequest,
+    *,
+    is_preview: bool = False,
+    preview: SyncRun | None = None,
+    allowed_removals: int | None = None,
+) -> HttpResponse:
+    assert isinstance(request.user, PbxUser)
+    run = runs.ask_for(
+        Trigger.PAGE,
+        is_preview=is_preview,
+        actor=request.user,
+        preview=preview,
+        allowed_removals=allowed_removals,
+    )
+    transaction.on_commit(partial(wake_worker, sync_directory))
+    return redirect(RUN, run.public_id)
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    shared = admin.site.each_context(request)
+    template = f"{FOLDER}/{name}.html" if name else "admin/confirm_action.html"
+    return TemplateResponse(request, template, shared | context)
+
+
+# Below the page of the settings: address, view and name.
+PARTS = (
+    ("users-from-directory/", overview, "sync"),
+    ("users-from-directory/begin/", begin, "sync_begin"),
+    ("users-from-directory/<uuid:public_id>/", show, "sync_run"),
+    ("users-from-directory/<uuid:public_id>/live/", live, "sync_live"),
+    ("users-from-directory/<uuid:public_id>/csv/", download, "sync_csv"),
+    ("users-from-directory/<uuid:public_id>/confirm/", confirm, "sync_confirm"),
+)
