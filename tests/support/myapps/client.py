@@ -6,6 +6,7 @@ import json
 import secrets
 import ssl
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from socket import SHUT_RDWR
 from types import TracebackType
@@ -85,7 +86,9 @@ class Client:
         address = site.replace("http", "ws", 1) + path
         if trusts:
             options["ssl"] = ssl.create_default_context(cafile=trusts)
-        self._socket = connect(address, **options)
+        # What a block leaves, so that the connection can be kept without one.
+        self._opened = ExitStack()
+        self._socket = self._opened.enter_context(connect(address, **options))
         self.user_agent = user_agent
         self._kept: list[Message] = []
         self.last_text = ""
@@ -102,7 +105,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._socket.close()
+        self._opened.close()
 
     def vanish(self) -> None:
         """Go away without a word of goodbye."""
