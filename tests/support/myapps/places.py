@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from itertools import count
 
 from authconfig.models import AuthenticationSettings
-from tests.conftest import SettingsSetter
+from tests.conftest import LINK, SettingsSetter
 from tests.support.myapps.client import Client
 
 NUMBERS = count()
+# Logins have to be approved, and no mail server answers.
+HELD = {
+    "two_factor": True,
+    "verification_link": LINK,
+    "smtp_server": "127.0.0.1",
+    "smtp_port": 1,
+    "smtp_security": "none",
+    "smtp_email_address": "pbx@example.com",
+}
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from authconfig.models import current_rules
 from authconfig.users import kept_passwords
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
-from tests.conftest import LINK, PASSWORD, SettingsSetter
+from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.attacks import decide_by_link, link_of
 from tests.support.browsers import sign_in
 from tests.support.myapps.client import Client, LoginError, Session
-from tests.support.myapps.places import Place
+from tests.support.myapps.places import HELD, Place
 from tests.support.myapps.published import GoClient, OAuth2Demo
 from tests.support.oauth2_logins import come_back, leads_to
 from tests.support.scripted_provider import Scripted, scripted_provider
@@ -27,14 +27,6 @@ from verification.approval.models import LoginSession
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 NAME, ODD_PASSWORD = "jörg:weiß", "pä:ss wörd: ☎ 0815"
-HELD = {
-    "two_factor": True,
-    "verification_link": LINK,
-    "smtp_server": "127.0.0.1",
-    "smtp_port": 1,
-    "smtp_security": "none",
-    "smtp_email_address": "pbx@example.com",
-}
 
 
 @pytest.fixture(scope="module")
