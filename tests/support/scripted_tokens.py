@@ -37,6 +37,8 @@ class TokenEndpoint:
 
     url: str = ""
     answers: list[Answer] = field(default_factory=lambda: [token()])
+    # Refuse with all that was sent as the description.
+    repeats: bool = False
     before_answer: Callable[[], object] = lambda: None
     forms: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -72,6 +74,8 @@ class TokenEndpoint:
         } | changes
 
     def next_answer(self) -> Answer:
+        if self.repeats:
+            return refusal("invalid_request", " ".join(self.forms[-1].values()))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
