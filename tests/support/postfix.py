@@ -77,6 +77,15 @@ class Postfix:
     def await_mails(self, count: int, seconds: float = LIMIT_SECONDS) -> list[str]:
         return await_mails(self.place / "mailboxes", count, seconds)
 
+    def await_mail_of(self, public_id: str) -> list[str]:
+        """Return the Message-IDs as soon as this one is among them."""
+        limit = time.monotonic() + LIMIT_SECONDS
+        while public_id not in (found := self.await_mails(0)):
+            if time.monotonic() > limit:
+                break
+            time.sleep(0.05)
+        return found
+
     def await_mail(self) -> EmailMessage:
         """Return Anna's only mail."""
         limit = time.monotonic() + LIMIT_SECONDS

@@ -43,6 +43,10 @@ submission_relay_ssl = no
 first_valid_uid = 0
 service anvil {{
   chroot =
+  # Without it, each refused login would make the next one wait longer.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service submission-login {{
   chroot =

@@ -11,6 +11,8 @@ from threading import Lock, Thread, Timer
 from types import TracebackType
 from typing import Self
 
+from django.db import connections
+
 from authconfig.trial import Progress
 from verification.mail.account import Account, Pace
 from verification.mail.choices import SmtpStage
@@ -295,6 +297,8 @@ class Pool:
             self.give_back(self._use(connection))
         finally:
             self._is_opening_ahead = False
+            # This thread may have read the token's row.
+            connections.close_all()
 
     def _close(self, connection: Connection) -> None:
         connection.close()

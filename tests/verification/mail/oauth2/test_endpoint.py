@@ -119,7 +119,7 @@ def test_a_slow_endpoint_is_waited_for_no_longer_than_the_limit(
     settings.OAUTH2_TIMEOUT = 0.2
     endpoint.before_answer = lambda: endpoint.ended.wait(5)
 
-    with pytest.raises(TokenError, match="within 0.2 seconds") as raised:
+    with pytest.raises(TokenError, match=r"within 0\.2 seconds") as raised:
         token_endpoints.ask(endpoint.configuration())
 
     assert raised.value.fault is TokenFault.TIMEOUT
