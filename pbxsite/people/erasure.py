@@ -110,6 +110,8 @@ def _forget_files(user: PbxUser) -> None:
 
 def _forget_rows_beside(user: PbxUser, person: naming.Person) -> None:
     """Empty what outlives the user's row, and names the user."""
+    # What operators are told goes to an address, whoever has it.
+    OutgoingEmail.objects.filter(user=None, recipient__in=person.addresses).delete()
     InvitationRun.objects.filter(actor=user).update(address=None, user_agent="")
     trials = AccountTrial.objects.filter(recipient__in=person.addresses)
     trials |= AccountTrial.objects.filter(requested_by=user)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from django.apps import apps
 from django.db.models import Model, Q, QuerySet
 
 from authconfig.choices import Event
@@ -36,6 +37,14 @@ QUOTING = (
     Event.MAIL_TESTED,
     Event.DATA_EXPORTED,
     Event.AUDIT_EXPORTED,
+)
+# Texts of which any may quote an e-mail address.
+TEXTS = (
+    ("users.AuditEvent", "detail"),
+    ("users.SettingChange", "before"),
+    ("users.SettingChange", "after"),
+    ("alarms.Alarm", "sentence"),
+    ("alarms.Call", "body"),
 )
 AT_ONCE = 500
 
@@ -123,26 +132,25 @@ def _leave_origins(events: QuerySet[AuditEvent], person: Person) -> None:
 def _leave_in_texts(person: Person) -> None:
     for address in person.addresses:
         whole = re.compile(rf"(?<![\w.+-]){re.escape(address)}(?![\w-])", re.IGNORECASE)
-        _replace(AuditEvent.objects.all(), ("detail",), address, whole, person)
-        changes = SettingChange.objects.filter(is_secret=False)
-        _replace(changes, ("before", "after"), address, whole, person)
+        for model, column in TEXTS:
+            rows = apps.get_model(model)._default_manager.all()
+            _replace(rows, column, address, whole, person)
     quoting = AuditEvent.objects.filter(event__in=QUOTING)
     for name in person.names:
         whole = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        _replace(quoting, ("detail",), name, whole, person)
+        _replace(quoting, "detail", name, whole, person)
 
 
 def _replace(
     rows: QuerySet[Any],
-    columns: Iterable[str],
+    column: str,
     text: str,
     whole: re.Pattern[str],
     person: Person,
 ) -> None:
-    for column in columns:
-        found = rows.filter(**{f"{column}__icontains": text})
-        changed = list(_replaced(found, column, whole, person.pseudonym))
-        rows.model._default_manager.bulk_update(changed, [column], AT_ONCE)
+    found = rows.filter(**{f"{column}__icontains": text})
+    changed = list(_replaced(found, column, whole, person.pseudonym))
+    rows.model._default_manager.bulk_update(changed, [column], AT_ONCE)
 
 
 def _replaced(

@@ -343,7 +343,11 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
     The session has to begin in the same transaction: whoever ends all sessions of the
     user meanwhile would miss it.
     """
-    user.refresh_from_db(from_queryset=PbxUser.objects.select_for_update())
+    present = PbxUser.objects.select_for_update()
+    try:
+        user.refresh_from_db(from_queryset=present)
+    except PbxUser.DoesNotExist:  # erased, or deleted, meanwhile
+        return False
     unchanged = user.is_bound_by(login.auth_hash)
     if login.user_id != user.pk or not user.is_active or not unchanged:
         return False

@@ -137,6 +137,9 @@ def _keep(
         # The same request came twice at once, and the other one was first.
         if earlier := _earlier(posted.key, digest):
             return earlier
+        # Somebody erased or deleted the user meanwhile.
+        if not PbxUser.objects.filter(pk=user.pk).exists():
+            return VoicemailFault.NOBODY
         raise
 
 

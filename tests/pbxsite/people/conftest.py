@@ -23,6 +23,7 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.sync.models import SyncedUser, SyncItem, SyncRun
 from authconfig.users import audit
 from authconfig.users.models import KeptPassword, PbxUser, SettingChange
+from pbxsite.administration.alarms.models import Alarm, Call
 from pbxsite.gateway.myapps.models import BrowserLogin, ClientSession
 from pbxsite.gateway.openid.models import Grant, GrantedToken, Subject, Visit
 from pbxsite.people.held import every_table
@@ -161,7 +162,7 @@ def _log_in(anna: PbxUser) -> None:
     LinkMail.objects.create(mail=_mail(anna, "forgotten"), link=link)
 
 
-def _mail(anna: PbxUser, kind: str, **facts: Any) -> OutgoingEmail:
+def _mail(anna: PbxUser | None, kind: str, **facts: Any) -> OutgoingEmail:
     return OutgoingEmail.objects.create(
         kind=kind,
         user=anna,
@@ -247,6 +248,9 @@ def _be_told_of(anna: PbxUser, administrator: PbxUser) -> None:
         detail=f"smtp_email_address: “” → “{EMAIL}”",
     )
     LogEntry.objects.log_actions(administrator.pk, [anna], CHANGE, "")
+    _mail(None, "alarm", state="queued")
+    alarm = Alarm.objects.create(kind="smtp", sentence=f"550 <{EMAIL}>")
+    Call.objects.create(alarm=alarm, body=f'{{"sentence": "550 <{EMAIL}>"}}')
 
 
 @pytest.fixture
