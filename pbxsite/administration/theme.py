@@ -36,7 +36,7 @@ def theme(site_name: str) -> dict[str, Any]:
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,
-        "DASHBOARD_CALLBACK": "pbxsite.administration.front_page.dashboard",
+        "DASHBOARD_CALLBACK": "pbxsite.administration.front_page.page.dashboard",
         "ACCOUNT": {"navigation": [_account()]},
         "SIDEBAR": {
             "navigation": [{"items": [_overview()]}, _login_group(), _operation_group()]

@@ -14,7 +14,11 @@ from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.alarms.models import Call
-from pbxsite.administration.directory_runs.state import SYNC_PAGE, sync_state
+from pbxsite.administration.directory_runs.state import (
+    SYNC_PAGE,
+    SyncState,
+    sync_state,
+)
 from pbxsite.administration.findings import AlarmKind, Finding
 from pbxsite.administration.queue.report import findings_of_mail
 
@@ -27,12 +31,12 @@ def findings() -> list[Finding]:
     """Return what leaves the house: nobody need be looking at a page."""
     lately = timezone.now() - LATELY
     rejected = rejections(count_rejected(lately))
-    return [*findings_of_mail(), *untold(), *rejected, *unread_directory()]
+    sync = sync_state(current_rules())
+    return [*findings_of_mail(), *untold(), *rejected, *unread_directory(sync)]
 
 
-def unread_directory() -> list[Finding]:
+def unread_directory(state: SyncState | None) -> list[Finding]:
     """Find what keeps the users from being as the directory has them."""
-    state = sync_state(current_rules())
     if state is None or not state.alarm:
         return []
     return [Finding(AlarmKind.DIRECTORY, state.alarm, reverse(SYNC_PAGE))]

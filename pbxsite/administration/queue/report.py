@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -106,7 +106,8 @@ class QueueReport:
         return asdict(self)
 
 
-def queue_report() -> QueueReport:
+def queue_report(measure: Callable[[], MailTimes] = mail_times) -> QueueReport:
+    """`measure` finds how long mails take, by default those of the last hour."""
     rules, found, now = current_rules(), overview(), timezone.now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
     needed, failed = servers(rules), failures()
@@ -121,7 +122,7 @@ def queue_report() -> QueueReport:
         last_failure=found.last_failure,
         failed_lately=found.trouble is not None,
         refused_addresses=found.refused_addresses,
-        times=mail_times(),
+        times=measure(),
         paused_since=pause.since if pause else None,
         paused_by=str(pause.actor or "") if pause else "",
         hour=bins(found.ended, now, count=60, minutes=1),

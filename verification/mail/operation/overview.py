@@ -21,6 +21,7 @@ LATELY = timedelta(hours=1)
 # Counts and charts look so far back; older mails say nothing about today.
 DAY = timedelta(days=1)
 MOST_MEASURED = 1000
+MOST_MEASURED_OF_DAY = 5000
 MOST_GROUPS = 20
 # So many failures are looked at one by one.
 MOST_JUDGED = 200
@@ -181,7 +182,7 @@ def _trouble(
 
 @dataclass(frozen=True)
 class MailTimes:
-    """How long the last hour's mails took from the login until the server took them."""
+    """How long mails took from the queue until the server took them."""
 
     count: int
     median_seconds: float = 0
@@ -189,19 +190,33 @@ class MailTimes:
 
 
 def mail_times() -> MailTimes:
-    sent = OutgoingEmail.objects.filter(
-        state=MailState.SENT, ended_at__gt=timezone.now() - LATELY
-    )
+    sent = _sent_since(timezone.now() - LATELY)
+    taken = _taken(sent, MOST_MEASURED)
+    return _times(sent.count() if taken else 0, taken)
+
+
+def times_of_day() -> MailTimes:
+    """Return this of the last day, measured by its newest mails if there are many."""
+    taken = _taken(_sent_since(timezone.now() - DAY), MOST_MEASURED_OF_DAY)
+    return _times(len(taken), taken)
+
+
+def _sent_since(moment: datetime) -> Any:
+    return OutgoingEmail.objects.filter(state=MailState.SENT, ended_at__gt=moment)
+
+
+def _taken(sent: Any, most: int) -> list[float]:
     newest = sent.order_by("-ended_at").values_list("created_at", "ended_at")
-    taken = sorted(
-        (ended - created).total_seconds()
-        for created, ended in newest[:MOST_MEASURED]
-        if ended
+    return sorted(
+        (ended - created).total_seconds() for created, ended in newest[:most] if ended
     )
+
+
+def _times(count: int, taken: list[float]) -> MailTimes:
     if not taken:
         return MailTimes(0)
     return MailTimes(
-        count=sent.count(),
+        count=count,
         median_seconds=taken[len(taken) // 2],
         p95_seconds=taken[len(taken) * 95 // 100],
     )
