@@ -106,7 +106,7 @@ def _apps(order: Order, client: ClientSession) -> Message:
         }
         for each in tiles
     ]
-    return {"mt": "UpdateApps", "apps": apps, "deviceApps": [], "selected": []}
+    return {"mt": "UpdateApps", "apps": apps, "deviceApps": [], "selected": ""}
 
 
 COMMANDS: dict[str, Any] = {

@@ -23,6 +23,7 @@ from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.gateway.myapps import browser_logins
 from pbxsite.gateway.myapps.models import BrowserLogin
+from verification.sessions.user_agents import own_name_of_client
 
 # The field of the form that refuses.
 REFUSES = "refuse"
@@ -53,6 +54,7 @@ def back(request: HttpRequest) -> HttpResponse:
 def _facts(request: HttpRequest, login: BrowserLogin) -> dict[str, Any]:
     return {
         "login": login,
+        "application": own_name_of_client(login.user_agent),
         "provider": current_rules().oauth2_provider_name,
         "is_elsewhere": login.address != origin_of(request).address,
     }
