@@ -146,6 +146,7 @@ class Event(TextChoices):
     SENDING_PAUSED = "sending_paused", _("Sending paused")
     SENDING_RESUMED = "sending_resumed", _("Sending resumed")
     MAIL_TESTED = "mail_tested", _("E-mail account tested")
+    MAIL_AUTHORIZED = "mail_authorized", _("E-mail account authorized")
     VOICEMAIL_REFUSED = "voicemail_refused", _("Voicemail refused")
     VOICEMAIL_KEY_MADE = "voicemail_key_made", _("Voicemail key made")
     VOICEMAIL_KEY_REVOKED = "voicemail_key_revoked", _("Voicemail key revoked")

@@ -78,6 +78,7 @@ class SecretInput(forms.PasswordInput):
     template_name = "authconfig/secret_input.html"
     # The form sets this.
     is_stored = False
+    is_of_lines = False
 
     @staticmethod
     def removal_name(name: str) -> str:
@@ -96,6 +97,7 @@ class SecretInput(forms.PasswordInput):
         context = super().get_context(name, None, attrs)
         context["widget"] |= {
             "is_stored": self.is_stored,
+            "is_of_lines": self.is_of_lines,
             "was_entered": bool(value),
             "is_removed": value is None,
             "removal_name": self.removal_name(name),
@@ -105,6 +107,12 @@ class SecretInput(forms.PasswordInput):
             filter(None, [described.get("aria-describedby"), f"id_{name}_state"])
         )
         return context
+
+
+class SecretLinesInput(SecretInput):
+    """For a secret of several lines, which an input of one line would join."""
+
+    is_of_lines = True
 
 
 class SecretFormField(forms.CharField):

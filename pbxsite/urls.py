@@ -14,6 +14,7 @@ from authconfig.clients.session_kinds import myapps_required
 from authconfig.oauth2.provider import CALLBACK
 from pbxsite import health
 from pbxsite.administration.authentication import oauth2_round_trip
+from pbxsite.administration.authentication.smtp_login import authorizing
 from pbxsite.administration.queue import page as queue_page
 from pbxsite.embedded import mailbox_pages
 from pbxsite.gateway.forward import handover
@@ -54,6 +55,7 @@ urlpatterns = [
     *factors.urlpatterns,
     path("", include("verification.urls")),
     *oauth2_round_trip.urlpatterns,
+    *authorizing.urlpatterns,
     *queue_page.urlpatterns,
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),

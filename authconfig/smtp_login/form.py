@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import JwtAlgorithm, OAuth2Grant, SmtpLogin, SmtpSecurity
-from authconfig.fields import SecretFormField
+from authconfig.fields import SecretFormField, SecretLinesInput
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from authconfig.smtp_login import filling
@@ -53,7 +53,10 @@ class MailAccountPart(forms.Form):
         max_length=500,
     )
     smtp_oauth2_private_key = SecretFormField(
-        label=_("Private key"), required=False, max_length=10_000
+        label=_("Private key"),
+        required=False,
+        max_length=10_000,
+        widget=SecretLinesInput({"rows": 4, "spellcheck": "false"}),
     )
 
     def settle_account(self, cleaned: dict[str, Any]) -> None:

@@ -165,6 +165,21 @@ def _named(fields: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{PREFIX}{name}" for name in dict.fromkeys(fields))
 
 
+def shown_for(name: str) -> str:
+    """Return the ways to log in that use the setting, as the page's style sheet says.
+
+    Where the grant is free it is part of the word: client_secret-password.
+    """
+    words = []
+    for login in SmtpLogin:
+        mode = MODES.get(login)
+        is_free = mode is not None and mode.grant is None
+        for grant in list(OAuth2Grant) if is_free else list(OAuth2Grant)[:1]:
+            if name in shown_fields(login, grant):
+                words.append(f"{login}-{grant}" if is_free else login.value)
+    return " ".join(words)
+
+
 EVERY_FIELD = tuple(
     dict.fromkeys(
         name

@@ -14,7 +14,13 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.settings_form import MODEL_FIELDS
+from authconfig.smtp_login.modes import is_interactive
+from pbxsite.administration.authentication.smtp_login import visit
+from verification.mail.oauth2.authorization import authorized_as
+from verification.mail.oauth2.settings import configuration_of
 
+# The provider need not name the account that was authorized.
+UNTOLD = "(the provider does not say)"
 BOOLEANS = {"on": "on", "off": ""}
 Faults = dict[str, list[str]]
 
@@ -44,7 +50,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def shown_values(rules: AuthenticationSettings) -> dict[str, Any]:
     """Return every setting by its key; a secret only as set or not."""
     values = {key: _shown(key, getattr(rules, key)) for key in FIELDS}
-    return values | {"oauth2_redirect_uri": redirect_uri()}
+    configuration = configuration_of(rules) if is_interactive(rules) else None
+    account = authorized_as(configuration) if configuration else None
+    return values | {
+        "oauth2_redirect_uri": redirect_uri(),
+        "smtp_oauth2_redirect_uri": visit.redirect_uri(),
+        "smtp_oauth2_authorized_as": UNTOLD if account == "" else account or "",
+    }
 
 
 def _shown(key: str, value: Any) -> Any:

@@ -28,6 +28,7 @@ from authconfig.sections import (
     Section,
 )
 from authconfig.settings_form import CERTIFICATE_FIELDS, MODEL_FIELDS, SettingsForm
+from authconfig.smtp_login.modes import EVERY_FIELD, shown_for
 from pbxsite.administration.authentication import summary
 from pbxsite.administration.authentication.kept.page_form import Conflict, PageForm
 from pbxsite.administration.authentication.kept.values import Past
@@ -40,6 +41,8 @@ METHOD_OF_FIELD = {
     "oauth2_provider_name": Method.OAUTH2,
     "oauth2_domain": Method.OAUTH2,
 }
+# These stand below the choice of the login at the mail server.
+OF_MAIL_LOGIN = tuple(name for name in EVERY_FIELD if name != "smtp_password")
 # Templates of fields that are more than a label and an input.
 OWN_TEMPLATES = {
     "two_factor": "two_factor",
@@ -53,6 +56,7 @@ OWN_TEMPLATES = {
     "myapps_digest_logins": "digest_logins",
     "myapps_approve_by_comparing": "switch",
     "smtp_oauth2_shared_mailbox": "switch",
+    "smtp_login": "smtp_login/login",
 }
 FOLDER = "admin/authconfig/authenticationsettings"
 INTRODUCTIONS = {
@@ -93,6 +97,8 @@ class FieldRow:
     warning: str = ""
     examples: tuple[Example, ...] = ()
     certificates: tuple[str, ...] = ()
+    # The ways to log in at the mail server that use it; all if it is empty.
+    shown_for: str = ""
     past: Past | None = None
     conflict: Conflict | None = None
 
@@ -205,13 +211,14 @@ def _methods_of(option: AuthenticationType) -> list[str]:
 def _card(form: PageForm, section: Section) -> Card:
     method = METHOD_OF_SECTION.get(section.key)
     is_used = method is None or _is_used(form, method)
-    own = [name for name in section.fields if name not in METHOD_OF_FIELD]
+    elsewhere = (*METHOD_OF_FIELD, *OF_MAIL_LOGIN)
+    own = [name for name in section.fields if name not in elsewhere]
     of_method = [name for name in section.fields if name in METHOD_OF_FIELD]
     return Card(
         section=section,
         summary=summary.SENTENCES[section.key](form.rules),
         introduction=INTRODUCTIONS.get(section.key, ""),
-        rows=_rows(form, own),
+        rows=rows(form, own),
         of_method=_method_fold(form, of_method),
         more=_more(form, section.more),
         part=_more(form, section.part.fields) if section.part else None,
@@ -227,17 +234,17 @@ def _method_fold(form: PageForm, names: list[str]) -> Fold | None:
     method = METHOD_OF_FIELD[names[0]]
     is_used = _is_used(form, method)
     is_open = is_used or _has_errors(form, names)
-    return Fold(_rows(form, names), is_open, method, is_used)
+    return Fold(rows(form, names), is_open, method, is_used)
 
 
 def _more(form: PageForm, names: tuple[str, ...]) -> Fold | None:
     if not names:
         return None
     is_open = _has_errors(form, names) or not _are_default(form, names)
-    return Fold(_rows(form, names), is_open)
+    return Fold(rows(form, names), is_open)
 
 
-def _rows(form: PageForm, names: Iterable[str]) -> list[FieldRow]:
+def rows(form: PageForm, names: Iterable[str]) -> list[FieldRow]:
     return [
         FieldRow(
             form[name],
@@ -246,6 +253,7 @@ def _rows(form: PageForm, names: Iterable[str]) -> list[FieldRow]:
             _stale_link(form) if name == "verification_link" else "",
             EXAMPLES.get(name, ()),
             tuple(_certificates_in(form, name)),
+            shown_for(name) if name in EVERY_FIELD else "",
             form.past_of(name),
             form.conflict_of(name),
         )

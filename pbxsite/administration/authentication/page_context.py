@@ -27,6 +27,7 @@ from pbxsite.administration.authentication.posted_form import (
     OWN_PASSWORD,
     user_of,
 )
+from pbxsite.administration.authentication.smtp_login import login_block
 from pbxsite.administration.directory_runs.state import PRESETS
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
@@ -55,6 +56,7 @@ def page_context(request: HttpRequest, form: PageForm) -> dict[str, Any]:
         "outcomes": last_outcomes(),
         "sync_presets": PRESETS,
         "redirect_uri": redirect_uri(),
+        "smtp_login": login_block.login_block(form),
         "voicemail_key": voicemail_keys.current_key(),
         "voicemail_address": voicemail_key.address(),
         "recipient": request.POST.get(RECIPIENT, user_of(request).email),

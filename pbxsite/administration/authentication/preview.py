@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_POST
 
@@ -9,6 +11,7 @@ from authconfig.sections import LOST_SECRET
 from pbxsite.administration.authentication import cards, summary
 from pbxsite.administration.authentication.page_context import count_unapproved
 from pbxsite.administration.authentication.posted_form import posted_form
+from pbxsite.administration.authentication.smtp_login import login_block
 from pbxsite.administration.entry.answers import Census
 
 
@@ -30,6 +33,7 @@ def preview(request: HttpRequest) -> JsonResponse:
             "lost": {n: str(LOST_SECRET[n]) for n in form.lost_secrets},
             "changed": [cards.name_of(key) for key in form.changed_keys()],
             "refusal": form.lockout._asdict() if form.lockout else None,
+            "authorization": asdict(login_block.authorization(new_rules)),
             "conditions": [
                 condition.is_met for condition in cards.conditions(form, new_rules)
             ],

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from authconfig.choices import Method, NetlogonSecurity, SmtpSecurity
+from authconfig.choices import Method, NetlogonSecurity, SmtpLogin, SmtpSecurity
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
@@ -146,11 +146,15 @@ def _any_of(methods: Methods) -> dict[str, str]:
 def email(rules: AuthenticationSettings) -> str:
     if not (rules.smtp_server and rules.smtp_email_address):
         return _("No e-mail account is set up, so no e-mail can be sent.")
-    return _("E-mails go out through %(server)s, %(security)s, from %(sender)s.") % {
+    sent = _("E-mails go out through %(server)s, %(security)s, from %(sender)s.") % {
         "server": _place(rules.smtp_server, rules.smtp_port),
         "security": SMTP_SECURITY[rules.smtp_security],
         "sender": rules.smtp_email_address,
     }
+    if rules.smtp_login == SmtpLogin.PASSWORD:
+        return sent
+    login = _("The site logs in there by OAuth2 as %(mailbox)s.")
+    return f"{sent} {login % {'mailbox': rules.smtp_username}}"
 
 
 def netlogon(rules: AuthenticationSettings) -> str:

@@ -69,6 +69,7 @@ ASKING = {
     f"{SETTINGS}voicemail-key/make/": FIRST,
     f"{SETTINGS}voicemail-key/revoke/": FIRST,
     "admin/oauth2/test/connect/": FIRST,
+    "admin/smtp-oauth2/authorize/": IN_ITS_FORM,
 }
 # They show, try or pause something; the settings' own change leads to their page.
 HARMLESS = {
@@ -81,6 +82,8 @@ HARMLESS = {
     "admin/r/<path:content_type_id>/<path:object_id>/",
     "admin/(?P<url>.*)$",
     "admin/oauth2/test/",
+    # It takes the answer to what its browser was asked before.
+    "admin/smtp-oauth2/callback/",
     "admin/queue/",
     "admin/queue/live/",
     "admin/queue/act/",

@@ -62,13 +62,21 @@ def account(server: Server, tmp_path: Path) -> list[str]:
     ]
 
 
+# What `show` tells besides: no settings of their own.
+TOLD = (
+    "oauth2_redirect_uri",
+    "smtp_oauth2_redirect_uri",
+    "smtp_oauth2_authorized_as",
+)
+
+
 def test_show_lists_every_setting_and_no_secret(configure: Configure) -> None:
     configure(**dict.fromkeys(SECRETS, "geheim"), smtp_ca_certificate=PEM)
     lines = Ran("show").out.splitlines()
 
     assert [line.partition("=")[0] for line in lines] == [
         *FIELDS,
-        "oauth2_redirect_uri",
+        *TOLD,
     ]
     assert lines[0] == "two_factor=off"
     assert "smtp_password=set" in lines
@@ -79,7 +87,7 @@ def test_show_as_json_has_the_same_values(configure: Configure) -> None:
     configure(smtp_ca_certificate=PEM, smtp_password="geheim")
     values = json.loads(Ran("show", "--json").out)
 
-    assert list(values) == [*FIELDS, "oauth2_redirect_uri"]
+    assert list(values) == [*FIELDS, *TOLD]
     assert values["two_factor"] is False
     assert values["smtp_port"] == 587
     assert values["smtp_ca_certificate"] == PEM

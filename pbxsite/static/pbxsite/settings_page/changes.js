@@ -60,7 +60,7 @@ export async function preview() {
   }
 }
 
-function show({ sections, lost, refusal, conditions, changed }) {
+function show({ sections, lost, refusal, conditions, changed, authorization }) {
   for (const box of form.querySelectorAll("[data-changes]")) {
     list(box, sections[box.dataset.changes]);
   }
@@ -68,6 +68,7 @@ function show({ sections, lost, refusal, conditions, changed }) {
     warn(hint, lost[hint.dataset.lost]);
   }
   warnOfRefusal(refusal);
+  showAuthorization(authorization);
   form.querySelectorAll("[data-condition]").forEach((condition, index) => {
     condition.classList.toggle("condition-met", conditions[index]);
   });
@@ -106,4 +107,11 @@ function warnOfRefusal(refusal) {
     reveal(row);
   }
   warn(row.querySelector(".refusal"), refusal.text);
+}
+
+function showAuthorization({ text, is_well: isWell }) {
+  if (!text) return;
+  const state = document.getElementById("smtp-authorization-state");
+  state.classList.toggle("fact-warning", !isWell);
+  document.getElementById("smtp-authorization-text").textContent = text;
 }

@@ -7,6 +7,7 @@ import { foldByType, openLinkedFields } from "./folds.js";
 import { leaveThisMachine } from "./leaving.js";
 import { askForPasswordInTime } from "./own_password.js";
 import { followChoices, offerRestoring } from "./restoring.js";
+import { offerLogins } from "./smtp_login.js";
 import { offerTrials } from "./trials.js";
 
 foldByType();
@@ -21,4 +22,5 @@ offerRestoring();
 followChoices();
 watchChanges();
 offerTrials();
+offerLogins();
 document.getElementById("faults")?.focus();
