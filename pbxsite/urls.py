@@ -12,7 +12,7 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.session_kinds import myapps_required
 from authconfig.oauth2.provider import CALLBACK
-from pbxsite import health
+from pbxsite import appearance, health
 from pbxsite.administration.authentication import oauth2_round_trip
 from pbxsite.administration.authentication.smtp_login import authorizing
 from pbxsite.administration.queue import page as queue_page
@@ -60,6 +60,7 @@ urlpatterns = [
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),
     path("", include("pbxsite.gateway.myapps.urls")),
+    path("preferences/", appearance.choose, name="preferences"),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

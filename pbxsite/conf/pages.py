@@ -35,7 +35,7 @@ def templates(directory: Path) -> list[dict[str, Any]]:
                     "django.template.context_processors.request",
                     "django.contrib.auth.context_processors.auth",
                     "django.contrib.messages.context_processors.messages",
-                    "pbxsite.context.site",
+                    "pbxsite.appearance.site",
                 ],
             },
         },

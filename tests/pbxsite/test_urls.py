@@ -46,6 +46,8 @@ PUBLIC = {
     # Asks for its bearer key by itself.
     "PBX0/voicemail.xml",
     "admin/login/",
+    # They keep a language and a scheme in the browser, and nothing else.
+    "preferences/",
     "livez",
     "readyz",
     # They refuse whoever is neither an operator nor has the key.

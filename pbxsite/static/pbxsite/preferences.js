@@ -1,52 +1,27 @@
 "use strict";
 
-// The reader's own language and light or dark, kept in this browser. Without scripts both
-// follow the browser.
+// The reader's own language and light or dark take effect when they are chosen; without
+// scripts a button sends both.
 (() => {
-  const SCHEME = "scheme";
   const YEAR_SECONDS = 365 * 24 * 3600;
-  const root = document.documentElement;
+  const COOKIE = "pbx_scheme";
 
-  function read() {
-    try {
-      return localStorage.getItem(SCHEME) || "";
-    } catch {
-      return ""; // Storage is forbidden in this browser.
-    }
-  }
-
-  function apply(scheme) {
+  // Nothing is sent, so that what was typed into the page stays.
+  function keepScheme(scheme) {
+    const root = document.documentElement;
     if (scheme) root.dataset.scheme = scheme;
     else delete root.dataset.scheme;
-  }
-
-  function keepScheme(scheme) {
-    apply(scheme);
-    try {
-      localStorage.setItem(SCHEME, scheme);
-    } catch {
-      // It lasts as long as the page.
-    }
-  }
-
-  // The server reads this cookie, which Django names.
-  function keepLanguage(language) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
-    const age = `max-age=${YEAR_SECONDS}; path=/; SameSite=Lax${secure}`;
-    document.cookie = `django_language=${language}; ${age}`;
-    location.reload();
+    const age = `max-age=${scheme ? YEAR_SECONDS : 0}; path=/; SameSite=Lax${secure}`;
+    document.cookie = `${COOKIE}=${scheme}; ${age}`;
   }
 
-  // Before the page is drawn, or it would flash.
-  apply(read());
   document.addEventListener("DOMContentLoaded", () => {
-    const box = document.getElementById("preferences");
-    if (!box) return;
-    const language = document.getElementById("preferred-language");
-    const scheme = document.getElementById("preferred-scheme");
-    box.hidden = false;
-    scheme.value = read();
+    const form = document.getElementById("preferences");
+    if (!form) return;
+    form.querySelector("button").hidden = true;
+    const { language, scheme } = form.elements;
     scheme.addEventListener("change", () => keepScheme(scheme.value));
-    language.addEventListener("change", () => keepLanguage(language.value));
+    language.addEventListener("change", () => form.submit());
   });
 })();
