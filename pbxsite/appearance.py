@@ -43,7 +43,7 @@ def choose(request: HttpRequest) -> HttpResponse:
             scheme,
             max_age=settings.LANGUAGE_COOKIE_AGE,
             secure=settings.LANGUAGE_COOKIE_SECURE,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+            samesite="Lax",
         )
     elif not scheme:
         response.delete_cookie(SCHEME_COOKIE)

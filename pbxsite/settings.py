@@ -232,9 +232,8 @@ CONTENT_SECURITY_POLICY = pages.CONTENT_SECURITY_POLICY
 # Words and files
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
-# The reader's own choice lasts a year, in this browser.
-LANGUAGE_COOKIE_AGE, LANGUAGE_COOKIE_SAMESITE = 365 * 24 * 3600, "Lax"
-LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_SAMESITE = HTTPS, "Lax"
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
 FORMAT_MODULE_PATH = ["pbxsite.formats"]
 LOCALE_PATHS = [BASE_DIR / "pbxsite" / "locale"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import Max
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, SECRETS
@@ -10,6 +11,8 @@ from authconfig.users.models import PbxUser, SettingChange
 
 # No key of a row is longer.
 MOST_DIGITS = 18
+# The page of the settings offers so many of a field to be restored.
+MOST_OF_A_FIELD = 10
 
 
 def note(
@@ -33,11 +36,16 @@ def note(
     )
 
 
-def latest() -> dict[str, SettingChange]:
-    """Return the last change of each field that was ever changed."""
-    newest = SettingChange.objects.values("field").annotate(newest=Max("pk"))
-    changes = SettingChange.objects.filter(pk__in=newest.values("newest"))
-    return {change.field: change for change in changes}
+def recent() -> dict[str, list[SettingChange]]:
+    """Return the last changes of each field that was ever changed, newest first."""
+    place = Window(RowNumber(), partition_by="field", order_by="-pk")
+    changes = SettingChange.objects.alias(place=place).filter(
+        place__lte=MOST_OF_A_FIELD
+    )
+    found: dict[str, list[SettingChange]] = {}
+    for change in changes.order_by("-pk"):
+        found.setdefault(change.field, []).append(change)
+    return found
 
 
 def find(key: str) -> SettingChange | None:

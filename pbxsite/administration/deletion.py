@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from authconfig.bounded_counts import bounded_count
@@ -32,6 +34,20 @@ class TellsWhatGoes:
     """
 
     goes_along: ClassVar[tuple[GoesAlong, ...]] = ()
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        page: HttpResponse = super().delete_view(request, object_id, extra_context)  # type: ignore[misc]
+        if isinstance(page, TemplateResponse) and page.context_data:
+            question = _("Delete %(name)s?")
+            page.context_data["title"] = question % {
+                "name": page.context_data["object"]
+            }
+        return page
 
     def get_deleted_objects(
         self, objs: Iterable[Model], request: HttpRequest

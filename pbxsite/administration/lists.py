@@ -23,10 +23,12 @@ from authconfig.bounded_counts import BoundedPaginator, bounded_count
 from authconfig.clients.choices import Kind
 from pbxsite.administration import result_rows
 
-# Scripts of forms that no list uses.
-OF_FORMS = (
+# Scripts that Django adds to each page of a model, and that none of ours uses: no field
+# follows another one, no form opens another one in a window, nor grows by rows.
+UNUSED = (
     *("jquery.min.js", "jquery.js", "jquery.init.js", "RelatedObjectLookups.js"),
     *("urlify.js", "prepopulate.js", "xregexp.min.js", "xregexp.js"),
+    *("/core.js", "/inlines.js"),
 )
 
 
@@ -58,11 +60,18 @@ class OwnLookups:
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Load what a list uses; Django adds jQuery and the scripts of forms."""
         page: HttpResponse = super().changelist_view(request, extra_context)  # type: ignore[misc]
-        if isinstance(page, TemplateResponse) and page.context_data:
-            page.context_data["media"] = _media_of_list(page.context_data)
-        return page
+        # The script of actions fails where there is no box to tick.
+        context = getattr(page, "context_data", None) or {}
+        return _light(page, *() if context.get("action_form") else ("/actions.js",))
+
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        page: HttpResponse = super().changeform_view(*args, **kwargs)  # type: ignore[misc]
+        return _light(page, "/actions.js")
+
+    def delete_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        page: HttpResponse = super().delete_view(*args, **kwargs)  # type: ignore[misc]
+        return _light(page, "/actions.js")
 
     def get_changelist(self, *args: Any, **kwargs: Any) -> type[ChangeList]:
         return SlimChangeList
@@ -79,11 +88,13 @@ class OwnLookups:
         return to_field == self.opts.pk.name  # type: ignore[attr-defined, no-any-return]
 
 
-def _media_of_list(context: dict[str, Any]) -> Media:
-    # The script of actions fails where there is no box to tick.
-    unused = OF_FORMS if context.get("action_form") else (*OF_FORMS, "/actions.js")
-    media = context.get("media", Media())
-    return Media(js=[each for each in media._js if not str(each).endswith(unused)])
+def _light(page: HttpResponse, *more: str) -> HttpResponse:
+    """Leave out the scripts that the page does not use."""
+    if isinstance(page, TemplateResponse) and page.context_data:
+        files = page.context_data.get("media", Media())._js
+        used = [each for each in files if not str(each).endswith((*UNUSED, *more))]
+        page.context_data["media"] = Media(js=used)
+    return page
 
 
 def _parameters(admin: Any, request: HttpRequest, listed: Any) -> list[str | None]:

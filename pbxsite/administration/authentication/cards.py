@@ -99,7 +99,7 @@ class FieldRow:
     certificates: tuple[str, ...] = ()
     # The ways to log in at the mail server that use it; all if it is empty.
     shown_for: str = ""
-    past: Past | None = None
+    past: tuple[Past, ...] = ()
     conflict: Conflict | None = None
 
     @property

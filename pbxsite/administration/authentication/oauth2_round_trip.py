@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import discovery
 from authconfig.oauth2.faults import ProviderError
 from authconfig.oauth2.provider import TRIAL, address_to_ask
 from authconfig.settings_form import SettingsForm
-from pbxsite.administration.authentication import audited_form, cards
+from pbxsite.administration.authentication import cards
 from pbxsite.administration.authentication.method_trials import round_trip_faults
+from pbxsite.administration.authentication.posted_form import filled_form
 from verification.login.oauth2_trial import (
     KEPT_KEY,
     connect,
@@ -25,7 +25,6 @@ from verification.login.oauth2_trial import (
     keep,
     may_try,
     page,
-    user_of,
 )
 from verification.login.redirect_page import page_to_provider
 
@@ -55,11 +54,7 @@ def start(request: HttpRequest) -> HttpResponse:
 def _form(request: HttpRequest) -> SettingsForm:
     """Fill the form; without scripts a page sends no values: the stored ones count."""
     posted = request.POST if "oauth2_well_known_url" in request.POST else None
-    return SettingsForm(
-        posted,
-        instance=AuthenticationSettings.load(),
-        outside=audited_form.outside_facts(user_of(request)),
-    )
+    return filled_form(request, posted)
 
 
 def _faults(form: SettingsForm) -> dict[str, list[str]]:

@@ -1,14 +1,22 @@
-"""What saving the form on the screen would change, told before it is saved."""
+"""What saving the form on the screen would change, told before it is saved.
+
+Others may have saved meanwhile: the page takes their values over where it left the
+fields as they were, so that it tries and saves what stands on the screen.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from authconfig.sections import LOST_SECRET
+from authconfig.sections import LOST_SECRET, SECRETS
+from authconfig.users.settings_history import text_of
 from pbxsite.administration.authentication import cards, summary
+from pbxsite.administration.authentication.kept.page_form import PageForm
 from pbxsite.administration.authentication.page_context import count_unapproved
 from pbxsite.administration.authentication.posted_form import posted_form
 from pbxsite.administration.authentication.smtp_login import login_block
@@ -37,5 +45,35 @@ def preview(request: HttpRequest) -> JsonResponse:
             "conditions": [
                 condition.is_met for condition in cards.conditions(form, new_rules)
             ],
+            "opened": form.opened,
+            "theirs": {
+                name: text_of(rules, name)
+                for name in form.merged.theirs
+                if name not in SECRETS
+            },
+            "told": _told(form),
         }
     )
+
+
+def _told(form: PageForm) -> list[str]:
+    """Say what others have changed while this page was open."""
+    told = (
+        (_("Others have changed, and it stands here by now: %(labels)s"), "theirs"),
+        (
+            _(
+                "Others have changed what you are changing: %(labels)s. “Save” asks you"
+                " which value stays."
+            ),
+            "conflicts",
+        ),
+    )
+    return [
+        sentence % {"labels": _labels(getattr(form.merged, which))}
+        for sentence, which in told
+        if getattr(form.merged, which)
+    ]
+
+
+def _labels(keys: Iterable[str]) -> str:
+    return ", ".join(cards.name_of(key) for key in keys)

@@ -82,6 +82,7 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
     ) -> HttpResponse:
         shown = {
             "title": _("Who can log in"),
+            "page_heading": _("Who can log in"),
             "closed": words.all_closed(census_of(request)),
         }
         page: HttpResponse = super().changelist_view(request, shown)

@@ -46,8 +46,12 @@ class GeneratedPasswordMixin:
         user = get_object_or_404(PbxUser, pk=pk)
         if not self.has_change_permission(request, user):  # type: ignore[attr-defined]
             raise PermissionDenied
-        if user == request.user or not uses(current_rules(), Method.PASSWORD):
+        if not uses(current_rules(), Method.PASSWORD):
             raise Http404
+        if user == request.user:
+            # It would end the session that shows it.
+            messages.info(request, _("You change your own password here."))
+            return redirect("verification:password")
         if not is_recently_authenticated(request):
             raise ReauthenticationRequired
         if request.method != "POST":

@@ -18,6 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from authconfig.choices import Method
+from authconfig.models import current_rules
+from authconfig.policy import uses
 from authconfig.users.models import PbxUser
 from pbxsite.administration.cells import LINK
 from pbxsite.administration.deletion import TellsWhatGoes
@@ -113,5 +116,7 @@ class PbxUserAdmin(  # type: ignore[misc]  # the stubs want Django's own paginat
             reverse("admin:auth_user_password_change", args=[user.pk]),
             gettext("Change or remove it") if has_one else gettext("Set one"),
         )
+        if not uses(current_rules(), Method.PASSWORD):
+            return entered
         url = reverse(f"admin:{GENERATE}", args=[user.pk])
         return entered + format_html(LINK, "", url, gettext("Generate one"))

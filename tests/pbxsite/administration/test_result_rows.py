@@ -17,11 +17,9 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.support.html import Page
 
 USERS, AUDIT = "/admin/users/pbxuser/", "/admin/users/auditevent/"
-LISTS = [USERS, AUDIT, f"{USERS}access/", "/admin/auth/group/"]
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 # A quarter of what the theme's own tables took, of users and of events.
 MOST_BYTES = {USERS: 437_000 // 4, AUDIT: 537_000 // 4}
-LIBRARIES = re.compile(r"jquery|xregexp|chart\.js|alpine\.sort|urlify|prepopulate")
 SKELETON = "unfold/layouts/skeleton.html"
 
 
@@ -61,27 +59,6 @@ def test_a_list_of_a_hundred_rows_is_short(admin: Browser, path: str) -> None:
 
     assert len(page.context["cl"].result_list) == 100
     assert len(page.content) <= MOST_BYTES[path]
-
-
-@pytest.mark.usefixtures("hundred")
-@pytest.mark.parametrize("path", LISTS)
-def test_no_script_of_a_library_is_loaded_in_vain(admin: Browser, path: str) -> None:
-    html = admin.get(path).content.decode()
-
-    assert not [
-        each for each in re.findall(r'src="(.*?)"', html) if LIBRARIES.search(each)
-    ]
-
-
-@pytest.mark.parametrize(
-    "path", ["/admin/", "/admin/queue/", "/admin/authconfig/authenticationsettings/"]
-)
-def test_no_page_loads_a_library_of_charts_or_sorting(
-    admin: Browser, path: str
-) -> None:
-    html = admin.get(path).content.decode()
-
-    assert not re.findall(r"[^\"]*(?:chart\.js|alpine\.sort)[^\"]*", html)
 
 
 @pytest.mark.parametrize(("path", "has_boxes"), [(USERS, True), (AUDIT, False)])

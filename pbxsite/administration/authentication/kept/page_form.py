@@ -60,12 +60,14 @@ class PageForm(SettingsForm):
         return self.is_bound or bool(self.notices)
 
     @cached_property
-    def changes_before(self) -> dict[str, SettingChange]:
-        return settings_history.latest()
+    def changes_before(self) -> dict[str, list[SettingChange]]:
+        return settings_history.recent()
 
-    def past_of(self, name: str) -> Past | None:
-        change = self.changes_before.get(name)
-        return past_of(change) if change else None
+    def past_of(self, name: str) -> tuple[Past, ...]:
+        """Return a field's changes, the newest first; of a secret the last alone."""
+        changes = self.changes_before.get(name, [])
+        shown = changes[:1] if name in SECRETS else changes
+        return tuple(past_of(change) for change in shown)
 
     def conflict_of(self, name: str) -> Conflict | None:
         if name not in self.merged.conflicts or name in SECRETS:
@@ -86,8 +88,8 @@ class PageForm(SettingsForm):
             remedy = _("Leave it empty to keep theirs, or enter yours again.")
         else:
             remedy = _("Choose which value stays, then save again.")
-        change = self.changes_before.get(name)
-        if not change:
+        changes = self.changes_before.get(name)
+        if not changes:
             return _("This was changed since you opened the page.") + f" {remedy}"
         fault = _("Changed by %(who)s on %(when)s, after you opened the page.")
-        return f"{fault % by_whom(change)} {remedy}"
+        return f"{fault % by_whom(changes[0])} {remedy}"

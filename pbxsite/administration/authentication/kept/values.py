@@ -22,7 +22,7 @@ MOST_CHARACTERS = 120
 
 @dataclass(frozen=True)
 class Past:
-    """A field's last change, told below it."""
+    """One change of a field, told below it."""
 
     sentence: str
     # Empty for a secret: what it was is kept nowhere.

@@ -2,6 +2,7 @@
 
 import { reveal } from "./folds.js";
 import { form, post, values } from "./form.js";
+import { fill } from "./restoring.js";
 import { sayIfOver } from "./session.js";
 
 const PATIENCE_MS = 300;
@@ -10,12 +11,11 @@ const SAVE_LIMIT_MS = 15000;
 const NO_SETTING =
   /^(csrfmiddlewaretoken|opened|reader|test_recipient|end_sessions|remove_factors|choose-.*)$/;
 
+const isUnsaved = form.dataset.unsaved === "yes";
+let opened = snapshot();
 let asked = 0;
 
 export function watchChanges() {
-  const opened = snapshot();
-  const isUnsaved = form.dataset.unsaved === "yes";
-  const isDirty = () => isUnsaved || snapshot() !== opened;
   let isSaving = false;
   let waiting = 0;
 
@@ -43,6 +43,10 @@ export function watchChanges() {
   });
 }
 
+function isDirty() {
+  return isUnsaved || snapshot() !== opened;
+}
+
 function snapshot() {
   return JSON.stringify([...values()].filter(([name]) => !NO_SETTING.test(name)));
 }
@@ -60,7 +64,8 @@ export async function preview() {
   }
 }
 
-function show({ sections, lost, refusal, conditions, changed, authorization }) {
+function show({ sections, lost, refusal, conditions, changed, authorization, ...others }) {
+  takeOver(others);
   for (const box of form.querySelectorAll("[data-changes]")) {
     list(box, sections[box.dataset.changes]);
   }
@@ -74,6 +79,18 @@ function show({ sections, lost, refusal, conditions, changed, authorization }) {
   });
   document.getElementById("unsaved-labels").textContent = changed.join(", ");
   document.getElementById("unsaved").hidden = changed.length === 0;
+}
+
+// Others have saved meanwhile: what is not changed here follows them.
+function takeOver({ opened: now, theirs, told }) {
+  const wasDirty = isDirty();
+  form.elements.opened.value = now;
+  for (const [name, value] of Object.entries(theirs)) fill(name, value);
+  if (!wasDirty) opened = snapshot();
+  if (told.length === 0) return;
+  const words = document.getElementById("others-words");
+  words.textContent = told.join(" ");
+  document.getElementById("others").hidden = false;
 }
 
 function list(box, sentences) {

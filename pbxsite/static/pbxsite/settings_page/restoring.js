@@ -1,4 +1,5 @@
-// Fills a field with what it was before, or with one side of a conflict.
+// Fills a field with what it was before, with one side of a conflict, or with what others
+// have saved meanwhile.
 
 import { reveal } from "./folds.js";
 import { form } from "./form.js";
@@ -41,7 +42,7 @@ function wordsOf(field) {
 }
 
 // A value as it is posted: a switch's is True or False.
-function fill(name, value) {
+export function fill(name, value) {
   const field = form.elements[name];
   const target = field instanceof RadioNodeList ? radioOf(field, value) : field;
   if (target.matches("[type=radio]")) target.checked = true;

@@ -38,6 +38,8 @@ function offer(row) {
 async function run(row, box) {
   clearFaults();
   clearSteps(box);
+  // What others saved meanwhile is tried as well, and stands on the screen before.
+  await preview();
   const response = await post(row.dataset.testUrl, {
     body: valuesFor(row),
     limit: TRIAL_LIMIT_MS,
@@ -96,7 +98,7 @@ async function read(box, response) {
 function takeValuesToRoundTrip() {
   document.getElementById("roundtrip").addEventListener("formdata", (event) => {
     for (const [name, value] of new FormData(form)) {
-      if (/^(oauth2_|pbx_domain$)/.test(name)) event.formData.set(name, value);
+      if (/^(oauth2_|pbx_domain$|opened$)/.test(name)) event.formData.set(name, value);
     }
   });
 }

@@ -72,6 +72,37 @@ def test_switches_and_choices_merge_too(admin: Browser, colleague: Browser) -> N
     assert (rules.smtp_security, rules.smtp_sender_name) == ("tls", "Mine")
 
 
+def test_the_preview_hands_on_what_others_saved(
+    admin: Browser, colleague: Browser
+) -> None:
+    mine = opened(admin, smtp_sender_name="Mine")
+    theirs = {"smtp_sender_name": "Theirs", "oauth2_domain": "example.com"}
+    colleague.post(PAGE, opened(colleague, **theirs, oauth2_client_secret="geheim"))
+
+    answer = admin.post(f"{PAGE}preview/", mine)
+
+    found = answer.json()  # type: ignore[attr-defined]
+    assert found["theirs"] == {"oauth2_domain": "example.com"}
+    assert "OAuth2 domain, Client secret" in found["told"][0]
+    assert "Sender name" in found["told"][1]
+    assert "geheim" not in answer.content.decode()
+    again = mine | found["theirs"] | {"opened": found["opened"]}
+    assert admin.post(f"{PAGE}preview/", again).json()["theirs"] == {}  # type: ignore[attr-defined]
+    assert "Choose which value stays" in admin.post(PAGE, again).content.decode()
+
+
+def test_log_in_there_takes_what_others_saved(
+    admin: Browser, colleague: Browser
+) -> None:
+    mine = opened(admin, oauth2_well_known_url="http://127.0.0.1:9/mine")
+    colleague.post(PAGE, opened(colleague, oauth2_client_id="theirs"))
+    sent = {n: v for n, v in mine.items() if n.startswith(("oauth2_", "opened"))}
+
+    answer = admin.post("/admin/oauth2/test/", sent)
+
+    assert "Enter it first." not in answer.content.decode()
+
+
 @pytest.mark.parametrize("kept", ["Theirs", "Mine"])
 def test_two_changes_of_one_field_stand_side_by_side(
     admin: Browser, colleague: Browser, kept: str

@@ -69,18 +69,39 @@ def test_two_tabs_merge_and_ask_where_they_differ(
     expect(mine.locator("#id_smtp_sender_name")).to_have_value("Both")
 
 
+def test_a_test_takes_what_another_tab_has_saved(
+    context: BrowserContext, site: Site
+) -> None:
+    mine, theirs = open_tab(context, site), open_tab(context, site)
+    theirs.get_by_label("Sender name").fill("Of the other tab")
+    save(theirs)
+    expect(theirs.get_by_text("Saved: ")).to_be_visible()
+    seen = len(site.mails())
+
+    mine.get_by_role("button", name="Send test").click()
+
+    assert "Of the other tab" in str(site.new_mail(seen)["From"])
+    expect(mine.get_by_label("Sender name")).to_have_value("Of the other tab")
+    expect(mine.locator("#others")).to_contain_text("it stands here by now: Sender")
+    expect(mine.locator("#unsaved")).to_be_hidden()
+
+
 def test_restore_fills_in_what_it_was_beside_other_changes(
     context: BrowserContext, site: Site
 ) -> None:
     page = open_tab(context, site)
-    page.get_by_label("Sender name").fill("Before")
-    save(page)
+    for name in ("Oldest", "Before"):
+        page.get_by_label("Sender name").fill(name)
+        save(page)
     page.get_by_label("Sender name").fill("After")
     save(page)
     expect(page.get_by_text("Saved: Sender name")).to_be_visible()
     page.get_by_label("Client host name").fill("other.example")
 
-    page.get_by_role("link", name="Restore (Sender name)").click()
+    page.get_by_text("Older values (Sender name)").click()
+    page.get_by_role("link", name="Restore (Sender name: Oldest)").click()
+    expect(page.get_by_label("Sender name")).to_have_value("Oldest")
+    page.get_by_role("link", name="Restore (Sender name: Before)").click()
 
     expect(page.get_by_label("Sender name")).to_have_value("Before")
     expect(page.get_by_label("Sender name")).to_be_focused()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECRETS
 from authconfig.users import audit
 from authconfig.users.models import PbxUser, SettingChange
+from authconfig.users.settings_history import MOST_OF_A_FIELD
 from tests.conftest import SettingsSetter
 from tests.support.html import Page
 from tests.support.settings_data import posted
@@ -34,11 +36,30 @@ def test_page_says_who_changed_a_field_last_and_what_it_was(
     admin.post(PAGE, posted(smtp_sender_name="Second"))
     admin.post(PAGE, posted(smtp_sender_name="Third", password_changes_forbidden="on"))
 
-    sender, forbidden = sorted(past_lines(admin), key=lambda line: "Off" in line)
+    lines = past_lines(admin)
 
-    assert "Changed by admin on" in sender
-    assert "before: Second Restore" in sender
-    assert "before: Off Restore" in forbidden
+    assert len(lines) == 3
+    assert all("Changed by admin on" in line for line in lines)
+    for told in ("Second", "First", "Off"):
+        assert any(f"before: {told} Restore" in line for line in lines)
+
+
+def test_older_values_can_be_restored_too(
+    admin: Browser, configure: SettingsSetter
+) -> None:
+    configure(smtp_sender_name="0")
+    for number in range(1, MOST_OF_A_FIELD + 3):
+        admin.post(PAGE, posted(smtp_sender_name=str(number)))
+
+    page = Page(admin.get(PAGE).content.decode())
+
+    offered = page.find(**{"data-restore": "smtp_sender_name"})
+    assert [link["data-value"] for link in offered] == [
+        str(number) for number in range(MOST_OF_A_FIELD + 1, 1, -1)
+    ]
+    assert page.texts("older")[0].startswith("Older values (Sender name)")
+    oldest = admin.get(PAGE + offered[-1]["href"])
+    assert oldest.context["form"]["smtp_sender_name"].value() == "2"
 
 
 def test_a_choice_is_told_in_the_pages_words(admin: Browser) -> None:
@@ -103,11 +124,21 @@ def test_restore_of_nothing_shows_the_page(admin: Browser, key: str) -> None:
     assert "Filled in again" not in response.content.decode()
 
 
+def secret_like(field: str, text: str) -> str:
+    """Return a secret that the field takes."""
+    if field != "alarm_webhook_secret":
+        return text
+    return f"whsec_{base64.b64encode(text.ljust(24).encode()).decode()}"
+
+
 def test_of_a_secret_only_who_and_when_is_known(
     admin: Browser, configure: SettingsSetter
 ) -> None:
     configure(**dict.fromkeys(SECRETS, "geheim-alt"))
-    admin.post(PAGE, posted(**dict.fromkeys(SECRETS, "geheim-neu")))
+    for secret in ("geheim-neuer", "geheim-neu"):
+        admin.post(
+            PAGE, posted(**{name: secret_like(name, secret) for name in SECRETS})
+        )
 
     changes = SettingChange.objects.all()
     assert {change.field for change in changes} == set(SECRETS)

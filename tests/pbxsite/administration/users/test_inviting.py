@@ -265,4 +265,6 @@ def test_a_password_that_the_site_made_is_shown_once(
 def test_nobody_generates_their_own_password(
     admin: Browser, administrator: PbxUser
 ) -> None:
-    assert admin.post(f"{LIST}{administrator.pk}/generate/").status_code == 404
+    answer = admin.post(f"{LIST}{administrator.pk}/generate/")
+
+    assert answer.headers["Location"] == "/account/password/"

@@ -1,0 +1,49 @@
+"""Make pictures of the pages, so that anybody can look at them: `make looks`.
+
+python -m tests.harnesses.looks FOLDER          all of them
+python -m tests.harnesses.looks FOLDER -l de    one language
+python -m tests.harnesses.looks FOLDER -s users some stories (see stories.py)
+
+Each page is 1280 and 390 pixels wide, in light and dark, in English and German:
+FOLDER/<language>-<page>-<scheme>-<width>.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.harnesses.looks.stories import STORIES, Looker
+from tests.support.site import launch, running_site
+
+LANGUAGES = {"en": "en-GB", "de": "de-DE"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-l", "--language", choices=LANGUAGES, action="append")
+    parser.add_argument("-s", "--story", choices=STORIES, action="append")
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    os.environ["LOOKS"] = str(chosen.folder)
+    languages, stories = chosen.language or LANGUAGES, chosen.story or STORIES
+    with sync_playwright() as playwright, launch(playwright) as chromium:
+        for language in languages:
+            with (
+                tempfile.TemporaryDirectory() as place,
+                running_site(Path(place) / "data", host="localhost") as site,
+            ):
+                looker = Looker(site, chromium, language, LANGUAGES[language])
+                for name in stories:
+                    sys.stderr.write(f"{language}: {name}\n")
+                    STORIES[name](looker)
+
+
+if __name__ == "__main__":
+    main()
