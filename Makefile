@@ -19,7 +19,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix messages check bench chaos production trace release flower lock
+	test-browser test-long lint fix messages check bench chaos production trace looks release flower lock
 .DEFAULT_GOAL := run
 
 install:
@@ -112,6 +112,11 @@ bench: install-dev
 # The files that a login touches; ARGS=-v names them, ARGS=-vv the changes of package.
 trace: install-dev
 	@$(SERVICES) --database sqlite $(BIN)/python -m tests.harnesses.trace $(OLDER) $(ARGS)
+
+# Pictures of the pages, to be looked at: make looks FOLDER=/tmp/looks ARGS="-l de -s settings"
+FOLDER ?= looks
+looks: install-dev
+	@$(SERVICES) --database sqlite $(BIN)/python -m tests.harnesses.looks $(FOLDER) $(ARGS)
 
 production: install-dev
 	@$(BIN)/python -m tests.harnesses.production

@@ -17,6 +17,7 @@ __all__ = ["check"]  # a fixture
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 USERS = 60
 LIST = "/admin/users/pbxuser/"
+SETTINGS = "/admin/authconfig/authenticationsettings/"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 FIRST, SECOND = "a first long password", "a second long password"
 
@@ -161,3 +162,25 @@ def test_a_password_is_generated_and_copied(
 
     page = new_page()
     enter(page, new_page(), site, "bert", copied)
+
+
+def test_another_authentication_type_changes_who_can_log_in(
+    site: Site, admin: Page
+) -> None:
+    site.manage("pbxusers", "add", "lena", "--email=lena@example.com")
+    access, settings = f"{site.url}{LIST}access/?q=lena", f"{site.url}{SETTINGS}"
+    row = admin.locator("#result_list tbody tr")
+    admin.goto(access)
+    expect(row).to_contain_text("no: no PBX password is set")
+
+    admin.goto(settings)
+    admin.get_by_role("radio", name="PBX and Netlogon").check()
+    admin.locator("#id_netlogon_domain").fill("ad.example.com")
+    told = admin.locator('[data-changes="authentication"]')
+    expect(told).to_contain_text("could not log in")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("Saved: Authentication type")).to_be_visible()
+
+    admin.goto(access)
+    expect(row).not_to_contain_text("no PBX password")
+    expect(row).to_contain_text("yes")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import fcntl
-import itertools
 import os
 import re
 import shutil
@@ -28,7 +27,7 @@ from tests.support.services import ROOT
 
 ADMIN_PASSWORD = "a long administrator's password"
 USER_PASSWORD = "a long user's password"
-START_LIMIT_SECONDS = 60
+START_LIMIT_SECONDS = 180
 # As patient on a busy machine as with what pages do.
 expect.set_options(timeout=15_000)
 CHROMIUM_FLAGS = [
@@ -214,6 +213,12 @@ def log_in(page: Page, site: Site, name: str, password: str, path: str = "") -> 
     page.click('button[type="submit"]:not([data-toggle-password])')
 
 
+Scheme = Literal["light", "dark"]
+VARIANTS: tuple[tuple[Scheme, int], ...] = (
+    *(("light", 1280), ("light", 390), ("dark", 1280), ("dark", 390)),
+)
+
+
 # The admin's theme asks for the scheme once, when a page is opened; and a colour on its
 # way from light to dark is no colour of the page.
 SCHEME = """scheme => {
@@ -223,18 +228,19 @@ SCHEME = """scheme => {
 }"""
 
 
-def show(page: Page, scheme: Literal["light", "dark"]) -> None:
+def show(page: Page, scheme: Scheme) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.evaluate(SCHEME, scheme)
 
 
-def look(page: Page, name: str) -> None:
+def look(
+    page: Page, name: str, variants: Iterable[tuple[Scheme, int]] = VARIANTS
+) -> None:
     """Keep pictures for whoever wants to look: LOOKS names a folder."""
     folder = os.environ.get("LOOKS")
     if not folder:
         return
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for scheme, width in itertools.product(schemes, (1280, 390)):
+    for scheme, width in variants:
         page.set_viewport_size({"width": width, "height": 900})
         show(page, scheme)
         path = Path(folder) / f"{name}-{scheme}-{width}.png"

@@ -3,6 +3,7 @@
 python -m tests.harnesses.looks FOLDER          all of them
 python -m tests.harnesses.looks FOLDER -l de    one language
 python -m tests.harnesses.looks FOLDER -s users some stories (see stories.py)
+python -m tests.harnesses.looks FOLDER -q       wide in light, narrow in dark alone
 
 Each page is 1280 and 390 pixels wide, in light and dark, in English and German:
 FOLDER/<language>-<page>-<scheme>-<width>.png
@@ -19,8 +20,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.harnesses.looks.stories import STORIES, Looker
-from tests.support.site import launch, running_site
+from tests.support.site import VARIANTS, Scheme, launch, running_site
 
+QUICK: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
+PATIENCE_MS = 120_000
 LANGUAGES = {"en": "en-GB", "de": "de-DE"}
 
 
@@ -29,6 +32,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("-l", "--language", choices=LANGUAGES, action="append")
     parser.add_argument("-s", "--story", choices=STORIES, action="append")
+    parser.add_argument("-q", "--quick", action="store_true")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     os.environ["LOOKS"] = str(chosen.folder)
@@ -39,7 +43,11 @@ def main() -> None:
                 tempfile.TemporaryDirectory() as place,
                 running_site(Path(place) / "data", host="localhost") as site,
             ):
-                looker = Looker(site, chromium, language, LANGUAGES[language])
+                context = chromium.new_context(locale=LANGUAGES[language])
+                context.set_default_timeout(PATIENCE_MS)
+                looker = Looker(
+                    site, context, language, QUICK if chosen.quick else VARIANTS
+                )
                 for name in stories:
                     sys.stderr.write(f"{language}: {name}\n")
                     STORIES[name](looker)

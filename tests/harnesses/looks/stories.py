@@ -7,11 +7,12 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
-from playwright.sync_api import Browser, FilePayload, Page
+from playwright.sync_api import BrowserContext, FilePayload, Page
 
 from tests.support.site import (
     ADMIN_PASSWORD,
     USER_PASSWORD,
+    Scheme,
     Site,
     link_in,
     log_in,
@@ -49,16 +50,21 @@ class Looker:
     """Somebody with a browser in one language."""
 
     def __init__(
-        self, site: Site, chromium: Browser, language: str, locale: str
+        self,
+        site: Site,
+        context: BrowserContext,
+        language: str,
+        variants: tuple[tuple[Scheme, int], ...],
     ) -> None:
-        self.site, self.language = site, language
-        self._chromium, self._locale = chromium, locale
-        self.context = chromium.new_context(locale=locale)
-        self.page = self.context.new_page()
+        self.site, self.context, self.language = site, context, language
+        self.variants = variants
+        self.page = context.new_page()
 
     def other(self) -> Page:
         """Return a page of another browser."""
-        return self._chromium.new_context(locale=self._locale).new_page()
+        assert self.context.browser
+        locale = self.page.evaluate("navigator.language")
+        return self.context.browser.new_context(locale=locale).new_page()
 
     def goto(self, path: str, page: Page | None = None) -> Page:
         page = page or self.page
@@ -68,7 +74,7 @@ class Looker:
     def look(self, name: str, page: Page | None = None) -> None:
         page = page or self.page
         page.wait_for_load_state()
-        look(page, f"{self.language}-{name}")
+        look(page, f"{self.language}-{name}", self.variants)
 
     def look_at(self, pages: dict[str, str]) -> None:
         for name, path in pages.items():
