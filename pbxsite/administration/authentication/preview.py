@@ -56,23 +56,18 @@ def preview(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _told(form: PageForm) -> list[str]:
+def _told(form: PageForm) -> dict[str, str]:
     """Say what others have changed while this page was open."""
-    told = (
-        (_("Others have changed, and it stands here by now: %(labels)s"), "theirs"),
-        (
-            _(
-                "Others have changed what you are changing: %(labels)s. “Save” asks you"
-                " which value stays."
-            ),
-            "conflicts",
+    theirs, both = form.merged.theirs, form.merged.conflicts
+    told = {
+        "theirs": _("Others have changed, and it stands here by now: %(labels)s"),
+        "both": _(
+            "Others have changed what you are changing: %(labels)s. “Save” asks you"
+            " which value stays."
         ),
-    )
-    return [
-        sentence % {"labels": _labels(getattr(form.merged, which))}
-        for sentence, which in told
-        if getattr(form.merged, which)
-    ]
+    }
+    names = {"theirs": _labels(theirs), "both": _labels(both)}
+    return {key: told[key] % {"labels": names[key]} for key in told if names[key]}
 
 
 def _labels(keys: Iterable[str]) -> str:

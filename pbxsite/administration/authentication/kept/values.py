@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField
-from django.utils.formats import date_format
 from django.utils.text import Truncator
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from authconfig.settings_form import MODEL_FIELDS
 from authconfig.users import pseudonyms
 from authconfig.users.models import SettingChange
+from pbxsite.administration.cells import moment
 
 MOST_CHARACTERS = 120
 
@@ -42,11 +40,7 @@ def past_of(change: SettingChange) -> Past:
 def by_whom(change: SettingChange) -> dict[str, str]:
     who = pseudonyms.in_words(change.actor_name)
     who = who or _("somebody on the server's command line")
-    return {"who": who, "when": when(change.at)}
-
-
-def when(at: datetime) -> str:
-    return date_format(localtime(at), "DATETIME_FORMAT")
+    return {"who": who, "when": moment(change.at)}
 
 
 def in_words(field: str, text: str) -> str:

@@ -87,9 +87,11 @@ function takeOver({ opened: now, theirs, told }) {
   form.elements.opened.value = now;
   for (const [name, value] of Object.entries(theirs)) fill(name, value);
   if (!wasDirty) opened = snapshot();
-  if (told.length === 0) return;
-  const words = document.getElementById("others-words");
-  words.textContent = told.join(" ");
+  // The page asks already which value stays.
+  if (form.querySelector("[data-conflict]")) delete told.both;
+  const words = Object.values(told).join(" ");
+  if (!words) return;
+  document.getElementById("others-words").textContent = words;
   document.getElementById("others").hidden = false;
 }
 

@@ -83,8 +83,8 @@ def test_the_preview_hands_on_what_others_saved(
 
     found = answer.json()  # type: ignore[attr-defined]
     assert found["theirs"] == {"oauth2_domain": "example.com"}
-    assert "OAuth2 domain, Client secret" in found["told"][0]
-    assert "Sender name" in found["told"][1]
+    assert "OAuth2 domain, Client secret" in found["told"]["theirs"]
+    assert "Sender name" in found["told"]["both"]
     assert "geheim" not in answer.content.decode()
     again = mine | found["theirs"] | {"opened": found["opened"]}
     assert admin.post(f"{PAGE}preview/", again).json()["theirs"] == {}  # type: ignore[attr-defined]
