@@ -229,7 +229,7 @@ def lists(looker: Looker) -> None:
 def objects(looker: Looker) -> None:
     """The pages of one user, and what is asked before harm."""
     looker.goto(f"{USERS}?q=u7")
-    looker.press("#result_list th a")
+    looker.press("#result_list tbody th a")
     looker.look("user")
     user = looker.page.url.partition("/change/")[0]
     for name in ("delete", "history", "password", "generate"):
@@ -242,7 +242,7 @@ def objects(looker: Looker) -> None:
         ("email", LISTS["emails"]),
     ):
         looker.goto(path)
-        looker.press("#result_list th a")
+        looker.press("#result_list tbody th a")
         looker.look(name)
     looker.goto(LISTS["sessions"])
     looker.page.locator("input.action-select").last.check()
