@@ -18,19 +18,15 @@ from authconfig.sections import SECTIONS
 from authconfig.settings_form import MODEL_FIELDS
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.cells import page_of
+from pbxsite.administration.stage_words import mail_in_words, stage_in_words
 from verification.approval.choices import Ending
 from verification.mail import kinds
-from verification.mail.choices import MailState, SmtpStage
 from verification.sessions.choices import Approver
 
 MAIL = re.compile(r"(?P<kind>\w+) (?P<pk>\d+)(: ?(?P<said>.*))?", re.DOTALL)
 SETTING = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
 LINK = '<a href="{}">{}</a>{}'
 CODES = {str(code): label for code, label in [*Approver.choices, *Ending.choices]}
-# The first word of what is kept of a mail.
-FIRST_WORDS = {
-    str(code): label for code, label in [*MailState.choices, *SmtpStage.choices]
-}
 
 
 def detail_in_words(event: AuditEvent) -> str:
@@ -50,8 +46,7 @@ def _of_mail(kept: str) -> str:
     if not found or kind is None:
         return kept
     page = page_of("mail_outgoingemail", found["pk"])
-    first, _space, rest = (found["said"] or "").partition(" ")
-    said = " ".join(filter(None, [str(FIRST_WORDS.get(first, first)), rest]))
+    said = mail_in_words(found["said"] or "")
     return format_html(LINK, page, f"{kind} {found['pk']}", f": {said}" if said else "")
 
 
@@ -81,4 +76,8 @@ WORDS: dict[Event, Callable[[str], str]] = {
     Event.LOGIN_ACCEPTED: _of_login,
     Event.LOGIN_REJECTED: _of_login,
     Event.LOGIN_ENDED: _of_login,
+    Event.LOGIN_FAILED: stage_in_words,
+    Event.MAIL_TESTED: stage_in_words,
+    Event.NETLOGON_TESTED: stage_in_words,
+    Event.OAUTH2_TESTED: stage_in_words,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -14,10 +15,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from authconfig.users.models import AuditEvent
 from authconfig.users.pseudonyms import in_words
 from pbxsite.administration.cells import moment
 from pbxsite.administration.lists import ReadOnlyAdmin
 from pbxsite.administration.queue.mail_actions import cancel_selected, retry_selected
+from pbxsite.administration.stage_words import mail_in_words
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation.history import mail_history
@@ -71,10 +74,15 @@ class MailCells:
     def history(self, mail: OutgoingEmail) -> str:
         """Show each try and what operators did, by the audit log: no body, no link."""
         rows = [
-            (moment(event.at), event.get_event_display(), in_words(event.by), words)
-            for event, words in mail_history(mail)
+            (moment(event.at), event.get_event_display(), in_words(event.by), said)
+            for event, said in _told(mail)
         ]
         return render_to_string("admin/queue/mail_history.html", {"rows": rows})
+
+
+def _told(mail: OutgoingEmail) -> Iterator[tuple[AuditEvent, str]]:
+    for event, kept in mail_history(mail):
+        yield event, mail_in_words(kept)
 
 
 class RefusedAddressFilter(SimpleListFilter):

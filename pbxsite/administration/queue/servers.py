@@ -14,7 +14,7 @@ from authconfig.dependencies import DependencyState
 from authconfig.directory.controllers import controllers_of
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import uses
-from verification.mail.choices import SmtpStage
+from pbxsite.administration.stage_words import mail_in_words
 
 # A controller that the DNS names no longer is not asked any more.
 REMEMBERED = timedelta(days=1)
@@ -43,15 +43,8 @@ def servers(rules: AuthenticationSettings) -> list[Server]:
 def _server(kind: Dependency, name: str, state: DependencyState | None) -> Server:
     if state is None:
         return Server(kind, name)
-    words = _in_words(state.words) if kind == Dependency.SMTP else state.words
+    words = mail_in_words(state.words) if kind == Dependency.SMTP else state.words
     return Server(kind, name, state.is_up, state.changed_at, state.asked_at, words)
-
-
-def _in_words(kept: str) -> str:
-    """Name the stage as the pages do; before the colon stands its value."""
-    stage, colon, said = kept.partition(": ")
-    known = colon and stage in SmtpStage.values
-    return f"{SmtpStage(stage).label}: {said}" if known else kept
 
 
 def _needed(

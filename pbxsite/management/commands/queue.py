@@ -14,7 +14,9 @@ from pbxsite.administration.queue.report import (
     oversized_words,
     queue_report,
 )
+from pbxsite.administration.stage_words import mail_in_words
 from pbxsite.management.site_command import SiteCommand
+from verification.mail.choices import MailState
 
 
 class Command(SiteCommand):
@@ -37,7 +39,7 @@ def lines(found: QueueReport) -> Iterator[str]:
     yield from (f"{state:<8} {count:>8}" for state, count in found.mails.items())
     yield f"due now  {found.due:>8}" + _age(found.oldest_due_seconds)
     yield f"last sent: {found.last_sent_at or 'never'}"
-    yield f"last failure: {found.last_failure or 'none'}"
+    yield f"last failure: {mail_in_words(found.last_failure) or 'none'}"
     times = found.times
     yield (
         f"last hour: {times.count} sent, p50 {times.median_seconds:.1f} s,"
@@ -54,7 +56,8 @@ def _age(seconds: float | None) -> str:
 
 def _failures(found: QueueReport) -> Iterator[str]:
     for group in found.failures:
-        yield f"{group.count} {group.state}: {group.stage} {group.words}"
+        failed_at = mail_in_words(f"{group.stage} {group.words}".strip())
+        yield f"{group.count} {MailState(group.state).label}: {failed_at}"
         yield f"    {group.remedy}"
 
 

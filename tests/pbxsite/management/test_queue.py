@@ -85,7 +85,9 @@ def test_people_read_the_same_in_lines(mails: list[OutgoingEmail]) -> None:
 
     assert "queued          3" in text
     assert "due now         2, the oldest for 90 s" in text
-    assert "550 5.1.1 no such mailbox" in text
+    said = "Name the recipient (RCPT TO): 550 5.1.1 no such mailbox"
+    assert f"last failure: {said}" in text
+    assert "rcpt_to" not in text
 
 
 def test_nobodys_address_is_told(mails: list[OutgoingEmail]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from authconfig.models import current_rules
+from authconfig.users.models import PbxUser
 from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OVER, OutgoingEmail
 from verification.mail.smtp import SmtpError
@@ -51,6 +52,16 @@ def remedy_of(mail: OutgoingEmail) -> str:
     if mail.state in WELL or not (mail.stage or mail.words):
         return ""
     return failure_of(mail).remedy
+
+
+def refusal_of(user: PbxUser) -> EndedMail | None:
+    """Return the last mail to the user's address, if the server refuses that one."""
+    over = user.outgoing_emails.filter(recipient=user.email, ended_at__isnull=False)
+    mail = over.exclude(state=MailState.EXPIRED).order_by("-ended_at").first()
+    if mail is None or mail.state != MailState.FAILED:
+        return None
+    error = failure_of(mail)
+    return EndedMail(mail, error.remedy) if error.is_of_recipient else None
 
 
 def last_outcomes() -> list[EndedMail]:

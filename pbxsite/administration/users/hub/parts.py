@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -23,6 +23,8 @@ from verification.account.history import events_of
 from verification.approval.models import LoginSession
 from verification.mail.choices import MailState
 from verification.mail.operation.operators import is_operator
+from verification.mail.operation.outcomes import refusal_of
+from verification.mail.operation.overview import said
 from verification.sessions.factors import factors_of, name_of
 from verification.sessions.signed_in import listed_of
 
@@ -51,6 +53,8 @@ class Part:
     empty: str
     link: str
     link_words: str
+    # What somebody has to look at, and what to do.
+    warnings: tuple[str, ...] = ()
 
 
 def hub(request: HttpRequest, user: PbxUser) -> dict[str, Any]:
@@ -156,7 +160,17 @@ def _mails(user: PbxUser) -> Part:
         )
         for each in user.outgoing_emails.all()[:SHOWN]
     ]
-    return _part("mails", _("E-mails"), lines, _("None was sent."), user)
+    part = _part("mails", _("E-mails"), lines, _("None was sent."), user)
+    return replace(part, warnings=tuple(_refused(user)))
+
+
+def _refused(user: PbxUser) -> Iterator[str]:
+    """Tell of one address that is refused here: the site's banner tells of the site."""
+    refused = refusal_of(user)
+    if refused:
+        words = {"address": user.email, "words": said(refused.mail)}
+        yield _("The mail server refuses %(address)s: %(words)s") % words
+        yield refused.remedy
 
 
 # The list that has all of a part, and what it is searched for by.
