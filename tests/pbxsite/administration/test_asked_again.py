@@ -96,6 +96,7 @@ HARMLESS = {
     f"{SETTINGS}send-test/<uuid:public_id>/",
     f"{SETTINGS}test-netlogon/",
     f"{SETTINGS}test-oauth2/",
+    *(f"{SETTINGS}test-alarm-{part}/" for part in ("mail", "webhook")),
     f"{USERS}import/",
     f"{USERS}invitations/<uuid:public_id>/",
     f"{USERS}invitations/<uuid:public_id>/live/",

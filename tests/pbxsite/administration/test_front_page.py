@@ -276,5 +276,6 @@ def test_it_costs_few_queries(
     AuthenticationSettings.load()
     admin_client_myapps.get("/admin/")
 
-    with django_assert_max_num_queries(22):
+    # The rules are among them, once or twice: a copy serves for a second.
+    with django_assert_max_num_queries(23):
         admin_client_myapps.get("/admin/")
