@@ -80,7 +80,8 @@ def _write_or_split(batch: list[Step], run: SyncRun, outcome: Outcome) -> None:
         outcome.refused.append(_refusal(batch[0], reason))
     else:
         outcome.done += done
-        missed = (step for step in batch if step not in done)
+        written = {id(step) for step in done}
+        missed = (step for step in batch if id(step) not in written)
         outcome.refused += [_refusal(s, Reason.AT_THE_SAME_TIME) for s in missed]
 
 

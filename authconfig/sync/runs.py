@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from django.db import transaction
 from django.utils import timezone
@@ -174,8 +175,9 @@ class Work:
         leases.renew(self.run, phase=phase, progress=count, total=total)
 
     def _keep_items(self, report: Report) -> None:
-        items = list(_items(self.run, report))
-        SyncItem.objects.bulk_create(items, batch_size=ITEMS_AT_ONCE)
+        items = _items(self.run, report)
+        while some := list(islice(items, ITEMS_AT_ONCE)):
+            SyncItem.objects.bulk_create(some)
 
     @transaction.atomic
     def _end(self, report: Report, plan: Plan, answer: Answer) -> None:
@@ -206,19 +208,21 @@ class Work:
 
 def _look_again(report: Report, people: Collection[Person]) -> None:
     """Note whom the next run has to read though their entries do not change."""
-    turning = {p.identity: p.look_again_at for p in people if p.look_again_at}
-    stale = SyncedUser.objects.filter(look_again_at__isnull=False)
-    read = {person.identity for person in people}
-    gone = [
-        pk for pk, identity in stale.values_list("pk", "identity") if identity in read
-    ]
-    _set_again(gone, None)
-    for identity, at in turning.items():
-        when = datetime.fromtimestamp(at, UTC)
-        SyncedUser.objects.filter(identity=identity).update(look_again_at=when)
+    noted = SyncedUser.objects.filter(look_again_at__isnull=False)
+    before = dict(noted.values_list("identity", "look_again_at"))
+    wanted = {person.identity: _moment(person.look_again_at) for person in people}
+    changed = {i: at for i, at in wanted.items() if at != before.get(i)}
+    rows = list(SyncedUser.objects.filter(identity__in=list(changed)))
+    for row in rows:
+        row.look_again_at = changed[row.identity]
+    SyncedUser.objects.bulk_update(rows, ["look_again_at"], ITEMS_AT_ONCE)
     refused = [refusal.pk for refusal in report.refused if refusal.pk]
     kept = [step.pk for step in report.kept if step.pk]
     _set_again([*refused, *kept], timezone.now())
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _set_again(pks: list[int], at: datetime | None) -> None:
@@ -228,6 +232,7 @@ def _set_again(pks: list[int], at: datetime | None) -> None:
 
 
 def _items(run: SyncRun, report: Report) -> Iterator[SyncItem]:
+    kept = {id(step) for step in report.kept}
     for step in (*report.steps, *report.kept):
         yield SyncItem(
             run=run,
@@ -236,7 +241,7 @@ def _items(run: SyncRun, report: Report) -> Iterator[SyncItem]:
             detail=words_of(step),
             identity=step.identity,
             is_linked=step.is_linked,
-            is_kept=any(step is each for each in report.kept),
+            is_kept=id(step) in kept,
         )
     for refusal in report.refused:
         yield SyncItem(

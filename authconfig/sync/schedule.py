@@ -11,7 +11,7 @@ from django.utils import timezone
 from authconfig.models import current_rules
 from authconfig.sync import leases, runs
 from authconfig.sync.choices import RunState, Source, Trigger
-from authconfig.sync.models import SyncRun
+from authconfig.sync.models import SyncPlace, SyncRun
 
 # Reports of runs without changes say little, and there are many.
 KEPT_RUNS = 500
@@ -26,10 +26,14 @@ def run_due() -> None:
     forget_old()
 
 
+@transaction.atomic
 def _begin_due() -> None:
+    """Of two schedulers one begins a run: the other waits for the row, and sees it."""
     rules = current_rules()
     if not rules.directory_sync:
         return
+    SyncPlace.objects.get_or_create(source=Source.DIRECTORY)
+    SyncPlace.objects.select_for_update().get(source=Source.DIRECTORY)
     since = timezone.now() - timedelta(minutes=rules.directory_sync_minutes)
     lately = SyncRun.objects.filter(source=Source.DIRECTORY, is_preview=False)
     if not lately.filter(made_at__gt=since).exists():

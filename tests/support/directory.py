@@ -17,12 +17,14 @@ from ldap.modlist import addModlist
 
 from tests.support.certificates import Authority
 
-SLAPD = "/usr/sbin/slapd"
+SLAPD, SLAPADD = "/usr/sbin/slapd", "/usr/sbin/slapadd"
 LIMIT = 15.0  # seconds for slapd to start or to end
 DOMAIN = "ad.example.com"
 BASE = "dc=ad,dc=example,dc=com"
 USERS, GROUPS = f"ou=Staff,{BASE}", f"ou=Groups,{BASE}"
 SERVICE = f"cn=service,{BASE}"
+# It may read what the other one may, and no more than 500 entries of it.
+LIMITED = f"cn=limited,{BASE}"
 SERVICE_PASSWORD = "service account's own"
 WINDOWS_PASSWORD = "a Windows pass phrase"
 STAFF, EVERYBODY, NOBODY = (f"cn={n},{GROUPS}" for n in ("staff", "everybody", "none"))
@@ -61,9 +63,11 @@ directory {directory}/data
 rootdn "cn=root,{base}"
 rootpw root
 dbnosync
+limits dn.exact="{service}" size=unlimited
 access to attrs=userPassword by anonymous auth
 {hidden}
-access to * by dn.exact="{service}" read by self read by * none
+access to * by dn.exact="{service}" read by dn.exact="{limited}" read
+  by self read by * none
 overlay memberof
 overlay ppolicy
 ppolicy_default "cn=policy,{base}"
@@ -138,6 +142,13 @@ class Directory:
         connection.simple_bind_s(f"cn=root,{BASE}", "root")
         yield connection
         connection.unbind_s()
+
+    def load(self, ldif: str) -> None:
+        """Add many entries at once; the server ends for it, and starts again."""
+        self.stop()
+        command = [SLAPADD, "-q", "-f", str(self.path / "slapd.conf")]
+        subprocess.run(command, input=ldif.encode(), check=True)
+        self.start()
 
     def add(self, dn: str, **attributes: str | list[str]) -> None:
         with self.as_root() as root:
@@ -223,6 +234,7 @@ def running_directory(
         (path / "windows.schema").write_text(SCHEMA)
         (path / "server.pem").write_text(authority.server_pem("localhost", days=days))
         words = {"directory": path, "base": BASE, "service": SERVICE}
+        words["limited"] = LIMITED
         words["hidden"] = hidden if tells_locks_alone else ""
         text = CONFIGURATION.format(tls=TLS.format(**words), **words)
         text += "ppolicy_use_lockout\n" if tells_locks_alone else ""
@@ -249,11 +261,12 @@ def _fill(directory: Directory) -> None:
     directory.add(BASE, objectClass=["domain"], dc="ad")
     for ou in (USERS, GROUPS):
         directory.add(ou, objectClass="organizationalUnit")
-    directory.add(
-        SERVICE,
-        objectClass=["organizationalRole", "simpleSecurityObject"],
-        userPassword=SERVICE_PASSWORD,
-    )
+    for account in (SERVICE, LIMITED):
+        directory.add(
+            account,
+            objectClass=["organizationalRole", "simpleSecurityObject"],
+            userPassword=SERVICE_PASSWORD,
+        )
     directory.add_policy(f"cn=policy,{BASE}", pwdMaxFailure="50")
     directory.add_policy(STRICT, pwdMustChange="TRUE", pwdMaxAge="86400")
     directory.add_policy(GRACIOUS, pwdMaxAge="86400", pwdGraceAuthNLimit="9")
