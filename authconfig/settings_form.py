@@ -123,6 +123,9 @@ class SettingsForm(MailAccountPart, SettingsModelForm):
         fields = FIELDS
         widgets = {
             "authentication_type": forms.RadioSelect,
+            "directory_sync_attributes": forms.Textarea(
+                {"rows": 4, "spellcheck": "false"}
+            ),
             **{name: forms.CheckboxInput({"role": "switch"}) for name in SWITCHES},
             **{name: forms.Textarea(PEM_ATTRIBUTES) for name in CERTIFICATE_FIELDS},
             "smtp_oauth2_client_secret_expires": DATE,

@@ -91,6 +91,11 @@ def last_preview() -> SyncRun | None:
     return seen.order_by("-ended_at").first()
 
 
+def give_up(run: SyncRun) -> None:
+    """Forget a run that could not begin, and that nobody waits for."""
+    SyncRun.objects.filter(pk=run.pk, state=RunState.WAITING).delete()
+
+
 def work(run: SyncRun) -> Report | None:
     """Do the run's work; None if another run goes on, or has taken this one."""
     if not leases.take(run):
@@ -103,7 +108,8 @@ def work(run: SyncRun) -> Report | None:
     except leases.LeaseLostError:
         logger.warning("synchronisation %s: ended by somebody else", run.pk)
         run.refresh_from_db()
-    except Exception:
+    except BaseException:
+        # Somebody may also press Ctrl-C.
         _fail(run, fault=leases.BROKE)
         raise
     return Report(run.is_preview, stopped=trouble(run))

@@ -21,7 +21,9 @@ def run_due() -> None:
     """Do what somebody asked for, then what is due."""
     leases.end_dead_runs()
     _begin_due()
-    for run in SyncRun.objects.filter(state=RunState.WAITING).order_by("pk"):
+    waiting = SyncRun.objects.filter(state=RunState.WAITING)
+    # Whoever is on the command line does the work there.
+    for run in waiting.exclude(trigger=Trigger.COMMAND).order_by("pk"):
         runs.work(run)
     forget_old()
 

@@ -18,6 +18,8 @@ from authconfig.dependencies import DependencyState
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
+from authconfig.sync.choices import Change, Reason, RunState, Trigger
+from authconfig.sync.models import SyncedUser, SyncItem, SyncPlace, SyncRun
 from authconfig.users.models import KeptPassword, PbxUser, SettingChange
 from pbxsite.administration.alarms.choices import AlarmState, News
 from pbxsite.administration.alarms.models import Alarm, AlarmMail
@@ -223,6 +225,37 @@ def alarm_mail(news: News, *, has_alarm: bool) -> Callable[[Rows], object]:
     return break_it
 
 
+def synced(**values: object) -> Callable[[Rows], object]:
+    facts = {"identity": "1"} | values
+    return lambda rows: SyncedUser.objects.create(user=rows.user, **facts)
+
+
+def two_of_one_entry(rows: Rows) -> None:
+    synced()(rows)
+    other = PbxUser.objects.create_user("other")
+    SyncedUser.objects.create(user=other, identity="1")
+
+
+def sync_run(count: int = 1, **values: object) -> Callable[[Rows], object]:
+    facts = {"trigger": Trigger.PAGE} | values
+
+    def break_it(_rows: Rows) -> None:
+        for _number in range(count):
+            SyncRun.objects.create(**facts)
+
+    return break_it
+
+
+def sync_item(**values: object) -> Callable[[Rows], object]:
+    facts = {"change": Change.ADDED, "name": "x", "identity": "1"} | values
+
+    def break_it(_rows: Rows) -> None:
+        run = SyncRun.objects.create(trigger=Trigger.PAGE)
+        SyncItem.objects.create(run=run, **facts)
+
+    return break_it
+
+
 def uninvited(rows: Rows) -> None:
     run = InvitationRun.objects.create()
     Uninvited.objects.create(run=run, user=rows.user, obstacle="laziness")
@@ -267,6 +300,14 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         settings(factor_required=True, two_factor=False),
     ),
     ("smtp_security_is_known", settings(smtp_security="a little")),
+    (
+        "directory_sync_minutes_from_5_to_1440",
+        settings(directory_sync_minutes=4),
+    ),
+    (
+        "directory_sync_most_removals_percent_from_0_to_100",
+        settings(directory_sync_most_removals_percent=101),
+    ),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=0)),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=21)),
     (
@@ -394,6 +435,26 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ),
     ("user_has_one_open_link_of_a_purpose", password_link(count=2)),
     ("uninvited_for_a_known_reason", uninvited),
+    ("synced_source_is_known", synced(source="rumour")),
+    ("synced_user_has_an_identity", synced(identity="")),
+    ("entry_is_one_user", two_of_one_entry),
+    ("sync_run_state_is_known", sync_run(state="lost")),
+    ("sync_run_trigger_is_known", sync_run(trigger="chance")),
+    ("sync_run_over_has_ended", sync_run(state=RunState.DONE)),
+    ("sync_run_over_has_ended", sync_run(ended_at=NOW)),
+    ("sync_run_that_runs_has_a_lease", sync_run(state=RunState.RUNNING)),
+    ("sync_run_that_runs_has_a_lease", sync_run(lease_until=NOW)),
+    (
+        "one_sync_run_at_a_time",
+        sync_run(2, state=RunState.RUNNING, lease_until=NOW),
+    ),
+    ("sync_item_change_is_known", sync_item(change="guessed")),
+    ("sync_item_refused_for_a_reason", sync_item(change=Change.REFUSED)),
+    ("sync_item_refused_for_a_reason", sync_item(reason=Reason.NO_NAME)),
+    (
+        "sync_place_source_is_known",
+        lambda _rows: SyncPlace.objects.create(source="rumour"),
+    ),
     ("dependency_has_one_state", lambda _rows: dependency("smtp", 2)),
 ]
 

@@ -211,6 +211,7 @@ def _methods_of(option: AuthenticationType) -> list[str]:
 def _card(form: PageForm, section: Section) -> Card:
     method = METHOD_OF_SECTION.get(section.key)
     is_used = method is None or _is_used(form, method)
+    part = _more(form, section.part.fields) if section.part else None
     elsewhere = (*METHOD_OF_FIELD, *OF_MAIL_LOGIN)
     own = [name for name in section.fields if name not in elsewhere]
     of_method = [name for name in section.fields if name in METHOD_OF_FIELD]
@@ -221,10 +222,12 @@ def _card(form: PageForm, section: Section) -> Card:
         rows=rows(form, own),
         of_method=_method_fold(form, of_method),
         more=_more(form, section.more),
-        part=_more(form, section.part.fields) if section.part else None,
+        part=part,
         method=method or "",
         is_used=is_used,
-        is_open=is_used or _has_errors(form, section.every_field),
+        is_open=is_used
+        or _has_errors(form, section.every_field)
+        or bool(part and part.is_open),
     )
 
 

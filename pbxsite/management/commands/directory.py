@@ -46,6 +46,8 @@ class Command(SiteCommand):
             preview=None if dry_run else runs.last_preview(),
         )
         report = runs.work(run)
+        if report is None:
+            runs.give_up(run)
         self._print(report, as_json_wanted=as_json)
         if report is None or report.stopped:
             raise SystemExit(1)

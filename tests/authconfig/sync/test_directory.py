@@ -8,6 +8,8 @@ import ldap
 import pytest
 
 from authconfig.choices import Event
+from authconfig.sync import leases, runs
+from authconfig.sync.choices import Trigger
 from authconfig.sync.models import SyncedUser, SyncRun
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.sync.conftest import OU, Sync
@@ -265,6 +267,19 @@ def test_attributes_become_what_the_rules_say(
     assert sync() == {"added": ["anna"]}
     anna = user("anna")
     assert {name: getattr(anna, name) for name in expected} == expected
+
+
+def test_a_second_run_at_a_time_does_not_begin(five: list[str], sync: Sync) -> None:
+    other = runs.ask_for(Trigger.PAGE)
+    assert leases.take(other)
+
+    said = sync()
+
+    assert said.keys() == {"stopped", "exit"}
+    assert "Another run goes on" in said["stopped"]
+    assert list(SyncRun.objects.all()) == [other]
+    # A preview changes nothing, and so may go on beside it.
+    assert len(sync("--dry-run")["added"]) == 5
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
