@@ -232,7 +232,7 @@ def test_killing_a_worker_leaves_no_user_half_made(rules: SettingsSetter) -> Non
     _check_users(PbxUser.objects.count())
 
     assert runs.work(runs.ask_for(Trigger.COMMAND)) is None
-    SyncRun.objects.update(lease_until=timezone.now())
+    SyncRun.objects.filter(pk=run.pk).update(lease_until=timezone.now())
     again = runs.ask_for(Trigger.COMMAND)
     runs.work(again)
 
