@@ -16,6 +16,8 @@ class AlarmKind(TextChoices):
     WORKER = "worker", _("No Celery worker reports")
     SCHEDULER = "scheduler", _("The scheduler (beat) does not report")
     WAITING = "waiting", _("E-mails wait")
+    MAIL_LOGIN = "mail_login", _("The e-mail account gets no token")
+    MAIL_SECRET = "mail_secret", _("A client secret expires")
     SMTP = "smtp", _("The SMTP server takes no e-mails")
     CONTROLLER = "controller", _("A domain controller does not answer")
     PROVIDER = "provider", _("The OpenID provider does not answer")

@@ -13,6 +13,7 @@ from authconfig.choices import Event
 from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.models import AuditEvent
+from pbxsite.administration.alarms.mail_login import findings_of_login
 from pbxsite.administration.alarms.models import Call
 from pbxsite.administration.directory_runs.state import (
     SYNC_PAGE,
@@ -32,7 +33,9 @@ def findings() -> list[Finding]:
     lately = timezone.now() - LATELY
     rejected = rejections(count_rejected(lately))
     sync = sync_state(current_rules())
-    return [*findings_of_mail(), *untold(), *rejected, *unread_directory(sync)]
+    login = findings_of_login(current_rules())
+    mail = (*findings_of_mail(), *login)
+    return [*mail, *untold(), *rejected, *unread_directory(sync)]
 
 
 def unread_directory(state: SyncState | None) -> list[Finding]:

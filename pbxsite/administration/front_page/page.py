@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from authconfig.models import current_rules
+from pbxsite.administration.alarms.mail_login import findings_of_login
 from pbxsite.administration.alarms.present import (
     rejections,
     unread_directory,
@@ -61,6 +62,7 @@ class Reader:
         if self.may(SETTINGS):
             yield from untold()
             yield from unread_directory(self.sync)
+            yield from findings_of_login(self.rules)
         if self.census:
             yield from alarm_list.closed(self.census)
         if self.hours:

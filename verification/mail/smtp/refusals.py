@@ -85,8 +85,9 @@ WORDS: tuple[tuple[Subject, re.Pattern[str]], ...] = (
 )
 # Postfix tells of the sender in the same words as of what is wrong with it.
 NOT_LOGGED_IN = re.compile(r"not logged in", LOOSE)
-# Of mailboxes and their addresses, and of the rules of recipients.
-OF_THE_RECIPIENT = re.compile(r"(1\.[1-6]|2\.\d+|7\.1\d\d|7\.2[0-46-9])$")
+# Of mailboxes and their addresses, and of the rules of recipients; Exchange's 2.252 is
+# of the sender, who may not send as this address.
+OF_THE_RECIPIENT = re.compile(r"(1\.[1-6]|2\.(?!252$)\d+|7\.1\d\d|7\.2[0-46-9])$")
 # Without a login no mail of the account goes anywhere.
 LOGIN_CODES = {530, 535}
 

@@ -11,6 +11,7 @@ from verification.mail.choices import SmtpStage
 from verification.mail.oauth2.faults import REMEDIES as TOKEN_REMEDIES
 from verification.mail.smtp.faults import SmtpFault, smtp_fault
 from verification.mail.smtp.refusals import Subject
+from verification.mail.smtp.vendor_remedies import VENDOR_REMEDIES
 
 if TYPE_CHECKING:  # the stubs are not there in production
     from django_stubs_ext import StrPromise
@@ -304,7 +305,8 @@ class Refusal:
 
 def remedy_for_reply(refusal: Refusal, *, permanent: bool) -> StrPromise:
     stage, code = refusal.stage, refusal.code
-    exact = ENHANCED_REMEDIES.get(refusal.enhanced.partition(".")[2])
+    detail = refusal.enhanced.partition(".")[2]
+    exact = VENDOR_REMEDIES.get((code, detail)) or ENHANCED_REMEDIES.get(detail)
     if not exact and refusal.subject:
         exact = SUBJECT_REMEDIES[refusal.subject]
     exact = (
