@@ -66,8 +66,9 @@ def test_a_wrong_password_is_not_kept(digests: None, start: Starter) -> None:
     assert not KeptPassword.objects.exists()
 
 
-def test_nothing_is_kept_while_the_switch_is_off(start: Starter) -> None:
+def test_nothing_is_kept_while_the_switch_is_off(start: Starter, user: PbxUser) -> None:
     start(Browser())
+    kept_passwords.keep(user, PASSWORD)
 
     assert not KeptPassword.objects.exists()
 
