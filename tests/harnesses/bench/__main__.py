@@ -23,7 +23,10 @@ from tests.support.services import ROOT
 RESULTS = ROOT / "bench.json"
 HERE = "tests.harnesses.bench"
 # Modules beside this one, each with a function `figures`.
-PARTS = ("logins", "directory", "waiting", "mail", "forward", "scale", "burst")
+PARTS = (
+    *("logins", "directory", "waiting", "myapps", "mail", "forward", "scale"),
+    "burst",
+)
 # The commit beside which the burst is measured, where no other one is named.
 BEFORE_BOUNDS = "2fc21a3"
 

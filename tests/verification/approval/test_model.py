@@ -41,6 +41,7 @@ from tests.support.factors import FACTOR_PAGE, WITHOUT, add_app, secret_in
 from tests.support.openid import make_party
 from tests.support.totp import totp
 from tests.verification.approval.client_moves import ClientMoves
+from tests.verification.approval.myapps_moves import MyAppsMoves
 from verification.approval import flows
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
@@ -120,7 +121,7 @@ def is_under_way(machine: SecondFactor) -> bool:
     )
 
 
-class SecondFactor(ClientMoves, RuleBasedStateMachine):
+class SecondFactor(MyAppsMoves, ClientMoves, RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         LIMITS.enable()
@@ -139,6 +140,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         self.app, self.factor_counts = "", False
         self.is_active, self.password, self.sessions_begun = True, 0, 0
         self.held_tokens, self.marks = [], []
+        self.waiting_clients, self.client_sessions = {}, {}
         # Where a login was completed, whether its session lives or not.
         self.known: set[str] = set()
 
@@ -156,6 +158,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         if with_factor:
             self.app = secret_in(add_app(self.browsers[FROM_BEFORE]))
         self._set_two_factor(on=True)
+        self._allow_digests()
         self._note_session(FROM_BEFORE, approved=False)
 
     def teardown(self) -> None:
@@ -353,7 +356,8 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
 
     # Each step at the site, and what the model makes of it
 
-    def _begin(self, browser: int, *, shows_factor: bool) -> Login:
+    def _begin(self, browser: int | None, *, shows_factor: bool) -> Login:
+        """`browser` is None where a client waits."""
         for login in self.logins:
             if login.status == "pending":
                 login.status = "superseded"
@@ -361,7 +365,8 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
         begun = Login(row.pk, self._now(), self.password, shows_factor)
         begun.links.append((link_token(row), self._now()))
         self.logins.append(begun)
-        self.held[browser] = (begun, self._now() + STASH_TTL)
+        if browser is not None:
+            self.held[browser] = (begun, self._now() + STASH_TTL)
         return begun
 
     def _use_waiting_page(self, browser: int, step: str) -> None:
@@ -433,6 +438,7 @@ class SecondFactor(ClientMoves, RuleBasedStateMachine):
 
     def _end_sessions(self, *, besides: int | None = None) -> None:
         """With a session ends what it knew of a login that is under way."""
+        self.client_sessions.clear()
         for browser in self.signed_in.keys() - {besides}:
             del self.signed_in[browser]
             self.held.pop(browser, None)
