@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig.clients.choices import AsksBy, Icon, Kind
 from authconfig.clients.return_urls import is_allowed, validate_return_urls
+from authconfig.fields import SecretField
 from authconfig.validators import validate_one_line, validate_secure_url
 
 validate_slug = RegexValidator(
@@ -101,6 +102,18 @@ class ClientApplication(models.Model):
         help_text=_(
             "It learns the names of the groups that its visitor is in: in the header"
             " Remote-Groups, and in the claim groups."
+        ),
+    )
+
+    app_password = SecretField(
+        _("app password"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "The password that an app service shares with the telephone system. With"
+            " it the service can check who is logged in to the myApps client that opens"
+            " it. Empty: no myApps client is given such a proof."
         ),
     )
 

@@ -9,6 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from authconfig.clients.models import ClientApplication
+from authconfig.fields import SecretFormField, SecretInput
 from pbxsite.administration.owner_check import AskingForm, DecidingForm
 from pbxsite.gateway.openid.models import OpenIdClient
 
@@ -26,6 +27,25 @@ class LinesField(forms.CharField):
 
 class ApplicationForm(AskingForm):
     harmless = frozenset({"name", "icon"})
+    app_password = SecretFormField(
+        required=False,
+        strip=False,
+        max_length=128,
+        label=ClientApplication._meta.get_field("app_password").verbose_name,
+        help_text=ClientApplication._meta.get_field("app_password").help_text,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if field := self.fields.get("app_password"):
+            assert isinstance(field.widget, SecretInput)
+            field.widget.is_stored = bool(self.instance.app_password)
+
+    def clean_app_password(self) -> str:
+        """Left empty, the stored one is kept."""
+        entered: str | None = self.cleaned_data["app_password"]
+        kept: str = self.instance.app_password
+        return "" if entered is None else entered or kept
 
     class Meta:
         model = ClientApplication

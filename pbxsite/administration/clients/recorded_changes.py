@@ -10,10 +10,17 @@ from django.utils import translation
 
 from authconfig.choices import Event
 from authconfig.clients.models import ClientApplication
+from authconfig.fields import SecretField
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
 from pbxsite.gateway.openid.clients import forget, keep_in_step
 from pbxsite.gateway.openid.models import OpenIdClient
+
+
+def _told(name: str, before: Any, after: Any) -> str:
+    if isinstance(ClientApplication._meta.get_field(name), SecretField):
+        return f"{name}: {'set' if after else 'removed'}"
+    return f"{name}: “{before}” → “{after}”"
 
 
 class RecordedApplications:
@@ -27,7 +34,7 @@ class RecordedApplications:
         before = ClientApplication.objects.filter(pk=obj.pk).first()
         super().save_model(request, obj, form, change)  # type: ignore[misc]
         told = [
-            f"{name}: “{getattr(before, name, '')}” → “{getattr(obj, name)}”"
+            _told(name, getattr(before, name, ""), getattr(obj, name))
             for name in form.changed_data
             if hasattr(obj, name)
         ]

@@ -18,15 +18,18 @@ from authconfig.clients.choices import Kind
 from authconfig.clients.models import ClientApplication
 from authconfig.models import current_rules
 from pbxsite.gateway.myapps import client_sessions
+from pbxsite.gateway.myapps.messages import domain_of
 from pbxsite.gateway.myapps.models import ClientSession
-from pbxsite.gateway.myapps.news import session_name
-from pbxsite.gateway.myapps.wire import Message
+from pbxsite.gateway.myapps.news import session_name, user_facts
+from pbxsite.gateway.myapps.proofs import app_digest
+from pbxsite.gateway.myapps.wire import Message, to_json
 from verification.approval import flows
 from verification.approval.models import LoginSession
 from verification.sessions.choices import Approver
 from verification.sessions.factors import APPROVED_BY
 from verification.sessions.lifecycle import live_sessions
 
+SLUG_LENGTH = 40
 NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -109,9 +112,31 @@ def _apps(order: Order, client: ClientSession) -> Message:
     return {"mt": "UpdateApps", "apps": apps, "deviceApps": [], "selected": ""}
 
 
+def _app_login(order: Order, client: ClientSession) -> Message | None:
+    """Prove to an application who is logged in, by the password that it shares with us.
+
+    The client hands the proof on, and can make none itself.
+    """
+    named, challenge = (order.message.get(name) for name in ("app", "challenge"))
+    if not isinstance(named, str) or not isinstance(challenge, str):
+        return None
+    shared = ClientApplication.objects.exclude(app_password="")
+    app = shared.filter(slug=named[:SLUG_LENGTH], kind=Kind.MYAPPS).first()
+    if app is None or not app.app_password:
+        return None
+    rules, user = current_rules(), user_facts(client.session.user)
+    answer = {"mt": "AppGetLoginResult", "app": app.slug, "domain": domain_of(rules)}
+    answer |= {name: user[name] for name in ("sip", "guid", "dn")}
+    info: Message = {}
+    parts = (answer[name] for name in ("app", "domain", "sip", "guid", "dn"))
+    digest = app_digest(*parts, to_json(info), challenge, app.app_password)
+    return answer | {"info": info, "digest": digest}
+
+
 COMMANDS: dict[str, Any] = {
     "AuthorizeSession": _authorize,
     "DeleteSession": _delete,
     "Logout": _log_out,
     "SubscribeApps": _apps,
+    "AppGetLogin": _app_login,
 }

@@ -118,7 +118,10 @@ ACTIONS = {
 ADDRESSES = {"start_url", "return_urls"}
 FIELDS = {
     PbxUser: {"name", "email", "is_active", "is_staff", "is_superuser", *MANY},
-    ClientApplication: {"kind", "asks_by", "is_own", "tells_groups", *ADDRESSES},
+    ClientApplication: {
+        *("kind", "asks_by", "is_own", "tells_groups", "app_password"),
+        *ADDRESSES,
+    },
     OpenIdClient: {
         "redirect_uris",
         "logout_uris",

@@ -29,6 +29,7 @@ CHANGES = {
     "asks_by": "forward_auth",
     "is_own": "on",
     "tells_groups": "on",
+    "app_password": "another",
     "openid-0-redirect_uris": f"{CALLBACK}\n{EVIL}",
     "openid-0-logout_uris": EVIL,
     "openid-0-back_channel_uri": EVIL,

@@ -13,6 +13,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import AuthenticationType, Event, Origin
+from authconfig.clients.models import ClientApplication
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users import kept_passwords
 from authconfig.users.changes import end_sessions
@@ -20,6 +21,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.myapps import client_sessions
 from pbxsite.gateway.myapps.models import ClientSession
 from tests.conftest import PASSWORD, SettingsSetter
+from tests.support.myapps import proofs
 from tests.support.sockets import Kept, Socket
 from tests.support.streams import in_thread, told
 from verification.approval import flows
@@ -514,3 +516,35 @@ def test_a_session_opens_no_page(digest: AuthenticationSettings) -> None:
     browser.cookies["pbx_session"] = UserSession.objects.get().session_key
     assert browser.get("/account/").status_code == 302
     assert UserSession.objects.exists()
+
+
+def test_an_application_can_check_who_is_logged_in(
+    digest: AuthenticationSettings,
+) -> None:
+    for slug, password in (("crm", "päss:wort"), ("plain", "")):
+        ClientApplication.objects.create(
+            name=slug, slug=slug, start_url="https://x.example/", app_password=password
+        )
+    ClientApplication.objects.create(
+        name="old", slug="old", kind="mypbx", app_password="secret"
+    )
+
+    async def story() -> None:
+        socket, kept = await logged_in()
+        await socket.hear("SessionAdded")
+        for app in ("plain", "old", "none", 7):
+            await socket.say("AppGetLogin", app=app, challenge="1a2b")
+        await socket.say("AppGetLogin", app="crm")
+        proof = await socket.ask(
+            "AppGetLogin", "AppGetLoginResult", app="crm", challenge="1a2b", src="me"
+        )
+        assert proof["digest"] == proofs.app_result(proof, "1a2b", "päss:wort")
+        assert (proof["sip"], proof["src"]) == ("anna", "me")
+        assert proof["guid"] == kept.info["user"]["guid"]
+
+        apps = (await socket.ask("SubscribeApps", "UpdateApps"))["apps"]
+        assert {app["name"] for app in apps} == {"crm", "plain"}
+        assert all(app["website"] for app in apps)
+        await socket.leave()
+
+    told(story())
