@@ -361,14 +361,6 @@ def complete(login: LoginSession, user: PbxUser) -> bool:
     return True
 
 
-def forget_old() -> int:
-    """Delete logins that are older than what the audit log tells of."""
-    since = audit.kept_since()
-    if since is None:
-        return 0
-    return audit.forget(LoginSession.objects.over().filter(created_at__lt=since))
-
-
 def _move(login: LoginSession, state: LoginState, **values: str) -> bool:
     return _close(LoginSession.objects.pending(), login, state, **values)
 

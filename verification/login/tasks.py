@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from verification.approval import flows
+from verification.approval import keeping
 from verification.login import rescue
 
 
 @shared_task
 def forget_old_logins() -> None:
-    flows.forget_old()
+    keeping.forget_old()
     rescue.forget_old()
