@@ -62,6 +62,7 @@ suffix "{base}"
 directory {directory}/data
 rootdn "cn=root,{base}"
 rootpw root
+maxsize 1073741824
 dbnosync
 limits dn.exact="{service}" size=unlimited
 access to attrs=userPassword by anonymous auth

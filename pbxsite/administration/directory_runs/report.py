@@ -72,8 +72,8 @@ def context(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         "page": page,
         "rows": [_row(run, item) for item in page],
         "query": request.GET.urlencode(),
-        "may_confirm": _may_confirm(run),
-        "may_confirm_removals": bool(run.kept) and _may_confirm(run),
+        "may_confirm": may_confirm(run),
+        "may_confirm_removals": bool(run.kept) and may_confirm(run),
     }
 
 
@@ -107,7 +107,7 @@ def _note(run: SyncRun) -> str:
     return ""
 
 
-def _may_confirm(run: SyncRun) -> bool:
+def may_confirm(run: SyncRun) -> bool:
     """Is this the newest word of the directory, with something to confirm?"""
     if run.state not in (RunState.DONE, RunState.STOPPED):
         return False

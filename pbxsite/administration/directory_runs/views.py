@@ -84,6 +84,10 @@ def download(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Ask before a preview is carried out, or a stop is overruled."""
     run = get_object_or_404(SyncRun, public_id=public_id)
+    if not report.may_confirm(run):
+        text = _("Meanwhile there is a newer run. Look at that, or at a new preview.")
+        messages.error(request, text)
+        return redirect(PAGE)
     allowed = run.kept if REMOVALS in request.GET else None
     if request.method == "POST":
         preview = run if run.is_preview else None

@@ -14,7 +14,7 @@ from authconfig.choices import Event, Origin
 from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.sync.models import SyncedUser
-from authconfig.sync.present import fields_from_directory
+from authconfig.sync.present import fields_from_directory, note_deactivated_here
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, follow_addresses
 from authconfig.users.csv_file import UserRow, shown
@@ -177,11 +177,14 @@ class UserImport:
         follow_addresses(
             {each.user: each.before.email for each in self.changes if each.before}
         )
-        end_sessions(
+        ended = [
             each.user
             for each in self.changes
             if each.before and each.before.is_active and not each.user.is_active
-        )
+        ]
+        for user in ended:
+            note_deactivated_here(user)
+        end_sessions(ended)
 
 
 def _write_users(changes: list[UserChange]) -> None:

@@ -51,8 +51,11 @@ def figures() -> Iterator[Figure]:
             for state, at in ports.items():
                 point_at(site, at)
                 taken[state] += storm(site)
+        point_at(site, directory.tls_port)
+        beside = synchronisation.Beside(site, directory).figure(_log_in)
     measured = {state: median(times) * 1000 for state, times in taken.items()}
     yield from against(HEALTHY, measured, "PBX-password login of 50")
+    yield beside
     yield from synchronisation.figures()
 
 

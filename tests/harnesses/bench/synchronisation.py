@@ -7,9 +7,13 @@ by `bulk_create`; it checks nothing and keeps no identity.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from statistics import median
 
 import ldap
 from django.db import connection
@@ -30,7 +34,11 @@ from tests.support.directory import (
     Directory,
     running_directory,
 )
+from tests.support.services import ROOT
+from tests.support.site import Site
 
+# Of a user whom the site has: name, password and address.
+LOGIN = ("user0", "a long user's password", "192.0.2.200")
 COUNT, PAGE_SIZE, ROUNDS = 20_000, 1000, 3
 ATTRIBUTES = ["sAMAccountName", "displayName", "mail", "telephoneNumber"]
 BARE = "bare paged search and bulk_create"
@@ -63,6 +71,34 @@ def figures() -> Iterator[Figure]:
     yield Figure(
         "memory that a run adds", round(max(grown), 1), "MiB", "60 MiB", max(grown) / 60
     )
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run on a site where people log in, one after the other."""
+
+    site: Site
+    directory: Directory
+
+    def figure(self, log_in: Callable[[Site, str, str, str], float]) -> Figure:
+        self.directory.load(crowd(COUNT))
+        base = f"directory_sync_base={CROWD}"
+        self.site.manage("authconfig", "set", base)
+        alone = [log_in(self.site, *LOGIN) for _ in range(30)]
+        during = []
+        command = [sys.executable, "manage.py", "directory", "sync"]
+        with subprocess.Popen(command, cwd=ROOT, env=self.site.environment) as run:
+            while run.poll() is None:
+                during.append(log_in(self.site, *LOGIN))
+        assert run.returncode == 0
+        rates = [1 / median(times) for times in (during, alone)]
+        return Figure(
+            "logins while 20,000 users are read",
+            round(rates[0], 1),
+            "1/s",
+            "logins without it",
+            rates[0] / rates[1],
+        )
 
 
 def set_up(directory: Directory) -> None:

@@ -14,7 +14,8 @@ function fold() {
   const used = chosenMethods();
   for (const part of form.querySelectorAll("details[data-method]")) {
     const isUsed = used.includes(part.dataset.method);
-    part.open = isUsed || part.querySelector(".row-faulty") !== null;
+    const isNeeded = part.querySelector(".row-faulty, [data-in-use]") !== null;
+    part.open = isUsed || isNeeded;
     part.querySelector(":scope > summary .unused").hidden = isUsed;
   }
 }

@@ -127,6 +127,9 @@ def test_an_older_preview_is_not_offered(admin: Browser, preview: SyncRun) -> No
     ended()
 
     assert "Do this now" not in admin.get(f"{PAGE}{preview.public_id}/").text
+    answer = admin.post(f"{PAGE}{preview.public_id}/confirm/")
+    assert answer["Location"] == PAGE
+    assert SyncRun.objects.count() == 2
 
 
 def test_an_old_session_confirms_nothing(admin: Browser, preview: SyncRun) -> None:
