@@ -180,7 +180,7 @@ def empty_database() -> Path:
                 cwd=ROOT,
                 env=kept | {"DATA_DIR": str(place)},
                 check=True,
-                timeout=120,
+                timeout=600,
             )
             made.touch()
     return place / "db.sqlite3"
