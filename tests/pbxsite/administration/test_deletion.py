@@ -8,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group, Permission
 from django.test import Client as Browser
+from django.utils import translation
 
 from authconfig.clients.models import ClientApplication
 from authconfig.users.models import PbxUser
@@ -127,3 +128,15 @@ def test_removing_second_factors_counts_those_not_chosen(
     assert "2 second factors go, recovery codes among them." in text
     assert "This cannot be undone." in text
     assert Authenticator.objects.count() == 2
+
+
+@translation.override("en")
+def test_the_way_to_it_is_told_in_german(admin: Browser, user: PbxUser) -> None:
+    german = {"headers": {"Accept-Language": "de"}}
+    page = admin.get(f"{USERS}{user.pk}/change/", **german)  # type: ignore[arg-type]
+    asked = admin.get(f"{USERS}{user.pk}/delete/", **german)  # type: ignore[arg-type]
+
+    assert Page(page.content.decode()).text(href=f"{USERS}{user.pk}/delete/") == (
+        "Löschen"
+    )
+    assert asked.context["title"] == "anna löschen?"

@@ -78,7 +78,7 @@ def test_a_test_takes_what_another_tab_has_saved(
     expect(theirs.get_by_text("Saved: ")).to_be_visible()
     seen = len(site.mails())
 
-    mine.get_by_role("button", name="Send test").click()
+    mine.get_by_role("button", name="Send test", exact=True).click()
 
     assert "Of the other tab" in str(site.new_mail(seen)["From"])
     expect(mine.get_by_label("Sender name")).to_have_value("Of the other tab")
@@ -150,7 +150,7 @@ def test_lost_session_is_told_by_preview_and_test_and_mended_in_another_tab(
     page = open_tab(context, site)
     lose_session(context)
 
-    page.get_by_role("button", name="Send test").click()
+    page.get_by_role("button", name="Send test", exact=True).click()
 
     expect(page.locator("#send-test .test")).to_contain_text("no longer logged in")
     page.get_by_label("Sender name").fill("Kept here")

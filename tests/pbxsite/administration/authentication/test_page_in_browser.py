@@ -125,7 +125,7 @@ def test_accepted_test_shows_each_stage_and_fulfils_the_condition(
 
 def test_failed_test_shows_the_stage_and_a_remedy(page: Page) -> None:
     page.get_by_label("SMTP server").fill("nobody.invalid")
-    page.get_by_role("button", name="Send test").click()
+    page.get_by_role("button", name="Send test", exact=True).click()
 
     expect(page.locator("#send-test .test")).to_contain_text(
         "The test e-mail was not sent."
@@ -160,7 +160,7 @@ def test_a_server_elsewhere_visibly_gets_starttls_and_no_port(page: Page) -> Non
 
 def test_faults_of_the_account_are_shown_at_their_fields(page: Page) -> None:
     page.get_by_label("SMTP server").fill("")
-    page.get_by_role("button", name="Send test").click()
+    page.get_by_role("button", name="Send test", exact=True).click()
 
     fault = page.locator('[data-field="smtp_server"] .fault')
     expect(fault).to_have_text("Enter the SMTP server first.")
@@ -264,7 +264,7 @@ def test_switching_two_factor_on_ends_sessions_that_nobody_approved(
     log_in(other, site, "eve", ADMIN_PASSWORD)
     expect(other).to_have_url(f"{site.url}/account/")
     page.reload()
-    page.get_by_role("button", name="Send test").click()
+    page.get_by_role("button", name="Send test", exact=True).click()
     expect(page.locator("#send-test .test")).to_contain_text("The server accepted")
     page.get_by_role("button", name=f"Use {site.url}").click()
     offer = page.get_by_label(re.compile("End the .* that nobody approved"))
