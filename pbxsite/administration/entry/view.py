@@ -39,6 +39,7 @@ from pbxsite.administration.entry.filters import (
     census_of,
 )
 from pbxsite.administration.lists import GrowingList
+from verification.password_links import invitations
 
 
 class WhoCanLogIn(GrowingList, ModelAdmin):
@@ -84,6 +85,8 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
             "title": _("Who can log in"),
             "page_heading": _("Who can log in"),
             "closed": words.all_closed(census_of(request)),
+            "can_invite": request.user.has_perm("users.change_pbxuser")
+            and invitations.are_possible(),
         }
         page: HttpResponse = super().changelist_view(request, shown)
         return page

@@ -74,6 +74,17 @@ def test_it_counts_who_could_not_and_leads_to_them(admin: Browser) -> None:
     assert names(admin, myapps="no", is_active__exact="1") == ["new0", "new1", "new2"]
 
 
+def test_it_offers_to_invite_them_where_that_is_possible(
+    admin: Browser, configure: SettingsSetter
+) -> None:
+    offered = 'href="/admin/users/pbxuser/invite/"'
+    assert offered not in admin.get(VIEW).content.decode()
+
+    configure(smtp_server="mail.example.com", smtp_email_address="pbx@example.com")
+
+    assert offered in admin.get(VIEW).content.decode()
+
+
 def test_it_says_that_everybody_can(admin: Browser) -> None:
     assert "Every active user can log in," in admin.get(VIEW).content.decode()
 
