@@ -27,9 +27,10 @@ from pbxsite.administration import result_rows
 # follows another one, no form opens another one in a window, nor grows by rows.
 UNUSED = (
     *("jquery.min.js", "jquery.js", "jquery.init.js", "RelatedObjectLookups.js"),
-    *("urlify.js", "prepopulate.js", "xregexp.min.js", "xregexp.js"),
-    *("/core.js", "/inlines.js"),
+    *("urlify.js", "prepopulate.js", "xregexp.min.js", "xregexp.js", "/inlines.js"),
 )
+# The filter of a time has a calendar, which is made with the other one's functions.
+CALENDAR, OF_CALENDAR = "/calendar.js", "/core.js"
 
 
 class SlimChangeList(ChangeList):
@@ -92,7 +93,10 @@ def _light(page: HttpResponse, *more: str) -> HttpResponse:
     """Leave out the scripts that the page does not use."""
     if isinstance(page, TemplateResponse) and page.context_data:
         files = page.context_data.get("media", Media())._js
-        used = [each for each in files if not str(each).endswith((*UNUSED, *more))]
+        unused = (*UNUSED, *more)
+        if not any(str(each).endswith(CALENDAR) for each in files):
+            unused = (*unused, OF_CALENDAR)
+        used = [each for each in files if not str(each).endswith(unused)]
         page.context_data["media"] = Media(js=used)
     return page
 

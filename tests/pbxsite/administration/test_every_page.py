@@ -68,6 +68,10 @@ def test_no_page_loads_a_library_in_vain_and_each_has_a_heading_of_its_own(
     }
     assert {path: names for path, names in loaded.items() if names} == {}
 
+    calendars = {p for p, page in pages.items() if loads(page, "/calendar.js")}
+    assert "/admin/users/auditevent/" in calendars
+    assert {p for p, page in pages.items() if loads(page, "/core.js")} == calendars
+
     headings = {path: heading(page) for path, page in pages.items()}
     assert {path: each for path, each in headings.items() if len(each) != 1} == {}
     lists = {headings[path][0] for path in pages if LISTS.fullmatch(path)}
@@ -77,6 +81,10 @@ def test_no_page_loads_a_library_in_vain_and_each_has_a_heading_of_its_own(
     assert [name for name, count in twice.items() if count > 1] == []
     assert headings["/admin/users/pbxuser/access/"] == ["Who can log in"]
     assert headings["/admin/users/pbxuser/import/"] == ["Import users"]
+
+
+def loads(page: Page, name: str) -> bool:
+    return any(source.endswith(name) for source in scripts_of(page))
 
 
 def scripts_of(page: Page) -> list[str]:
