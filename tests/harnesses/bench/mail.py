@@ -97,7 +97,7 @@ def rate(one: Mailer, port: int, count: int) -> float:
     set_account(port, one.connections, one.mails)
     forget_ours()
     one.fill(count)
-    seconds = _in_a_process_of_its_own(one)
+    seconds = in_a_process_of_its_own(one)
     sent = one.count_sent()
     forget_ours()
     assert sent == count, f"{sent} of {count} mails were sent"
@@ -118,7 +118,7 @@ def set_account(port: int, connections: int, mails: int = 10) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
 
 
-def _in_a_process_of_its_own(one: Mailer) -> float:
+def in_a_process_of_its_own(one: Mailer) -> float:
     connections.close_all()
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()

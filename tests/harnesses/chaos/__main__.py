@@ -1,6 +1,6 @@
 """Faults under load: `make chaos`, or by hand.
 
-python -m tests.harnesses.chaos --seed 1 --mails 1000
+python -m tests.harnesses.chaos --seed 1 --mails 1000 --login xoauth2
 
 Needs a PostgreSQL (DATABASE_URL, as tests.support.services starts one); Redis, the SMTP
 server and the workers are its own. Exit status 1: the queue broke its promise.
@@ -14,14 +14,17 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from random import Random
 
 import django
 import environ
 import psycopg
 from django.core.management import call_command
 
+from tests.harnesses.chaos.tokens import Provider
 from tests.support.redis_servers import Redis
 from tests.support.services import SITE
 
@@ -51,6 +54,9 @@ def arguments() -> argparse.Namespace:
     default = int(os.environ.get("SEED") or time.time())
     parser.add_argument("--seed", type=int, default=default)
     parser.add_argument("--mails", type=int, default=1000)
+    default_login = os.environ.get("LOGIN", "none")
+    choices = ["none", "xoauth2"]
+    parser.add_argument("--login", choices=choices, default=default_login)
     return parser.parse_args()
 
 
@@ -83,16 +89,20 @@ def go(options: argparse.Namespace, directory: Path, redis: Redis) -> bool:
     run = import_module("tests.harnesses.chaos.run")
     fleets = import_module("tests.harnesses.chaos.fleet")
     sys.stdout.write(f"seed {options.seed}\n")
-    random = import_module("random").Random(options.seed)
-    fleet = fleets.Fleet(directory, dict(os.environ), random)
+    fleet = fleets.Fleet(directory, dict(os.environ), Random(options.seed))
     began_at = time.monotonic()
-    try:
-        result, ledger = run.Run(options.mails, options.seed, directory, fleet).go(
-            redis
-        )
+    with ExitStack() as ending:
+        ending.callback(fleet.end)
+        provider = None
+        if options.login == "xoauth2":
+            provider = Provider(directory, Random(options.seed))
+            ending.enter_context(provider)
+        one = run.Run(options.mails, options.seed, directory, fleet, provider)
+        result, ledger = one.go(redis)
+        if provider:
+            words = f"{provider.given} tokens given, {provider.refused} refused\n"
+            sys.stdout.write(words)
         run.report(result, ledger, fleet, time.monotonic() - began_at)
-    finally:
-        fleet.end()
     return bool(result.is_kept)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from django.core.files.base import ContentFile
 
@@ -25,15 +27,16 @@ VOICEMAIL_SHARE = 0.3
 RECORDING = wav(2)
 
 
-def set_up(smtp_port: int) -> None:
+def set_up(smtp_port: int, login: Mapping[str, Any]) -> None:
+    """`login` are the settings of a login at the server, if it wants one."""
     AuthenticationSettings.load()
     AuthenticationSettings.objects.update(
         two_factor=True,
         verification_link="https://pbx.example/PBX0/session.xml",
         smtp_server="127.0.0.1",
         smtp_port=smtp_port,
-        smtp_security="none",
         smtp_email_address="pbx@example.com",
+        **({"smtp_security": "none"} | dict(login)),
     )
 
 

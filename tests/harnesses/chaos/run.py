@@ -13,6 +13,7 @@ from tests.harnesses.chaos.fleet import WORKERS, Fleet
 from tests.harnesses.chaos.mails import Queue, set_up
 from tests.harnesses.chaos.stage import Stage
 from tests.harnesses.chaos.tally import Tally, tally
+from tests.harnesses.chaos.tokens import Provider
 from tests.support.redis_servers import Redis
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -30,7 +31,15 @@ OPEN = (MailState.QUEUED, MailState.SENDING)
 
 
 class Run:
-    def __init__(self, count: int, seed: int, directory: Path, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        directory: Path,
+        fleet: Fleet,
+        provider: Provider | None = None,
+    ) -> None:
+        self._provider = provider
         self._random = Random(seed)
         self._faults = plan(count, self._random)
         self._total = len(self._faults)
@@ -41,8 +50,9 @@ class Run:
 
     def go(self, redis: Redis) -> tuple[Tally, Ledger]:
         self._director = Director(self._fleet, redis, self._random)
-        with Stage(self._directory, self._director.decide) as stage:
-            set_up(stage.port)
+        decide, provider = self._director.decide, self._provider
+        with Stage(self._directory, decide, provider) as stage:
+            set_up(stage.port, provider.settings() if provider else {})
             self._warm_up()
             assert redis.clients() > len(WORKERS), "The workers are at another Redis."
             while self._faults or not (self._director.is_done and self._queue.is_done):

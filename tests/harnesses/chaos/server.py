@@ -12,14 +12,18 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
+import ssl
 import time
+from base64 import b64decode
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from tests.harnesses.chaos.steps import Action, Step
+from tests.harnesses.chaos.tokens import opens
 
 TAKEN = "250 2.0.0 Taken over"
 BUSY = "451 4.3.0 Busy, come again"
@@ -73,10 +77,20 @@ class Journal:
 
 
 class Connection(SMTP):
-    """One client's; `port` is the client's own, by which the driver knows whose."""
+    """One client's; `port` is the client's own, by which the driver knows whose.
 
-    def __init__(self, stage: Stage, journal: Journal) -> None:
-        super().__init__(Handler(self), enable_SMTPUTF8=True, timeout=300)
+    With a key, only the provider's tokens open it; it is encrypted then.
+    """
+
+    def __init__(self, stage: Stage, journal: Journal, key: str) -> None:
+        super().__init__(
+            Handler(self, key),
+            enable_SMTPUTF8=True,
+            timeout=300,
+            # It is encrypted from the start, of which aiosmtpd knows nothing.
+            auth_require_tls=False,
+            auth_exclude_mechanism=("LOGIN", "PLAIN"),
+        )
         self.stage, self.journal = stage, journal
 
     # No property: aiosmtpd reads every attribute before there is a session.
@@ -126,8 +140,17 @@ class Connection(SMTP):
 class Handler:
     """aiosmtpd calls these methods; their names are its own."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, key: str) -> None:
+        self._connection, self._key = connection, key
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        said = b64decode(args[1]).decode()
+        token = said.partition("auth=Bearer ")[2].rstrip("\1")
+        if opens(self._key, token):
+            return AuthResult(success=True)
+        await server.challenge_auth(b'{"status":"401"}')
+        # aiosmtpd then says its own 535.
+        return AuthResult(success=False, handled=False)
 
     async def handle_MAIL(
         self,
@@ -137,6 +160,8 @@ class Handler:
         address: str,
         options: list[str],
     ) -> str:
+        if self._key and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         if refusal := await self._connection.obey(Step.MAIL):
             return refusal
         envelope.mail_from = address
@@ -181,24 +206,37 @@ class Handler:
         return f"451 4.3.0 {type(error).__name__}"
 
 
-async def serve(stage_path: str, journal: Journal) -> None:
+async def serve(stage_path: str, journal: Journal, pem: Path | None, key: str) -> None:
     reader, writer = await asyncio.open_unix_connection(stage_path, limit=LIMIT)
     stage = Stage(reader, writer)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(stage, journal), "127.0.0.1", 0
+        lambda: Connection(stage, journal, key), "127.0.0.1", 0, ssl=context_of(pem)
     )
     stage.tell(Step.LISTENS, port=server.sockets[0].getsockname()[1])
     await stage.listen()
     server.close()
 
 
+def context_of(pem: Path | None) -> ssl.SSLContext | None:
+    if pem is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", required=True)
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--pem", type=Path)
+    parser.add_argument("--key", default="")
     options = parser.parse_args()
-    asyncio.run(serve(options.stage, Journal(options.journal)))
+    # aiosmtpd warns of itself at each login.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    journal = Journal(options.journal)
+    asyncio.run(serve(options.stage, journal, options.pem, options.key))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harnesses.chaos.steps import Step
+from tests.harnesses.chaos.tokens import Provider
 from tests.support.services import ROOT
 
 Event = dict[str, Any]
@@ -22,10 +23,14 @@ START_LIMIT = 20.0
 class Stage:
     """Runs the server and answers its questions, one after the other."""
 
-    def __init__(self, directory: Path, decide: Decide) -> None:
+    def __init__(
+        self, directory: Path, decide: Decide, provider: Provider | None
+    ) -> None:
         self.journal = directory / "journal"
         self.port = 0
         self._decide = decide
+        # By whose tokens alone the server lets anybody in.
+        self._provider = provider
         self._socket = directory / "stage.sock"
 
     def __enter__(self) -> Stage:
@@ -34,6 +39,8 @@ class Stage:
         listener.listen()
         listener.settimeout(START_LIMIT)
         words = ["--stage", str(self._socket), "--journal", str(self.journal)]
+        if self._provider:
+            words += ["--pem", str(self._provider.pem), "--key", self._provider.key]
         command = [sys.executable, "-m", "tests.harnesses.chaos.server", *words]
         self._server = subprocess.Popen(command, cwd=ROOT)
         self._line, _address = listener.accept()
