@@ -27,8 +27,7 @@ from jwt.algorithms import RSAAlgorithm
 from authconfig.choices import OAuth2Grant
 from tests.support.npm import install
 from tests.support.provider import HERE, Provider
-from verification.mail.oauth2.choices import ClientShows
-from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.configuration import ClientShows, Configuration
 
 MAILBOX = "pbx@example.com"
 SECRET = "the mail client's secret: 1 + 1 = 2, & so on"

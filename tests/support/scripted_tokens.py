@@ -13,8 +13,7 @@ from urllib.parse import parse_qs
 
 from authconfig.choices import OAuth2Grant
 from tests.support.mail_provider import MAILBOX, SECRET
-from verification.mail.oauth2.choices import ClientShows
-from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.configuration import ClientShows, Configuration
 
 Answer = tuple[int, str, bytes]
 

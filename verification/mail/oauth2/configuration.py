@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from urllib.parse import parse_qsl, urlsplit
 
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import OAuth2Grant
-from verification.mail.oauth2.choices import ClientShows
+
+
+class ClientShows(StrEnum):
+    """How this site shows at the token endpoint which client it is."""
+
+    POST = "post"
+    BASIC = "basic"
+    KEY = "private_key_jwt"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from authconfig.network import readable
 from authconfig.oauth2.discovery import LimitedSession, json_object
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from verification.mail.oauth2.assertions import client_assertion, grant_assertion
-from verification.mail.oauth2.choices import ClientShows
-from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.configuration import ClientShows, Configuration
 from verification.mail.oauth2.faults import (
     FAULT_OF_ERROR,
     FAULT_OF_SUBERROR,

@@ -108,10 +108,13 @@ def store(
 ) -> KeptToken:
     """Store the tokens, unless somebody has stored others since the row was read."""
     now = timezone.now()
+    is_authorized = configuration.grant == OAuth2Grant.AUTHORIZATION_CODE
     values: dict[str, Any] = {
         "access_token": tokens.access_token,
-        # A provider that does not rotate sends none.
-        "refresh_token": tokens.refresh_token or row.refresh_token,
+        # A provider that does not rotate sends none; the other grants need none.
+        "refresh_token": (
+            tokens.refresh_token or row.refresh_token if is_authorized else ""
+        ),
         "scope": tokens.scope or configuration.scope,
         "obtained_at": now,
         "expires_at": now + timedelta(seconds=tokens.seconds),

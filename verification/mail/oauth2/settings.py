@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
 
-from authconfig.choices import OAuth2Grant, SmtpLogin
-from verification.mail.oauth2.choices import ClientShows
-from verification.mail.oauth2.configuration import Configuration
+from authconfig.choices import SmtpLogin
+from authconfig.models import AuthenticationSettings
+from authconfig.smtp_login.modes import grant_of
+from verification.mail.oauth2.configuration import ClientShows, Configuration
 
-# The others have a column for it.
-GRANTS = {
-    SmtpLogin.EXCHANGE: OAuth2Grant.AUTHORIZATION_CODE,
-    SmtpLogin.MICROSOFT_365: OAuth2Grant.PASSWORD,
-    SmtpLogin.MICROSOFT_365_APPLICATION: OAuth2Grant.CLIENT_CREDENTIALS,
-    SmtpLogin.GMAIL: OAuth2Grant.AUTHORIZATION_CODE,
-    SmtpLogin.GOOGLE_SERVICE_ACCOUNT: OAuth2Grant.JWT_BEARER,
-}
 COPIED = (
     *("token_url", "authorize_url", "client_id", "client_secret", "scope"),
     *("parameters", "resource_owner", "resource_owner_password", "private_key"),
@@ -24,14 +16,14 @@ COPIED = (
 )
 
 
-def configuration_of(rules: Any) -> Configuration | None:
+def configuration_of(rules: AuthenticationSettings) -> Configuration | None:
     """Take the settings' row, saved or not; None if the login is by a password."""
     login = SmtpLogin(rules.smtp_login)
     if login == SmtpLogin.PASSWORD:
         return None
     values = {name: getattr(rules, f"smtp_oauth2_{name}") for name in COPIED}
     return Configuration(
-        grant=GRANTS.get(login) or OAuth2Grant(rules.smtp_oauth2_grant),
+        grant=grant_of(rules),
         client_shows=_shows(rules, login),
         username=rules.smtp_username,
         server=_server(rules),
@@ -40,7 +32,7 @@ def configuration_of(rules: Any) -> Configuration | None:
     )
 
 
-def _shows(rules: Any, login: SmtpLogin) -> ClientShows:
+def _shows(rules: AuthenticationSettings, login: SmtpLogin) -> ClientShows:
     if login == SmtpLogin.PRIVATE_KEY_JWT:
         return ClientShows.KEY
     if login == SmtpLogin.GOOGLE_SERVICE_ACCOUNT:
@@ -50,7 +42,7 @@ def _shows(rules: Any, login: SmtpLogin) -> ClientShows:
     return ClientShows.POST
 
 
-def _server(rules: Any) -> str:
+def _server(rules: AuthenticationSettings) -> str:
     """A token goes to no other server than the one it was fetched for."""
     trust = sha256(rules.smtp_ca_certificate.encode()).hexdigest()
     where = (rules.smtp_server, rules.smtp_port, rules.smtp_security, trust)

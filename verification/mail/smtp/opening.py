@@ -18,10 +18,10 @@ from authconfig.choices import SmtpSecurity, StepState
 from authconfig.network import Deadline, SocketAddress, UnreachableError, readable
 from verification.mail.choices import SmtpStage
 from verification.mail.oauth2 import keeping
-from verification.mail.oauth2.challenges import challenge_words
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.faults import TokenError
 from verification.mail.oauth2.keeping import AccessToken
+from verification.mail.smtp.challenges import challenge_words
 from verification.mail.smtp.client import MECHANISMS, Client
 from verification.mail.smtp.conversation import Conversation
 from verification.mail.smtp.errors import SmtpError

@@ -11,8 +11,8 @@ from tests.support.certificates import Authority, make_authority
 from tests.support.mail_provider import MAILBOX
 from tests.support.scripted_smtp import ScriptedServer, scripted_server
 from tests.support.scripted_tokens import TokenEndpoint, refusal, token
-from verification.mail.oauth2.challenges import challenge_words
 from verification.mail.smtp import SmtpError, open_connection
+from verification.mail.smtp.challenges import challenge_words
 from verification.mail.smtp.faults import SmtpFault
 
 pytestmark = pytest.mark.django_db

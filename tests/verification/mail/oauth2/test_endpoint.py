@@ -15,7 +15,7 @@ from tests.support.mail_provider import private_key, private_pem
 from tests.support.scripted_smtp import closed_port
 from tests.support.scripted_tokens import Answer, TokenEndpoint, refusal, token
 from verification.mail.oauth2 import endpoint as token_endpoints
-from verification.mail.oauth2.choices import ClientShows
+from verification.mail.oauth2.configuration import ClientShows
 from verification.mail.oauth2.faults import REMEDIES, TokenError, TokenFault
 
 HTML = (200, "text/html", b"<html>Please log in to the hotel's network</html>")

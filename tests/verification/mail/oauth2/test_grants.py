@@ -15,8 +15,7 @@ import pytest
 from authconfig.choices import OAuth2Grant
 from tests.support.mail_provider import MAILBOX, REDIRECT_URI, MailProvider
 from verification.mail.oauth2 import assertions, endpoint
-from verification.mail.oauth2.choices import ClientShows
-from verification.mail.oauth2.configuration import Configuration
+from verification.mail.oauth2.configuration import ClientShows, Configuration
 from verification.mail.oauth2.endpoint import Tokens
 from verification.mail.oauth2.faults import TokenError, TokenFault
 
