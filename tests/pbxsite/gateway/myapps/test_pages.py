@@ -178,6 +178,21 @@ def test_another_person_than_the_browsers_is_not_handed_over(
     assert browser.get("/account/").context["user"].name == "bert"
 
 
+def test_whoever_is_signed_in_for_long_is_asked_again_first(
+    login: BrowserLogin, user: PbxUser
+) -> None:
+    browser = sign_in(user)
+    session = browser.session
+    session["began_at"] = 0
+    session.save()
+
+    answer = browser.post(path_of(login))
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/account/confirm/")
+    assert state_of(login) == BrowserState.ASKED
+
+
 def test_the_login_is_the_browsers_that_confirmed_it(
     login: BrowserLogin, script: Scripted
 ) -> None:
