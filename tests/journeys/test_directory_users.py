@@ -11,7 +11,7 @@ from tests.conftest import SiteRunner
 from tests.support.directory import BASE, Directory
 from tests.support.site import Site, look
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 OU = f"ou=Telephones,{BASE}"
 NAMES = ("anna", "bert", "clara", "dora", "emil", "frieda")
 SETTINGS = "/admin/authconfig/authenticationsettings/"
