@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -38,7 +38,13 @@ from pbxsite.gateway.myapps.messages import (
     update_register,
 )
 from pbxsite.gateway.myapps.models import BrowserLogin, BrowserState, ClientSession
-from pbxsite.gateway.myapps.news import FollowedSession, WaitingBrowser
+from pbxsite.gateway.myapps.news import (
+    FollowedSession,
+    WaitingBrowser,
+    differences,
+    states_of,
+    until,
+)
 from pbxsite.gateway.myapps.proofs import Asked, agree
 from pbxsite.gateway.myapps.wire import (
     LONGEST,
@@ -52,8 +58,7 @@ from pbxsite.gateway.myapps.wire import (
 )
 from verification.approval import flows
 from verification.approval.choices import LoginState
-from verification.approval.live import hub as hubs
-from verification.approval.live.topics import PendingLogin, Topic
+from verification.approval.live.topics import PendingLogin
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
 from verification.login.stages import Shown
@@ -66,7 +71,6 @@ LOGIN_SECONDS = 30.0
 # A client asks three things before it logs in.
 MOST_BEFORE_LOGIN = 100
 CHALLENGE_BYTES = 8
-KEPT_ALIVE_EVERY_SECONDS = 3600.0
 
 
 class Visitor(NamedTuple):
@@ -245,7 +249,7 @@ class Conversation:
         assert login.browser
         topic = WaitingBrowser(login.browser.public_id)
         over = (BrowserState.SHOWN, BrowserState.FAILED)
-        await _until(topic, lambda state: state in over)
+        await until(topic, lambda state: state in over)
         taken = await self._thread(browser_logins.take, login.browser)
         if taken is None:
             raise FailedError(logins.failed_in_browser())
@@ -295,7 +299,7 @@ class Conversation:
         self._limit.reschedule(_in(settings.LOGIN_SESSION_TTL.total_seconds() + 5))
         await self._wire.write({"mt": "Authorize", "code": int(approval_code(held))})
         topic = PendingLogin(held.public_id)
-        await _until(topic, lambda state: state != LoginState.PENDING)
+        await until(topic, lambda state: state != LoginState.PENDING)
 
     async def _sign_in(
         self,
@@ -320,34 +324,18 @@ class Conversation:
             session.user_id, session.session_key, session.data["method"]
         )
         known: Message = {}
-        async with aclosing(_states(topic)) as states:
+        own = client.public_id
+        async with aclosing(states_of(topic)) as states:
             async for state in states:
                 if state == topic.gone:
                     await self._wire.write({"mt": "LogoutResult"})
                     raise ClosedError(NORMAL, "logged out")
                 found = json.loads(state) if state else known
-                for message in self._news(known, found):
+                for message in differences(known, found, own, self._domain):
                     await self._wire.write(message)
                 if not (known and state):
                     await self._thread(client_sessions.keep_alive, session)
                 known = found
-
-    def _news(self, known: Message, found: Message) -> list[Message]:
-        assert self._client
-        told = []
-        if known and known["user"] != found["user"]:
-            user = {"domain": self._domain, **found["user"]}
-            told.append({"mt": "UpdateUser", "user": user})
-        before, now = known.get("sessions", {}), found["sessions"]
-        for name in before.keys() - now.keys():
-            told.append({"mt": "SessionDeleted", "id": name})
-        for name, facts in now.items():
-            if before.get(name) != facts:
-                mt = "SessionUpdated" if name in before else "SessionAdded"
-                current = name == self._client.public_id
-                info = {"id": name, "current": current, **facts}
-                told.append({"mt": mt, "id": name, "info": info})
-        return told
 
     def _begin_beside(self, work: Coroutine[Any, Any, None]) -> None:
         self._beside = asyncio.create_task(self._guarded(work))
@@ -410,32 +398,3 @@ def _done(found: T | logins.Failed) -> T:
 
 def _in(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
-
-
-async def _states(topic: Topic) -> AsyncGenerator[str, None]:
-    """Yield the topic's states as they change; "" now and then, without news."""
-    queue = hubs.hub.join(topic)
-    try:
-        # Read after joining, or a change between the two would be lost.
-        found = await hubs.states({topic})
-        state, told = found.get(topic, topic.gone), ""
-        while True:
-            if state != told:
-                yield state
-                told = state
-            try:
-                async with asyncio.timeout(KEPT_ALIVE_EVERY_SECONDS):
-                    state = await queue.get()
-            except TimeoutError:
-                yield ""
-    finally:
-        hubs.hub.leave(topic, queue)
-
-
-async def _until(topic: Topic, is_wanted: Callable[[str], bool]) -> str:
-    """Wait for a state; that of a topic that is gone is wanted too."""
-    async with aclosing(_states(topic)) as states:
-        async for state in states:
-            if state and (is_wanted(state) or state == topic.gone):
-                return state
-    raise AssertionError

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,7 @@ from authconfig.models import current_rules
 from authconfig.policy import methods_for
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.myapps.models import BrowserLogin, BrowserState
+from verification.approval.live import hub as hubs
 from verification.approval.live.topics import Topic
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
@@ -24,6 +27,7 @@ from verification.sessions.user_agents import own_name_of_client
 # Names that clients hear of users and of browsers' sessions are made from these.
 USERS = uuid.UUID("5a5cf0a4-7a5c-4b0f-9a52-3d6b6f3a2b10")
 SESSIONS = uuid.UUID("c2a1a5a0-0f63-4c55-8f0e-7d2b7e0a9f31")
+KEPT_ALIVE_EVERY_SECONDS = 3600.0
 Found = dict[str, Any]
 
 
@@ -153,3 +157,52 @@ def _told(user_agent: str, at: Any, *, waits: bool) -> Found:
         "timestamp": int(at.timestamp() * 1000),
         "needsAuthorization": waits,
     }
+
+
+def differences(known: Found, found: Found, own: str, domain: str) -> list[Found]:
+    """Return the messages that lead from one state of a session to another.
+
+    `own` is the name of the session that is told; its first state updates no user.
+    """
+    told: list[Found] = []
+    if known and known["user"] != found["user"]:
+        told.append({"mt": "UpdateUser", "user": {"domain": domain, **found["user"]}})
+    before, now = known.get("sessions", {}), found["sessions"]
+    told += [
+        {"mt": "SessionDeleted", "id": name} for name in before.keys() - now.keys()
+    ]
+    for name, facts in now.items():
+        if before.get(name) != facts:
+            mt = "SessionUpdated" if name in before else "SessionAdded"
+            info = {"id": name, "current": name == own, **facts}
+            told.append({"mt": mt, "id": name, "info": info})
+    return told
+
+
+async def states_of(topic: Topic) -> AsyncGenerator[str, None]:
+    """Yield the topic's states as they change; "" now and then, without news."""
+    queue = hubs.hub.join(topic)
+    try:
+        # Read after joining, or a change between the two would be lost.
+        found = await hubs.states({topic})
+        state, told = found.get(topic, topic.gone), ""
+        while True:
+            if state != told:
+                yield state
+                told = state
+            try:
+                async with asyncio.timeout(KEPT_ALIVE_EVERY_SECONDS):
+                    state = await queue.get()
+            except TimeoutError:
+                yield ""
+    finally:
+        hubs.hub.leave(topic, queue)
+
+
+async def until(topic: Topic, is_wanted: Callable[[str], bool]) -> str:
+    """Wait for a state; that of a topic that is gone is wanted too."""
+    async with aclosing(states_of(topic)) as states:
+        async for state in states:
+            if state and (is_wanted(state) or state == topic.gone):
+                return state
+    raise AssertionError
