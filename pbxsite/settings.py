@@ -13,7 +13,16 @@ from django.utils.translation import gettext_lazy as _
 
 from pbxsite import logs
 from pbxsite.administration import theme
-from pbxsite.conf import databases, factors, guards, limits, pages, passwords, storages
+from pbxsite.conf import (
+    applications,
+    databases,
+    factors,
+    guards,
+    limits,
+    pages,
+    passwords,
+    storages,
+)
 from pbxsite.embedded import data_dir
 from pbxsite.env import env, required, secret, user_rate, version, words
 
@@ -53,42 +62,7 @@ HTTPS = urlsplit(SITE_URL).scheme == "https"
 
 # Applications
 
-INSTALLED_APPS = [
-    "pbxsite.apps.PbxSiteConfig",
-    "pbxsite.metrics.apps.MetricsConfig",
-    "pbxsite.gateway.openid.apps.OpenIdConfig",
-    "pbxsite.gateway.myapps.apps.MyAppsConfig",
-    "verification.login.apps.LoginConfig",
-    "verification.password_links.apps.PasswordLinksConfig",
-    "verification.approval.apps.ApprovalConfig",
-    "verification.sessions.apps.SessionsConfig",
-    "verification.voicemail.apps.VoicemailConfig",
-    "verification.mail.apps.MailConfig",
-    "verification.mail.oauth2.apps.MailOAuth2Config",
-    "authconfig.apps.AuthConfigConfig",
-    "authconfig.sync.apps.SyncConfig",
-    "authconfig.oauth2.apps.OAuth2Config",
-    "authconfig.users.apps.UsersConfig",
-    "authconfig.clients.apps.ClientsConfig",
-    "allauth",
-    "allauth.account",
-    "verification.sessions.apps.ListedSessionsConfig",
-    "allauth.mfa",
-    "allauth.socialaccount",
-    "allauth.idp.oidc",
-    "unfold.apps.BasicAppConfig",
-    "unfold.contrib.filters",
-    "pbxsite.administration.apps.PbxAdminConfig",
-    "pbxsite.administration.alarms.apps.AlarmsConfig",
-    "django.forms",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.humanize",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
-]
+INSTALLED_APPS = list(applications.INSTALLED)
 MIDDLEWARE = [
     "pbxsite.logs.RequestLog",
     "django.middleware.security.SecurityMiddleware",

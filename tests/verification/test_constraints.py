@@ -37,6 +37,7 @@ from verification.mail.models import (
     OutgoingEmail,
     SendingPause,
 )
+from verification.mail.oauth2.models import KeptToken
 from verification.password_links.choices import Purpose
 from verification.password_links.models import (
     InvitationRun,
@@ -415,6 +416,18 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("voicemail_key_is_one_row", lambda _rows: VoicemailKey(pk=2).save()),
     ("test_state_is_known", account_trial(state="perhaps")),
     ("ended_test_keeps_no_password", account_trial(ended_at=NOW)),
+    (
+        "ended_test_keeps_no_oauth2_secret",
+        account_trial(ended_at=NOW, password="", oauth2="{}"),
+    ),
+    (
+        "kept_token_has_its_times",
+        lambda _rows: KeptToken.objects.create(key="k", access_token="token"),
+    ),
+    (
+        "failed_renewal_has_a_time_and_a_cause",
+        lambda _rows: KeptToken.objects.create(key="k", fault="CLIENT"),
+    ),
     ("test_runs_a_stage_once_at_a_time", second_step),
     ("sending_is_paused_once", lambda _rows: SendingPause.objects.create(id=2)),
     (

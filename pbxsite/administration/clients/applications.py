@@ -94,7 +94,7 @@ class ClientApplicationAdmin(
             _("How it learns who its visitor is"),
             {"fields": ("asks_by", "is_own", "tells_groups", "forward_auth")},
         ),
-        (_("myApps clients"), {"fields": ("app_password",)}),
+        (_("App service"), {"fields": ("app_password",)}),
     )
     list_display = ("name", "slug", "kind", "asks_by", "start_url")
     list_filter = ("kind", "asks_by")

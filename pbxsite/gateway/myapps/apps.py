@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 class MyAppsConfig(AppConfig):
     name = "pbxsite.gateway.myapps"
     label = "myapps"
-    verbose_name = _("myApps clients")
+    verbose_name = _("Sessions of myApps clients")
 
     def ready(self) -> None:
         # Its receivers take over what a browser has shown for a client.
