@@ -98,7 +98,7 @@ def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
     page = new_page()
     log_in(page, site, "admin", ADMIN_PASSWORD)
     page.goto(f"{site.url}/admin/authconfig/authenticationsettings/")
-    page.get_by_label("Client ID").fill("")
+    page.locator("#id_oauth2_client_id").fill("")
     tab = opened_by(page)
     expect(tab.get_by_text("These values cannot be tested")).to_be_visible()
     check(tab, "roundtrip-faults")

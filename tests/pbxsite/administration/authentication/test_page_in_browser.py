@@ -78,7 +78,7 @@ def test_screen_readers_hear_no_icon_and_find_the_page(page: Page) -> None:
 def test_choice_of_a_type_unfolds_what_it_uses_and_says_what_changes(
     page: Page,
 ) -> None:
-    client_id = page.get_by_label("Client ID")
+    client_id = page.locator("#id_oauth2_client_id")
     expect(client_id).to_be_hidden()
 
     choose(page, "PBX and OAuth2")
@@ -99,7 +99,7 @@ def test_type_that_would_lock_out_is_told_before_saving(page: Page) -> None:
     choose(page, "OAuth2 only")
     page.get_by_label("OAuth2 provider name").fill("Windows")
     page.get_by_label("OpenID well-known").fill("https://idp.example/.well-known/x")
-    page.get_by_label("Client ID").fill("pbx")
+    page.locator("#id_oauth2_client_id").fill("pbx")
 
     hint = page.locator('[data-field="authentication_type"] .refusal')
     expect(hint).to_contain_text("You have not logged in with")

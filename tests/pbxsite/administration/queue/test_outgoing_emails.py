@@ -11,7 +11,7 @@ from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.approval.tokens import approval_code, link_token
-from verification.mail.choices import MailState
+from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation import actions
 
@@ -32,7 +32,7 @@ def test_a_mail_tells_its_history_and_neither_link_nor_code(
     html = operator.get(f"{MAILS}{mail.pk}/change/").content.decode()
 
     assert "E-mail delayed" in html
-    assert "connect refused" in html
+    assert f"{SmtpStage.CONNECT.label}: refused" in html
     assert "E-mail queued again" in html
     assert "sent later" not in html
     login = mail.login_mail.login
