@@ -16,7 +16,7 @@ from tests.support.attacks import (
     wrong_code,
 )
 from verification.approval.choices import LoginState
-from verification.approval.models import LoginSession
+from verification.approval.models import LoginMail, LoginSession
 from verification.approval.tokens import approval_code
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,7 @@ def test_guesses_by_link_and_in_a_session_count_together(
 def test_a_new_link_gives_no_new_guesses(held: LoginSession) -> None:
     decide_by_link(held, "accept", wrong_code(held))
     LoginSession.objects.update(link_number=2)
+    LoginMail.objects.update(link_number=2)
     held.refresh_from_db()
 
     assert held.code_tries == 1

@@ -145,7 +145,7 @@ def test_a_connection_lost_on_page_seven_leaves_all_as_it_is(
 def test_a_size_limit_changes_nothing(rules: SettingsSetter) -> None:
     rules(**TEN)
     by_schedule()
-    rules(netlogon_bind_dn=LIMITED)
+    rules(netlogon_bind_dn=LIMITED, directory_sync_filter="(cn=person*)")
 
     run = by_schedule()
 
