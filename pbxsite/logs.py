@@ -117,6 +117,8 @@ LOGGERS: dict[str, dict[str, Any]] = {
     "uvicorn.access": {"handlers": [], "propagate": False},
     # At INFO it tells of each task, several times a second.
     "celery": {"level": "WARNING"},
+    # It tells of each try while the server is down; requests tell of the outage.
+    "psycopg.pool": {"level": "ERROR"},
 }
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kombu.utils.url import parse_url
 
+from pbxsite.conf import pool
 from pbxsite.conf.storages import take_from_others
-
-if TYPE_CHECKING:
-    from psycopg_pool import ConnectionPool
 
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "pbxsite.postgresql"
@@ -40,8 +38,6 @@ STATEMENT_SECONDS = "statement_seconds"
 # How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
 # takes to restart.
 CONNECTION_SECONDS = 5
-# How long a server that refuses a connection is left alone.
-RECONNECT_SECONDS = 0.2
 # What an address of Redis may say of the server's certificate.
 CERTIFICATE = "ssl_cert_reqs"
 CERTIFICATE_CHECKS = ("required", "optional", "none")
@@ -136,27 +132,8 @@ def _postgresql_options(
         # PgBouncer refuses the parameter above; the backend says it in a query.
         options[STATEMENT_SECONDS] = query_seconds
     if pool_size:
-        options["pool"] = _pool(pool_size)
+        options["pool"] = pool.options(pool_size, timeout=CONNECTION_SECONDS)
     return options
-
-
-def _pool(size: int) -> dict[str, Any]:
-    return {
-        "min_size": min(size, 4),
-        "max_size": size,
-        "timeout": CONNECTION_SECONDS,
-        # The second try comes then and is the last; whoever waits has it begin anew.
-        "reconnect_timeout": RECONNECT_SECONDS,
-        "reconnect_failed": _go_on,
-        "max_idle": 60,
-    }
-
-
-def _go_on(pool: ConnectionPool) -> None:
-    """Let a pool that gave up connect anew if somebody waits for it."""
-    # Nobody else is a reason to knock at a server that is down.
-    if pool.get_stats().get("requests_waiting"):
-        pool.check()
 
 
 def caches(redis_url: str) -> dict[str, Any]:

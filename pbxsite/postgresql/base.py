@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 from pbxsite.conf.databases import STATEMENT_SECONDS
+from pbxsite.conf.pool import asking
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -41,7 +42,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return connection
         for _ in range(TRIES):
             asked = time.monotonic()
-            connection = super().get_new_connection(conn_params)
+            with asking.one_more():
+                connection = super().get_new_connection(conn_params)
             if self._is_alive(connection):
                 return connection
             self._replace(connection, asked)

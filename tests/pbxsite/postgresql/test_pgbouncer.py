@@ -13,7 +13,8 @@ from pytest_django import DjangoDbBlocker
 from tests.support.own_postgresql import OwnPostgreSQL, Pool
 from tests.support.pgbouncer import pgbouncer
 
-pytestmark = pytest.mark.postgresql
+# Alone on a machine, as seconds count.
+pytestmark = [pytest.mark.postgresql, pytest.mark.long]
 SLOW = "SELECT pg_sleep(3)"
 
 

@@ -10,10 +10,14 @@ import pytest
 from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
+from pbxsite.conf.pool import RECONNECT_SECONDS
 from tests.support.own_postgresql import OwnPostgreSQL, Pool
 
-pytestmark = pytest.mark.postgresql
+# Alone on a machine, as seconds count.
+pytestmark = [pytest.mark.postgresql, pytest.mark.long]
 AT_ONCE = 0.5
+# A machine that is busy with other tests may be late once, a pool that waits always is.
+ROUNDS = 3
 
 
 @pytest.fixture
@@ -21,37 +25,59 @@ def pool(server: OwnPostgreSQL, django_db_blocker: DjangoDbBlocker) -> Iterator[
     pool = Pool(str(server.directory), size=6)
     pool.settings["OPTIONS"]["pool"]["timeout"] = 2
     with django_db_blocker.unblock():
-        pool.ask_at_once(6)
-        yield pool
-        pool.wrapper().close_pool()
+        try:
+            pool.ask_at_once(6)
+            yield pool
+        finally:
+            pool.wrapper().close_pool()
 
 
 def test_the_first_request_finds_a_connection_at_once(
     server: OwnPostgreSQL, pool: Pool
 ) -> None:
-    for _ in range(3):
+    seconds = []
+    for _ in range(ROUNDS):
         server.restart()
+        seconds.append(pool.ask())
 
-        assert pool.ask() < AT_ONCE
+    assert min(seconds) < AT_ONCE
 
 
 def test_so_do_many_at_once(server: OwnPostgreSQL, pool: Pool) -> None:
-    server.restart()
+    seconds = []
+    for _ in range(ROUNDS):
+        server.restart()
+        seconds.append(max(pool.ask_at_once(20)))
 
-    assert max(pool.ask_at_once(20)) < AT_ONCE
+    assert min(seconds) < AT_ONCE
 
 
 def test_requests_in_an_outage_fail_and_delay_nobody_after_it(
     server: OwnPostgreSQL, pool: Pool
 ) -> None:
-    server.stop()
-    for _ in range(3):
+    seconds = []
+    for _ in range(ROUNDS):
+        server.stop()
         with pytest.raises(OperationalError):
             pool.ask()
+        server.start()
+        seconds.append(max(pool.ask_at_once(6)))
 
+    assert min(seconds) < AT_ONCE
+
+
+def test_a_server_that_is_down_is_left_alone_once_nobody_waits(
+    server: OwnPostgreSQL, pool: Pool
+) -> None:
+    server.stop()
+    with pytest.raises(OperationalError):
+        pool.ask()
+    time.sleep(3 * RECONNECT_SECONDS)
+    tried = pool.wrapper().pool.get_stats()["connections_num"]
+    time.sleep(5 * RECONNECT_SECONDS)
+
+    assert pool.wrapper().pool.get_stats()["connections_num"] == tried
     server.start()
-
-    assert max(pool.ask_at_once(6)) < AT_ONCE
 
 
 def test_who_waits_through_a_restart_goes_on_as_soon_as_it_ends(
