@@ -127,13 +127,13 @@ def test_a_stored_secret_is_not_sent_to_a_changed_provider(
 
     page = read(post(admin, **changed))
 
-    assert "Client secret: Enter it again" in page
+    assert "Client secret (OAuth2): Enter it again" in page
 
 
 def test_what_is_missing_is_told(admin: Browser) -> None:
     page = read(post(admin))
 
-    assert "Client ID: Enter it first." in page
+    assert "Client ID (OAuth2): Enter it first." in page
     assert "well-known configuration URL: Enter it first." in page
 
 

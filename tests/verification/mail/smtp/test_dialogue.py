@@ -290,7 +290,7 @@ def test_wrong_password_is_said_once_and_counted_once(authority: Authority) -> N
     ("reply", "is_permanent", "word"),
     [
         ("454 4.7.0 Temporary failure", False, "temporary"),
-        ("534 5.7.9 Application-specific password required", True, "each application"),
+        ("534 5.7.9 Application-specific password required", True, "app password"),
         ("538 5.7.11 Encryption required", True, "encrypted"),
         ("530 5.7.0 Must issue a STARTTLS command first", True, "encrypted"),
         ("535 4.7.8 Try again later", False, "password"),

@@ -88,7 +88,7 @@ REFUSALS += [
         "MAIL",
         "530 5.7.57 Client was not authenticated to send anonymous mail during MAIL",
         True,
-        "login first",
+        "wants a login",
     ),
     ("RCPT", "550 authentication required", True, "login first"),
     ("RCPT", "550 relay not permitted", True, "login first"),
