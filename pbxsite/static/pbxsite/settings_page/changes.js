@@ -53,19 +53,21 @@ function snapshot() {
 
 export async function preview() {
   const mine = ++asked;
+  const sent = values();
   try {
-    const response = await post(form.dataset.previewUrl);
+    const response = await post(form.dataset.previewUrl, { body: sent });
     sayIfOver(null);
     // Only the newest question's answer is about what stands on the screen.
-    if (response.ok && mine === asked) show(await response.json());
+    if (response.ok && mine === asked) show(await response.json(), sent);
   } catch (error) {
     // A site that is away for a moment says so when the form is saved.
     sayIfOver(error);
   }
 }
 
-function show({ sections, lost, refusal, conditions, changed, authorization, ...others }) {
-  takeOver(others);
+function show(answer, sent) {
+  const { sections, lost, refusal, conditions, changed, authorization } = answer;
+  takeOver(answer, sent);
   for (const box of form.querySelectorAll("[data-changes]")) {
     list(box, sections[box.dataset.changes]);
   }
@@ -82,7 +84,11 @@ function show({ sections, lost, refusal, conditions, changed, authorization, ...
 }
 
 // Others have saved meanwhile: what is not changed here follows them.
-function takeOver({ opened: now, theirs, told }) {
+function takeOver({ opened: now, theirs, told }, sent) {
+  const present = values();
+  const isAsSent = (name) => `${present.getAll(name)}` === `${sent.getAll(name)}`;
+  // What was entered since is asked about next.
+  if (!Object.keys(theirs).every(isAsSent)) return;
   const wasDirty = isDirty();
   form.elements.opened.value = now;
   for (const [name, value] of Object.entries(theirs)) fill(name, value);

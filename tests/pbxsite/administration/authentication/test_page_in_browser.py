@@ -231,7 +231,7 @@ def test_netlogon_is_tested_with_unsaved_values(
     card.get_by_label("Windows domain").fill(DOMAIN)
     card.get_by_label("Domain controllers").fill(f"localhost:{directory.tls_port}")
     card.get_by_label("CA certificate").fill(directory.ca_pem)
-    card.get_by_label("Base DN").fill(BASE)
+    card.locator("#id_netlogon_base_dn").fill(BASE)
     card.get_by_label("Service account", exact=True).fill(SERVICE)
     card.get_by_label("Service account password").fill(SERVICE_PASSWORD)
     card.locator("#test-user").fill("anna")
