@@ -30,7 +30,6 @@ from authconfig.choices import Method
 from authconfig.clients.choices import Kind
 from authconfig.clients.session_kinds import BEGAN_KEY
 from authconfig.models import current_rules
-from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.sessions.choices import Approver, Guessed, Source
 from verification.sessions.factors import is_missing
@@ -213,8 +212,7 @@ def forget_old_addresses() -> int:
 
 def _known_since() -> datetime:
     """An address is known no longer than the audit log tells of its login."""
-    since = timezone.now() - KNOWN_TTL
-    return max(since, audit.kept_since() or since)
+    return timezone.now() - min(KNOWN_TTL, settings.AUDIT_RETENTION_TTL or KNOWN_TTL)
 
 
 def is_used_up(user: PbxUser, guessed: Guessed, source: Source) -> bool:
