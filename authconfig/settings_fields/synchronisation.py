@@ -96,8 +96,9 @@ class SynchronisationFields(models.Model):
         db_default=10,
         validators=validators.between(0, 100, _("Enter a number from 0 to 100.")),
         help_text=_(
-            "If more of the users from the directory would be deactivated, and more"
-            " than three, none is, until an administrator confirms it."
+            "If more of the users from the directory would be deactivated, lose a value"
+            " or get another e-mail address, and more than three, they stay as they are"
+            " until an administrator confirms it."
         ),
     )
 

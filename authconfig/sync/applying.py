@@ -18,7 +18,7 @@ from authconfig.sync.choices import Change, Reason
 from authconfig.sync.models import SyncedUser, SyncRun
 from authconfig.sync.people import Refusal, Step
 from authconfig.users import audit
-from authconfig.users.changes import difference, end_sessions
+from authconfig.users.changes import difference, end_sessions, follow_addresses
 from authconfig.users.models import PbxUser
 
 BATCH_SIZE = 500
@@ -157,6 +157,7 @@ class Batch:
         _upsert([user for _step, user in changed])
         self._write_identities(new, changed)
         audit.record_many(Event.USER_CHANGED, told, actor=self.run.actor)
+        follow_addresses({user: users[user.pk].email for _step, user in changed})
         if ended:
             end_sessions(ended)
 

@@ -71,17 +71,18 @@ class Reason(TextChoices):
 
 
 class Stop(TextChoices):
-    """Why nobody was deactivated."""
+    """Why nobody was deactivated, or else why a field stayed as it was."""
 
     TOO_MANY = "too_many", _("Too many users would be deactivated at once.")
     NOBODY = "nobody", _("No entry of the directory matches.")
+    FIELDS = "fields", _("A value would change for too many users at once.")
 
 
 class RunState(TextChoices):
     WAITING = "waiting", _("waits for a worker")
     RUNNING = "running", _("is running")
     DONE = "done", _("done")
-    STOPPED = "stopped", _("stopped: nobody was deactivated")
+    STOPPED = "stopped", _("stopped: not all was done")
     FAILED = "failed", _("failed: nothing was deactivated")
 
 

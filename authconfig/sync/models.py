@@ -74,10 +74,12 @@ class SyncRun(models.Model):
     )
     # How many users may be deactivated though that is too many; None: the rule holds.
     allowed_removals = models.PositiveIntegerField(null=True)
-    # The preview that was confirmed, with the users that it would link.
+    # The run or preview that was confirmed, with the users that a preview would link.
     preview = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # Its fields may change for as many users as it says, though that is too many.
+    allows_fields = models.BooleanField(default=False, db_default=False)
     made_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -178,6 +180,33 @@ class SyncItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.change}: {self.name}"
+
+
+class SyncFieldStop(models.Model):
+    """A field that a run left as it is, since too many users would have lost it.
+
+    `kept` of the `had` active users who have a value; `is_emptied`: it would be empty
+    then, and otherwise another one.
+    """
+
+    run = models.ForeignKey(
+        SyncRun, on_delete=models.CASCADE, related_name="field_stops", db_index=False
+    )
+    field = models.CharField(max_length=20)
+    kept = models.PositiveIntegerField()
+    had = models.PositiveIntegerField()
+    is_emptied = models.BooleanField()
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(name="a_run_stops_a_field_once", fields=["run", "field"]),
+            CheckConstraint(
+                name="a_stopped_field_is_kept_by_somebody", condition=Q(kept__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.kept} of {self.had}"
 
 
 class SyncPlace(models.Model):

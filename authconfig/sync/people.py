@@ -10,6 +10,8 @@ from authconfig.names import name_key
 from authconfig.sync.choices import Change, Reason, Stop
 
 Facts = dict[str, str]
+# So many may leave, or lose a value, at once in the smallest company.
+FEW = 3
 
 
 @dataclass(slots=True)
@@ -79,23 +81,46 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Present:
-    """`able`: keys of the administrators who can log in."""
+    """`able`: keys of the administrators who can log in.
+
+    `had` counts the active users from the directory who have a value in a field.
+    """
 
     marks: Mapping[str, Mark]
     users: Collection[Known] = ()
     able: frozenset[int] = frozenset()
+    had: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Consent:
     """What an administrator has confirmed, and where the rules draw the line.
 
-    `links` are identities that may become one with the local user of their name.
+    `links` are identities that may become one with the local user of their name;
+    `losses` says of how many users a field may be emptied or, as an address, changed.
     """
 
     most_percent: int = 10
     removals: int | None = None
     links: Collection[str] = ()
+    losses: Mapping[str, int] = field(default_factory=dict)
+
+
+def is_too_many(count: int, of: int, consent: Consent) -> bool:
+    """Are these too many of the users at once, by the rules?"""
+    return count > FEW and count * 100 > of * consent.most_percent
+
+
+class FieldStop(NamedTuple):
+    """A field that stays as it is with so many users, of so many who have a value.
+
+    `is_emptied`: all of them would lose it; else some would get another address.
+    """
+
+    field: str
+    kept: int
+    had: int
+    is_emptied: bool
 
 
 @dataclass(slots=True)
@@ -135,6 +160,9 @@ class Plan:
     # Whom the directory no longer has, though a stop keeps them.
     removals: list[Step] = field(default_factory=list)
     stop: Stop | None = None
+    field_stops: list[FieldStop] = field(default_factory=list)
+    # What the stops keep from happening.
+    kept: list[Step] = field(default_factory=list)
     active: int = 0
 
     def names(self, change: Change) -> list[str]:

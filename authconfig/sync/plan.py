@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from authconfig.sync.choices import Change, Reason, Stop
 from authconfig.sync.claims import Claims
+from authconfig.sync.holding import hold_back
 from authconfig.sync.people import (
     Consent,
     Facts,
@@ -17,20 +18,20 @@ from authconfig.sync.people import (
     Present,
     Refusal,
     Step,
+    is_too_many,
 )
-
-# So many may leave at once in the smallest company.
-FEW = 3
 
 
 def make_plan(found: Found, present: Present, consent: Consent) -> Plan:
     """Return each user's step; whoever needs none is not in it.
 
-    Raises nothing: what cannot be done is refused with its reason. A stop leaves the
-    removals out of the steps, and all else in.
+    Raises nothing: what cannot be done is refused with its reason. A stop leaves what
+    it keeps out of the steps, and all else in.
     """
     plan = Plan(active=sum(mark.is_active for mark in present.marks.values()))
     people = [p for p in found.people if p.is_enabled and p.identity in found.seen]
+    holding = hold_back(people, present, consent)
+    people, plan.field_stops = holding.people, holding.stops
     claims = Claims(people, found, present, consent)
     plan.refused = list(claims.refused.values())
     for person in people:
@@ -39,9 +40,10 @@ def make_plan(found: Found, present: Present, consent: Consent) -> Plan:
     plan.steps += _rights_of_unread(found, present, plan.steps)
     plan.removals = list(_removals(found, present))
     _keep_an_administrator(plan, present)
-    plan.stop = _stop(found, plan, consent)
-    if plan.stop is None:
-        plan.steps += plan.removals
+    stop = _stop(found, plan, consent)
+    plan.kept = holding.steps + (plan.removals if stop else [])
+    plan.steps += [] if stop else plan.removals
+    plan.stop = stop or (Stop.FIELDS if plan.field_stops else None)
     return plan
 
 
@@ -159,5 +161,4 @@ def _stop(found: Found, plan: Plan, consent: Consent) -> Stop | None:
         return None
     if not found.seen:
         return Stop.NOBODY
-    is_much = count * 100 > plan.active * consent.most_percent
-    return Stop.TOO_MANY if count > FEW and is_much else None
+    return Stop.TOO_MANY if is_too_many(count, plan.active, consent) else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from authconfig import lockout
 from authconfig.models import AuthenticationSettings
-from authconfig.settings_fields.attributes import wishes_of
+from authconfig.settings_fields.attributes import FILLABLE, wishes_of
 from authconfig.sync.choices import Source
 from authconfig.sync.models import SyncedUser
 from authconfig.sync.people import Known, Mark, Person, Present
@@ -69,9 +69,20 @@ def settled(found: dict[str, Mark], source: Source = Source.DIRECTORY) -> set[st
     }
 
 
-def present_for(people: Collection[Person], found: dict[str, Mark]) -> Present:
+def present_for(
+    people: Collection[Person],
+    found: dict[str, Mark],
+    source: Source = Source.DIRECTORY,
+) -> Present:
     able = frozenset(user.pk for user in lockout.able_at_present())
-    return Present(found, _users(people), able)
+    return Present(found, _users(people), able, _had(source))
+
+
+def _had(source: Source) -> dict[str, int]:
+    """Count the active users of the source who have a value in each field."""
+    active = PbxUser.objects.filter(synced__source=source, is_active=True)
+    counts = {name: Count("pk", filter=~Q(**{name: ""})) for name in FILLABLE}
+    return active.aggregate(**counts)
 
 
 def _users(people: Collection[Person]) -> list[Known]:

@@ -15,11 +15,18 @@ from django.utils import timezone
 from authconfig.choices import Event
 from authconfig.directory.faults import DirectoryError
 from authconfig.models import AuthenticationSettings
+from authconfig.settings_fields.attributes import FILLABLE
 from authconfig.sync import leases, present
 from authconfig.sync.applying import apply
 from authconfig.sync.choices import Change, Phase, RunState, Trigger
 from authconfig.sync.directory.reading import Answer, Place, Question, read
-from authconfig.sync.models import SyncedUser, SyncItem, SyncPlace, SyncRun
+from authconfig.sync.models import (
+    SyncedUser,
+    SyncFieldStop,
+    SyncItem,
+    SyncPlace,
+    SyncRun,
+)
 from authconfig.sync.people import Consent, Mark, Person, Plan, Refusal, Step
 from authconfig.sync.plan import make_plan
 from authconfig.sync.words import trouble, words_of
@@ -68,6 +75,7 @@ def ask_for(
     is_preview: bool = False,
     actor: PbxUser | None = None,
     allowed_removals: int | None = None,
+    allows_fields: bool = False,
     preview: SyncRun | None = None,
 ) -> SyncRun:
     """Note that somebody wants a run; a worker, or the caller, does its work."""
@@ -76,6 +84,7 @@ def ask_for(
         is_preview=is_preview,
         actor=actor,
         allowed_removals=allowed_removals,
+        allows_fields=allows_fields,
         preview=preview,
     )
 
@@ -131,8 +140,7 @@ class Work:
         answer = read(rules, self._question(marks))
         here = present.present_for(answer.found.people, marks)
         plan = make_plan(answer.found, here, self._consent(rules))
-        kept = plan.removals if plan.stop else []
-        report = Report(self.run.is_preview, plan.steps, plan.refused, kept)
+        report = Report(self.run.is_preview, plan.steps, plan.refused, plan.kept)
         if not self.run.is_preview:
             self._write(report)
         self._keep_items(report)
@@ -159,13 +167,25 @@ class Work:
             rules.directory_sync_most_removals_percent,
             self.run.allowed_removals,
             self._links(),
+            self._losses(),
         )
 
     def _links(self) -> Collection[str]:
         if self.run.is_preview:
             return Everybody()
-        items = SyncItem.objects.filter(run=self.run.preview, is_linked=True)
-        return set(items.values_list("identity", flat=True)) if self.run.preview else ()
+        shown = self.run.preview
+        if shown is None or not shown.is_preview:
+            return ()
+        items = SyncItem.objects.filter(run=shown, is_linked=True)
+        return set(items.values_list("identity", flat=True))
+
+    def _losses(self) -> dict[str, int]:
+        """On the command line one number confirms whatever a run stops at."""
+        if self.run.trigger == Trigger.COMMAND:
+            return dict.fromkeys(FILLABLE, self.run.allowed_removals or 0)
+        if self.run.preview is None or not self.run.allows_fields:
+            return {}
+        return dict(self.run.preview.field_stops.values_list("field", "kept"))
 
     def _write(self, report: Report) -> None:
         total = len(report.steps)
@@ -193,12 +213,16 @@ class Work:
         if not self.run.is_preview:
             self._keep_place(answer)
             _look_again(report, answer.found.people)
+        SyncFieldStop.objects.bulk_create(
+            SyncFieldStop(run=self.run, **stop._asdict()) for stop in plan.field_stops
+        )
+        kept = Counter(step.change for step in plan.kept)
         leases.end(
             self.run,
             RunState.STOPPED if plan.stop else RunState.DONE,
             found=len(answer.found.seen),
             stop=plan.stop or "",
-            kept=len(report.kept),
+            kept=kept[Change.DEACTIVATED],
             active=plan.active,
             **counts,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -10,20 +11,52 @@ from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.directory.remedies import remedy, summary
 from authconfig.sync.choices import Change, RunState, Stop
 from authconfig.sync.leases import DIED
-from authconfig.sync.models import SyncRun
+from authconfig.sync.models import SyncFieldStop, SyncRun
 from authconfig.sync.people import Step
+from authconfig.users.models import PbxUser
 
 
 def trouble(run: SyncRun) -> str:
     """Say what kept a run from doing all of its work, and what to do; "" if nothing."""
     if run.state == RunState.FAILED:
         return _failure(run)
+    if not run.stop:
+        return ""
+    fields = (_too_many_fields(stop) for stop in run.field_stops.all())
+    return " ".join(filter(None, [_nobody_deactivated(run), *fields]))
+
+
+def _nobody_deactivated(run: SyncRun) -> str:
     if run.stop == Stop.NOBODY:
         return _(
             "No entry of the directory matches, so nobody was deactivated. Check the"
             " filter, the base DN and the group of the users."
         )
     return _too_many(run) if run.stop == Stop.TOO_MANY else ""
+
+
+def _too_many_fields(stop: SyncFieldStop) -> str:
+    words = {"kept": stop.kept, "had": stop.had, "field": label_of(stop)}
+    if stop.is_emptied:
+        return (
+            _(
+                "“%(field)s” would be empty for %(kept)d of %(had)d users at once, so"
+                " it stays. Perhaps the service account may no longer read the"
+                " attribute. If the directory is right, confirm it."
+            )
+            % words
+        )
+    return (
+        _(
+            "“%(field)s” would change for %(kept)d of %(had)d users at once, so it"
+            " stays. If the directory is right, confirm it."
+        )
+        % words
+    )
+
+
+def label_of(stop: SyncFieldStop) -> str:
+    return capfirst(str(PbxUser._meta.get_field(stop.field).verbose_name))  # type: ignore[union-attr]
 
 
 def words_of(step: Step) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from authconfig.sync.choices import Change
+from authconfig.sync.people import Step
 from authconfig.sync.runs import Report
 from authconfig.sync.words import words_of
 
@@ -15,6 +16,12 @@ def as_json(report: Report) -> dict[str, Any]:
     return names | {"stopped": report.stopped or None}
 
 
+def _why_kept(step: Step) -> str:
+    if step.change is Change.DEACTIVATED:
+        return "kept, though the directory no longer has this user"
+    return f"kept as it is, since too many would change ({words_of(step)})"
+
+
 def lines(report: Report) -> Iterator[str]:
     would = "would be " if report.is_preview else ""
     for step in report.steps:
@@ -22,7 +29,7 @@ def lines(report: Report) -> Iterator[str]:
             " ()", ""
         )
     for step in report.kept:
-        yield f"{step.name}: kept, though the directory no longer has this user"
+        yield f"{step.name}: {_why_kept(step)}"
     for refusal in report.refused:
         detail = f" ({refusal.detail})" if refusal.detail else ""
         name = refusal.name or refusal.identity

@@ -164,7 +164,15 @@ HELD = (
         ("id", "source", "state", "made_at", "is_preview"),
         (
             *("public_id", "trigger", "actor", "allowed_removals", "preview"),
-            *("started_at", "ended_at", "lease_until", "phase", "progress", "total"),
+            *(
+                "allows_fields",
+                "started_at",
+                "ended_at",
+                "lease_until",
+                "phase",
+                "progress",
+                "total",
+            ),
             *("found", "added", "changed", "renamed", "deactivated", "reactivated"),
             *("refused", "stop", "kept", "active", "stage", "fault", "words"),
         ),

@@ -25,6 +25,8 @@ USERS, GROUPS = f"ou=Staff,{BASE}", f"ou=Groups,{BASE}"
 SERVICE = f"cn=service,{BASE}"
 # It may read what the other one may, and no more than 500 entries of it.
 LIMITED = f"cn=limited,{BASE}"
+# It may read all but the attributes that it lost the right to.
+BLIND, LOST = f"cn=blind,{BASE}", ("mail", "telephoneNumber")
 SERVICE_PASSWORD = "service account's own"
 WINDOWS_PASSWORD = "a Windows pass phrase"
 STAFF, EVERYBODY, NOBODY = (f"cn={n},{GROUPS}" for n in ("staff", "everybody", "none"))
@@ -67,8 +69,9 @@ dbnosync
 limits dn.exact="{service}" size=unlimited
 access to attrs=userPassword by anonymous auth
 {hidden}
+access to attrs={lost} by dn.exact="{blind}" none by * break
 access to * by dn.exact="{service}" read by dn.exact="{limited}" read
-  by self read by * none
+  by dn.exact="{blind}" read by self read by * none
 overlay memberof
 overlay ppolicy
 ppolicy_default "cn=policy,{base}"
@@ -235,7 +238,7 @@ def running_directory(
         (path / "windows.schema").write_text(SCHEMA)
         (path / "server.pem").write_text(authority.server_pem("localhost", days=days))
         words = {"directory": path, "base": BASE, "service": SERVICE}
-        words["limited"] = LIMITED
+        words |= {"limited": LIMITED, "blind": BLIND, "lost": ",".join(LOST)}
         words["hidden"] = hidden if tells_locks_alone else ""
         text = CONFIGURATION.format(tls=TLS.format(**words), **words)
         text += "ppolicy_use_lockout\n" if tells_locks_alone else ""
@@ -262,7 +265,7 @@ def _fill(directory: Directory) -> None:
     directory.add(BASE, objectClass=["domain"], dc="ad")
     for ou in (USERS, GROUPS):
         directory.add(ou, objectClass="organizationalUnit")
-    for account in (SERVICE, LIMITED):
+    for account in (SERVICE, LIMITED, BLIND):
         directory.add(
             account,
             objectClass=["organizationalRole", "simpleSecurityObject"],

@@ -19,7 +19,13 @@ from authconfig.models import AuthenticationSettings
 from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
 from authconfig.sync.choices import Change, Reason, RunState, Trigger
-from authconfig.sync.models import SyncedUser, SyncItem, SyncPlace, SyncRun
+from authconfig.sync.models import (
+    SyncedUser,
+    SyncFieldStop,
+    SyncItem,
+    SyncPlace,
+    SyncRun,
+)
 from authconfig.users.models import KeptPassword, PbxUser, SettingChange
 from pbxsite.administration.alarms.choices import AlarmState, News
 from pbxsite.administration.alarms.models import Alarm, AlarmMail
@@ -257,6 +263,17 @@ def sync_item(**values: object) -> Callable[[Rows], object]:
     return break_it
 
 
+def field_stop(count: int = 1, **values: object) -> Callable[[Rows], object]:
+    facts = {"field": "email", "kept": 1, "had": 1, "is_emptied": True} | values
+
+    def break_it(_rows: Rows) -> None:
+        run = SyncRun.objects.create(trigger=Trigger.PAGE)
+        for _number in range(count):
+            SyncFieldStop.objects.create(run=run, **facts)
+
+    return break_it
+
+
 def uninvited(rows: Rows) -> None:
     run = InvitationRun.objects.create()
     Uninvited.objects.create(run=run, user=rows.user, obstacle="laziness")
@@ -464,6 +481,8 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("sync_item_change_is_known", sync_item(change="guessed")),
     ("sync_item_refused_for_a_reason", sync_item(change=Change.REFUSED)),
     ("sync_item_refused_for_a_reason", sync_item(reason=Reason.NO_NAME)),
+    ("a_run_stops_a_field_once", field_stop(2)),
+    ("a_stopped_field_is_kept_by_somebody", field_stop(kept=0)),
     (
         "sync_place_source_is_known",
         lambda _rows: SyncPlace.objects.create(source="rumour"),

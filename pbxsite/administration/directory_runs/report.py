@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Manager, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -66,7 +66,7 @@ def context(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         "is_bad": run.state in (RunState.STOPPED, RunState.FAILED),
         "verdict": verdict(run),
         "note": _note(run),
-        "tallies": list(tallies(run, chosen)),
+        "tallies": list(tallies(run.items, chosen)),
         "change": chosen,
         "q": words,
         "page": page,
@@ -74,6 +74,7 @@ def context(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         "query": request.GET.urlencode(),
         "may_confirm": may_confirm(run),
         "may_confirm_removals": bool(run.kept) and may_confirm(run),
+        "may_confirm_fields": run.field_stops.exists() and may_confirm(run),
     }
 
 
@@ -102,6 +103,8 @@ def _under_way(run: SyncRun) -> str:
 def _note(run: SyncRun) -> str:
     if run.is_preview and run.stop == Stop.TOO_MANY:
         return _("A run would add and change the others, and deactivate nobody.")
+    if run.is_preview and run.stop == Stop.FIELDS:
+        return _("A run would do all else.")
     if run.state == RunState.STOPPED and not run.is_preview:
         return _("All else was done.")
     return ""
@@ -117,8 +120,10 @@ def may_confirm(run: SyncRun) -> bool:
     return run.is_preview or run.stop != ""
 
 
-def tallies(run: SyncRun, chosen: str = "") -> Iterator[Tally]:
-    counted = run.items.order_by().values_list("change").annotate(Count("pk"))
+def tallies(
+    items: Manager[SyncItem] | QuerySet[SyncItem], chosen: str = ""
+) -> Iterator[Tally]:
+    counted = items.order_by().values_list("change").annotate(Count("pk"))
     counts = dict(counted)
     for change in Change:
         count = counts.get(change.value, 0)

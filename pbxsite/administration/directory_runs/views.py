@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authconfig.models import current_rules
 from authconfig.sync import runs
 from authconfig.sync.choices import Trigger
-from authconfig.sync.models import SyncRun
+from authconfig.sync.models import SyncFieldStop, SyncRun
 from authconfig.sync.tasks import sync_directory
+from authconfig.sync.words import label_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.directory_runs import report
 from verification.redis_access import wake_worker
@@ -29,12 +31,14 @@ NAME = "authconfig_authenticationsettings_sync"
 PAGE, RUN = f"admin:{NAME}", f"admin:{NAME}_run"
 FOLDER = "admin/directory_runs"
 LAST = 20
-REMOVALS = "removals"
+# In the query: what of that which a stop keeps is confirmed.
+REMOVALS, FIELDS = "removals", "fields"
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    last = SyncRun.objects.select_related("actor").order_by("-made_at")[:LAST]
+    runs_by_age = SyncRun.objects.select_related("actor").order_by("-made_at")
+    last = runs_by_age.prefetch_related("field_stops")[:LAST]
     rules = current_rules()
     context = {
         "title": _("Users from the directory"),
@@ -89,26 +93,57 @@ def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
         messages.error(request, text)
         return redirect(PAGE)
     allowed = run.kept if REMOVALS in request.GET else None
+    with_fields = FIELDS in request.GET
     if request.method == "POST":
-        preview = run if run.is_preview else None
-        return _begin(request, preview=preview, allowed_removals=allowed)
+        return _begin(
+            request, preview=run, allowed_removals=allowed, allows_fields=with_fields
+        )
     context = {
         "title": _("Change the users now?"),
-        "rows": _rows(run, allowed),
+        "rows": list(_rows(run, allowed, with_fields=with_fields)),
         "way": _("Change them now"),
         "back_url": "../",
     }
     return _page(request, "", context)
 
 
-def _rows(run: SyncRun, allowed: int | None) -> list[str]:
-    words = [
-        f"{tally.head}: {tally.count}" for tally in report.tallies(run) if tally.count
-    ]
-    linked = run.items.filter(is_linked=True).count()
-    if run.is_preview and linked:
-        words.append(_linked(linked))
-    return [*words, _removed(run, allowed)] if run.kept else words
+def _rows(run: SyncRun, allowed: int | None, *, with_fields: bool) -> Iterator[str]:
+    """Say what a run would do; what the run has done already is no part of it."""
+    if run.is_preview:
+        tallies = report.tallies(run.items.filter(is_kept=False))
+        yield from (f"{tally.head}: {tally.count}" for tally in tallies if tally.count)
+        if linked := run.items.filter(is_linked=True).count():
+            yield _linked(linked)
+    if run.kept:
+        yield _removed(run, allowed)
+    for stop in run.field_stops.all():
+        yield _changed(stop) if with_fields else _stays(stop)
+
+
+def _changed(stop: SyncFieldStop) -> str:
+    words = {"field": label_of(stop), "n": stop.kept}
+    if stop.is_emptied:
+        return (
+            ngettext(
+                "%(field)s: emptied for %(n)d user.",
+                "%(field)s: emptied for %(n)d users.",
+                stop.kept,
+            )
+            % words
+        )
+    return (
+        ngettext(
+            "%(field)s: changed for %(n)d user, who is told at the old address.",
+            "%(field)s: changed for %(n)d users, who are told at the old address.",
+            stop.kept,
+        )
+        % words
+    )
+
+
+def _stays(stop: SyncFieldStop) -> str:
+    words = {"field": label_of(stop)}
+    return _("%(field)s: stays, since too many would change at once.") % words
 
 
 def _linked(count: int) -> str:
@@ -135,6 +170,7 @@ def _begin(
     is_preview: bool = False,
     preview: SyncRun | None = None,
     allowed_removals: int | None = None,
+    allows_fields: bool = False,
 ) -> HttpResponse:
     assert isinstance(request.user, PbxUser)
     run = runs.ask_for(
@@ -143,6 +179,7 @@ def _begin(
         actor=request.user,
         preview=preview,
         allowed_removals=allowed_removals,
+        allows_fields=allows_fields,
     )
     transaction.on_commit(partial(wake_worker, sync_directory))
     return redirect(RUN, run.public_id)

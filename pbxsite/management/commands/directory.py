@@ -28,7 +28,8 @@ class Command(SiteCommand):
             "--allow-removals",
             type=int,
             metavar="N",
-            help="Deactivate up to N users, though the rules call it too many at once.",
+            help="Deactivate up to N users, or let as many lose a value, though the"
+            " rules call it too many at once.",
         )
 
     def handle(

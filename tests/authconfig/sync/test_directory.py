@@ -9,26 +9,29 @@ import pytest
 
 from authconfig.choices import Event
 from authconfig.sync import leases, runs
-from authconfig.sync.choices import Trigger
+from authconfig.sync.choices import RunState, Trigger
 from authconfig.sync.models import SyncedUser, SyncRun
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.authconfig.sync.conftest import OU, Sync
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.browsers import sign_in
-from tests.support.directory import BASE, GROUPS, Directory
+from tests.support.directory import BASE, BLIND, GROUPS, Directory
+from verification.approval.choices import Ending
+from verification.approval.models import LoginSession
+from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
+NAMES = ("anna", "bert", "clara", "dora", "emil")
 
 
 @pytest.fixture
 def five(people: Directory) -> list[str]:
     """Five users, whose DNs are returned."""
-    names = ("anna", "bert", "clara", "dora", "emil")
     return [
         people.add_user(
             name, ou=OU, mail=f"{name}@example.com", telephoneNumber=f"4{at}"
         )
-        for at, name in enumerate(names)
+        for at, name in enumerate(NAMES)
     ]
 
 
@@ -199,6 +202,72 @@ def test_a_disabled_account_that_a_stop_kept_is_seen_again(
     sync()
 
     assert SyncedUser.objects.filter(look_again_at__isnull=False).count() == 4
+
+
+def test_a_right_that_the_service_account_lost_empties_nothing(
+    people: Directory, five: list[str], sync: Sync, netlogon: SettingsSetter
+) -> None:
+    sync()
+    netlogon(directory_sync_base=OU, netlogon_bind_dn=BLIND)
+    people.change(five[0], displayName="Anna Other")
+
+    said = sync()
+
+    assert (said["exit"], said["changed"]) == (1, ["anna"])
+    for field in ("E-mail address", "Extension number"):
+        words = f"“{field}” would be empty for 5 of 5 users at once, so it stays."
+        assert words in said["stopped"]
+    assert "may no longer read the attribute" in said["stopped"]
+    assert (user("anna").long_name, user("anna").number) == ("Anna Other", "40")
+    assert not PbxUser.objects.filter(email="").exists()
+    # Even where no entry changes, the next run by itself asks for it again.
+    assert by_schedule() == (RunState.STOPPED, 0)
+
+    assert sync("--allow-removals", "4")["exit"] == 1
+    assert len(sync("--allow-removals", "5")["changed"]) == 5
+    assert not PbxUser.objects.exclude(email="", number="").exists()
+
+
+def by_schedule() -> tuple[str, int]:
+    run = runs.ask_for(Trigger.SCHEDULE)
+    runs.work(run)
+    run.refresh_from_db()
+    return run.state, run.changed
+
+
+def test_addresses_of_many_change_after_a_confirmation_alone(
+    people: Directory, five: list[str], sync: Sync
+) -> None:
+    sync()
+    for name, dn in zip(NAMES, five, strict=True):
+        people.change(dn, mail=f"{name}@new.example")
+
+    said = sync()
+    words = "“E-mail address” would change for 5 of 5 users at once, so it stays."
+    assert said["stopped"].startswith(words)
+    assert user("anna").email == "anna@example.com"
+
+    assert len(sync("--allow-removals", "5")["changed"]) == 5
+    assert user("anna").email == "anna@new.example"
+
+
+def test_the_old_address_is_told_once_a_day_and_a_login_that_waits_ends(
+    people: Directory, five: list[str], held: LoginSession, sync: Sync
+) -> None:
+    sync("--dry-run")
+    sync()
+    assert held.user == SyncedUser.objects.get(user__name="anna").user
+    for mail in ("other@example.com", "anna@example.com", "third@example.com"):
+        people.change(five[0], mail=mail)
+        assert sync() == {"changed": ["anna"]}
+
+    told = OutgoingEmail.objects.filter(kind="address").order_by("pk")
+    assert [mail.recipient for mail in told] == [
+        "anna@example.com",
+        "other@example.com",
+    ]
+    held.refresh_from_db()
+    assert held.status == Ending.NEW_ADDRESS
 
 
 def test_swapped_numbers_and_names_are_written_together(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from authconfig.names import name_key
 from authconfig.sync.choices import Change, Reason, Stop
 from authconfig.sync.people import (
     Consent,
+    FieldStop,
     Found,
     Known,
     Mark,
@@ -43,6 +45,12 @@ class Site:
             self.marks[identity] = Mark(pk, name, **facts)
         return self
 
+    @property
+    def had(self) -> Counter[str]:
+        active = {mark.pk for mark in self.marks.values() if mark.is_active}
+        users = [user for user in self.users if user.pk in active]
+        return Counter(k for user in users for k, value in user.facts.items() if value)
+
 
 def planned(
     people: Iterable[Person],
@@ -62,7 +70,7 @@ def planned(
         administrators is not None,
         FIELDS,
     )
-    present = Present(here.marks, here.users, frozenset(able))
+    present = Present(here.marks, here.users, frozenset(able), here.had)
     return make_plan(found, present, Consent(**consent))
 
 
@@ -360,6 +368,151 @@ def test_a_filter_that_finds_nobody_deactivates_nobody(count: int) -> None:
 
 def test_even_nobody_can_be_confirmed() -> None:
     assert len(planned([], staff(3), removals=3).steps) == 3
+
+
+def with_values(count: int, **facts: Any) -> Site:
+    site = Site()
+    for number in range(count):
+        own = {
+            "long_name": "A B",
+            "email": f"u{number}@x.example",
+            "number": f"5{number}",
+        }
+        site.add(f"u{number}", str(number), **(own | facts))
+    return site
+
+
+def read_again(site: Site, **changed: str) -> list[Person]:
+    return [person(user.identity, **(user.facts | changed)) for user in site.users]
+
+
+@pytest.mark.parametrize("name", ["long_name", "email", "number"])
+@pytest.mark.parametrize(
+    ("had", "lost", "percent", "stops"),
+    [
+        (40, 4, 10, False),
+        (40, 5, 10, True),
+        (10, 3, 10, False),
+        (10, 4, 10, True),
+        (40, 40, 100, False),
+    ],
+)
+def test_a_value_that_too_many_would_lose_stays(
+    name: str, had: int, lost: int, percent: int, *, stops: bool
+) -> None:
+    site = with_values(had)
+    people = [*read_again(site, **{name: ""})[:lost], *read_again(site)[lost:]]
+
+    plan = planned(people, site, most_percent=percent)
+
+    if stops:
+        assert plan.stop is Stop.FIELDS
+        assert plan.field_stops == [FieldStop(name, lost, had, is_emptied=True)]
+        assert [(s.before[name] != "", s.facts) for s in plan.kept] == [
+            (True, {name: ""})
+        ] * lost
+        assert not plan.steps
+    else:
+        assert (plan.stop, plan.field_stops, plan.kept) == (None, [], [])
+        assert len(plan.steps) == lost
+
+
+def test_whoever_has_no_value_or_has_left_is_no_part_of_the_share() -> None:
+    site = with_values(30)
+    for number in range(100):
+        site.add(f"former{number}", f"f{number}", email="f@x.example", **FORMER)
+        site.add(f"other{number}", f"o{number}")
+
+    plan = planned(read_again(site, email="")[:4], site, unread=map(str, range(4, 30)))
+
+    assert plan.field_stops == [FieldStop("email", 4, 30, is_emptied=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "stop"), [("email", Stop.FIELDS), ("number", None), ("long_name", None)]
+)
+def test_of_values_that_change_only_addresses_ask_first(
+    name: str, stop: Stop | None
+) -> None:
+    site = with_values(10)
+    people = [
+        person(u.identity, **(u.facts | {name: f"9{u.facts['number']}@y.example"}))
+        for u in site.users
+    ]
+
+    plan = planned(people, site)
+
+    assert plan.stop is stop
+    assert len(plan.steps) == (0 if stop else 10)
+    if stop:
+        assert plan.field_stops == [FieldStop("email", 10, 10, is_emptied=False)]
+
+
+def test_a_field_that_stays_keeps_no_other_change_back() -> None:
+    site = with_values(10)
+    people = [*read_again(site, email="", long_name="B A"), person("new")]
+
+    plan = planned(people, site)
+
+    assert told(plan) == {
+        "added": ["new"],
+        "changed": [u.facts["name"] for u in site.users],
+    }
+    assert all(step.facts == {"long_name": "B A"} for step in plan.steps[:-1])
+    assert all(step.facts == {"email": ""} for step in plan.kept)
+
+
+def test_a_number_that_stays_is_nobody_elses() -> None:
+    site = with_values(10)
+    people = [*read_again(site, number=""), person("new", number="53")]
+
+    plan = planned(people, site)
+
+    assert reasons(plan) == {"new": Reason.TWO_NUMBERS}
+
+
+def test_a_user_who_comes_back_keeps_what_the_others_keep() -> None:
+    site = with_values(10).add("anna", "a", email="a@x.example", **FORMER)
+
+    plan = planned(read_again(site, email=""), site)
+
+    assert plan.field_stops == [FieldStop("email", 11, 10, is_emptied=True)]
+    assert [(step.change, step.facts) for step in plan.steps] == [
+        (Change.REACTIVATED, {})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "stops"),
+    [
+        ({"email": 9, "number": 9}, ["email", "number"]),
+        ({"email": 10}, ["number"]),
+        ({"email": 10, "number": 10}, []),
+    ],
+)
+def test_a_confirmation_holds_for_its_field_and_count(
+    losses: dict[str, int], stops: list[str]
+) -> None:
+    site = with_values(10)
+
+    plan = planned(read_again(site, email="", number=""), site, losses=losses)
+
+    assert [stop.field for stop in plan.field_stops] == stops
+    assert len(plan.steps) == (0 if len(stops) == 2 else 10)
+
+
+def test_two_kinds_of_stops_stand_beside_each_other() -> None:
+    site = with_values(20)
+
+    plan = planned(read_again(site, email="")[:15], site)
+
+    assert plan.stop is Stop.TOO_MANY
+    assert [stop.field for stop in plan.field_stops] == ["email"]
+    assert Counter(step.change for step in plan.kept) == {
+        Change.CHANGED: 15,
+        Change.DEACTIVATED: 5,
+    }
+    assert not plan.steps
 
 
 RIGHTS: dict[str, tuple[dict[str, Any], list[str] | None, bool | None]] = {

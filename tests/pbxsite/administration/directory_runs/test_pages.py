@@ -15,7 +15,7 @@ from django.utils import timezone
 from authconfig.models import current_rules
 from authconfig.sync import runs
 from authconfig.sync.choices import Change, Reason, RunState, Stop, Trigger
-from authconfig.sync.models import SyncedUser, SyncItem, SyncRun
+from authconfig.sync.models import SyncedUser, SyncFieldStop, SyncItem, SyncRun
 from authconfig.users.csv_file import parse
 from authconfig.users.models import PbxUser
 from pbxsite.administration.directory_runs.state import sync_state
@@ -120,6 +120,60 @@ def test_a_preview_is_confirmed(
     run = SyncRun.objects.latest("pk")
     assert (run.is_preview, run.allowed_removals) == (False, allowed)
     assert runs.Work(run)._links() == {"bert"}
+
+
+def stopped_fields(run: SyncRun) -> None:
+    for name, is_emptied in (("number", True), ("email", False)):
+        SyncFieldStop.objects.create(
+            run=run, field=name, kept=5, had=9, is_emptied=is_emptied
+        )
+
+
+EMPTIED = "“Extension number” would be empty for 5 of 9 users at once, so it stays."
+CHANGED = "“E-mail address” would change for 5 of 9 users at once, so it stays."
+
+
+@pytest.mark.parametrize("is_preview", [True, False])
+def test_values_that_many_would_lose_are_confirmed_by_themselves(
+    is_preview: bool, admin: Browser
+) -> None:
+    facts = {"is_preview": is_preview, "stop": Stop.TOO_MANY, "kept": 4, "active": 9}
+    run = ended(RunState.STOPPED, **facts)
+    item(run, Change.CHANGED, "anna")
+    item(run, Change.CHANGED, "bert", is_kept=True)
+    stopped_fields(run)
+    page = admin.get(f"{PAGE}{run.public_id}/").text
+    assert EMPTIED in page
+    assert CHANGED in page
+    address = f"{PAGE}{run.public_id}/confirm/"
+    assert f'href="{address}?fields=yes"' in page
+
+    asked = admin.get(f"{address}?fields=yes").text
+    assert ("Changed: 1" in asked) is is_preview
+    assert "Extension number: emptied for 5 users." in asked
+    assert "E-mail address: changed for 5 users, who are told at the old" in asked
+    assert "Nobody is deactivated" in asked
+    assert "E-mail address: stays" in admin.get(address).text
+
+    for query, losses in (("fields=yes", {"number": 5, "email": 5}), ("", {})):
+        admin.post(f"{address}?{query}")
+        begun = SyncRun.objects.latest("pk")
+        assert runs.Work(begun)._losses() == losses
+        assert begun.allowed_removals is None
+        begun.delete()
+
+
+def test_no_run_by_itself_confirms_anything(db: None) -> None:
+    stopped_fields(ended(RunState.STOPPED, stop=Stop.FIELDS))
+
+    assert runs.Work(runs.ask_for(Trigger.SCHEDULE))._losses() == {}
+
+
+def test_a_run_that_is_confirmed_links_nobody_once_more(admin: Browser) -> None:
+    run = ended(RunState.STOPPED, stop=Stop.FIELDS)
+    item(run, Change.CHANGED, "bert", is_linked=True)
+
+    assert not runs.Work(runs.ask_for(Trigger.PAGE, preview=run))._links()
 
 
 def test_an_older_preview_is_not_offered(admin: Browser, preview: SyncRun) -> None:
