@@ -128,6 +128,9 @@ class AuthenticationSettings(
         return typed_name(entered, domains=domains, netbios=self.netbios_name)
 
 
+MODEL_FIELDS = {field.name: field for field in AuthenticationSettings._meta.fields}
+
+
 class CurrentRules:
     """Each process's copy of the rules, read again when it is older than a second."""
 

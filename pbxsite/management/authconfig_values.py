@@ -10,10 +10,9 @@ from typing import Any
 
 from django.db.models import BooleanField, DateField
 
-from authconfig.models import AuthenticationSettings
+from authconfig.models import MODEL_FIELDS, AuthenticationSettings
 from authconfig.oauth2.provider import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
-from authconfig.settings_form import MODEL_FIELDS
 from authconfig.smtp_login.modes import is_interactive
 from pbxsite.administration.authentication.smtp_login import visit
 from verification.mail.oauth2.authorization import authorized_as

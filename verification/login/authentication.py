@@ -107,18 +107,21 @@ class PolicyBackend(ModelBackend):
             user = CHECKS[method](name, password, is_known=is_known)
             if user:
                 attempt.method = method
-                return _let_go_on(user, password, attempt)
+                keeps = method is Method.PASSWORD and offers_digest(rules)
+                return _let_go_on(user, password, attempt, keeps=keeps)
             attempt.was_wrong = True
         return None
 
 
-def _let_go_on(user: PbxUser, password: str, attempt: Attempt) -> PbxUser | None:
+def _let_go_on(
+    user: PbxUser, password: str, attempt: Attempt, *, keeps: bool
+) -> PbxUser | None:
     """Renew an old hash only now: the time of a second one says that it was right."""
     if not may_go_on(user, attempt):
         return None
     if user.has_old_hash:
         user.renew_hash(password)
-    if attempt.method is Method.PASSWORD and offers_digest(current_rules()):
+    if keeps:
         kept_passwords.keep(user, password)
     return user
 

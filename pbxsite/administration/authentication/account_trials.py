@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
+from authconfig.account_form import MAIL_FIELDS, MailAccountForm
 from authconfig.models import AuthenticationSettings
-from authconfig.settings_form import MAIL_FIELDS, MailAccountForm, SettingsForm
 from authconfig.users.models import PbxUser
 from verification.mail.account import Account, account_of, fingerprint
 from verification.mail.account_trial import TRIAL_START_TTL
@@ -69,8 +69,8 @@ def is_too_often() -> bool:
     return recent.count() >= LIMIT
 
 
-def faults_of(form: SettingsForm, recipient: str) -> Faults:
-    """Return what is wrong with the e-mail account; other fields do not matter."""
+def faults_of(form: MailAccountForm, recipient: str) -> Faults:
+    """Return what is wrong with the e-mail account, or with the recipient."""
     form.is_valid()
     faults = {n: form.faults[n] for n in MAIL_FIELDS if n in form.faults}
     rules = form.new_rules()

@@ -14,8 +14,8 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 
 from authconfig.choices import Event
+from authconfig.models import MODEL_FIELDS
 from authconfig.sections import SECTIONS
-from authconfig.settings_form import MODEL_FIELDS
 from authconfig.users.models import AuditEvent
 from pbxsite.administration.cells import page_of
 from pbxsite.administration.stage_words import mail_in_words, stage_in_words

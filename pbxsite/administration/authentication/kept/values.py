@@ -10,7 +10,7 @@ from django.db.models import BooleanField
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from authconfig.settings_form import MODEL_FIELDS
+from authconfig.models import MODEL_FIELDS
 from authconfig.users import pseudonyms
 from authconfig.users.models import SettingChange
 from pbxsite.administration.cells import moment

@@ -14,10 +14,10 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from authconfig.account_form import MailAccountForm
 from authconfig.choices import Event, SmtpLogin
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
-from authconfig.settings_form import MailAccountForm, SettingsForm
 from authconfig.smtp_login.modes import grant_of, is_interactive, mode_of, shown_fields
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
@@ -79,13 +79,13 @@ def start(request: HttpRequest) -> HttpResponse:
     return page_to(request, known, address, words)
 
 
-def _form(request: HttpRequest) -> SettingsForm:
+def _form(request: HttpRequest) -> MailAccountForm:
     """Fill the form; without scripts a page sends no values: the stored ones count."""
     posted = request.POST if "smtp_login" in request.POST else None
     return MailAccountForm(posted, instance=AuthenticationSettings.load())
 
 
-def _faults(form: SettingsForm) -> dict[str, list[str]]:
+def _faults(form: MailAccountForm) -> dict[str, list[str]]:
     form.is_valid()
     rules = form.new_rules()
     if not is_interactive(rules):
