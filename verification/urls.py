@@ -18,20 +18,22 @@ urlpatterns = [
     path("login/waiting/cancel/", approval_views.cancel, name="cancel"),
     path("login/waiting/send-again/", approval_views.send_again, name="send_again"),
     path(
-        "login/forgotten/",
+        "login/forgot/",
         password_views.forgotten,
         {"kind": Kind.MYAPPS},
         name="forgotten",
     ),
     path(
-        "mypbx/login/forgotten/",
+        "mypbx/login/forgot/",
         password_views.forgotten,
         {"kind": Kind.MYPBX},
         name="forgotten_mypbx",
     ),
-    path("login/forgotten/sent/", password_views.forgotten_sent, name="forgotten_sent"),
-    path("login/password/", password_views.set_password, name="set_password"),
-    path("login/password/set/", password_views.password_set, name="password_set"),
+    path("login/forgot/sent/", password_views.forgotten_sent, name="forgotten_sent"),
+    path("account/password/set/", password_views.set_password, name="set_password"),
+    path(
+        "account/password/set/done/", password_views.password_set, name="password_set"
+    ),
     path("PBX0/session.xml", approval_views.link, name="link"),
     path("PBX0/voicemail.xml", voicemail_views.voicemail, name="voicemail"),
     path(

@@ -214,7 +214,7 @@ def test_a_session_adds_nothing_to_a_link_that_is_over(
     ids=["none", "plain", "unsalted", "other key", "text", "list", "long"],
 )
 def test_a_token_cannot_be_made_up(user: PbxUser, site: Server, token: str) -> None:
-    assert set_password(f"/login/password/?id={token}").status_code == 410
+    assert set_password(f"/account/password/set/?id={token}").status_code == 410
     assert is_unchanged(user)
 
 
@@ -225,7 +225,7 @@ def test_a_link_without_its_mail_opens_nothing(site: Server, user: PbxUser) -> N
 
     token = signing.dumps(waiting.pk, salt=SALT)
 
-    assert set_password(f"/login/password/?id={token}").status_code == 410
+    assert set_password(f"/account/password/set/?id={token}").status_code == 410
 
 
 def test_neither_the_database_nor_the_log_holds_a_link(
@@ -241,7 +241,7 @@ def test_neither_the_database_nor_the_log_holds_a_link(
     assert NEW not in everything() + caplog.text
 
 
-@pytest.mark.parametrize("path", ["/login/forgotten/", "/mypbx/login/forgotten/"])
+@pytest.mark.parametrize("path", ["/login/forgot/", "/mypbx/login/forgot/"])
 def test_another_site_asks_for_no_link(site: Server, user: PbxUser, path: str) -> None:
     answer = Browser(enforce_csrf_checks=True).post(path, {"login": "anna"})
     deliver()
@@ -262,7 +262,7 @@ def test_no_other_site_hears_of_a_link(link: str) -> None:
 
     assert page["Referrer-Policy"] == "same-origin"
     assert not re.search(rb'(src|href|action)="(https?:)?//', page.content)
-    assert set_password(link)["Location"] == "/login/password/set/"
+    assert set_password(link)["Location"] == "/account/password/set/done/"
 
 
 @pytest.mark.parametrize("end", ["open", "used"])
@@ -270,7 +270,7 @@ def test_no_page_of_a_link_is_kept(link: str, end: str) -> None:
     if end == "used":
         set_password(link)
 
-    for path in (link, "/login/forgotten/", "/login/forgotten/sent/"):
+    for path in (link, "/login/forgot/", "/login/forgot/sent/"):
         assert "no-store" in Browser().get(path)["Cache-Control"]
 
 

@@ -58,7 +58,7 @@ def link_for(site: Site, name: str, subject: str) -> str:
 def link_to_set(mail: EmailMessage) -> str:
     text = mail.get_body(("plain",))
     assert text
-    found = re.search(r"http\S+/login/password/\?id=\S+", text.get_content())
+    found = re.search(r"http\S+/account/password/set/\?id=\S+", text.get_content())
     assert found
     return found[0]
 

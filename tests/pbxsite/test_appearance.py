@@ -11,7 +11,7 @@ from django.utils import translation
 from tests.support.html import Page
 
 pytestmark = pytest.mark.django_db
-FORGOTTEN = "/login/forgotten/?next=/account/"
+FORGOTTEN = "/login/forgot/?next=/account/"
 
 
 def shown(browser: Browser, path: str = "/login/") -> Page:

@@ -16,7 +16,7 @@ NEW = "another long password"
 
 
 def forget(name: str = "anna", browser: Browser | None = None, **extra: str) -> None:
-    asked = (browser or Browser()).post("/login/forgotten/", {"login": name}, **extra)
+    asked = (browser or Browser()).post("/login/forgot/", {"login": name}, **extra)
     assert asked.status_code == 302, asked.content
 
 
@@ -38,7 +38,9 @@ def link_of(mail: Mail) -> str:
 
 def links(server: Server) -> list[str]:
     return [
-        link_of(mail) for mail in server.mails if b"/login/password/" in mail.content
+        link_of(mail)
+        for mail in server.mails
+        if b"/account/password/set/" in mail.content
     ]
 
 

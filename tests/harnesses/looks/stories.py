@@ -206,7 +206,7 @@ def approved(looker: Looker, page: Page, name: str) -> None:
 
 
 def forgotten(looker: Looker) -> None:
-    page = looker.goto("/login/forgotten/", looker.other())
+    page = looker.goto("/login/forgot/", looker.other())
     looker.look("forgotten", page)
     looker.enter('input[name="login"]', "u7", page)
     seen = len(looker.site.mails())
@@ -273,7 +273,7 @@ def mail_to(site: Site, name: str) -> EmailMessage:
 
 def link_to_set(mail: EmailMessage) -> str:
     text: Any = mail.get_body(("plain",))
-    found = re.search(r"http\S+/login/password/\?id=\S+", text.get_content())
+    found = re.search(r"http\S+/account/password/set/\?id=\S+", text.get_content())
     assert found
     return found[0]
 

@@ -16,7 +16,7 @@ from tests.support.streams import told, until
 
 LOGINS = (
     *("/login/", "/mypbx/login/", "/login/again/", "/mypbx/login/again/"),
-    *("/account/confirm/", "/account/password/", "/login/password/"),
+    *("/account/confirm/", "/account/password/", "/account/password/set/"),
 )
 # What a crowd must not keep anybody from.
 OTHERS = (

@@ -38,7 +38,10 @@ def test_a_link_sets_a_password_and_ends_the_sessions(
     answer = set_password(link)
 
     user.refresh_from_db()
-    assert (answer.status_code, answer["Location"]) == (302, "/login/password/set/")
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        "/account/password/set/done/",
+    )
     assert user.check_password(NEW)
     assert signed_in.get("/account/").status_code == 302
     assert start(Browser(), password=NEW).url == "/account/"
@@ -103,9 +106,9 @@ def test_the_login_pages_offer_it_where_the_pbx_password_is_in_use(
 
     page = browser.get(path).content.decode()
 
-    assert (f'href="{path}forgotten/"' in page) is is_offered
+    assert (f'href="{path}forgot/"' in page) is is_offered
     status = 200 if is_offered else 404
-    assert browser.get(f"{path}forgotten/").status_code == status
+    assert browser.get(f"{path}forgot/").status_code == status
 
 
 @pytest.mark.parametrize(
@@ -126,8 +129,8 @@ def test_what_switches_it_off(
 ) -> None:
     configure(**rules)
 
-    assert "/login/forgotten/" not in browser.get("/login/").content.decode()
-    assert browser.post("/login/forgotten/", {"login": "anna"}).status_code == 404
+    assert "/login/forgot/" not in browser.get("/login/").content.decode()
+    assert browser.post("/login/forgot/", {"login": "anna"}).status_code == 404
 
 
 def test_a_link_works_as_long_as_the_settings_say(
@@ -161,5 +164,5 @@ def test_after_three_in_an_hour_a_name_waits_whoever_has_it(
     for name in ("anna", "nobody"):
         for spelling in (name, name.upper(), f" {name}"):
             forget(spelling)
-        answer = Browser().post("/login/forgotten/", {"login": name})
+        answer = Browser().post("/login/forgot/", {"login": name})
         assert answer.status_code == 429

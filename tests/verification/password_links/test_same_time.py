@@ -20,9 +20,9 @@ def seconds_for(name: str, number: int) -> float:
     """Ask from an address of its own: none of them reaches its limit."""
     browser = Browser(REMOTE_ADDR=f"198.51.{number // 250}.{number % 250 + 1}")
     began = time.perf_counter()
-    answer = browser.post("/login/forgotten/", {"login": name})
+    answer = browser.post("/login/forgot/", {"login": name})
     seconds = time.perf_counter() - began
-    assert (answer.status_code, answer["Location"]) == (302, "/login/forgotten/sent/")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/forgot/sent/")
     return seconds
 
 

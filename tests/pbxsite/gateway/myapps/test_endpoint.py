@@ -187,7 +187,7 @@ def test_a_client_learns_where_a_password_is_renewed(
         assert answer == {"mt": "UpdateRegister"}
         await in_thread(lambda: configure(**ACCOUNT))
         answer = await socket.ask("SubscribeRegister", "UpdateRegister")
-        assert answer["reset"] == f"{settings.SITE_URL}/login/forgotten/"
+        assert answer["reset"] == f"{settings.SITE_URL}/login/forgot/"
         await socket.leave()
 
     told(story())
