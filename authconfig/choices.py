@@ -28,7 +28,7 @@ class Obstacle(TextChoices):
 
     INACTIVE = "inactive", _("the user is inactive")
     NO_METHOD = "no_method", _("the authentication type lets nobody in")
-    NO_PASSWORD = "no_password", _("no PBX password is set")
+    NO_PASSWORD = "no_password", _("the PBX password is not set")
     NO_ACCOUNT = "no_account", _("an administrator's OAuth2 account is not connected")
     MISNAMED = "misnamed", _("the login form takes the name for another one")
     NO_APPROVAL = "no_approval", _("nothing can approve a login: no e-mail address")

@@ -43,3 +43,8 @@ def page_of(model: str, pk: object) -> str:
 def badge(text: str, color: str) -> SafeString:
     """Return a short text that stands out; its words say what its colour does."""
     return format_html('<span class="badge badge-{}">{}</span>', color, text)
+
+
+def because(badge: SafeString, why: str) -> SafeString:
+    """Return a badge and its reason; screen readers hear where the one ends."""
+    return format_html('{}<span class="visually-hidden">:</span> {}', badge, why)

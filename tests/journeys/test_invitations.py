@@ -171,7 +171,7 @@ def test_another_authentication_type_changes_who_can_log_in(
     access, settings = f"{site.url}{LIST}access/?q=lena", f"{site.url}{SETTINGS}"
     row = admin.locator("#result_list tbody tr")
     admin.goto(access)
-    expect(row).to_contain_text("no PBX password is set")
+    expect(row).to_contain_text("the PBX password is not set")
 
     admin.goto(settings)
     admin.get_by_role("radio", name="PBX and Netlogon").check()

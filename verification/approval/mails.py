@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -108,9 +108,8 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
         "kind": str(login.get_kind_display()),
         "browser": browser_text(login.user_agent),
         "address": login.address or "–",  # noqa: RUF001
-        "started": _in_words(started),
-        "until": date_format(until, "TIME_FORMAT"),
-        "zone": f"{until:%Z}",
+        "started": date_format(started, "DATETIME_FORMAT"),
+        "until": date_format(until, "DATETIME_FORMAT"),
         "link": f"{current_rules().verification_link}?{query}",
         **_factor_context(login),
     }
@@ -120,12 +119,8 @@ def _factor_context(login: LoginSession) -> dict[str, str]:
     """Without a factor there are no such names: the merge takes any value for one."""
     if login.factor is None:
         return {}
-    added = _in_words(localtime(login.factor.created_at))
+    added = date_format(localtime(login.factor.created_at), "DATETIME_FORMAT")
     return {"factor": login.factor_text, "added": added}
-
-
-def _in_words(moment: datetime) -> str:
-    return f"{date_format(moment, 'DATETIME_FORMAT')} {moment:%Z}"
 
 
 def _rejection_context(mail: OutgoingEmail) -> dict[str, Any]:

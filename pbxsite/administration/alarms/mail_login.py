@@ -51,7 +51,7 @@ def _ended(standing: Standing) -> str:
     if standing.words:
         told += " " + _("The provider says: %(words)s.") % {"words": standing.words}
     if standing.serves_until:
-        at = date_format(timezone.localtime(standing.serves_until), "TIME_FORMAT")
+        at = date_format(timezone.localtime(standing.serves_until), "DATETIME_FORMAT")
         told += " " + _("E-mails go out until %(time)s.") % {"time": at}
     return told
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +17,7 @@ from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.policy import UserFacts
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import badge, moment
+from pbxsite.administration.cells import badge, because, moment
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import answer
 from pbxsite.administration.entry.export import as_csv, as_json
@@ -149,6 +148,4 @@ def _answer(user: PbxUser, kind: Kind) -> SafeString:
     found = answer(current_rules(), getattr(user, FACTS))
     if not found.of(kind):
         return badge(words.plain(found, kind), "success")
-    return format_html(
-        "{} {}", badge(gettext("no"), "danger"), words.why_not(found, kind)
-    )
+    return because(badge(gettext("no"), "danger"), words.why_not(found, kind))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import ManyToManyField, Model, QuerySet
+from django.db.models import Case, ManyToManyField, Model, Q, QuerySet, When
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -47,7 +49,10 @@ def _own_rights(model: type[Model]) -> dict[str, Any]:
 
 
 def rights() -> QuerySet[Permission]:
-    """Return the rights over what the admin shows; any other would open nothing."""
+    """Return the rights over what the admin shows; any other would open nothing.
+
+    They stand in the menu's order, and of each list as `ACTIONS` has them.
+    """
     models = [model for model in apps.get_models() if admin.site.is_registered(model)]
     names = [
         f"{action}_{model._meta.model_name}"
@@ -57,9 +62,34 @@ def rights() -> QuerySet[Permission]:
         )
     ]
     names += [name for model in models for name in _own_rights(model)]
-    types = ContentType.objects.get_for_models(*models).values()
-    found = Permission.objects.filter(content_type__in=types, codename__in=names)
-    return found.select_related("content_type")
+    types = ContentType.objects.get_for_models(*models)
+    found = Permission.objects.filter(
+        content_type__in=types.values(), codename__in=names
+    )
+    return found.select_related("content_type").order_by(
+        _first([Q(content_type=types[model]) for model in _menu() if model in types]),
+        _first([Q(codename__startswith=f"{action}_") for action in ACTIONS]),
+        "codename",
+    )
+
+
+def _menu() -> list[type[Model]]:
+    """Return the models in the order in which the menu has their lists."""
+    groups = settings.UNFOLD["SIDEBAR"]["navigation"]
+    links = [str(item["link"]) for group in groups for item in group["items"]]
+    lists = {_list_of(model): model for model in admin.site._registry}
+    return [lists[link] for link in links if link in lists]
+
+
+def _list_of(model: type[Model]) -> str:
+    name = f"{model._meta.app_label}_{model._meta.model_name}"
+    return reverse(f"admin:{name}_changelist")
+
+
+def _first(conditions: Sequence[Q]) -> Case:
+    """Return the number of the condition that holds, for an order; or the last."""
+    places = [When(each, then=number) for number, each in enumerate(conditions)]
+    return Case(*places, default=len(places))
 
 
 def is_above(request: HttpRequest, user: PbxUser | None) -> bool:

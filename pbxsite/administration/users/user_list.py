@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -18,7 +17,7 @@ from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users.changes import without_factor
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import badge, moment
+from pbxsite.administration.cells import badge, because, moment
 from pbxsite.administration.entry.answers import answer
 from pbxsite.administration.entry.facts import FACTS, with_facts
 from pbxsite.administration.entry.view import WhoCanLogIn
@@ -102,7 +101,7 @@ class UserList(GrowingList):
         if not found.myapps:
             return badge(gettext("Can log in"), "success")
         cannot = badge(gettext("Cannot log in"), "danger")
-        return format_html("{} {}", cannot, why_not(found, Kind.MYAPPS))
+        return because(cannot, why_not(found, Kind.MYAPPS))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PbxUser]:
         users: QuerySet[PbxUser] = super().get_queryset(request)  # type: ignore[misc]

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -49,7 +50,8 @@ class HubAction:
     """`rights`: beside the right to change users. `refusal`: why it cannot be now.
 
     `perform` returns what to say, or a file. `more` says what this very user loses.
-    `is_way`: the button leads a way on, and harms nothing.
+    `is_way`: the button leads a way on, and harms nothing. `is_button`: the user's page
+    has a button for it; another page leads to the others.
     """
 
     key: str
@@ -61,6 +63,7 @@ class HubAction:
     refusal: Callable[[HttpRequest, PbxUser], str] = lambda _request, _user: ""
     more: Callable[[PbxUser], Iterator[str]] = lambda _user: iter(())
     is_way: bool = False
+    is_button: bool = True
 
     @property
     def name(self) -> str:
@@ -136,6 +139,23 @@ def _without_factors(user: PbxUser) -> Iterator[str]:
         }
 
 
+ERASE = HubAction(
+    "erase",
+    _("Delete and erase"),
+    _("Delete %(user)s, and erase the name in the audit log?"),
+    (
+        _("This cannot be undone. The user can no longer log in, at once."),
+        _(
+            "In the audit log and in the history of the settings, digests take the"
+            " place of the name, the address and the browser."
+        ),
+    ),
+    personal_data.ERASE_RIGHTS,
+    personal_data.erase,
+    personal_data.no_erasure,
+    personal_data.what_goes,
+    is_button=False,
+)
 ACTIONS = (
     HubAction(
         "end-all",
@@ -188,23 +208,7 @@ ACTIONS = (
         personal_data.export,
         is_way=True,
     ),
-    HubAction(
-        "erase",
-        _("Erase"),
-        _("Erase %(user)s with all data?"),
-        (
-            _("This cannot be undone. The user can no longer log in, at once."),
-            _(
-                "In the audit log and in the history of the settings, digests take the"
-                " place of the name, the address and the browser. Delete the user"
-                " instead if the audit log should go on naming them."
-            ),
-        ),
-        personal_data.ERASE_RIGHTS,
-        personal_data.erase,
-        personal_data.no_erasure,
-        personal_data.what_goes,
-    ),
+    ERASE,
     HubAction(
         "leave-directory",
         _("Take from the directory"),
@@ -226,8 +230,12 @@ ACTIONS = (
 
 def actions_for(request: HttpRequest, user: PbxUser) -> Iterator[Offered]:
     for each in ACTIONS:
-        if request.user.has_perms(each.rights) and not each.refusal(request, user):
+        if each.is_button and _may(request, user, each):
             yield Offered(each.words, reverse(f"admin:{each.name}", args=[user.pk]))
+
+
+def _may(request: HttpRequest, user: PbxUser, action: HubAction) -> bool:
+    return request.user.has_perms(action.rights) and not action.refusal(request, user)
 
 
 class HubActionsMixin:
@@ -245,6 +253,20 @@ class HubActionsMixin:
         ]
         urls: list[URLPattern] = super().get_urls()  # type: ignore[misc]
         return [*own, *urls]
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Offer beside the deletion the one that leaves no name behind."""
+        user = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
+        shown = dict(extra_context or {})
+        if user and _may(request, user, ERASE):
+            shown["erase_url"] = reverse(f"admin:{ERASE.name}", args=[user.pk])
+        page: HttpResponse = super().delete_view(request, object_id, shown)  # type: ignore[misc]
+        return page
 
     def act_view(
         self, request: HttpRequest, pk: int, action: HubAction

@@ -54,8 +54,8 @@ def test_it_says_what_the_user_can_do(admin: Browser, user: PbxUser) -> None:
 
     said = cards(admin, user)["Is a login possible?"]
 
-    assert "myApps no: no PBX password is set" in said
-    assert "myPBX no: no PBX password is set" in said
+    assert "myApps no: the PBX password is not set" in said
+    assert "myPBX no: the PBX password is not set" in said
 
 
 def test_it_tells_where_the_user_is_signed_in(

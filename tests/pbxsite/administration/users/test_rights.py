@@ -56,3 +56,18 @@ def test_lists_that_the_site_writes_itself_offer_only_what_they_can(db: None) ->
         "view_loginsession",
         "change_loginsession",
     }
+
+
+def test_rights_stand_in_the_order_of_the_menu_and_begin_with_seeing(db: None) -> None:
+    offered = list(rights().values_list("codename", flat=True))
+
+    assert [right for right in offered if right.endswith("_pbxuser")] == [
+        f"{action}_pbxuser" for action in ("view", "add", "change", "delete")
+    ]
+    seen = [right for right in offered if right.startswith("view_")]
+    assert seen[:3] == [
+        "view_clientapplication",
+        "view_pbxuser",
+        "view_group",
+    ]
+    assert seen[-1] == "view_auditevent"
