@@ -16,7 +16,7 @@ from tests.support.certificates import make_authority
 from tests.support.mail_provider import MAILBOX, SECRET, running_mail_provider
 from tests.support.submission import PASSWORD, running_submission
 
-RUNS, MAILS = 5, 300
+RUNS, MAILS = 5, 600
 # Every mailbox of example.com is there, all of them in one place.
 ANYBODY = "virtual_mailbox_maps = static:all/\n"
 BY_PASSWORD = {"smtp_login": "password", "smtp_password": PASSWORD}

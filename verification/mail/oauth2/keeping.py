@@ -46,7 +46,7 @@ class Copies:
     """What this process knows of the rows."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock, self._reading = Lock(), Lock()
         self.forget()
 
     def forget(self) -> None:
@@ -55,10 +55,12 @@ class Copies:
         self._renewing: set[str] = set()
 
     def row(self, configuration: Configuration) -> KeptToken:
-        kept = self._rows.get(configuration.key)
-        if kept and time.monotonic() - kept[1] < MAX_AGE_SECONDS:
-            return kept[0]
-        return self.read(configuration)
+        # Connections that are opened together need no database connection each.
+        with self._reading:
+            kept = self._rows.get(configuration.key)
+            if kept and time.monotonic() - kept[1] < MAX_AGE_SECONDS:
+                return kept[0]
+            return self.read(configuration)
 
     def read(self, configuration: Configuration) -> KeptToken:
         row = renewal.row_of(configuration)

@@ -84,6 +84,24 @@ def test_a_token_is_fetched_once_and_kept_encrypted(
     assert decrypted(stored) == "token-1"
 
 
+def test_connections_that_open_together_read_the_row_once(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, reads = KeptToken(key=configuration.key), []
+
+    def read(asked: Configuration) -> KeptToken:
+        reads.append(asked)
+        time.sleep(0.1)
+        return row
+
+    monkeypatch.setattr(renewal, "row_of", read)
+    with ThreadPoolExecutor(5) as threads:
+        found = list(threads.map(keeping.Copies().row, [configuration] * 5))
+
+    assert found == [row] * 5
+    assert len(reads) == 1
+
+
 def test_only_one_worker_takes_a_row(configuration: Configuration) -> None:
     rows = [renewal.row_of(configuration) for _ in range(2)]
 
