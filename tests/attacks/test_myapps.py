@@ -181,9 +181,11 @@ def test_a_client_that_waits_gives_no_orders(place: Place, anna: PbxUser) -> Non
         waiting.send("AuthorizeSession", id=held)
         waiting.send("DeleteSession", id=own)
         waiting.send("SubscribeApps")
+        waiting.send("Logout")
         waiting.send("AppGetLogin", app="myapps", challenge="1", src="1")
         waiting.ask("LoginInfo", "LoginInfoResult")
         news = ("UpdateApps", "SessionAdded", "LoginResult", "AppGetLoginResult")
+        news += ("LogoutResult",)
         waiting.expect_none(*news, seconds=0.3)
         client.expect_none("LogoutResult", seconds=0.1)
         assert LoginSession.objects.get().state == "pending"

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
@@ -323,19 +322,23 @@ class Conversation:
         topic = FollowedSession(
             session.user_id, session.session_key, session.data["method"]
         )
-        known: Message = {}
-        own = client.public_id
+        # As text, of which each client keeps less than of what it says.
+        known = ""
         async with aclosing(states_of(topic)) as states:
             async for state in states:
                 if state == topic.gone:
                     await self._wire.write({"mt": "LogoutResult"})
                     raise ClosedError(NORMAL, "logged out")
-                found = json.loads(state) if state else known
-                for message in differences(known, found, own, self._domain):
-                    await self._wire.write(message)
+                if state:
+                    await self._tell_differences(known, state, client.public_id)
                 if not (known and state):
                     await self._thread(client_sessions.keep_alive, session)
-                known = found
+                known = state or known
+
+    async def _tell_differences(self, known: str, state: str, own: str) -> None:
+        before, now = json.loads(known or "{}"), json.loads(state)
+        for message in differences(before, now, own, self._domain):
+            await self._wire.write(message)
 
     def _begin_beside(self, work: Coroutine[Any, Any, None]) -> None:
         self._beside = asyncio.create_task(self._guarded(work))
@@ -378,7 +381,9 @@ class Conversation:
             finally:
                 connection.close()
 
-        return await sync_to_async(run, thread_sensitive=False)()
+        # Not in the connection's own context, as asgiref has it: each client would keep
+        # a connection to Redis there for as long as it stays.
+        return await asyncio.get_running_loop().run_in_executor(None, run)
 
 
 def _echo(message: Message) -> Message:

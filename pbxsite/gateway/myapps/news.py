@@ -181,7 +181,7 @@ def differences(known: Found, found: Found, own: str, domain: str) -> list[Found
 
 async def states_of(topic: Topic) -> AsyncGenerator[str, None]:
     """Yield the topic's states as they change; "" now and then, without news."""
-    queue = hubs.hub.join(topic)
+    newest = hubs.hub.join(topic)
     try:
         # Read after joining, or a change between the two would be lost.
         found = await hubs.states({topic})
@@ -192,11 +192,11 @@ async def states_of(topic: Topic) -> AsyncGenerator[str, None]:
                 told = state
             try:
                 async with asyncio.timeout(KEPT_ALIVE_EVERY_SECONDS):
-                    state = await queue.get()
+                    state = await newest.get()
             except TimeoutError:
                 yield ""
     finally:
-        hubs.hub.leave(topic, queue)
+        hubs.hub.leave(topic, newest)
 
 
 async def until(topic: Topic, is_wanted: Callable[[str], bool]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from statistics import quantiles
+from tempfile import TemporaryDirectory
 from threading import Timer
 
 from allauth.usersessions.adapter import get_adapter
@@ -31,8 +32,8 @@ from tests.harnesses.bench.waiting import (
     highest_load_of,
     load_of,
 )
-from tests.support.server import running_server
-from tests.support.services import ROOT
+from tests.support.server import running_server, shared
+from tests.support.services import ROOT, SITE
 from verification.login.stages import Released
 
 COUNT = 5000
@@ -51,14 +52,25 @@ def figures() -> Iterator[Figure]:
     allow_many_files()
     AuthenticationSettings.load()
     current_rules.forget()
-    clients = sessions(COUNT)
-    with running_server(**MANY_LOGINS) as (port, server):
-        near, _far = cores()
-        os.sched_setaffinity(server.pid, {near})
-        yield from connected(port, server.pid, clients)
-    with running_server(**MANY_LOGINS) as (port, server):
-        os.sched_setaffinity(server.pid, {near})
-        yield logins(port, clients[ENDS + WARM_UP :][:SESSION_LOGINS])
+    made = sessions(COUNT + WARM_UP)
+    with web_server() as (port, pid):
+        yield from connected(port, pid, made)
+    with web_server() as (port, _pid):
+        yield logins(port, made[ENDS + WARM_UP :][:SESSION_LOGINS])
+
+
+@contextmanager
+def web_server() -> Iterator[tuple[int, int]]:
+    """Run one process on a core of its own, with the files of the login page."""
+    near, _far = cores()
+    with TemporaryDirectory() as folder:
+        own = {"STATIC_ROOT": folder} | MANY_LOGINS
+        command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+        environment = os.environ | SITE | shared() | own
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        with running_server(**own) as (port, server):
+            os.sched_setaffinity(server.pid, {near})
+            yield port, server.pid
 
 
 def sessions(count: int) -> list[ClientSession]:

@@ -1,6 +1,6 @@
 """Brings news to the open pages of this process, through one connection to Redis.
 
-A stream costs a queue and two tasks, but neither a thread nor a database connection.
+A stream costs two tasks, but neither a thread nor a database connection.
 Redis only says "look again", and the rows decide. They are also read now and then, so
 that a lost word or a lost Redis delays the news by a moment.
 """
@@ -36,9 +36,35 @@ POLL_SECONDS_BESIDE_REDIS = 0.8
 POLLED_AT_ONCE = 250
 
 
+class Newest:
+    """The newest state for one reader: an asyncio.Queue takes 3 KiB of each page."""
+
+    __slots__ = ("_state", "_waiter")
+
+    def __init__(self) -> None:
+        self._state: str | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, state: str) -> None:
+        """Take the place of a state that was not read yet."""
+        self._state = state
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def get(self) -> str:
+        while self._state is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        state, self._state = self._state, None
+        return state
+
+
 class Hub:
     def __init__(self) -> None:
-        self._queues: defaultdict[Topic, set[asyncio.Queue[str]]] = defaultdict(set)
+        self._readers: defaultdict[Topic, set[Newest]] = defaultdict(set)
         self._topics: defaultdict[str, set[Topic]] = defaultdict(set)
         self._told: dict[Topic, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -46,29 +72,29 @@ class Hub:
         self._reading = asyncio.Lock()
         self._knows_of_the_end = False
 
-    def join(self, topic: Topic) -> asyncio.Queue[str]:
-        """Return a queue that gets the topic's state whenever it may have changed."""
+    def join(self, topic: Topic) -> Newest:
+        """Return what gets the topic's state whenever it may have changed."""
         # Only the newest state counts, so a slow reader misses nothing.
-        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
-        self._queues[topic].add(queue)
+        newest = Newest()
+        self._readers[topic].add(newest)
         self._topics[topic.word].add(topic)
         # The new page may have been rendered with another state than was told last.
         self._told.pop(topic, None)
         if not self._tasks:
             self._begin()
-        return queue
+        return newest
 
-    def leave(self, topic: Topic, queue: asyncio.Queue[str]) -> None:
-        self._queues[topic].discard(queue)
-        if not self._queues[topic]:
+    def leave(self, topic: Topic, newest: Newest) -> None:
+        self._readers[topic].discard(newest)
+        if not self._readers[topic]:
             self._forget(topic)
-        if not self._queues:
+        if not self._readers:
             for task in self._tasks:
                 task.cancel()
             self._tasks = []
 
     def _forget(self, topic: Topic) -> None:
-        del self._queues[topic]
+        del self._readers[topic]
         self._told.pop(topic, None)
         self._topics[topic.word].discard(topic)
         if not self._topics[topic.word]:
@@ -140,7 +166,7 @@ class Hub:
                 logger.warning("events: not read (%s)", type(error).__name__)
 
     async def _read_all(self) -> None:
-        topics = list(self._queues)
+        topics = list(self._readers)
         for start in range(0, len(topics), POLLED_AT_ONCE):
             await self._tell(topics[start : start + POLLED_AT_ONCE])
 
@@ -150,15 +176,13 @@ class Hub:
         # One round after the other, or an older answer could follow a newer one.
         async with self._reading:
             for topic, state in (await states(topics, only_news=True)).items():
-                if topic in self._queues and self._told.get(topic) != state:
+                if topic in self._readers and self._told.get(topic) != state:
                     self._told[topic] = state
                     self._hand_out(topic, state)
 
     def _hand_out(self, topic: Topic, state: str) -> None:
-        for queue in self._queues[topic]:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(state)
+        for newest in self._readers[topic]:
+            newest.put(state)
 
 
 def _is_cancelled() -> bool:

@@ -98,20 +98,20 @@ async def stream(
 async def _follow(
     topic: Topic, receive: ASGIReceiveCallable, send: ASGISendCallable
 ) -> None:
-    queue = hubs.hub.join(topic)
-    writing = hubs.hub.write(_write_states(topic, queue, send))
+    newest = hubs.hub.join(topic)
+    writing = hubs.hub.write(_write_states(topic, newest, send))
     leaving = asyncio.create_task(_disconnected(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        hubs.hub.leave(topic, queue)
+        hubs.hub.leave(topic, newest)
         for task in (writing, leaving):
             task.cancel()
         await asyncio.gather(writing, leaving, return_exceptions=True)
 
 
 async def _write_states(
-    topic: Topic, queue: asyncio.Queue[str], send: ASGISendCallable
+    topic: Topic, newest: hubs.Newest, send: ASGISendCallable
 ) -> None:
     # Read after joining, or a change between the two would be lost.
     found = await hubs.states({topic})
@@ -128,7 +128,7 @@ async def _write_states(
         left = written_at + KEEP_ALIVE_SECONDS - time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
-                state = await queue.get()
+                state = await newest.get()
 
 
 async def _disconnected(receive: ASGIReceiveCallable) -> None:

@@ -10,6 +10,7 @@ import pytest
 from allauth.usersessions.models import UserSession
 from django.test import Client as Browser
 
+from authconfig.clients.models import ClientApplication
 from authconfig.models import current_rules
 from authconfig.users import kept_passwords
 from authconfig.users.changes import end_sessions
@@ -17,6 +18,7 @@ from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.attacks import decide_by_link, link_of
 from tests.support.browsers import sign_in
+from tests.support.myapps import proofs
 from tests.support.myapps.client import Client, LoginError, Session
 from tests.support.myapps.places import HELD, Place
 from tests.support.myapps.published import GoClient, OAuth2Demo
@@ -139,6 +141,36 @@ def test_a_session_is_bound_to_the_password(place: Place, joerg: PbxUser) -> Non
     with Client(place.url) as client, pytest.raises(LoginError) as refused:
         client.resume(session)
     assert refused.value.number == 5
+
+
+def test_an_application_checks_by_its_own_computation_who_is_logged_in(
+    place: Place, joerg: PbxUser
+) -> None:
+    for slug, password in (("crm", "Schlüssel: ☎ 1"), ("plain", "")):
+        ClientApplication.objects.create(
+            name=slug.upper(),
+            slug=slug,
+            start_url=f"https://{slug}.example/",
+            app_password=password,
+        )
+    with Client(place.url) as client:
+        done = client.log_in(NAME, ODD_PASSWORD)
+        answer = client.ask(
+            "AppGetLogin", "AppGetLoginResult", app="crm", challenge="0a:1b", src="me"
+        )
+        client.send("AppGetLogin", app="plain", challenge="0a:1b")
+        shown = client.ask("SubscribeApps", "UpdateApps")["apps"]
+        client.expect_none("AppGetLoginResult", seconds=0.2)
+
+    assert answer["src"] == "me"
+    for fact in ("domain", "sip", "guid", "dn"):
+        assert answer[fact] == done.user[fact]
+    assert answer["digest"] == proofs.app_result(answer, "0a:1b", "Schlüssel: ☎ 1")
+    assert answer["digest"] != proofs.app_result(answer, "0a:1c", "Schlüssel: ☎ 1")
+    assert {(app["name"], app["website"]) for app in shown} == {
+        ("crm", True),
+        ("plain", True),
+    }
 
 
 def test_clients_hear_of_each_other(place: Place, joerg: PbxUser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -393,6 +394,71 @@ def test_a_factor_of_the_user_is_asked_in_a_browser(
 
     told(story())
     assert not ClientSession.objects.exists()
+
+
+def test_a_required_factor_that_a_client_cannot_set_up_is_a_refusal(
+    digest: AuthenticationSettings, user: PbxUser
+) -> None:
+    _require_factor(user)
+    current_rules.forget()
+
+    async def story() -> None:
+        socket = await Socket().open()
+        await socket.prove("anna", PASSWORD)
+        result = await socket.hear("LoginResult")
+        assert result["error"] == 2
+        assert "Set up a passkey or an authenticator app first" in result["errorText"]
+        await socket.leave()
+
+    told(story())
+    refused = AuditEvent.objects.get(event=Event.LOGIN_REFUSED)
+    assert (refused.user, refused.detail) == (user, "has no factor")
+    assert not ClientSession.objects.exists()
+    assert not LoginSession.objects.exists()
+
+
+def test_a_connection_keeps_its_domain(digest: AuthenticationSettings) -> None:
+    def rename() -> None:
+        AuthenticationSettings.objects.update(pbx_domain="new.example")
+        current_rules.forget()
+
+    async def story() -> None:
+        socket = await Socket().open()
+        before = await socket.ask("Login", "Authenticate", type="session")
+        await in_thread(rename)
+        after = await socket.ask("Login", "Authenticate", type="user")
+        assert after["domain"] == before["domain"]
+        assert (await socket.log_in("anna", PASSWORD)).info["user"]["sip"] == "anna"
+        another = await Socket().open()
+        new = await another.ask("Login", "Authenticate", type="user")
+        assert new["domain"] == "new.example"
+        for each in (socket, another):
+            await each.leave()
+
+    told(story())
+
+
+def test_clients_that_stay_hold_no_connections_of_the_sites_own(
+    digest: AuthenticationSettings,
+) -> None:
+    """A Redis for each of thousands would be used up by them."""
+
+    async def story() -> None:
+        sockets, before = [], 0
+        for number in range(16):
+            socket, _kept = await logged_in()
+            sockets.append(socket)
+            # Until here each thread of the pool has opened its own.
+            before = before if number != 7 else open_files()
+        assert open_files() <= before + 3
+        for socket in sockets:
+            await socket.leave()
+
+    told(story())
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_an_end_anywhere_is_told_at_once(

@@ -13,13 +13,15 @@ from django.utils import timezone
 
 from authconfig.choices import Event, Origin
 from authconfig.users.models import AuditEvent, PbxUser
-from pbxsite.gateway.myapps import browser_logins
+from pbxsite.gateway.myapps import browser_logins, logins
 from pbxsite.gateway.myapps.models import BrowserLogin, BrowserState
 from tests.conftest import SettingsSetter
 from tests.support.browsers import sign_in
 from tests.support.html import Page
+from tests.support.myapps.places import HELD
 from tests.support.oauth2_logins import come_back, leads_to
 from tests.support.scripted_provider import Scripted, scripted_provider
+from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db
 BACK = "/PBX0/APPCLIENT/login/done/"
@@ -164,6 +166,20 @@ def test_a_login_that_the_provider_refuses_ends_for_the_application(
 
     assert "Reference" in page.content.decode()
     assert state_of(login) == BrowserState.FAILED
+
+
+def test_a_required_factor_is_not_left_out_where_the_provider_says_who_it_is(
+    login: BrowserLogin, script: Scripted, configure: SettingsSetter, user: PbxUser
+) -> None:
+    come_through(Browser(), login, script)
+    configure(**HELD, factor_required=True)
+    shown = logins.shown_in_browser(browser_logins.take(login))
+
+    said = logins.go_on(shown, Origin("127.0.0.1", AGENT), "en")
+
+    assert isinstance(said, logins.Failed)
+    assert "Set up a passkey or an authenticator app first" in said.text
+    assert not LoginSession.objects.exists()
 
 
 def test_another_person_than_the_browsers_is_not_handed_over(

@@ -261,8 +261,8 @@ def test_many_pages_cost_as_many_queries_as_one(
         streams = [stream_of(signed_in) for _ in range(50)]
         await asyncio.gather(*(stream.open() for stream in streams))
         assert {await stream.read() for stream in streams} == {NOTHING}
-        assert len(hub._queues) == 1
+        assert len(hub._readers) == 1
         await asyncio.gather(*(stream.leave() for stream in streams))
-        assert (dict(hub._queues), dict(hub._topics), hub._told) == ({}, {}, {})
+        assert (dict(hub._readers), dict(hub._topics), hub._told) == ({}, {}, {})
 
     told(story())

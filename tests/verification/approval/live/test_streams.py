@@ -266,9 +266,9 @@ def test_readers_that_leave_at_once_leave_no_listener(
     async def story() -> None:
         alone = asyncio.all_tasks()
         for number in range(40):
-            queue = hub.join(PendingLogin(held.public_id))
+            newest = hub.join(PendingLogin(held.public_id))
             await asyncio.sleep(number * 0.0002)
-            hub.leave(PendingLogin(held.public_id), queue)
+            hub.leave(PendingLogin(held.public_id), newest)
         async with asyncio.timeout(2):
             while asyncio.all_tasks() != alone:
                 await asyncio.sleep(0.02)
@@ -358,12 +358,12 @@ def test_leaving_frees_the_queue_and_ends_the_reader(
         for stream in streams:
             await stream.open()
             await stream.read()
-        assert [len(queues) for queues in hub._queues.values()] == [2]
+        assert [len(readers) for readers in hub._readers.values()] == [2]
 
         for stream in streams:
             await stream.leave()
 
-        assert (dict(hub._queues), hub._tasks, hub._writers) == ({}, [], set())
+        assert (dict(hub._readers), hub._tasks, hub._writers) == ({}, [], set())
 
     told(story())
 
@@ -384,7 +384,7 @@ def test_a_stream_that_fails_hurts_no_other(
         failing = events.stream(good.communicator.scope, receive.get, broken)  # type: ignore[arg-type]
         with pytest.raises(OSError, match="gone"):
             await failing
-        assert [len(queues) for queues in hub._queues.values()] == [1]
+        assert [len(readers) for readers in hub._readers.values()] == [1]
 
         await in_thread(lambda: decide(held))
 
@@ -397,7 +397,7 @@ def test_a_reader_who_is_slow_gets_the_newest_status(
     browser: Browser, held: LoginSession, hub: hubs.Hub
 ) -> None:
     async def story() -> None:
-        queue = hub.join(PendingLogin(held.public_id))
+        newest = hub.join(PendingLogin(held.public_id))
         await listening(hub)
         for _ in range(5):
             await hub._tell({PendingLogin(held.public_id)})
@@ -405,8 +405,9 @@ def test_a_reader_who_is_slow_gets_the_newest_status(
         await in_thread(lambda: decide(held))
         await hub._tell({PendingLogin(held.public_id)})
 
-        assert queue.get_nowait() == "accepted"
-        hub.leave(PendingLogin(held.public_id), queue)
+        async with asyncio.timeout(1):
+            assert await newest.get() == "accepted"
+        hub.leave(PendingLogin(held.public_id), newest)
 
     told(story())
 
