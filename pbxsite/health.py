@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from pbxsite.broker import broker
+from authconfig.clock import TOLD_SECONDS, database_clock
+from pbxsite.broker import SILENT, broker
+from pbxsite.conf.databases import SQLITE_SECONDS
+from verification.mail.operation import heartbeat
 
-DEGRADED = "ok, but the broker does not answer: e-mails are late"
+# A process writes no more often than this, however often it is asked.
+WRITTEN_EVERY = 10.0  # seconds
+# A login that waits longer for its turn to write is refused, most likely.
+WRITE_SECONDS = 2
+
+
+class LastWrite:
+    """When this process last found that the database takes writes."""
+
+    at = float("-inf")
 
 
 @login_not_required
@@ -25,14 +43,42 @@ def livez(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether the database takes logins; a lost broker only delays mail."""
+    """Say whether the database takes logins; what only delays mail is told as well."""
     try:
         fault = _database_fault()
     except DatabaseError as error:
         fault = f"the database does not answer{_own_words(error)}"
+    words = fault or _remarks()
     status = 503 if fault else 200
-    words = fault or ("ok" if broker().is_up else DEGRADED)
     return HttpResponse(f"{words}\n", content_type="text/plain", status=status)
+
+
+def _remarks() -> str:
+    with translation.override("en"):
+        remarks = [*_broker_remarks(), *_scheduler_remarks(), *_clock_remarks()]
+    return f"ok, but {'; '.join(remarks)}" if remarks else "ok"
+
+
+def _broker_remarks() -> Iterator[str]:
+    asked = broker()
+    if not asked.is_up and asked.sentence == str(SILENT):
+        yield "the broker does not answer: e-mails are late"
+    elif not asked.is_up:
+        yield f"e-mails are late: {asked.sentence}"
+
+
+def _scheduler_remarks() -> Iterator[str]:
+    silent = heartbeat.scheduler_silence()
+    if silent:
+        seconds = silent.total_seconds()
+        yield f"the scheduler has been silent for {seconds:.0f} seconds"
+
+
+def _clock_remarks() -> Iterator[str]:
+    ahead = database_clock.ahead
+    if abs(ahead) > TOLD_SECONDS:
+        how = "slow" if ahead > 0 else "fast"
+        yield f"this clock is {abs(ahead):.0f} seconds {how} by the database's"
 
 
 def _own_words(error: DatabaseError) -> str:
@@ -44,7 +90,45 @@ def _own_words(error: DatabaseError) -> str:
 def _database_fault() -> str:
     if _is_read_only():
         return "the database is read-only"
-    return "migrations are missing" if lacks_migrations() else ""
+    if lacks_migrations():
+        return "migrations are missing"
+    return "" if _has_written_lately() else _write_fault()
+
+
+def _has_written_lately() -> bool:
+    return time.monotonic() - LastWrite.at < WRITTEN_EVERY
+
+
+def _write_fault() -> str:
+    """Write a little: a full disk, a lock or a broken page lets one read, and no more.
+
+    The server's words are told without the place that they may name.
+    """
+    try:
+        with _impatience():
+            heartbeat.beat_web(socket.gethostname())
+    except DatabaseError as error:
+        words = str(error).strip().partition("\n")[0].partition(' "')[0]
+        return f"the database takes no writes: {words}"
+    LastWrite.at = time.monotonic()
+    return ""
+
+
+@contextmanager
+def _impatience() -> Iterator[None]:
+    """Let no statement wait as long as a page may."""
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{WRITE_SECONDS}s'")
+            cursor.execute(f"SET LOCAL statement_timeout = '{WRITE_SECONDS}s'")
+            yield
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {WRITE_SECONDS * 1000}")
+            try:
+                yield
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {SQLITE_SECONDS * 1000}")
 
 
 def _is_read_only() -> bool:

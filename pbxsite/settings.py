@@ -57,7 +57,7 @@ else:
     SITE_URL = required("SITE_URL")
     ALLOWED_HOSTS = words(required("ALLOWED_HOSTS"))
     REDIS_URL = required("REDIS_URL")
-SITE_URL, REDIS_URL = guards.private_url(SITE_URL), databases.checked(REDIS_URL)
+SITE_URL, REDIS_URL = guards.private_url(SITE_URL), databases.redis_address(REDIS_URL)
 HTTPS = urlsplit(SITE_URL).scheme == "https"
 
 # Applications

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -22,9 +22,10 @@ from authconfig import dependencies
 from authconfig.choices import AuthenticationType, SmtpSecurity
 from authconfig.clients.first_rows import make_first_clients
 from authconfig.clients.models import ClientApplication
+from authconfig.clock import database_clock
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, CurrentRules, current_rules
-from authconfig.users.models import PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.users.passwords import parameters_in_use
 from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
@@ -56,9 +57,24 @@ NewPage = Callable[..., Page]
 SiteRunner = Callable[..., Site]
 
 
+# Tests turn this process's clock alone; those of the clocks themselves ask.
+database_clock.is_asked = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take long begins first: at the end nobody waits for it alone."""
     items.sort(key=_seconds_allowed, reverse=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Show the audit log below a failure: it knows reasons that pages withhold."""
+    report = yield
+    if report.when == "call" and report.failed:
+        with suppress(Exception):
+            lines = "\n".join(map(str, AuditEvent.objects.order_by("pk")))
+            report.sections.append(("Audit log", lines))
+    return report
 
 
 def _seconds_allowed(item: pytest.Item) -> float:

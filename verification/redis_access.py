@@ -26,7 +26,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.core.signing import BadSignature, Signer
 from django.utils.functional import Promise
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 from unfold.dataclasses import SearchResult
@@ -41,9 +41,11 @@ class Outage:
 
     def __init__(self) -> None:
         self._ends_at = 0.0
+        # What Redis, or the way to it, failed with.
+        self.error: BaseException | None = None
 
-    def begin(self) -> None:
-        self._ends_at = time.monotonic() + self.SECONDS
+    def begin(self, error: BaseException) -> None:
+        self._ends_at, self.error = time.monotonic() + self.SECONDS, error
 
     def end(self) -> None:
         self._ends_at = 0.0
@@ -53,6 +55,8 @@ class Outage:
 
 
 redis_outage = Outage()
+# A Redis that is away, and one that refuses: full, a replica, with another password.
+BROKER_ERRORS = (OperationalError, ChannelError, RedisError)
 CHANNEL = "verification:logins"
 
 
@@ -87,7 +91,7 @@ def _publish(*words: str) -> None:
     try:
         redis_client().publish(CHANNEL, " ".join(words))
     except RedisError as error:
-        redis_outage.begin()
+        redis_outage.begin(error)
         logger.warning("not announced (%s)", type(error).__name__)
 
 
@@ -97,8 +101,8 @@ def wake_worker(task: Task[..., None]) -> bool:
         return False
     try:
         task.delay()
-    except OperationalError as error:
-        redis_outage.begin()
+    except BROKER_ERRORS as error:
+        redis_outage.begin(error)
         logger.warning("%s: no worker woken (%s)", task.name, error)
         return False
     return True
@@ -199,7 +203,7 @@ class RedisOrLocalCache(RedisCache):
             try:
                 return shared(*args, **kwargs)
             except RedisError as error:
-                redis_outage.begin()
+                redis_outage.begin(error)
                 logger.warning("cache: Redis is away (%s)", type(error).__name__)
         return getattr(self._local, name)(*args, **kwargs)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
+from authconfig.clock import database_now
 from authconfig.sync.choices import RunState
 from authconfig.sync.models import SyncRun
 
@@ -26,7 +26,7 @@ def take(run: SyncRun) -> bool:
     Previews change nothing, so any number of them may go on.
     """
     end_dead_runs()
-    now = timezone.now()
+    now = database_now()
     waiting = SyncRun.objects.filter(pk=run.pk, state=RunState.WAITING)
     try:
         with transaction.atomic():
@@ -45,20 +45,20 @@ def renew(run: SyncRun, **progress: object) -> None:
     In a transaction it keeps others from ending the run until that is committed.
     """
     running = SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING)
-    if not running.update(lease_until=timezone.now() + LEASE_TTL, **progress):
+    if not running.update(lease_until=database_now() + LEASE_TTL, **progress):
         raise LeaseLostError
 
 
 def end(run: SyncRun, state: RunState, **facts: object) -> bool:
     running = SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING)
     ended = running.update(
-        state=state, ended_at=timezone.now(), lease_until=None, **facts
+        state=state, ended_at=database_now(), lease_until=None, **facts
     )
     run.refresh_from_db()
     return ended == 1
 
 
 def end_dead_runs() -> None:
-    now = timezone.now()
+    now = database_now()
     dead = SyncRun.objects.filter(state=RunState.RUNNING, lease_until__lt=now)
     dead.update(state=RunState.FAILED, ended_at=now, lease_until=None, fault=DIED)

@@ -15,6 +15,7 @@ class AlarmKind(TextChoices):
     BROKER = "broker", _("The broker (Redis) does not answer")
     WORKER = "worker", _("No Celery worker reports")
     SCHEDULER = "scheduler", _("The scheduler (beat) does not report")
+    CLOCK = "clock", _("A clock is wrong")
     WAITING = "waiting", _("E-mails wait")
     MAIL_LOGIN = "mail_login", _("The e-mail account gets no token")
     MAIL_SECRET = "mail_secret", _("A client secret expires")

@@ -13,10 +13,12 @@ from pbxsite.conf.storages import take_from_others
 
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "pbxsite.postgresql"
+# How long a statement waits for another process's write.
+SQLITE_SECONDS = 20
 # Without IMMEDIATE, two writers that both read first fail at once as "locked".
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
+    "timeout": SQLITE_SECONDS,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # The file, and those that SQLite lays beside it.
@@ -40,6 +42,8 @@ STATEMENT_SECONDS = "statement_seconds"
 CONNECTION_SECONDS = 5
 # What an address of Redis may say of the server's certificate.
 CERTIFICATE = "ssl_cert_reqs"
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+SAME_AS_REDIS = {"valkey": "redis", "valkeys": "rediss"}
 CERTIFICATE_CHECKS = ("required", "optional", "none")
 
 
@@ -145,6 +149,22 @@ def caches(redis_url: str) -> dict[str, Any]:
         "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
     }
     return {"default": redis}
+
+
+def redis_address(given: str) -> str:
+    """Return REDIS_URL as every library reads it; Valkey speaks as Redis does.
+
+    SystemExit names an address that some of them would read otherwise, or not at all.
+    """
+    scheme, colon, rest = given.partition(":")
+    scheme = SAME_AS_REDIS.get(scheme, scheme)
+    if scheme not in REDIS_SCHEMES:
+        raise SystemExit(
+            f"REDIS_URL begins with “{scheme}{colon}”, which this site does not speak. "
+            "Write redis://, rediss:// or unix://. Where Sentinel chooses the server, "
+            "write the address of a proxy that follows it."
+        )
+    return checked(f"{scheme}{colon}{rest}")
 
 
 def checked(redis_url: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
 from pbxsite.celery import app as celery_app
 from pbxsite.conf.databases import broker_url
@@ -18,6 +17,7 @@ from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import redis_server
 from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.supervisor import Family
+from verification.redis_access import BROKER_ERRORS
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
 # Only the first start needs these; no server process should hold them.
@@ -112,6 +112,6 @@ def _mailbox_answers(port: int) -> bool:
 def _worker_answers(plan: Plan) -> bool:
     try:
         replies = celery_app.control.ping([plan.worker_name], timeout=1, limit=1)
-    except OperationalError:
+    except BROKER_ERRORS:
         return False
     return bool(replies)

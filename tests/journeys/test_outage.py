@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 LIMIT_SECONDS = 2.0
 # Each second the site looks for mails that are due; else every five seconds.
 SWEEP_SECONDS = 1.0
+# A worker that nobody wakes looks every two and a half seconds.
+UNASKED_SECONDS = 6.0
 OFTEN = {"SWEEP_SECONDS": str(SWEEP_SECONDS)}
 
 
@@ -64,12 +66,12 @@ def log_in(site: Site) -> float:
     return taken
 
 
-def kill_workers(site: Site) -> None:
+def to_workers(site: Site, said: signal.Signals) -> None:
     log = site.data_dir / "log" / "worker.log"
     workers = [process for process in processes() if is_said_to(process, log)]
     assert workers, "there is no worker"
     for process in workers:
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, said)
 
 
 def processes() -> list[int]:
@@ -87,9 +89,9 @@ def mails_to_anna(site: Site) -> int:
     return sum(mail["To"] == "anna@example.com" for mail in site.mails())
 
 
-def await_mail(site: Site) -> None:
+def await_mail(site: Site, *, within: float = 30.0) -> None:
     """One mail comes, and no second one."""
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + within
     while not mails_to_anna(site):
         assert time.monotonic() < limit, "no e-mail came"
         time.sleep(0.05)
@@ -106,12 +108,14 @@ def test_a_login_without_redis_is_quick_and_its_mail_goes_out_once(
         redis.stop(how)
 
         assert log_in(site) < LIMIT_SECONDS
+        await_mail(site, within=UNASKED_SECONDS)
 
         if how is signal.SIGSTOP:
             redis.go_on()
         else:
             redis.start()
-        await_mail(site)
+        time.sleep(2 * SWEEP_SECONDS)  # the sweep has looked as well
+        assert mails_to_anna(site) == 1
 
 
 def test_what_redis_and_the_workers_left_undone_is_done_after_their_return(
@@ -120,8 +124,9 @@ def test_what_redis_and_the_workers_left_undone_is_done_after_their_return(
     with site_on(tmp_path, redis) as site:
         set_up(site)
         redis.stop(signal.SIGKILL)
+        to_workers(site, signal.SIGSTOP)
         assert log_in(site) < LIMIT_SECONDS
-        kill_workers(site)
+        to_workers(site, signal.SIGKILL)
         assert mails_to_anna(site) == 0
 
     redis.start()

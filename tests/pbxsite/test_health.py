@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
+from django.utils import timezone
 
+from authconfig.clock import database_clock
 from authconfig.users.models import PbxUser
 from pbxsite.celery import app
 from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS
+from pbxsite.health import WRITE_SECONDS, LastWrite
 from tests.conftest import Starter
+from verification.mail.models import Heartbeat
+from verification.mail.operation import heartbeat
 from verification.redis_access import redis_outage
 
 pytestmark = pytest.mark.database
@@ -134,3 +145,86 @@ def test_health_is_open_read_only_and_never_stored(
     assert "Set-Cookie" not in response
     assert browser.head(path).status_code == 200
     assert browser.post(path).status_code == 405
+
+
+@pytest.fixture
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LastWrite, "at", float("-inf"))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("asked_anew")
+def test_a_database_that_somebody_has_locked_is_not_ready(browser: Browser) -> None:
+    assert browser.get("/readyz").content == b"ok\n"
+    LastWrite.at = float("-inf")
+    own = connection.copy()
+    own.ensure_connection()
+    try:
+        with transaction_of(own):
+            began = time.monotonic()
+            response = browser.get("/readyz")
+    finally:
+        own.close()
+
+    assert response.status_code == 503
+    assert response.content.startswith(b"the database takes no writes: ")
+    assert time.monotonic() - began < 2 * WRITE_SECONDS
+    assert browser.get("/readyz").content == b"ok\n"
+
+
+@contextmanager
+def transaction_of(own: BaseDatabaseWrapper) -> Iterator[None]:
+    """Hold the lock that a login's write needs."""
+    own.set_autocommit(False)
+    with own.cursor() as cursor:
+        cursor.execute("UPDATE mail_heartbeat SET slots = 0")
+        yield
+    own.rollback()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("asked_anew")
+def test_what_a_file_system_says_is_told_without_its_place(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(host: str) -> None:
+        raise OperationalError('could not extend file "base/1": No space left')
+
+    monkeypatch.setattr(heartbeat, "beat_web", fail)
+
+    response = browser.get("/readyz")
+
+    expected = b"the database takes no writes: could not extend file\n"
+    assert (response.status_code, response.content) == (503, expected)
+
+
+@pytest.mark.django_db
+def test_a_site_that_is_asked_often_writes_seldom(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = list[str]()
+    monkeypatch.setattr(heartbeat, "beat_web", written.append)
+    monkeypatch.setattr(LastWrite, "at", float("-inf"))
+
+    for _ in range(3):
+        browser.get("/readyz")
+
+    assert len(written) == 1
+
+
+@pytest.mark.django_db
+def test_a_silent_scheduler_and_a_wrong_clock_are_told(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeat.beat()
+    long_ago = timezone.now() - timedelta(minutes=2)
+    Heartbeat.objects.update(seen_at=long_ago)
+    monkeypatch.setattr(database_clock, "ahead", -7.0)
+
+    response = browser.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.content.decode() == (
+        "ok, but the scheduler has been silent for 113 seconds; "
+        "this clock is 7 seconds fast by the database's\n"
+    )

@@ -9,10 +9,11 @@ from email.message import EmailMessage
 from functools import partial
 
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, StepState
+from authconfig.clock import database_now
 from authconfig.models import current_rules
 from authconfig.trial import Step
 from authconfig.users import audit
@@ -42,7 +43,7 @@ def run_trial(pk: int) -> None:
     started = AccountTrial.objects.filter(
         pk=pk,
         state=TrialState.QUEUED,
-        created_at__gt=timezone.now() - TRIAL_START_TTL,
+        created_at__gt=database_now() - TRIAL_START_TTL,
     ).update(state=TrialState.RUNNING)
     if started:
         trial = AccountTrial.objects.get(pk=pk)
@@ -52,7 +53,7 @@ def run_trial(pk: int) -> None:
 
 def end_abandoned_trials() -> int:
     """End trials that no worker began or finished, so that no password is kept."""
-    now = timezone.now()
+    now = database_now()
     abandoned = AccountTrial.objects.filter(ended_at=None)
     return abandoned.filter(created_at__lte=now - TRIAL_TTL).update(
         state=TrialState.FAILED,
@@ -129,7 +130,7 @@ def _end_trial(trial: AccountTrial, error: SmtpError | None) -> None:
         remedy=error.remedy if error else "",
         password="",
         oauth2="",
-        ended_at=timezone.now(),
+        ended_at=database_now(),
     )
     if not ended:
         return
@@ -147,7 +148,7 @@ def trial_message(trial: AccountTrial, account: Account) -> EmailMessage:
     with translation.override(trial.language):
         return compose(
             "verification/mail/test",
-            {"sent_at": timezone.now(), "account_server": account.server},
+            {"sent_at": database_now(), "account_server": account.server},
             account=account,
             recipient=trial.recipient,
             language=trial.language,

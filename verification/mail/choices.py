@@ -25,6 +25,7 @@ class MailState(TextChoices):
 class Part(TextChoices):
     WORKER = "worker", _("Worker")
     SCHEDULER = "scheduler", _("Scheduler")
+    WEB = "web", _("Web server")
 
 
 class TrialState(TextChoices):

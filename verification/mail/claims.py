@@ -6,17 +6,17 @@ another number by now, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event
+from authconfig.clock import database_now
 from authconfig.users import audit
 from verification.mail import kinds
 from verification.mail.choices import MailPriority, MailState
@@ -27,6 +27,8 @@ SWEEP_SIZE = 1000
 # A recording that is tried each quarter of an hour for five days has so many times the
 # usual number of tries.
 TRIES_OF_DAYS = 64
+# What the row says of a mail that the server took, with the server's words.
+ACCEPTED = {"stage": "", "fault": "", "code": 250}
 
 
 class LostClaimError(RuntimeError):
@@ -35,7 +37,7 @@ class LostClaimError(RuntimeError):
 
 def due() -> QuerySet[OutgoingEmail]:
     return OutgoingEmail.objects.filter(
-        state=MailState.QUEUED, due_at__lte=timezone.now()
+        state=MailState.QUEUED, due_at__lte=database_now()
     )
 
 
@@ -44,14 +46,18 @@ def claimable() -> QuerySet[OutgoingEmail]:
     return due().filter(~Exists(SendingPause.objects.all()))
 
 
-def claim(count: int, **only: MailPriority) -> list[OutgoingEmail]:
+def claim(
+    count: int, *, but: Collection[int] = (), **only: MailPriority
+) -> list[OutgoingEmail]:
     """Take due mails, the most urgent first; until their leases end they are ours.
 
-    Rows that another worker is taking at this moment are left to it.
+    Rows that another worker is taking at this moment are left to it. `but` are the
+    primary keys of mails that must not be taken.
     """
-    now = timezone.now()
+    now = database_now()
     with transaction.atomic():
-        first = claimable().filter(**only).order_by("priority", "due_at")
+        wanted = claimable().exclude(pk__in=but) if but else claimable()
+        first = wanted.filter(**only).order_by("priority", "due_at")
         locked = first.select_for_update(skip_locked=True, of=("self",))
         mails = list(locked.select_related("user", *kinds.related())[:count])
         if not mails:
@@ -77,7 +83,7 @@ def renew(mails: Iterable[OutgoingEmail]) -> None:
     It changes one row at a time: holding one lock and waiting for another could end in
     a deadlock.
     """
-    lease = _lease(timezone.now())
+    lease = _lease(database_now())
     for mail in mails:
         change(mail, lease_expires_at=lease)
 
@@ -86,21 +92,27 @@ def _detail(mail: OutgoingEmail, state: MailState, words: object) -> str:
     return f"{mail.kind} {mail.pk}: {state} {words}".strip()
 
 
-def end(
-    mail: OutgoingEmail,
-    state: MailState,
-    *,
-    at: datetime | None = None,
-    **facts: Any,
-) -> bool:
-    if not change(mail, state=state, ended_at=at or timezone.now(), **facts):
+def end(mail: OutgoingEmail, state: MailState, **facts: Any) -> bool:
+    """End a mail that did not go out, or of which nobody knows."""
+    if not change(mail, state=state, ended_at=database_now(), **facts):
         return False
-    sent = state == MailState.SENT
-    audit.record(
-        Event.MAIL_SENT if sent else Event.MAIL_FAILED,
-        user=mail.user,
-        detail=_detail(mail, state, facts.get("words", "")),
-    )
+    detail = _detail(mail, state, facts.get("words", ""))
+    audit.record(Event.MAIL_FAILED, user=mail.user, detail=detail)
+    return True
+
+
+def note_sent(mail: OutgoingEmail, words: str, at: datetime) -> bool:
+    """Record that the server took the mail, whatever its row says by now.
+
+    While it could not be recorded, a sweep may have given the mail up. Until somebody
+    else claims it, its number of tries is that of the worker who knows.
+    """
+    ours = OutgoingEmail.objects.filter(pk=mail.pk, attempts=mail.attempts)
+    facts = ACCEPTED | {"words": words, "state": MailState.SENT, "ended_at": at}
+    if not ours.exclude(state=MailState.SENT).update(**facts):
+        return False
+    detail = _detail(mail, MailState.SENT, words)
+    audit.record(Event.MAIL_SENT, user=mail.user, detail=detail)
     return True
 
 
@@ -146,7 +158,7 @@ def requeue_abandoned() -> int:
     The tries are counted here too, or a mail that kills its worker would do so for
     ever.
     """
-    now, limit = timezone.now(), settings.MAIL_MAX_ATTEMPTS
+    now, limit = database_now(), settings.MAIL_MAX_ATTEMPTS
     is_used_up = Q(attempts__gte=limit, priority=MailPriority.URGENT) | Q(
         attempts__gte=limit * TRIES_OF_DAYS
     )
@@ -179,7 +191,7 @@ def forget_old() -> int:
     if not settings.MAIL_RETENTION_TTL:
         return 0
     old = OutgoingEmail.objects.filter(
-        ended_at__lt=timezone.now() - settings.MAIL_RETENTION_TTL
+        ended_at__lt=database_now() - settings.MAIL_RETENTION_TTL
     )
     forgotten = 0
     # Small steps, so that no worker waits for the table.

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import SmtpSecurity, StepState
+from authconfig.clock import database_now
 from authconfig.fields import SecretField
 from verification.mail import kinds
 from verification.mail.choices import (
@@ -38,7 +39,7 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
         A mail of which nobody knows whether it went out counts if its kind allows it.
         """
         unsent = [MailState.QUEUED, MailState.FAILED]
-        rows = self.filter(expires_at__gt=timezone.now())
+        rows = self.filter(expires_at__gt=database_now())
         wanted = Q(pk__in=[])
         for kind in kinds.every_kind():
             states = [*unsent, MailState.UNKNOWN] if kind.may_follow_doubt else unsent
@@ -46,11 +47,11 @@ class OutgoingEmailQuerySet(models.QuerySet["OutgoingEmail"]):
         return rows.filter(wanted)
 
     def overdue(self) -> Self:
-        return self.filter(state=MailState.QUEUED, expires_at__lte=timezone.now())
+        return self.filter(state=MailState.QUEUED, expires_at__lte=database_now())
 
     def abandoned(self) -> Self:
         return self.filter(
-            state=MailState.SENDING, lease_expires_at__lte=timezone.now()
+            state=MailState.SENDING, lease_expires_at__lte=database_now()
         )
 
 
@@ -199,6 +200,8 @@ class Heartbeat(models.Model):
     # How many tasks it runs at a time, and which ones now.
     slots = models.PositiveSmallIntegerField(default=0)
     work = models.CharField(max_length=500, blank=True)
+    # How far the database's clock is ahead of its own, in seconds.
+    clock_ahead = models.FloatField(default=0.0, db_default=0.0)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
 

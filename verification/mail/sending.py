@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,11 +19,11 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
+from authconfig.clock import database_now
 from authconfig.models import current_rules
 from authconfig.network import LONGEST_WORDS
 from verification import log_context
@@ -56,8 +57,15 @@ LINK_TOKEN = re.compile(
 LEASES_RENEWED_EVERY = 5.0  # seconds
 
 
+class Asked:
+    """When somebody last woke this process, on the monotonic clock."""
+
+    at = float("-inf")
+
+
 @shared_task
 def deliver_mails() -> None:
+    Asked.at = time.monotonic()
     deliver_due(hand_on=wake_due)
 
 
@@ -80,6 +88,12 @@ def deliver_due(hand_on: Callable[[], bool] = lambda: False) -> None:
             _running.release()
 
 
+def take_back_abandoned() -> int:
+    """Take back the mails of dead workers, once what this one sent is recorded."""
+    recorder.flush()
+    return claims.requeue_abandoned()
+
+
 class Run:
     """One turn through the queue: this thread sends, and others if many mails wait."""
 
@@ -87,7 +101,7 @@ class Run:
         rules = current_rules()
         pool.turn_to(account_of(rules))
         self._most = connections_for(rules.smtp_connections)
-        self._stock = Stock(self._most, pool.pace.least_urgent)
+        self._stock = Stock(self._most, pool.pace.least_urgent, recorder.unwritten)
         # The threads that help, and those of them that have a connection.
         self._helpers: list[Thread] = []
         self._at_work: list[Thread] = []
@@ -240,7 +254,7 @@ def _deliver(mail: OutgoingEmail, line: Line) -> bool:
 
 def _is_wanted(mail: OutgoingEmail) -> bool:
     """A mail whose purpose is over helps nobody."""
-    return mail.expires_at > timezone.now() and kind_of(mail).is_wanted(mail)
+    return mail.expires_at > database_now() and kind_of(mail).is_wanted(mail)
 
 
 def _send(mail: OutgoingEmail, line: Line) -> str:
@@ -327,9 +341,9 @@ def _goes_on_smaller(
     """Send what is smaller now at once; else wait for it, or for room."""
     smaller = _smaller(mail)
     if smaller is Smaller.DONE:
-        due_at = timezone.now()
+        due_at = database_now()
     elif smaller is Smaller.SOON:
-        due_at = timezone.now() + SMALLER_WITHIN
+        due_at = database_now() + SMALLER_WITHIN
     elif smaller is Smaller.NO_ROOM:
         words = _("There is no room for what the server finds too large.")
         facts |= {"fault": SmtpFault.NO_ROOM.name, "code": None, "words": words}
@@ -373,4 +387,4 @@ def _next_try(mail: OutgoingEmail) -> datetime:
     # After ten doublings every pause is the longest one.
     delay = min(FIRST_DELAY * 2.0 ** min(mail.attempts - 1, 10), longest)
     # Jitter, or mails that failed together would come back together.
-    return timezone.now() + delay * (0.75 + secrets.randbelow(500) / 1000)
+    return database_now() + delay * (0.75 + secrets.randbelow(500) / 1000)

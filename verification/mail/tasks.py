@@ -6,7 +6,7 @@ from celery import shared_task
 
 from verification.mail import account_trial, claims
 from verification.mail.operation import heartbeat
-from verification.mail.sending import deliver_mails
+from verification.mail.sending import deliver_mails, take_back_abandoned
 
 
 @shared_task
@@ -18,7 +18,7 @@ def run_account_trial(pk: int) -> None:
 def wake_due_mails() -> None:
     """Find mails that woke nobody: the broker was away, or a worker died."""
     heartbeat.beat()
-    claims.requeue_abandoned()
+    take_back_abandoned()
     deliver_mails.delay()
 
 

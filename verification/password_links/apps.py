@@ -7,7 +7,11 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from verification.lookouts import Lookout
 from verification.mail.kinds import register
+
+# A link is waited for, whether or not the broker is there.
+LOOK_SECONDS = 5.0
 
 
 class PasswordLinksConfig(AppConfig):
@@ -19,4 +23,5 @@ class PasswordLinksConfig(AppConfig):
         mails = import_module("verification.password_links.mails")
         register(mails.INVITATION, mails.FORGOTTEN, mails.NO_LINK, mails.SET_BY_LINK)
         # Its receiver has to hear of sessions that end, in commands as well.
-        import_module("verification.password_links.making")
+        making = import_module("verification.password_links.making")
+        Lookout(making.make_all, LOOK_SECONDS).watch_in_workers()

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from authconfig.choices import OversizedVoicemail
+from authconfig.clock import database_now
 from authconfig.models import current_rules
 from verification.mail.choices import MailState
 from verification.mail.kinds import Smaller
@@ -104,7 +105,7 @@ def make_waiting_smaller() -> None:
 
 def _send_now(voicemail: Voicemail) -> None:
     mail = OutgoingEmail.objects.filter(pk=voicemail.mail_id, state=MailState.QUEUED)
-    mail.update(due_at=timezone.now())
+    mail.update(due_at=database_now())
     wake_due()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from celery.signals import beat_init, worker_ready, worker_shutting_down
+from celery.signals import beat_init
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +16,6 @@ class AlarmsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("pbxsite.administration.alarms.mails")
-        lookout = import_module("pbxsite.administration.alarms.lookout")
-        worker_ready.connect(lookout.begin)
+        lookout = import_module("pbxsite.administration.alarms.lookout").lookout
+        lookout.watch_in_workers()
         beat_init.connect(lookout.begin)
-        worker_shutting_down.connect(lookout.end)

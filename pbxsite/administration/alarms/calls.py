@@ -24,8 +24,8 @@ from celery import shared_task
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from authconfig.clock import database_now
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.network import Deadline, readable
 from authconfig.oauth2.discovery import LimitedSession
@@ -53,7 +53,7 @@ def tell(alarm: Alarm, news: News) -> None:
 
 
 def body_of(news: News, alarm: Alarm | None = None) -> str:
-    now = timezone.now()
+    now = database_now()
     about = (
         {
             "id": alarm.public_id.hex,
@@ -89,7 +89,7 @@ def deliver_due() -> None:
 
 def _claim() -> Call | None:
     """Take the oldest call, if it is due and no other worker has it."""
-    now = timezone.now()
+    now = database_now()
     call = Call.objects.first()
     if call is None or call.due_at > now:
         return None
@@ -110,11 +110,11 @@ def _deliver(call: Call) -> None:
         call.delete()
         return
     logger.warning("alarm %s: the webhook was not reached (%s)", call.alarm_id, fault)
-    if timezone.now() - call.created_at > GIVEN_UP_AFTER:
+    if database_now() - call.created_at > GIVEN_UP_AFTER:
         call.delete()
         return
     wait = min(FIRST_WAIT * 2 ** min(call.tries - 1, 10), LONGEST_WAIT)
-    due_at = timezone.now() + wait
+    due_at = database_now() + wait
     Call.objects.filter(pk=call.pk).update(due_at=due_at, fault=fault)
 
 

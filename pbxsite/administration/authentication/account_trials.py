@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
-from kombu.exceptions import OperationalError
 
 from authconfig.account_form import MAIL_FIELDS, MailAccountForm
 from authconfig.models import AuthenticationSettings
@@ -28,6 +27,7 @@ from verification.mail.account_trial import TRIAL_START_TTL
 from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial
 from verification.mail.tasks import run_account_trial
+from verification.redis_access import BROKER_ERRORS
 
 logger = logging.getLogger(__name__)
 LIMIT, LIMIT_PERIOD = 10, timedelta(minutes=1)
@@ -127,7 +127,7 @@ def start(account: Account, recipient: str, requested_by: PbxUser) -> AccountTri
     trial = create(account, recipient, requested_by)
     try:
         run_account_trial.delay(trial.pk)
-    except OperationalError as error:
+    except BROKER_ERRORS as error:
         logger.error("account test %s: not queued (%s)", trial.pk, error)
         _give_up(
             trial,

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from authconfig.choices import Dependency
+from authconfig.clock import TOLD_SECONDS, database_now
 from authconfig.models import current_rules
 from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.findings import AlarmKind, Finding
@@ -74,6 +75,7 @@ class Speaker:
     work: str
     started_at: datetime
     seen_seconds: float
+    clock_ahead: float
     is_silent: bool
     is_late: bool
 
@@ -108,7 +110,7 @@ class QueueReport:
 
 def queue_report(measure: Callable[[], MailTimes] = mail_times) -> QueueReport:
     """`measure` finds how long mails take, by default those of the last hour."""
-    rules, found, now = current_rules(), overview(), timezone.now()
+    rules, found, now = current_rules(), overview(), database_now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
     needed, failed = servers(rules), failures()
     findings = [*_findings(found, pause, speakers, asked, needed), *_no_room(failed)]
@@ -139,7 +141,7 @@ def findings_of_mail() -> list[Finding]:
     """Return what is wrong now, without what only a page shows."""
     found, pause = overview(counts=False), actions.current_pause()
     needed = servers(current_rules())
-    told = _findings(found, pause, _speakers(timezone.now()), broker(), needed)
+    told = _findings(found, pause, _speakers(database_now()), broker(), needed)
     return [*told, *_no_room(failures())]
 
 
@@ -183,6 +185,7 @@ def _speakers(now: datetime) -> list[Speaker]:
             work=row.work,
             started_at=row.started_at,
             seen_seconds=(now - row.seen_at).total_seconds(),
+            clock_ahead=row.clock_ahead,
             is_silent=now - row.seen_at > heartbeat.SILENCE,
             is_late=now - row.seen_at > heartbeat.LATENESS,
         )
@@ -266,8 +269,9 @@ def _engine_findings(
     queue = reverse("queue")
     causes = list(_silence(speakers))
     if not asked.is_up:
-        causes.insert(0, (AlarmKind.BROKER, _broker_words()))
+        causes.insert(0, (AlarmKind.BROKER, _broker_words(asked)))
     yield from (Finding(kind, sentence, queue) for kind, sentence in causes)
+    yield from _wrong_clocks(speakers)
     waited = found.oldest_due_seconds
     if waited and waited > TAKEN_UP_WITHIN.total_seconds() and not is_paused:
         seconds = number_format(waited, 0)
@@ -275,11 +279,33 @@ def _engine_findings(
         yield Finding(AlarmKind.WAITING, words % {"seconds": seconds}, queue)
 
 
-def _broker_words() -> str:
-    return _(
-        "The broker (Redis) does not answer: workers hear of new e-mails late or not"
-        " at all. No e-mail is lost."
+def _broker_words(asked: Broker) -> str:
+    late = _(
+        "Workers look for new e-mails by themselves, so that these come a few seconds"
+        " later. No e-mail is lost."
     )
+    return f"{asked.sentence} {late}"
+
+
+def _wrong_clocks(speakers: Iterable[Speaker]) -> Iterator[Finding]:
+    """What a scheduler reports is written by a worker, with that one's clock."""
+    for each in speakers:
+        if each.kind != Part.SCHEDULER and abs(each.clock_ahead) > TOLD_SECONDS:
+            words = wrong_clock_words(each.name, each.clock_ahead)
+            yield Finding(AlarmKind.CLOCK, words, reverse("queue"), each.name)
+
+
+def wrong_clock_words(name: str, ahead: float) -> str:
+    text = _(
+        "The clock of “%(name)s” is %(seconds)s seconds slow by the database's clock."
+        " Let a time server set both."
+    )
+    if ahead < 0:
+        text = _(
+            "The clock of “%(name)s” is %(seconds)s seconds fast by the database's"
+            " clock. Let a time server set both."
+        )
+    return text % {"name": name, "seconds": number_format(abs(ahead), 0)}
 
 
 def _waiting_words(found: Overview, *, is_explained: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email import message_from_bytes
 from io import BytesIO
@@ -385,7 +385,7 @@ def test_a_thread_that_claims_more_keeps_no_other_from_what_is_there(
     is_claiming, goes_on = Event(), Event()
     claim = claims.claim
 
-    def claim_slowly(count: int) -> list[OutgoingEmail]:
+    def claim_slowly(count: int, **limits: object) -> list[OutgoingEmail]:
         is_claiming.set()
         assert goes_on.wait(10)
         return claim(count)
@@ -417,7 +417,7 @@ def test_a_queue_that_had_no_more_is_asked_when_nothing_is_left(
         queue()
     claim, sizes = claims.claim, list[tuple[int, int]]()
 
-    def count(wanted: int) -> list[OutgoingEmail]:
+    def count(wanted: int, **limits: object) -> list[OutgoingEmail]:
         mails = claim(wanted)
         sizes.append((wanted, len(mails)))
         return mails
@@ -436,7 +436,7 @@ def test_what_is_claimed_goes_out_though_no_more_can_be_claimed(
         queue()
     claim, is_there = claims.claim, iter([True, True])
 
-    def claim_and_fail(count: int) -> list[OutgoingEmail]:
+    def claim_and_fail(count: int, **limits: object) -> list[OutgoingEmail]:
         if next(is_there, False):
             return claim(count)
         raise OperationalError("away")
@@ -668,3 +668,75 @@ def test_mails_that_are_over_are_forgotten_after_a_while(
 
     assert states() == [MailState.FAILED, MailState.QUEUED]
     assert OutgoingEmail.objects.get(state=MailState.QUEUED) == waiting
+
+
+@pytest.fixture
+def cannot_record(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Let the database write no outcome, as if locked; calling it ends the lock."""
+
+    def fail(beginning: list[OutgoingEmail], sent: list[batches.Sent]) -> set[int]:
+        if sent:
+            raise OperationalError("database is locked")
+        return write_down(beginning, sent)
+
+    write_down = batches.write_down
+    monkeypatch.setattr(batches, "write_down", fail)
+    yield lambda: monkeypatch.setattr(batches, "write_down", write_down)
+    monkeypatch.setattr(batches, "write_down", write_down)
+    sending.recorder.flush()
+
+
+def send_unrecorded() -> None:
+    """Send what is due; the lease ends before anything can be recorded of it."""
+    with pytest.raises(OperationalError):
+        sending.deliver_due()
+    OutgoingEmail.objects.update(lease_expires_at=timezone.now())
+
+
+def test_what_a_worker_sent_and_could_not_record_it_never_sends_again(
+    voicemail: Queue, queue: Queue, server: Server, cannot_record: Callable[[], None]
+) -> None:
+    voicemail()
+    queue()
+    for _ in range(2):
+        send_unrecorded()
+    # The sweep of another worker knows nothing of it.
+    claims.requeue_abandoned()
+    with pytest.raises(OperationalError):
+        sending.deliver_due()
+    cannot_record()
+    sending.deliver_due()
+
+    assert states() == [MailState.SENT, MailState.SENT]
+    assert len(server.mails) == 2
+
+
+def test_its_own_sweep_takes_nothing_back_that_it_sent(
+    queue: Queue, server: Server, cannot_record: Callable[[], None]
+) -> None:
+    queue()
+    send_unrecorded()
+    cannot_record()
+
+    sending.take_back_abandoned()
+
+    assert states() == [MailState.SENT]
+    assert not AuditEvent.objects.filter(event=Audited.MAIL_FAILED).exists()
+
+
+def test_what_was_sent_is_not_claimed_whatever_its_row_says(queue: Queue) -> None:
+    mail = queue()
+
+    assert batches.Stock(1, unwritten=lambda: {mail.pk}).take() is None
+    assert batches.Stock(1).take()
+
+
+def test_whoever_claimed_it_since_decides_what_it_is(queue: Queue) -> None:
+    mail = queue()
+    claims.claim(1)
+    mail.refresh_from_db()
+    OutgoingEmail.objects.update(state=MailState.QUEUED)
+    claims.claim(1)
+
+    assert not claims.note_sent(mail, "250 Ok", timezone.now())
+    assert states() == [MailState.SENDING]

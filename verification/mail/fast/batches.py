@@ -18,6 +18,7 @@ from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from authconfig.choices import Event as Audited
+from authconfig.clock import database_now
 from authconfig.users.models import AuditEvent
 from verification.mail import claims
 from verification.mail.choices import MailPriority, MailState
@@ -55,8 +56,9 @@ WITH written AS (
     words = CASE WHEN is_sent THEN new.words ELSE mail.words END
   FROM (VALUES %s) AS new (id, attempts, is_sent, at, words, user_name)
   WHERE mail.id = new.id AND mail.attempts = new.attempts
-    AND mail.state IS NOT DISTINCT FROM '{MailState.SENDING}'
-    AND (is_sent OR mail.lease_expires_at > new.at)
+    AND CASE WHEN is_sent THEN mail.state IS DISTINCT FROM '{MailState.SENT}'
+      ELSE mail.state IS NOT DISTINCT FROM '{MailState.SENDING}'
+        AND mail.lease_expires_at > new.at END
   RETURNING mail.id, kind, user_id, is_sent, at, new.words, user_name
 ), told AS (
   INSERT INTO {AuditEvent._meta.db_table}
@@ -68,22 +70,23 @@ WITH written AS (
 SELECT id FROM written WHERE NOT is_sent
 """  # noqa: S608
 WRITTEN_ROW = "(%s, %s, %s, %s::timestamptz, %s, %s)"
-ACCEPTED = {"stage": "", "fault": "", "code": 250}
 
 
 class Stock:
     """The mails that one run has claimed, the most urgent first.
 
     It claims more while earlier ones go out, and the more the quicker the server is.
-    `least_urgent` says which mails may go out at the moment, or none by None.
+    `least_urgent` says which mails may go out at the moment, or none by None. What is
+    `unwritten` has gone out, though its row does not say so yet: it is never claimed.
     """
 
     def __init__(
         self,
         fewest: int,
         least_urgent: Callable[[], MailPriority | None] = lambda: MailPriority.LATER,
+        unwritten: Callable[[], set[int]] = set,
     ) -> None:
-        self._least_urgent = least_urgent
+        self._least_urgent, self._unwritten = least_urgent, unwritten
         self.held: dict[int, OutgoingEmail] = {}
         self.is_closed = False
         self._turn = Condition()
@@ -135,7 +138,7 @@ class Stock:
         try:
             if (least := self._least_urgent()) is not None:
                 only = {} if least == MailPriority.LATER else {"priority": least}
-                claimed = claims.claim(wanted, **only)
+                claimed = claims.claim(wanted, but=self._unwritten(), **only)
         except AnyDatabaseError as error:
             # Mails that were claimed before go out first.
             if not self.has_more:
@@ -214,8 +217,15 @@ class Recorder:
     def __init__(self) -> None:
         self._beginnings: list[Beginning] = []
         self._sent: list[Sent] = []
+        # The keys of those, and of those that a statement is just writing.
+        self._unwritten: set[int] = set()
         self._lock = Lock()
         self._is_writing = False
+
+    def unwritten(self) -> set[int]:
+        """Return the keys of mails that are sent, which their rows do not say yet."""
+        with self._lock:
+            return set(self._unwritten)
 
     def note_data_begins(self, mail: OutgoingEmail) -> None:
         """Record that the content goes out now; raises LostClaimError if it must not.
@@ -239,6 +249,7 @@ class Recorder:
         sent = Sent(mail, words, timezone.now())
         with self._lock:
             self._sent.append(sent)
+            self._unwritten.add(mail.pk)
             writes = self._take_turn()
         if writes:
             self._write()
@@ -282,6 +293,8 @@ class Recorder:
             ours = write_down([one.mail for one in beginnings], sent)
             for one in beginnings:
                 one.is_ours = one.mail.pk in ours
+            with self._lock:
+                self._unwritten -= {one.mail.pk for one in sent}
         except DatabaseError as error:
             with self._lock:
                 self._sent = sent + self._sent
@@ -300,13 +313,12 @@ def write_down(beginning: Sequence[OutgoingEmail], sent: Sequence[Sent]) -> set[
     If a worker dies after the beginning, nobody knows whether the mail went out.
     Returns the keys of the mails that may begin, since they are still ours.
     """
-    now = timezone.now()
+    now = database_now()
     if connection.vendor == "postgresql" and (sent or len(beginning) > 1):
         begun = _write_at_once(beginning, sent, now)
     else:
         for one in sent:
-            facts = ACCEPTED | {"words": one.words}
-            claims.end(one.mail, MailState.SENT, at=one.at, **facts)
+            claims.note_sent(one.mail, one.words, one.at)
         begun = {mail.pk for mail in beginning if _note_data_begins(mail, now)}
     for mail in beginning:
         if mail.pk in begun:

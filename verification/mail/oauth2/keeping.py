@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from threading import Lock, Thread
 
 from django.db import connections
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig.choices import OAuth2Grant
+from authconfig.clock import database_now
 from authconfig.network import Deadline, release_database
 from verification.mail.oauth2 import renewal
 from verification.mail.oauth2.configuration import Configuration
@@ -109,7 +109,7 @@ def newer_token(configuration: Configuration, refused: AccessToken) -> AccessTok
     row = copies.read(configuration)
     if row.generation != refused.generation and row.serves:
         return _token_of(row)
-    is_young = timezone.now() - refused.obtained_at < YOUNG
+    is_young = database_now() - refused.obtained_at < YOUNG
     if is_young and not copies.was_taken(configuration.key, refused.generation):
         return refused
     return _await_other(configuration, than=refused.generation)
@@ -117,7 +117,7 @@ def newer_token(configuration: Configuration, refused: AccessToken) -> AccessTok
 
 def words_of(configuration: Configuration, token: AccessToken) -> str:
     """Say which grant brought it, how long it lives and what for; not the token."""
-    left = max((token.expires_at - timezone.now()).total_seconds(), 0)
+    left = max((token.expires_at - database_now()).total_seconds(), 0)
     words = _("%(grant)s at %(provider)s, valid for %(minutes)d min, scope: %(scope)s")
     return words % {
         "grant": configuration.grant.label,
@@ -186,14 +186,14 @@ def _renewed(configuration: Configuration, row: KeptToken) -> AccessToken:
 
 def _is_due(row: KeptToken) -> bool:
     due_at = row.renewal_due_at
-    return due_at is None or due_at <= timezone.now()
+    return due_at is None or due_at <= database_now()
 
 
 def _may_try(row: KeptToken, configuration: Configuration) -> bool:
     """What failed for good is not asked again, until something was changed."""
     if not row.fault or row.failed_with != configuration.proof:
         return True
-    return row.next_try_at is not None and row.next_try_at <= timezone.now()
+    return row.next_try_at is not None and row.next_try_at <= database_now()
 
 
 def _renew_aside(configuration: Configuration) -> None:

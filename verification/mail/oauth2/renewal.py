@@ -14,10 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
 from authconfig import dependencies, network
 from authconfig.choices import Dependency, OAuth2Grant
+from authconfig.clock import database_now
 from verification.mail.oauth2 import endpoint
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.endpoint import Tokens
@@ -50,7 +50,7 @@ def lease() -> timedelta:
 
 def begin(row: KeptToken) -> bool:
     """Take the row for a lease; False if another worker has it, or has renewed it."""
-    now = timezone.now()
+    now = database_now()
     free = Q(renewing_until=None) | Q(renewing_until__lte=now)
     same = KeptToken.objects.filter(
         free, pk=row.pk, renewals=row.renewals, generation=row.generation
@@ -107,7 +107,7 @@ def store(
     configuration: Configuration, row: KeptToken, tokens: Tokens, **facts: Any
 ) -> KeptToken:
     """Store the tokens, unless somebody has stored others since the row was read."""
-    now = timezone.now()
+    now = database_now()
     is_authorized = configuration.grant == OAuth2Grant.AUTHORIZATION_CODE
     values: dict[str, Any] = {
         "access_token": tokens.access_token,
@@ -134,7 +134,7 @@ def _note_failure(
     """Tell everybody why, and when the provider is asked again, if ever."""
     logger.warning("token %s: not renewed (%s)", row.pk, error.fault.name)
     dependencies.note_down(Dependency.PROVIDER, configuration.provider, error.words)
-    now = timezone.now()
+    now = database_now()
     goes_on = row.failed_with == configuration.proof and row.fault
     failures = row.failures + 1 if goes_on else 1
     rest = min(FIRST_REST * 2.0 ** min(failures - 1, 10), LONGEST_REST)

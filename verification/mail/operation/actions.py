@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Origin
+from authconfig.clock import database_now
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.mail.choices import MailState
@@ -24,7 +24,7 @@ class Operator:
 
 
 def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
-    fresh = {"state": MailState.QUEUED, "due_at": timezone.now(), "ended_at": None}
+    fresh = {"state": MailState.QUEUED, "due_at": database_now(), "ended_at": None}
     with transaction.atomic():
         pks = _move(mails.retryable(), Event.MAIL_RETRIED, operator, fresh)
         transaction.on_commit(wake_due)
@@ -33,7 +33,7 @@ def retry(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
 
 def cancel(mails: OutgoingEmailQuerySet, operator: Operator) -> int:
     words = _("Cancelled by an operator.")
-    ended = {"state": MailState.EXPIRED, "ended_at": timezone.now(), "words": words}
+    ended = {"state": MailState.EXPIRED, "ended_at": database_now(), "words": words}
     with transaction.atomic():
         queued = mails.filter(state=MailState.QUEUED)
         return len(_move(queued, Event.MAIL_CANCELLED, operator, ended))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from authconfig.clock import database_clock, database_now
 from verification.mail.choices import Part
 from verification.mail.models import Heartbeat
 
@@ -28,8 +28,22 @@ def beat_worker(name: str, *, slots: int, work: str) -> None:
     _write(name, Part.WORKER, slots=slots, work=work[:500])
 
 
+def beat_web(host: str) -> None:
+    _write(f"web@{host}"[:255], Part.WEB)
+
+
+def scheduler_silence() -> timedelta | None:
+    """Return how long the scheduler has been silent; None if it speaks.
+
+    One that has never spoken is not missed: the site has just been made.
+    """
+    last = Heartbeat.objects.filter(name=SCHEDULER).first()
+    silence = database_now() - last.seen_at if last else timedelta()
+    return silence if silence > SILENCE else None
+
+
 def begin_worker(name: str, *, slots: int) -> None:
-    now = timezone.now()
+    now = database_now()
     Heartbeat.objects.filter(seen_at__lt=now - REMEMBERED).delete()
     Heartbeat.objects.filter(name=name).delete()
     beat_worker(name, slots=slots, work="")
@@ -40,6 +54,11 @@ def end_worker(name: str) -> None:
 
 
 def _write(name: str, kind: Part, **facts: object) -> None:
-    report = {"seen_at": timezone.now(), "version": settings.VERSION, **facts}
+    report = {
+        "seen_at": database_now(),
+        "clock_ahead": database_clock.ahead,
+        "version": settings.VERSION,
+        **facts,
+    }
     if not Heartbeat.objects.filter(name=name).update(**report):
         Heartbeat.objects.get_or_create(name=name, defaults={"kind": kind, **report})

@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
+from authconfig.clock import database_now
 from verification.mail import claims
 from verification.mail.choices import MailState
 from verification.mail.models import OVER, OutgoingEmail
@@ -82,7 +83,7 @@ def _by_state(counts: Counts) -> dict[str, int]:
 
 
 def _age(moment: datetime | None) -> float | None:
-    return (timezone.now() - moment).total_seconds() if moment else None
+    return (database_now() - moment).total_seconds() if moment else None
 
 
 class Ended:

@@ -18,6 +18,7 @@ from pbxsite.administration.alarms.present import findings
 from pbxsite.administration.findings import AlarmKind, Finding
 from tests.conftest import SettingsSetter
 from tests.support.webhooks import Receiver
+from verification import lookouts
 from verification.mail.models import Heartbeat, OutgoingEmail
 from verification.mail.operation import actions
 from verification.mail.operation.actions import Operator
@@ -182,20 +183,20 @@ def test_nothing_ends_the_looking(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ValueError("anything")
 
     monkeypatch.setattr(watch, "findings", fail)
-    monkeypatch.setattr(lookout.connections, "close_all", lambda: None)
+    monkeypatch.setattr(lookouts.connections, "close_all", lambda: None)
 
-    lookout.look()
+    lookout.lookout.look()
 
 
 def test_without_workers_whoever_looks_makes_the_calls_itself(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookout.connections, "close_all", lambda: None)
+    monkeypatch.setattr(lookouts.connections, "close_all", lambda: None)
     long_ago = timezone.now() - timedelta(minutes=2)
-    lookout.look()
+    lookout.lookout.look()
     Alarm.objects.update(began_at=long_ago)
 
-    lookout.look()
+    lookout.lookout.look()
 
     kinds = [told["data"]["kind"] for told in receiver.told()]
     assert kinds == ["worker"]
