@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,11 +17,15 @@ OU = "ou=People,dc=ad,dc=example,dc=com"
 
 
 @pytest.fixture
-def people(directory: Directory, netlogon: SettingsSetter) -> Directory:
-    """A unit of its own, empty, as the base of the users."""
+def people(directory: Directory, netlogon: SettingsSetter) -> Iterator[Directory]:
+    """A unit of its own, empty, as the base of the users.
+
+    It ends empty as well: others look for people of the same names in all units.
+    """
     directory.empty(OU)
     netlogon(directory_sync_base=OU)
-    return directory
+    yield directory
+    directory.empty(OU)
 
 
 @pytest.fixture
