@@ -321,9 +321,12 @@ def new_page(chromium: Chromium) -> Iterator[NewPage]:
 
 
 @pytest.fixture
-def admin_page(site: Site, new_page: NewPage) -> Page:
-    """The administration, open in the administrator's browser."""
+def admin_page(site: Site, new_page: NewPage) -> Iterator[Page]:
+    """The administration, in the administrator's browser; no script fails there."""
+    faults: list[str] = []
     page = new_page()
+    page.context.on("weberror", lambda fault: faults.append(str(fault.error)))
     log_in(page, site, "admin", ADMIN_PASSWORD, "/login/?next=/admin/")
     expect(page).to_have_url(f"{site.url}/admin/")
-    return page
+    yield page
+    assert faults == []

@@ -36,6 +36,8 @@ def theme(site_name: str) -> dict[str, Any]:
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,
+        # The audit log has it, of what the command line and users changed as well.
+        "SHOW_HISTORY": False,
         "DASHBOARD_CALLBACK": "pbxsite.administration.front_page.page.dashboard",
         "ACCOUNT": {"navigation": [_account()]},
         "SIDEBAR": {

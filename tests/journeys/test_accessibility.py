@@ -61,6 +61,19 @@ OAUTH2 = (
     "oauth2_client_id=pbx",
 )
 Check = Callable[[Page, str], None]
+SHORT_ON_PHONES = ("pbxuser", "usersession", "auditevent")
+MOST_LINES = 3
+# Of the longest row, without its frame.
+LINES = """() => {
+  const lines = (row) => {
+    const style = getComputedStyle(row);
+    const frame = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+    const line = parseFloat(style.lineHeight) + parseFloat(style.rowGap);
+    return Math.round((row.clientHeight - frame) / line);
+  };
+  const rows = [...document.querySelectorAll("#result_list tbody tr")];
+  return Math.max(...rows.map(lines));
+}"""
 HREFS = "found => found.map(link => link.href)"
 
 
@@ -427,9 +440,21 @@ def test_admin_pages(site: Site, admin_page: Page, hold: Hold, check: Check) -> 
         name = path.split("/")[-2]
         admin_page.goto(site.url + path)
         check(admin_page, f"admin-{name}")
+        if name in SHORT_ON_PHONES:
+            assert tallest_row(admin_page) <= MOST_LINES, name
         for kind, link in of_one(admin_page, path).items():
             admin_page.goto(link)
             check(admin_page, f"admin-{name}-{kind}")
+
+
+def tallest_row(page: Page) -> float:
+    """Return how many lines a row has at most on a phone."""
+    usual = page.viewport_size
+    assert usual
+    page.set_viewport_size({"width": 390, "height": usual["height"]})
+    lines = page.evaluate(LINES)
+    page.set_viewport_size(usual)
+    return float(lines)
 
 
 def models_of_the_admin() -> list[str]:

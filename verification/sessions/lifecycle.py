@@ -235,10 +235,14 @@ def mailbox_approves(user: PbxUser, method: str) -> bool:
     return bool(user.email) and current_rules().forgotten_password_same_mailbox
 
 
+def stored_sessions() -> QuerySet[Session]:
+    """Return what the store holds of sessions that are not over."""
+    return Session.objects.filter(expire_date__gt=timezone.now())
+
+
 def live_sessions() -> QuerySet[UserSession]:
-    stored = Session.objects.filter(expire_date__gt=timezone.now())
     sessions: QuerySet[UserSession] = UserSession.objects.filter(
-        session_key__in=stored.values("session_key")
+        session_key__in=stored_sessions().values("session_key")
     )
     return sessions
 

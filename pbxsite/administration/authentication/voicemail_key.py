@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from authconfig.models import AuthenticationSettings
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
@@ -61,7 +62,7 @@ def _ask(request: HttpRequest, **more: Any) -> HttpResponse:
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
-    return admin.site.each_context(request)
+    return admin.site.each_context(request) | {"opts": AuthenticationSettings._meta}
 
 
 def _make_title() -> str:

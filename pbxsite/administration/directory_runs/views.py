@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from authconfig.models import current_rules
+from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.sync import runs
 from authconfig.sync.choices import Trigger
 from authconfig.sync.models import SyncFieldStop, SyncRun
@@ -187,6 +187,7 @@ def _begin(
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     shared = admin.site.each_context(request)
+    shared["opts"] = AuthenticationSettings._meta
     template = f"{FOLDER}/{name}.html" if name else "admin/confirm_action.html"
     return TemplateResponse(request, template, shared | context)
 

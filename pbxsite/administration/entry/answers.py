@@ -77,6 +77,12 @@ class Census:
             kind: self.closed(kind) for kind in Kind if methods_for(self.rules, kind)
         }
 
+    def are_closed_alike(self) -> bool:
+        """Return whether whoever cannot log in to the one kind cannot to the other."""
+        return all(
+            bool(found.myapps) == bool(found.mypbx) for found in self.answers.values()
+        )
+
     def without_approval(self) -> int:
         """Count the active users whom two-factor authentication keeps out of myApps."""
         return self.count(

@@ -145,7 +145,10 @@ def _facts(user: PbxUser) -> UserFacts:
 
 
 def _answer(user: PbxUser, kind: Kind) -> SafeString:
+    """Give the reason once, where it is the same for both."""
     found = answer(current_rules(), getattr(user, FACTS))
     if not found.of(kind):
         return badge(words.plain(found, kind), "success")
+    if kind is Kind.MYPBX and found.mypbx == found.myapps:
+        return badge(gettext("no"), "danger")
     return because(badge(gettext("no"), "danger"), words.why_not(found, kind))

@@ -49,12 +49,24 @@ class Closed:
 
 
 def all_closed(census: Census) -> list[Closed]:
-    """Return this of each kind that some can log in to, if not everybody can."""
+    """Return this of each kind that some can log in to; once, if it is the same users.
+
+    There is nothing to tell where everybody can.
+    """
+    counts = {kind: count for kind, count in census.all_closed().items() if count}
+    if len(counts) == len(Kind) and census.are_closed_alike():
+        told = _closed_to_all(counts[Kind.MYAPPS])
+        return [Closed(told, link_to_closed(Kind.MYAPPS))]
     return [
         Closed(closed(count, kind), link_to_closed(kind))
-        for kind, count in census.all_closed().items()
-        if count
+        for kind, count in counts.items()
     ]
+
+
+def _closed_to_all(count: int) -> str:
+    return ngettext(
+        "%(count)s user could not log in.", "%(count)s users could not log in.", count
+    ) % {"count": count}
 
 
 def closed(count: int, kind: Kind) -> str:

@@ -46,10 +46,6 @@ class MailCells:
     def state_text(self, mail: OutgoingEmail) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
 
-    @display(description=_("code"), ordering="code")
-    def reply_code(self, mail: OutgoingEmail) -> str:
-        return str(mail.code or "")
-
     @display(description=_("server's words"))
     def reply(self, mail: OutgoingEmail) -> str:
         return Truncator(mail.words).chars(REPLY_LENGTH)
@@ -107,7 +103,7 @@ class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
     own_rights = {"operate_queue": _("operate the queue")}
     list_display = (
         *("user", "kind", "recipient", "state_text", "attempts"),
-        *("created", "due", "ended", "reply_code", "reply"),
+        *("created", "due", "ended", "reply"),
     )
     labelled_on_phones = ("attempts", "created", "due", "ended")
     list_filter = ("state", "kind", RefusedAddressFilter)

@@ -9,8 +9,6 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
-from django.utils import timezone
 
 from authconfig.clients.choices import AsksBy, Kind
 from authconfig.clients.models import ClientApplication
@@ -22,7 +20,7 @@ from pbxsite.gateway.forward.headers import Headers, remote_headers
 from pbxsite.gateway.forward.requests import Ticket
 from pbxsite.gateway.forward.tokens import read_cookie
 from verification.sessions.factors import lacking
-from verification.sessions.lifecycle import keep_alive
+from verification.sessions.lifecycle import keep_alive, stored_sessions
 from verification.sessions.signed_in import is_unchanged
 
 
@@ -117,7 +115,7 @@ def _session_keys(tickets: Iterable[Ticket]) -> dict[Ticket, str]:
 
 
 def _living(keys: Collection[str]) -> dict[str, dict[str, Any]]:
-    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    rows = stored_sessions().filter(session_key__in=keys)
     return {row.session_key: row.get_decoded() for row in rows}
 
 

@@ -14,9 +14,7 @@ from importlib import import_module
 from allauth.usersessions.adapter import get_adapter as sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from authconfig.choices import Event, Origin
@@ -100,8 +98,8 @@ def find(pk: int) -> ClientSession | None:
 
 
 def _with_life() -> QuerySet[ClientSession]:
-    stored = Session.objects.filter(
-        session_key=OuterRef("session__session_key"), expire_date__gt=timezone.now()
+    stored = lifecycle.stored_sessions().filter(
+        session_key=OuterRef("session__session_key")
     )
     rows = ClientSession.objects.annotate(is_stored=Exists(stored))
     return rows.select_related("session__user")

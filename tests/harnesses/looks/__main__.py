@@ -23,7 +23,8 @@ from tests.harnesses.looks.stories import STORIES, Looker
 from tests.support.site import VARIANTS, Scheme, launch, running_site
 
 QUICK: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
-PATIENCE_MS = 120_000
+# Long enough to stand still while something else is measured.
+PATIENCE_MS = 600_000
 LANGUAGES = {"en": "en-GB", "de": "de-DE"}
 
 
@@ -44,9 +45,12 @@ def main() -> None:
                 running_site(Path(place) / "data", host="localhost") as site,
             ):
                 context = chromium.new_context(locale=LANGUAGES[language])
-                context.set_default_timeout(PATIENCE_MS)
                 looker = Looker(
-                    site, context, language, QUICK if chosen.quick else VARIANTS
+                    site,
+                    context,
+                    language,
+                    QUICK if chosen.quick else VARIANTS,
+                    PATIENCE_MS,
                 )
                 for name in stories:
                     sys.stderr.write(f"{language}: {name}\n")

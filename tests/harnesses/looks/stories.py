@@ -29,7 +29,6 @@ LISTS = {
     "sessions": "/admin/usersessions/usersession/",
     "logins": "/admin/approval/loginsession/",
     "factors": "/admin/mfa/authenticator/",
-    "identities": "/admin/oauth2/provideridentity/",
     "emails": "/admin/mail/outgoingemail/",
     "audit-log": "/admin/users/auditevent/",
     "client-applications": "/admin/clients/clientapplication/",
@@ -55,16 +54,20 @@ class Looker:
         context: BrowserContext,
         language: str,
         variants: tuple[tuple[Scheme, int], ...],
+        patience_ms: float,
     ) -> None:
         self.site, self.context, self.language = site, context, language
-        self.variants = variants
+        self.variants, self.patience_ms = variants, patience_ms
+        context.set_default_timeout(patience_ms)
         self.page = context.new_page()
 
     def other(self) -> Page:
         """Return a page of another browser."""
         assert self.context.browser
         locale = self.page.evaluate("navigator.language")
-        return self.context.browser.new_context(locale=locale).new_page()
+        page = self.context.browser.new_context(locale=locale).new_page()
+        page.set_default_timeout(self.patience_ms)
+        return page
 
     def goto(self, path: str, page: Page | None = None) -> Page:
         page = page or self.page
@@ -182,14 +185,12 @@ def invitations(looker: Looker) -> None:
     page = looker.other()
     looker.goto(link_to_set(mail_to(looker.site, "u7")), page)
     looker.look("set-password", page)
-    set_password(page, "short")
+    set_password(page, "password")
     looker.look("set-password-fault", page)
     set_password(page, USER_PASSWORD)
     looker.look("password-set", page)
     approved(looker, page, "u7")
     looker.look("account", page)
-    looker.goto("/account/factors/", page)
-    looker.look("account-factors", page)
 
 
 def approved(looker: Looker, page: Page, name: str) -> None:
@@ -232,7 +233,7 @@ def objects(looker: Looker) -> None:
     looker.press("#result_list tbody th a")
     looker.look("user")
     user = looker.page.url.partition("/change/")[0]
-    for name in ("delete", "history", "password", "generate"):
+    for name in ("delete", "erase", "export-data", "password", "generate"):
         looker.goto(f"{user}/{name}/")
         looker.look(f"user-{name}")
     for name, path in (
@@ -281,8 +282,8 @@ def link_to_set(mail: EmailMessage) -> str:
 def set_password(page: Page, password: str) -> None:
     for field in ("new_password1", "new_password2"):
         page.fill(f'input[name="{field}"]', password)
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 STORIES: dict[str, Callable[[Looker], None]] = {

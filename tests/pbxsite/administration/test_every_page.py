@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client as Browser
 from django.utils import timezone
@@ -102,6 +103,7 @@ def test_each_page_keeps_what_all_of_them_keep(pages: Pages) -> None:
     """One walk through all of them is long enough."""
     check_libraries(pages)
     check_headings(pages)
+    check_breadcrumbs(pages)
     check_times(pages)
 
 
@@ -129,6 +131,22 @@ def check_headings(pages: Pages) -> None:
     assert [name for name, count in twice.items() if count > 1] == []
     assert headings["/admin/users/pbxuser/access/"] == ["Who can log in"]
     assert headings["/admin/users/pbxuser/import/"] == ["Import users"]
+
+
+def check_breadcrumbs(pages: Pages) -> None:
+    """Each begins with what the menu calls the list, or the page itself."""
+    menu = settings.UNFOLD["SIDEBAR"]["navigation"]
+    titles = {str(item["title"]) for group in menu for item in group["items"]}
+    begins = {path: crumbs(page)[:1] for path, page in pages.items()}
+    assert {p: first for p, first in begins.items() if not titles & set(first)} == {}
+
+
+def crumbs(page: Page) -> list[str]:
+    return [
+        " ".join(words)
+        for _tag, facts, words in page.elements
+        if {"leading-5", "truncate"} <= set(facts.get("class", "").split())
+    ]
 
 
 def check_times(pages: Pages) -> None:

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.contrib.sessions.models import Session
-from django.utils import timezone
-
 from verification.approval.choices import LoginState
 from verification.approval.models import LoginSession
 from verification.redis_access import login_word, user_word
+from verification.sessions.lifecycle import stored_sessions
 
 
 class Topic(ABC):
@@ -83,13 +81,12 @@ class SignedInSession(Topic):
         cls, topics: Collection[SignedInSession], *, only_news: bool
     ) -> dict[SignedInSession, str]:
         keys = {topic.session_key for topic in topics}
-        stored = Session.objects.filter(expire_date__gt=timezone.now())
-        alive = stored.filter(session_key__in=keys).values_list("session_key")
+        alive = stored_sessions().filter(session_key__in=keys)
         users = {topic.user_pk for topic in topics if topic.decides}
         pending = LoginSession.objects.pending().filter(user_id__in=users)
         # A user has one pending login at most.
         logins = dict(pending.values_list("user_id", "pk"))
-        living = {key for (key,) in alive}
+        living = set(alive.values_list("session_key", flat=True))
         return {
             topic: topic.state(logins.get(topic.user_pk))
             if topic.session_key in living
