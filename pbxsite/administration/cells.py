@@ -46,5 +46,5 @@ def badge(text: str, color: str) -> SafeString:
 
 
 def because(badge: SafeString, why: str) -> SafeString:
-    """Return a badge and its reason; screen readers hear where the one ends."""
-    return format_html('{}<span class="visually-hidden">:</span> {}', badge, why)
+    """Return a badge and its reason; whoever only hears them hears where it begins."""
+    return format_html("{}: {}", badge, why)

@@ -302,7 +302,7 @@ def test_the_page_says_who_cannot_log_in_now(admin: Browser) -> None:
 
     page = page_of(admin)
 
-    assert "1 user could not log in to myApps. Show them" in page.texts("fact")
+    assert "1 user could not log in. Show them" in page.texts("fact")
     assert page.find(href="/admin/users/pbxuser/access/?myapps=no&is_active__exact=1")
 
 
