@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -183,10 +185,30 @@ def test_a_worker_that_died_blocks_nobody_for_longer_than_its_lease(
     assert len(endpoint.forms) == 1
 
 
-class WorkerKilledError(BaseException):
-    """In place of the signal that nothing survives."""
+def be_killed_with_the_answer(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have a process ask the provider, and kill it before it has stored the answer."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+
+    def say_so_and_wait(*_words: Any) -> None:
+        theirs.send("answered")
+        time.sleep(60)
+
+    connections.close_all()
+    with monkeypatch.context() as patched:
+        patched.setattr(renewal, "store", say_so_and_wait)
+        worker = fork.Process(target=keeping.token_for, args=(configuration,))
+        worker.start()
+    assert ours.poll(20)
+    worker.kill()
+    worker.join(10)
+    assert worker.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_with_a_rotated_refresh_token_is_told_with_the_remedy(
     mail_provider: MailProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,13 +217,8 @@ def test_a_worker_killed_with_a_rotated_refresh_token_is_told_with_the_remedy(
     keep_authorization(configuration, brought, account=MAILBOX)
     let_it_end(configuration)
 
-    def be_killed(*_words: Any) -> None:
-        raise WorkerKilledError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(renewal, "store", be_killed)
-        with pytest.raises(WorkerKilledError):
-            keeping.token_for(configuration)
+    be_killed_with_the_answer(configuration, monkeypatch)
+    assert not renewal.begin(renewal.row_of(configuration))
     change(configuration, renewing_until=timezone.now())
     with pytest.raises(TokenError) as raised:
         keeping.token_for(configuration)
