@@ -88,6 +88,12 @@ class AuthenticationSettings(
                 condition=Q(smtp_login=SmtpLogin.PASSWORD)
                 | (~Q(smtp_oauth2_token_url="") & ~Q(smtp_username="")),
             ),
+            # Unlike a password, a token does not even go to this machine in clear text.
+            CheckConstraint(
+                name="smtp_oauth2_login_is_encrypted",
+                condition=Q(smtp_login=SmtpLogin.PASSWORD)
+                | ~Q(smtp_security=SmtpSecurity.NONE),
+            ),
             _is_known("netlogon_security", NetlogonSecurity),
             _is_between("directory_sync_minutes", 5, 1440),
             _is_between("directory_sync_most_removals_percent", 0, 100),

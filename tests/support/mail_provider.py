@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import RSAAlgorithm
 
 from authconfig.choices import OAuth2Grant
+from pbxsite.administration.authentication.smtp_login.visit import redirect_uri
 from tests.support.npm import install
 from tests.support.provider import HERE, Provider
 from verification.mail.oauth2.configuration import ClientShows, Configuration
@@ -32,7 +33,6 @@ from verification.mail.oauth2.configuration import ClientShows, Configuration
 MAILBOX = "pbx@example.com"
 SECRET = "the mail client's secret: 1 + 1 = 2, & so on"
 OWNER_PASSWORD = "the owner's password"
-REDIRECT_URI = "http://127.0.0.1:8000/admin/smtp-oauth2/callback/"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 KEY_ID = "key-1"
 SERVER = ("mail-server", "letters-and-digits-4711")
@@ -54,9 +54,9 @@ def _public_pem() -> str:
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def _clients() -> list[dict[str, Any]]:
+def _clients(address: str) -> list[dict[str, Any]]:
     common: dict[str, Any] = {
-        "redirect_uris": [REDIRECT_URI],
+        "redirect_uris": [address],
         "grant_types": [*GRANTS, JWT_BEARER],
         "response_types": ["code"],
     }
@@ -154,12 +154,18 @@ class MailProvider(Provider):
 
 
 @contextmanager
-def running_mail_provider(seconds: int = 3600, port: int = 0) -> Iterator[MailProvider]:
-    """Run it; its access tokens live for so many seconds."""
+def running_mail_provider(
+    seconds: int = 3600, port: int = 0, address: str = ""
+) -> Iterator[MailProvider]:
+    """Run it; its access tokens live for so many seconds.
+
+    `address` is the redirect URI of another site than the one of this process.
+    """
     install(HERE)
+    clients = _clients(address or redirect_uri())
     told = {
-        "clients": _clients(),
-        "mailboxes": {each["client_id"]: MAILBOX for each in _clients()[:-1]},
+        "clients": clients,
+        "mailboxes": {each["client_id"]: MAILBOX for each in clients[:-1]},
         "seconds": seconds,
         "publicKey": _public_pem(),
     }

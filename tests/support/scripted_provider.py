@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     generate_private_key,
 )
 from jwt.algorithms import RSAAlgorithm
+
+from tests.support.scripted_http import ScriptedHandler, answering
 
 CALLBACK = "http://127.0.0.1:8000/login/oauth2/callback/"
 JSON = "application/json"
@@ -138,11 +139,11 @@ class Scripted:
         return whole | {"id_token": id_token} | self.token_words
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ScriptedHandler):
     script: Scripted
 
     def do_GET(self) -> None:
-        path, script = urlsplit(self.path).path, self.script
+        path, script = self._path, self.script
         script.asked.append(path)
         authorization = self.headers.get("Authorization", "")
         script.authorizations.append((path, authorization))
@@ -151,52 +152,32 @@ class _Handler(BaseHTTPRequestHandler):
             200,
             json.dumps(script.answer(path)).encode(),
         )
-        try:
-            self._send(status, body, drips=path in script.dripping)
-        except OSError:
-            self.close_connection = True  # nobody waits any more
+        self.answer(status, JSON, body)
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        form = parse_qs(self.rfile.read(length).decode())
-        sent = {name: values[0] for name, values in form.items()}
+        sent = self.read_form()
         authorization = self.headers.get("Authorization", "")
         self.script.credentials.append((authorization, sent))
         if self.script.knows(authorization, sent):
             self.do_GET()
         else:
-            self._send(*self.script.refusal, drips=False)
+            status, body = self.script.refusal
+            self.answer(status, JSON, body)
 
-    def _send(self, status: int, body: bytes, *, drips: bool) -> None:
-        self.send_response(status)
-        if drips:
+    @property
+    def _path(self) -> str:
+        return urlsplit(self.path).path
+
+    def send_before_the_rest(self) -> None:
+        if self._path in self.script.dripping:
             self.flush_headers()
             while not self.script.ended.wait(0.05):
                 self.wfile.write(b"X-More: and more\r\n")
                 self.wfile.flush()
-        self.send_header("Content-Type", JSON)
-        self.send_header("Content-Length", str(len(body)))
-        if status == 302:
-            self.send_header("Location", f"{self.script.issuer}/elsewhere")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        pass
 
 
 @contextmanager
 def scripted_provider() -> Iterator[Scripted]:
     script = Scripted()
-    handler = type("Handler", (_Handler,), {"script": script})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        script.issuer = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield script
-        finally:
-            script.ended.set()
-            server.shutdown()
-            thread.join()
+    with answering(_Handler, script) as script.issuer:
+        yield script

@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
 from authconfig.choices import OAuth2Grant
 from tests.support.mail_provider import MAILBOX, SECRET
+from tests.support.scripted_http import ScriptedHandler, answering
 from verification.mail.oauth2.configuration import ClientShows, Configuration
 
 Answer = tuple[int, str, bytes]
@@ -78,43 +77,20 @@ class TokenEndpoint:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ScriptedHandler):
     script: TokenEndpoint
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        form = parse_qs(self.rfile.read(length).decode())
-        self.script.forms.append({name: values[0] for name, values in form.items()})
+        self.script.forms.append(self.read_form())
         self.script.headers.append(dict(self.headers.items()))
-        status, kind, body = self.script.next_answer()
+        answer = self.script.next_answer()
         self.script.before_answer()
-        try:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            if status == 302:
-                self.send_header("Location", "https://elsewhere.example/")
-            self.end_headers()
-            self.wfile.write(body)
-        except OSError:
-            self.close_connection = True  # nobody waits any more
-
-    def log_message(self, *args: Any) -> None:
-        pass
+        self.answer(*answer)
 
 
 @contextmanager
 def token_endpoint() -> Iterator[TokenEndpoint]:
     script = TokenEndpoint()
-    handler = type("Handler", (_Handler,), {"script": script})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        script.url = f"http://127.0.0.1:{server.server_port}/token"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield script
-        finally:
-            script.ended.set()
-            server.shutdown()
-            thread.join()
+    with answering(_Handler, script) as address:
+        script.url = f"{address}/token"
+        yield script

@@ -349,6 +349,15 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
         "smtp_oauth2_login_has_endpoint_and_mailbox",
         settings(smtp_login="gmail", smtp_oauth2_token_url="https://idp.example/"),
     ),
+    (
+        "smtp_oauth2_login_is_encrypted",
+        settings(
+            smtp_login="gmail",
+            smtp_oauth2_token_url="https://idp.example/",
+            smtp_username="pbx@example.com",
+            smtp_security="none",
+        ),
+    ),
     ("netlogon_security_is_known", settings(netlogon_security="a little")),
     (
         "oauth2_in_use_has_a_provider",

@@ -13,7 +13,8 @@ import jwt
 import pytest
 
 from authconfig.choices import OAuth2Grant
-from tests.support.mail_provider import MAILBOX, REDIRECT_URI, MailProvider
+from pbxsite.administration.authentication.smtp_login.visit import redirect_uri
+from tests.support.mail_provider import MAILBOX, MailProvider
 from verification.mail.oauth2 import assertions, endpoint
 from verification.mail.oauth2.configuration import ClientShows, Configuration
 from verification.mail.oauth2.endpoint import Tokens
@@ -35,7 +36,7 @@ def authorize(
     challenge = hashlib.sha256(VERIFIER.encode()).digest()
     query = {
         "client_id": configuration.client_id,
-        "redirect_uri": REDIRECT_URI,
+        "redirect_uri": redirect_uri(),
         "response_type": "code",
         "scope": "openid email offline_access smtp",
         "prompt": "consent",
@@ -47,7 +48,7 @@ def authorize(
     return endpoint.exchange_code(
         configuration,
         code=back["code"][0],
-        redirect_uri=REDIRECT_URI,
+        redirect_uri=redirect_uri(),
         code_verifier=VERIFIER,
     )
 
