@@ -154,6 +154,12 @@ class SealedClient(RedisCacheClient):
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, serializer=AsItIs, **options)
+        self._made: Redis | None = None
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Redis:
+        """Return the one client: making another costs as much as asking Redis."""
+        self._made = self._made or super().get_client(key, write=write)
+        return self._made
 
     def add(self, key: Any, value: Any, timeout: Any) -> bool:
         return super().add(key, sealed(key, value), timeout)

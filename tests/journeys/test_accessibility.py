@@ -160,6 +160,7 @@ def test_login_pages(site: Site, new_page: NewPage, check: Check) -> None:
     check(page, "oauth2-unreachable")
 
 
+@pytest.mark.long
 def test_pages_on_the_way_to_a_client(
     site: Site, new_page: NewPage, check: Check
 ) -> None:
@@ -251,6 +252,7 @@ def test_waiting_pages(site: Site, hold: Hold, new_page: NewPage, check: Check) 
     check(other, "link-stale")
 
 
+@pytest.mark.long
 def test_ended_waiting_pages(
     site: Site, hold: Hold, new_page: NewPage, check: Check
 ) -> None:
@@ -326,6 +328,7 @@ def expire_logins(site: Site) -> None:
         database.commit()
 
 
+@pytest.mark.long
 def test_account_pages(
     site: Site, new_page: NewPage, check: Check, request: pytest.FixtureRequest
 ) -> None:
@@ -382,6 +385,7 @@ def change_password(page: Page) -> None:
     page.get_by_role("button", name="Change password").click()
 
 
+@pytest.mark.long
 def test_factor_pages(site: Site, new_page: NewPage, check: Check) -> None:
     page = new_page()
     give_authenticator(page)
@@ -431,6 +435,7 @@ def test_mailbox_pages(site: Site, new_page: NewPage, check: Check) -> None:
     check(page, "mailbox-mail")
 
 
+@pytest.mark.long
 def test_admin_pages(site: Site, admin_page: Page, hold: Hold, check: Check) -> None:
     hold("anna")
     check(admin_page, "admin")

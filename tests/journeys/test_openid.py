@@ -116,6 +116,7 @@ def apache(tmp_path: Path, site: Site, admin: Page) -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.long
 def test_apache_knows_its_visitor_until_his_session_ends(
     site: Site, admin: Page, apache: str, new_page: NewPage
 ) -> None:

@@ -527,7 +527,7 @@ def anna(
 @pytest.mark.usefixtures("anna")
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="there the long one does it")
 def test_the_second_factor_does_what_its_model_does() -> None:
-    quick = settings(max_examples=12, stateful_step_count=12, derandomize=True, **RUNS)
+    quick = settings(max_examples=6, stateful_step_count=12, derandomize=True, **RUNS)
     run_state_machine_as_test(SecondFactor, settings=quick)
 
 
