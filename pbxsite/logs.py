@@ -26,6 +26,9 @@ HEADER = "X-Request-ID"
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Machines ask for these every few seconds, or they are harmless.
 NOT_LOGGED = ("/livez", "/readyz", "/metrics", "/static/", "/admin/queue/live/")
+# The same warning comes at most so often in so many seconds.
+MOST_REPETITIONS, REPETITION_SECONDS = 50, 10.0
+MOST_SENTENCES = 1000
 FIELDS = ("method", "path", "status", "milliseconds")
 
 
@@ -37,6 +40,32 @@ class ContextFilter(logging.Filter):
         if not hasattr(record, "login_id"):
             record.login_id = log_context.login_id.get()
         return True
+
+
+class RepetitionFilter(logging.Filter):
+    """Lets the same warning through a few times, then says how often it came.
+
+    A process that is out of open files would fill the disk with one sentence.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # For each sentence: when its period began, and how often it came since.
+        self._seen: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        key, now = (record.name, hash(str(record.msg))), time.monotonic()
+        began, count = self._seen.get(key, (now, 0))
+        if now - began > REPETITION_SECONDS:
+            if count > MOST_REPETITIONS:
+                record.msg = f"{record.msg} (and {count - MOST_REPETITIONS} times more)"
+            began, count = now, 0
+        if len(self._seen) > MOST_SENTENCES:
+            self._seen.clear()
+        self._seen[key] = began, count + 1
+        return count < MOST_REPETITIONS
 
 
 class TextFormatter(logging.Formatter):
@@ -127,7 +156,10 @@ def configuration(level: str, form: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"context": {"()": "pbxsite.logs.ContextFilter"}},
+        "filters": {
+            "context": {"()": "pbxsite.logs.ContextFilter"},
+            "repetition": {"()": "pbxsite.logs.RepetitionFilter"},
+        },
         "formatters": {
             "text": {"()": "pbxsite.logs.TextFormatter", "format": text, "style": "{"},
             "json": {"()": "pbxsite.logs.JsonFormatter"},
@@ -136,7 +168,7 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             "console": {
                 "class": "logging.StreamHandler",
                 "formatter": form,
-                "filters": ["context"],
+                "filters": ["repetition", "context"],
             }
         },
         "loggers": LOGGERS,

@@ -25,13 +25,17 @@ class Lookout:
     ) -> None:
         self._look, self._seconds, self._is_daemon = look, seconds, not is_finished
         self.over = Event()
+        self._thread: Thread | None = None
 
     def watch_in_workers(self) -> None:
         worker_ready.connect(self.begin)
         worker_shutting_down.connect(self.end)
 
     def begin(self, **kwargs: Any) -> None:
-        Thread(target=self._go_on, daemon=self._is_daemon).start()
+        """Begin; once is enough in a process that is a worker and a scheduler."""
+        if self._thread is None:
+            self._thread = Thread(target=self._go_on, daemon=self._is_daemon)
+            self._thread.start()
 
     def end(self, **kwargs: Any) -> None:
         self.over.set()

@@ -6,7 +6,9 @@ So processes can restart one after the other, and one of them always serves.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import resource
 import socket
 from typing import Any
 
@@ -17,6 +19,10 @@ from django.urls import resolve
 
 from authconfig.models import current_rules
 from pbxsite.older_database import OlderDatabaseError
+
+logger = logging.getLogger(__name__)
+# Each browser that waits holds a file open; a site has thousands of them at times.
+FEW_FILES = 8192
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -35,7 +41,22 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
+def _open_files() -> None:
+    """Use as many open files as this process may, and say so if these are few."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < FEW_FILES:
+        logger.warning(
+            "this process may open %d files, one for each browser that waits: "
+            "raise LimitNOFILE of its unit, or ulimit -n",
+            soft,
+        )
+
+
 def _warm_up() -> None:
+    _open_files()
     # The first requests would wait for these.
     resolve("/login/")
     get_template("account/login.html")

@@ -62,7 +62,8 @@ def web_server(
 
 def _worker(plan: Plan) -> list[str]:
     return [
-        *(sys.executable, "-m", "celery", "-q", "-A", "pbxsite", "worker", "-B"),
+        *(sys.executable, "-m", "celery", "-q"),
+        *("-A", "pbxsite.embedded.scheduler_thread:app", "worker"),
         *("--pool", "threads", "-c", "4", "-n", plan.worker_name, "-l", "WARNING"),
         *("-s", str(plan.data_dir / "beat-schedule")),
         *("--without-gossip", "--without-mingle"),

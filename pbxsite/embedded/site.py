@@ -74,7 +74,7 @@ def run(plan: Plan, say: Say, is_stopping: Callable[[], bool]) -> None:
         if _await_answers(family, plan, say, is_stopping):
             _welcome(plan, say)
         while not is_stopping():
-            family.check()
+            family.mend(say)
             time.sleep(POLL_SECONDS)
         say("Ending.")
     except ChildEndedError as error:

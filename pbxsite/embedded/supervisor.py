@@ -1,26 +1,46 @@
-"""Child processes that start, answer and end together, and never outlive this one."""
+"""Child processes that start and end together, and never outlive this one.
+
+One that ends by itself is started again, unless it does so again and again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GUARD = Path(__file__).with_name("guard.py")
 LAST_LINES = 15
+# A child that ends so often within so many seconds cannot live.
+MOST_ENDS, ENDS_WITHIN = 5, 120.0
+FIRST_PAUSE = 0.5  # seconds, doubled with each end
+# A log that is longer begins anew; the one before it is kept.
+LONGEST_LOG = 10_000_000
 
 
 @dataclass
 class Child:
     name: str
-    process: subprocess.Popen[bytes]
+    command: Sequence[str]
     log: Path
     patience: float
+    process: subprocess.Popen[bytes]
+    ends: list[float] = field(default_factory=list)
+    starts_at: float | None = None
+
+    def note_end(self) -> bool:
+        """Plan the next start; return False if it has ended too often."""
+        now = time.monotonic()
+        self.ends = [at for at in self.ends if now - at < ENDS_WITHIN] + [now]
+        self.starts_at = now + FIRST_PAUSE * 2 ** (len(self.ends) - 1)
+        return len(self.ends) < MOST_ENDS
 
     def end(self) -> None:
         self.process.terminate()
@@ -55,39 +75,81 @@ class Family:
         self.env = dict(env)
         self.children: list[Child] = []
         log_dir.mkdir(mode=0o700, exist_ok=True)
-        self.guard = subprocess.Popen(  # noqa: S603  # our own file
-            [sys.executable, "-I", "-S", str(GUARD)],
-            stdin=subprocess.PIPE,
-            process_group=0,
-        )
+        self.guard = _guard(group=0)
+        self.group = self.guard.pid
 
     def start(self, name: str, command: Sequence[str], patience: float) -> None:
         log = self.log_dir / f"{name.replace(' ', '-')}.log"
+        process = self._run(command, log)
+        self.children.append(Child(name, command, log, patience, process))
+
+    def _run(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603  # commands are built here
+        # Appending, it goes on at the beginning of a log that was cut.
+        with log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603  # commands are built here
                 command,
                 cwd=self.directory,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                process_group=self.guard.pid,
+                process_group=self.group,
             )
-        self.children.append(Child(name, process, log, patience))
 
     def check(self) -> None:
+        """Raise ChildEndedError if one has ended."""
         for child in self.children:
             if child.process.poll() is not None:
                 raise ChildEndedError(child)
+
+    def mend(self, say: Callable[[str], None]) -> None:
+        """Start again what has ended; ChildEndedError tells of what cannot live."""
         if self.guard.poll() is not None:
-            guard = Child("guard", self.guard, self.log_dir / "guard.log", 0)
-            raise ChildEndedError(guard)
+            _let_go(self.guard)
+            self.guard = _guard(self.group)
+        for child in self.children:
+            _cut(child.log)
+            if child.process.poll() is not None:
+                self._mend(child, say)
+
+    def _mend(self, child: Child, say: Callable[[str], None]) -> None:
+        if child.starts_at is None:
+            if not child.note_end():
+                raise ChildEndedError(child)
+            code = child.process.returncode
+            say(f"The {child.name} ended (exit code {code}) and is started again.")
+        elif time.monotonic() >= child.starts_at:
+            child.process, child.starts_at = self._run(child.command, child.log), None
 
     def end(self) -> None:
         for child in self.children:
             child.end()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.guard.pid, signal.SIGKILL)
-        self.guard.wait()
+            os.killpg(self.group, signal.SIGKILL)
+        _let_go(self.guard)
+
+
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """Start the guard, as the head of a group or as one more in it."""
+    return subprocess.Popen(  # noqa: S603  # our own file
+        [sys.executable, "-I", "-S", str(GUARD)],
+        stdin=subprocess.PIPE,
+        process_group=group,
+    )
+
+
+def _let_go(guard: subprocess.Popen[bytes]) -> None:
+    if guard.stdin:
+        guard.stdin.close()
+    guard.wait()
+
+
+def _cut(log: Path) -> None:
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > LONGEST_LOG:
+            # On a full disk the copy fails, and the log begins anew all the same.
+            with contextlib.suppress(OSError):
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)

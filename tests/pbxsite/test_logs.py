@@ -19,7 +19,13 @@ from django.test import Client as Browser
 
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
-from pbxsite.logs import ContextFilter, JsonFormatter, TextFormatter
+from pbxsite import logs
+from pbxsite.logs import (
+    ContextFilter,
+    JsonFormatter,
+    RepetitionFilter,
+    TextFormatter,
+)
 from pbxsite.settings import LOGGING
 from tests.conftest import LINK, PASSWORD, SettingsSetter, Starter
 from tests.support.site import ADMIN_PASSWORD, running_site
@@ -269,3 +275,25 @@ def test_people_read_the_names_at_the_end_of_the_line() -> None:
 
     assert text.splitlines()[0] == "It failed [request=r-1 login=l-2]"
     assert formatter.format(_record("It failed")).splitlines()[0] == "It failed"
+
+
+def test_a_warning_that_comes_again_and_again_fills_no_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    repetition, log = RepetitionFilter(), logging.getLogger("told.often")
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(repetition)
+    log.addHandler(handler)
+    try:
+        for _ in range(1000):
+            log.error("out of open files")
+        log.error("something else")
+        monkeypatch.setattr(logs, "REPETITION_SECONDS", -1.0)
+        log.error("out of open files")
+    finally:
+        log.removeHandler(handler)
+
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == logs.MOST_REPETITIONS + 2
+    assert lines[-2:] == ["something else", "out of open files (and 950 times more)"]
