@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from allauth.account.views import logout
@@ -70,6 +71,7 @@ class PbxAdminSite(UnfoldAdminSite):
         entered = request.GET.get("s", "").strip()
         if not entered:
             return HttpResponse()
+        begun = time.perf_counter()
         paginator = Paginator(found(request, entered), RESULTS_ON_A_PAGE)
         try:
             page = paginator.page(request.GET.get("page", 1))
@@ -79,6 +81,7 @@ class PbxAdminSite(UnfoldAdminSite):
         context = {
             "page_obj": paginator,
             "results": page,
+            "execution_time": time.perf_counter() - begun,
             "page_counter": page.start_index() - 1 if page else 0,
         }
         template = f"unfold/helpers/{name}_results.html"

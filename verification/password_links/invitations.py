@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone, translation
 
+from authconfig.bounded_counts import bounded_count
 from authconfig.choices import Method, Origin
 from authconfig.models import current_rules
 from authconfig.policy import uses
@@ -43,6 +44,12 @@ def without_password() -> QuerySet[PbxUser]:
     if uses(current_rules(), Method.NETLOGON):
         active = active.filter(synced=None)
     return active.exclude(password__contains="$")  # noqa: S106
+
+
+def outstanding() -> int:
+    """Count the invitations whose links still work, and that nobody has used yet."""
+    sent = PasswordLink.objects.open().filter(purpose=Purpose.INVITATION)
+    return bounded_count(sent)
 
 
 def choose(users: Iterable[PbxUser], above: Collection[int] = ()) -> Chosen:

@@ -25,6 +25,7 @@ from pbxsite.administration.queue.report import (
     refused_words,
 )
 from verification.mail.choices import MailState
+from verification.password_links import invitations
 from verification.sessions.lifecycle import live_sessions
 
 MAILS = "admin:mail_outgoingemail_changelist"
@@ -66,10 +67,20 @@ def of_entry(census: Census) -> Card:
         _("Who can log in"),
         "bad" if closed else "good",
         closed[0].text if closed else good,
-        tuple(each.text for each in closed[1:]),
+        (*(each.text for each in closed[1:]), *(_invited() if closed else ())),
         closed[0].link if closed else reverse(words.PAGE),
         _("Show them") if closed else _("Who can log in"),
     )
+
+
+def _invited() -> Iterator[str]:
+    """Tell what is done about those who cannot log in."""
+    if count := invitations.outstanding():
+        yield ngettext(
+            "%(count)s invitation is out, and not used yet.",
+            "%(count)s invitations are out, and not used yet.",
+            count,
+        ) % {"count": count}
 
 
 def of_directory(state: SyncState) -> Card:

@@ -52,6 +52,7 @@ def test_the_search_finds_the_menus_pages_and_users(
     assert 'href="/admin/users/auditevent/"' in found("audit log")
     assert f'href="/admin/users/pbxuser/{user.pk}/change/"' in found("ann")
     assert "No results" in found("nothing like it")
+    assert re.search(r"Found 1 result in \d+\.\d\d seconds", found("audit log"))
 
 
 @pytest.mark.django_db

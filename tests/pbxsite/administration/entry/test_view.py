@@ -67,8 +67,10 @@ def test_a_kind_keeps_its_small_letter(admin: Browser) -> None:
 
 @pytest.mark.usefixtures("imported")
 def test_it_counts_who_could_not_and_leads_to_them(admin: Browser) -> None:
-    page = Page(admin.get(VIEW).content.decode())
+    html = admin.get(VIEW).content.decode()
+    page = Page(html)
 
+    assert "<title> Who can log in | " in html
     assert page.texts("fact-warning") == ["3 users could not log in. Show them"]
     assert page.find(href=f"{VIEW}?myapps=no&is_active__exact=1")
     assert names(admin, myapps="no", is_active__exact="1") == ["new0", "new1", "new2"]

@@ -69,8 +69,11 @@ def test_an_invited_user_sets_a_password_and_logs_in(
     done = admin.post(f"{LIST}{fritz.pk}/invite/")
     deliver()
     [link] = links(site)
+    overview = admin.get("/admin/").content.decode()
     assert set_password(link).status_code == 302
 
+    assert "1 invitation is out, and not used yet." in overview
+    assert "invitation is out" not in admin.get("/admin/").content.decode()
     assert "1 user gets an e-mail" in asked
     assert done.status_code == 302
     logged_in = start(Browser(), login="fritz", password="another long password")
