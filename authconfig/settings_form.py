@@ -12,7 +12,6 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.account_form import ACCOUNT_FIELDS, CERTIFICATE_FIELDS, MailAccountForm
 from authconfig.choices import Method, NetlogonSecurity
 from authconfig.directory import service_account
 from authconfig.fields import SecretFormField
@@ -25,6 +24,11 @@ from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.settings_fields.alarms import validate_webhook_secret
 from authconfig.settings_fields.synchronisation import missing_for_sync
+from authconfig.smtp_login.account_form import (
+    ACCOUNT_FIELDS,
+    CERTIFICATE_FIELDS,
+    MailAccountForm,
+)
 from authconfig.users import kept_passwords
 from authconfig.users.settings_history import text_of
 from authconfig.validators import is_loopback, split_port

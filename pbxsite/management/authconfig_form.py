@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from authconfig import lockout
-from authconfig.account_form import DEFAULT_PORTS, leaves_machine
 from authconfig.choices import SmtpSecurity
 from authconfig.fields import SecretInput
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import FIELDS, LOST_SECRET, SECRETS
 from authconfig.settings_form import OutsideFacts, SettingsForm
+from authconfig.smtp_login.account_form import DEFAULT_PORTS, leaves_machine
 from authconfig.users.settings_history import text_of
 from authconfig.validators import split_port
 from pbxsite.administration.authentication import audited_form

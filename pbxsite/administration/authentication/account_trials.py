@@ -19,8 +19,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from authconfig.account_form import MAIL_FIELDS, MailAccountForm
 from authconfig.models import AuthenticationSettings
+from authconfig.smtp_login.account_form import MAIL_FIELDS, MailAccountForm
 from authconfig.users.models import PbxUser
 from verification.mail.account import Account, account_of, fingerprint
 from verification.mail.account_trial import TRIAL_START_TTL

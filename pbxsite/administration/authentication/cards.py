@@ -14,7 +14,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.account_form import CERTIFICATE_FIELDS
 from authconfig.choices import AuthenticationType, Method
 from authconfig.clients.choices import Kind
 from authconfig.models import MODEL_FIELDS, AuthenticationSettings
@@ -29,6 +28,7 @@ from authconfig.sections import (
     Section,
 )
 from authconfig.settings_form import SettingsForm
+from authconfig.smtp_login.account_form import CERTIFICATE_FIELDS
 from authconfig.smtp_login.modes import EVERY_FIELD, shown_for
 from pbxsite.administration.authentication import summary
 from pbxsite.administration.authentication.kept.page_form import Conflict, PageForm

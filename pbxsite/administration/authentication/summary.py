@@ -10,11 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from authconfig.account_form import ACCOUNT_FIELDS
 from authconfig.choices import Method, NetlogonSecurity, SmtpLogin, SmtpSecurity
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import methods_for, needs_approval, requires_factor, uses
+from authconfig.smtp_login.account_form import ACCOUNT_FIELDS
 from authconfig.validators import is_loopback
 from pbxsite.administration.alarms import words as alarm_words
 from pbxsite.administration.authentication import client_words, mailbox_words

@@ -14,10 +14,10 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from authconfig.account_form import MailAccountForm
 from authconfig.choices import Event, SmtpLogin
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
+from authconfig.smtp_login.account_form import MailAccountForm
 from authconfig.smtp_login.modes import grant_of, is_interactive, mode_of, shown_fields
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
