@@ -35,6 +35,7 @@ SECRET = "the mail client's secret: 1 + 1 = 2, & so on"
 OWNER_PASSWORD = "the owner's password"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 KEY_ID = "key-1"
+SERVICE_ACCOUNT = "pbx@project.iam.gserviceaccount.com"
 SERVER = ("mail-server", "letters-and-digits-4711")
 GRANTS = ["authorization_code", "refresh_token", "client_credentials", "password"]
 
@@ -83,6 +84,14 @@ def _clients(address: str) -> list[dict[str, Any]]:
             "token_endpoint_auth_method": "private_key_jwt",
         },
         common | {"client_id": "mail-public", "token_endpoint_auth_method": "none"},
+        common
+        | {
+            "client_id": SERVICE_ACCOUNT,
+            "grant_types": [JWT_BEARER],
+            "redirect_uris": [],
+            "response_types": [],
+            "token_endpoint_auth_method": "none",
+        },
         {
             "client_id": client_id,
             "client_secret": secret,

@@ -86,13 +86,14 @@ class Postfix:
             time.sleep(0.05)
         return found
 
-    def await_mail(self) -> EmailMessage:
-        """Return Anna's only mail."""
+    def await_mail(self, number: int = 1) -> EmailMessage:
+        """Return Anna's mail of this number, the last one of all that have come."""
         limit = time.monotonic() + LIMIT_SECONDS
-        while not (found := list(self.place.glob("mailboxes/anna/new/*"))):
+        while len(found := list(self.place.glob("mailboxes/anna/new/*"))) < number:
             assert time.monotonic() < limit, (self.place / "log").read_text()
             time.sleep(0.1)
-        [file] = found
+        assert len(found) == number
+        file = max(found, key=lambda each: each.stat().st_mtime_ns)
         message = message_from_bytes(file.read_bytes(), policy=policy.default)
         assert isinstance(message, EmailMessage)
         return message

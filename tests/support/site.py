@@ -234,7 +234,10 @@ def show(page: Page, scheme: Scheme) -> None:
 
 
 def look(
-    page: Page, name: str, variants: Iterable[tuple[Scheme, int]] = VARIANTS
+    page: Page,
+    name: str,
+    variants: Iterable[tuple[Scheme, int]] = VARIANTS,
+    part: str = "html",
 ) -> None:
     """Keep pictures for whoever wants to look: LOOKS names a folder."""
     folder = os.environ.get("LOOKS")
@@ -244,5 +247,8 @@ def look(
         page.set_viewport_size({"width": width, "height": 900})
         show(page, scheme)
         path = Path(folder) / f"{name}-{scheme}-{width}.png"
-        page.screenshot(path=path, full_page=True)
+        if part == "html":
+            page.screenshot(path=path, full_page=True)
+        else:
+            page.locator(part).screenshot(path=path)
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -1,7 +1,9 @@
 """Dovecot's submission server, which takes access tokens and hands mails to Postfix.
 
-Debian 12 has Dovecot 2.3 and Debian 13 has 2.4, whose files are written in another way.
-Both ask the provider whose mailbox a token opens (introspection, RFC 7662).
+Debian 12 has Dovecot 2.3 and Debian 13 has 2.4, whose files are written in another way:
+after its documentation ("Upgrading Dovecot CE from 2.3 to 2.4", "oauth2"), as it has
+not been run yet. Both ask the provider whose mailbox a token opens (introspection, RFC
+7662).
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ service anvil {{
 }}
 service submission-login {{
   chroot =
-  service_count = 0
+  {endless}
   client_limit = 200
   inet_listener submission {{
     port = {port}
@@ -80,6 +82,7 @@ userdb {{
   args = uid={uid} gid={gid} home={place}/mail/%u
 }}
 """
+OLDER_ENDLESS = "service_count = 0"
 OLDER_ASKING = """\
 introspection_mode = post
 introspection_url = {introspection}
@@ -89,6 +92,7 @@ active_value = true
 username_attribute = mailbox
 timeout_msecs = 5000
 """
+NEWER_ENDLESS = "restart_request_count = unlimited"
 NEWER = """\
 ssl_server_cert_file = {place}/chain.pem
 ssl_server_key_file = {place}/chain.pem
@@ -102,11 +106,8 @@ oauth2 {{
   active_value = true
   username_attribute = mailbox
 }}
-passdb oauth2 {{
-  mechanisms_filter = xoauth2 oauthbearer
-}}
+# Since 2.4 the mechanisms of tokens ask by themselves, without a passdb.
 passdb static {{
-  mechanisms_filter = plain login
   password = {password}
 }}
 userdb static {{
@@ -152,13 +153,15 @@ class _Dovecot(Server):
             "gid": owner.pw_gid,
         }
         (place / "oauth2.conf").write_text(OLDER_ASKING.format(**values))
-        number = ".".join(map(str, version()))
-        if version() < (2, 4, 0):
-            text = COMMON + OLDER
-        else:
-            head = f"dovecot_config_version = {number}\n"
-            text = head + head.replace("config", "storage") + COMMON + NEWER
-        self.file.write_text(text.format(**values))
+        self.file.write_text(_text(version(), values))
+
+
+def _text(version: tuple[int, int, int], values: dict[str, Any]) -> str:
+    if version < (2, 4, 0):
+        return (COMMON + OLDER).format(**values, endless=OLDER_ENDLESS)
+    number = ".".join(map(str, version))
+    heads = (f"dovecot_{name}_version = {number}\n" for name in ("config", "storage"))
+    return "".join(heads) + (COMMON + NEWER).format(**values, endless=NEWER_ENDLESS)
 
 
 @dataclass(frozen=True)

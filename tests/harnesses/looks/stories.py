@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from email.message import EmailMessage
 from typing import Any
 
 from playwright.sync_api import BrowserContext, FilePayload, Page
 
+from authconfig.choices import OAuth2Grant, SmtpLogin
 from tests.support.site import (
     ADMIN_PASSWORD,
     USER_PASSWORD,
@@ -43,6 +45,35 @@ PAGES = {
     "invite": f"{USERS}invite/",
 }
 FILE = "name,long_name,email,number,active\n"
+EMAIL_SECTION = "#section-email"
+EXCHANGE = {
+    "smtp_login": "exchange",
+    "smtp_username": "pbx@example.com",
+    "smtp_oauth2_tenant": "example.onmicrosoft.com",
+    "smtp_oauth2_client_id": "6731de76-14a6-49ae-97bc-6eba6914391e",
+    "smtp_oauth2_client_secret": "any",
+}
+# What a provider would say after somebody has authorized the site.
+WITHDRAW = """
+from authconfig.models import AuthenticationSettings
+from verification.mail.oauth2 import authorization, renewal
+from verification.mail.oauth2.endpoint import Tokens
+from verification.mail.oauth2.faults import TokenError, TokenFault
+from verification.mail.oauth2.settings import configuration_of
+asked = configuration_of(AuthenticationSettings.load())
+tokens = Tokens("t", 3600, refresh_token="r")
+authorization.keep_authorization(asked, tokens, account="pbx@example.com")
+row = renewal.row_of(asked)
+renewal.begin(row)
+def refuse(*_):
+    raise TokenError(TokenFault.GRANT, "invalid_grant: AADSTS50173: The grant has been"
+        " revoked, and fresh credentials are needed.")
+renewal._ask = refuse
+try:
+    renewal.renew(asked, renewal.row_of(asked))
+except TokenError:
+    pass
+"""
 
 
 class Looker:
@@ -74,10 +105,10 @@ class Looker:
         page.goto(path if path.startswith("http") else f"{self.site.url}{path}")
         return page
 
-    def look(self, name: str, page: Page | None = None) -> None:
+    def look(self, name: str, page: Page | None = None, part: str = "html") -> None:
         page = page or self.page
         page.wait_for_load_state()
-        look(page, f"{self.language}-{name}", self.variants)
+        look(page, f"{self.language}-{name}", self.variants, part)
 
     def look_at(self, pages: dict[str, str]) -> None:
         for name, path in pages.items():
@@ -169,6 +200,34 @@ def lose_session(looker: Looker) -> None:
     looker.page.keyboard.press("Enter")
     looker.page.wait_for_selector("[data-notice]")
     looker.look("settings-kept")
+
+
+def mail_login(looker: Looker) -> None:
+    """Each way to log in, a consent that was withdrawn, a secret that ends soon."""
+    looker.goto(SETTINGS)
+    for login in SmtpLogin:
+        looker.page.locator(f'[name="smtp_login"][value="{login}"]').check()
+        looker.look(f"mail-login-{login}", part=EMAIL_SECTION)
+    for grant in OAuth2Grant:
+        looker.page.locator("#id_smtp_oauth2_grant").select_option(grant.value)
+        looker.look(f"mail-login-private-key-{grant}", part=EMAIL_SECTION)
+    configure(looker.site, EXCHANGE)
+    looker.site.manage("shell", "-v0", "-c", WITHDRAW)
+    looker.look_at({"overview-consent-withdrawn": "/admin/"})
+    looker.goto(SETTINGS)
+    looker.look("mail-login-consent-withdrawn", part=EMAIL_SECTION)
+    soon = (date.today() + timedelta(days=12)).isoformat()
+    application = {"smtp_login": "microsoft_365_application"}
+    configure(looker.site, application | {"smtp_oauth2_client_secret_expires": soon})
+    looker.look_at({"overview-secret-expires": "/admin/"})
+    looker.goto(SETTINGS)
+    looker.look("mail-login-secret-expires", part=EMAIL_SECTION)
+
+
+def configure(site: Site, values: dict[str, str]) -> None:
+    site.manage(
+        "authconfig", "set", *(f"{key}={value}" for key, value in values.items())
+    )
 
 
 def two_factor(looker: Looker) -> None:
@@ -296,4 +355,5 @@ STORIES: dict[str, Callable[[Looker], None]] = {
     "lists": lists,
     "objects": objects,
     "types": types,
+    "mail-login": mail_login,
 }

@@ -4,7 +4,8 @@
 // after RFC 6749, 4.3 and RFC 7523, 2.1. Prints the address once it listens.
 
 import { createServer } from "node:http";
-import { createRemoteJWKSet, importSPKI, jwtVerify } from "jose";
+import { text } from "node:stream/consumers";
+import { createRemoteJWKSet, decodeJwt, importSPKI, jwtVerify } from "jose";
 import Provider, { errors } from "oidc-provider";
 
 const { clients, mailboxes, seconds, publicKey } = JSON.parse(process.env.MAIL_PROVIDER);
@@ -56,9 +57,22 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
     },
   });
 
-  const give = async (ctx, accountId) => {
+  // As at Google, an assertion says by itself whose it is: no client is named beside it.
+  provider.use(async (ctx, next) => {
+    if (ctx.method === "POST" && ctx.path === "/token") {
+      const form = new URLSearchParams(await text(ctx.req));
+      const isShown = form.has("client_id") || ctx.get("Authorization");
+      if (form.has("assertion") && !isShown) {
+        form.set("client_id", decodeJwt(form.get("assertion")).iss);
+      }
+      ctx.req.body = Object.fromEntries(form);
+    }
+    await next();
+  });
+
+  const give = async (ctx, accountId, asserted) => {
     const { client } = ctx.oidc;
-    const scope = (ctx.oidc.params.scope ?? "smtp").split(" ");
+    const scope = (ctx.oidc.params.scope ?? asserted ?? "smtp").split(" ");
     const allowed = client.scope?.split(" ") ?? SCOPES.split(" ");
     if (!scope.every((one) => allowed.includes(one))) {
       throw new errors.InvalidScope("requested scope is not allowed", scope.join(" "));
@@ -101,7 +115,7 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
       throw new errors.InvalidGrant(`invalid assertion: ${error.code}`);
     }
     if (!mailboxes[claims.iss]) throw new errors.InvalidGrant("unknown issuer");
-    await give(ctx, claims.sub);
+    await give(ctx, claims.sub, claims.scope);
     await next();
   };
   provider.registerGrantType(JWT_BEARER, byAssertion, ["assertion", "scope"]);

@@ -28,8 +28,11 @@ export function leaveThisMachine() {
       reveal(security);
       note.hidden = false;
     } else if (!left && !note.hidden) {
-      set(security, NONE);
-      set(port, before.port);
+      // Somebody, or a login by OAuth2, may have chosen another port since.
+      if (security.value === SAFE && port.value === "") {
+        set(security, NONE);
+        set(port, before.port);
+      }
       note.hidden = true;
     }
   });

@@ -15,6 +15,7 @@ from tests.support.mail_provider import (
     MAILBOX,
     OWNER_PASSWORD,
     SECRET,
+    SERVICE_ACCOUNT,
     MailProvider,
     private_pem,
 )
@@ -40,8 +41,7 @@ BY_KEY = {
     "smtp_oauth2_client_id": "mail-key",
     "smtp_oauth2_key_id": "key-1",
 }
-# Each mode with its own grant; Google's service account shows no client, which no
-# certified provider takes, so its grant is run with a client's key.
+# Each mode with its own grant, and the free ones with those that only they have.
 MODES: dict[str, dict[str, str]] = {
     "exchange": BY_SECRET | {"smtp_login": "exchange"},
     "microsoft_365": BY_SECRET
@@ -53,6 +53,12 @@ MODES: dict[str, dict[str, str]] = {
     "microsoft_365_application": BY_SECRET
     | {"smtp_login": "microsoft_365_application"},
     "gmail": BY_SECRET | {"smtp_login": "gmail"},
+    "google_service_account": {
+        "smtp_login": "google_service_account",
+        "smtp_oauth2_issuer": SERVICE_ACCOUNT,
+        "smtp_oauth2_key_id": "key-1",
+        "smtp_oauth2_subject": MAILBOX,
+    },
     "client_secret, post": BY_SECRET
     | {"smtp_login": "client_secret", "smtp_oauth2_client_auth": "post"},
     "client_secret, basic": BY_SECRET

@@ -193,6 +193,8 @@ def test_the_answer_counts_in_the_browser_that_asked_alone(
     PbxUser.objects.create_superuser("boss", PASSWORD)
     answer = {"code": "c", "state": sent["state"]}
 
+    forged = come_back(admin, code="c", state="x" * len(sent["state"]))
+    assert forged.status_code == HTTPStatus.BAD_REQUEST
     stranger = come_back(Browser(), **answer)
     assert "/login/" in stranger.headers["Location"]
     for name in ("boss", "admin"):
