@@ -1,7 +1,11 @@
-"""Reaching other people's servers: every wait has a limit, every failure one name."""
+"""Reaching other people's servers: every wait has a limit, every failure one name.
+
+Machines agree on moments by the clock of their database, which is read here.
+"""
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import ssl
@@ -9,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from ipaddress import ip_address
 from threading import Thread
@@ -17,14 +22,24 @@ from typing import TypeVar
 import idna
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from django.db import Error as AnyDatabaseError
 from django.db import connection
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 LONGEST_WORDS = 500
 # With less time than this, connecting could not even begin.
 SHORTEST_WAIT_SECONDS = 0.001
+# A clock that is being corrected is believed no longer than this.
+COMPARED_EVERY = 30.0  # seconds
+# Clocks that are kept by a time server differ by less.
+UNNOTED_SECONDS = 1.0
+# From here on operators are told.
+TOLD_SECONDS = 5.0
+CLOCK = "SELECT clock_timestamp()"
 SocketAddress = tuple[str, int]
 
 
@@ -270,3 +285,41 @@ def certificate_words(certificate: x509.Certificate) -> str:
 def common_name(name: x509.Name) -> str:
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(found[0].value) if found else name.rfc4514_string()
+
+
+class DatabaseClock:
+    """How far the database's clock is ahead of this process's, in seconds.
+
+    A lease that one machine writes is read by others, whose clocks may go wrong. On
+    SQLite both are the clock of one machine.
+    """
+
+    def __init__(self) -> None:
+        self.is_asked = True
+        self.ahead = 0.0
+        self._compared_at = float("-inf")
+
+    def now(self) -> datetime:
+        """Return the database's time; it never fails, but may ask the database."""
+        if time.monotonic() - self._compared_at > COMPARED_EVERY:
+            self.compare()
+        return timezone.now() + timedelta(seconds=self.ahead)
+
+    def compare(self) -> None:
+        if not self.is_asked or connection.vendor != "postgresql":
+            return
+        self._compared_at = began = time.monotonic()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(CLOCK)
+                (there,) = cursor.fetchone()
+        except AnyDatabaseError as error:
+            logger.warning("clocks not compared (%s)", type(error).__name__)
+            return
+        took = time.monotonic() - began
+        ahead = (there - timezone.now()).total_seconds() + took / 2
+        self.ahead = ahead if abs(ahead) > UNNOTED_SECONDS + took else 0.0
+
+
+database_clock = DatabaseClock()
+database_now = database_clock.now

@@ -15,7 +15,7 @@ from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from authconfig.clock import TOLD_SECONDS, database_clock
+from authconfig.network import TOLD_SECONDS, database_clock
 from pbxsite.broker import SILENT, broker
 from pbxsite.conf.databases import SQLITE_SECONDS
 from verification.mail.operation import heartbeat

@@ -22,9 +22,9 @@ from authconfig import dependencies
 from authconfig.choices import AuthenticationType, SmtpSecurity
 from authconfig.clients.first_rows import make_first_clients
 from authconfig.clients.models import ClientApplication
-from authconfig.clock import database_clock
 from authconfig.directory import controllers
 from authconfig.models import AuthenticationSettings, CurrentRules, current_rules
+from authconfig.network import database_clock
 from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.users.passwords import parameters_in_use
 from tests.support.browsers import sign_in

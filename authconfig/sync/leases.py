@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from authconfig.sync.choices import RunState
 from authconfig.sync.models import SyncRun
 

@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
 from django.utils import timezone
 
-from authconfig.clock import database_clock
+from authconfig.network import database_clock
 from authconfig.users.models import PbxUser
 from pbxsite.celery import app
 from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS

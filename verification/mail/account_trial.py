@@ -13,8 +13,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, StepState
-from authconfig.clock import database_now
 from authconfig.models import current_rules
+from authconfig.network import database_now
 from authconfig.trial import Step
 from authconfig.users import audit
 from verification.mail.account import Account, account_from, account_of, fingerprint

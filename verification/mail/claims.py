@@ -16,7 +16,7 @@ from django.db.models import Exists, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from authconfig.users import audit
 from verification.mail import kinds
 from verification.mail.choices import MailPriority, MailState

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import SmtpSecurity, StepState
-from authconfig.clock import database_now
 from authconfig.fields import SecretField
+from authconfig.network import database_now
 from verification.mail import kinds
 from verification.mail.choices import (
     MailPriority,

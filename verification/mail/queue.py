@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from authconfig.clock import database_now
 from authconfig.models import current_rules
 from authconfig.users.models import PbxUser
 from verification import log_context
@@ -33,10 +33,10 @@ def enqueue_to(kind: MailKind, address: str, *, language: str) -> OutgoingEmail:
 
 
 def _enqueue(kind: MailKind, **facts: Any) -> OutgoingEmail:
-    now = database_now()
     mail = OutgoingEmail.objects.create(
-        created_at=now,
-        due_at=now,
+        # By the database's clock: this process's may be wrong.
+        created_at=Now(),
+        due_at=Now(),
         kind=kind.name,
         priority=kind.priority,
         request_id=log_context.request_id.get(),

@@ -23,9 +23,8 @@ from django.utils.translation import gettext as _
 
 from authconfig import dependencies
 from authconfig.choices import Dependency
-from authconfig.clock import database_now
 from authconfig.models import current_rules
-from authconfig.network import LONGEST_WORDS
+from authconfig.network import LONGEST_WORDS, database_now
 from verification import log_context
 from verification.mail import claims
 from verification.mail.account import Account, account_of

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from authconfig.choices import OversizedVoicemail
-from authconfig.clock import database_now
 from authconfig.models import current_rules
+from authconfig.network import database_now
 from verification.mail.choices import MailState
 from verification.mail.kinds import Smaller
 from verification.mail.models import OutgoingEmail

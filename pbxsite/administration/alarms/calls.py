@@ -25,9 +25,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from authconfig.clock import database_now
 from authconfig.models import AuthenticationSettings, current_rules
-from authconfig.network import Deadline, readable
+from authconfig.network import Deadline, database_now, readable
 from authconfig.oauth2.discovery import LimitedSession
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.settings_fields.alarms import webhook_key

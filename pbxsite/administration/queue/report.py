@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from authconfig.choices import Dependency
-from authconfig.clock import TOLD_SECONDS, database_now
 from authconfig.models import current_rules
+from authconfig.network import TOLD_SECONDS, database_now
 from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.findings import AlarmKind, Finding
 from pbxsite.administration.queue.servers import Server, servers

@@ -18,7 +18,7 @@ from django.db import Error as AnyDatabaseError
 from django.utils import timezone
 
 from authconfig.choices import Event as Audited
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from authconfig.users.models import AuditEvent
 from verification.mail import claims
 from verification.mail.choices import MailPriority, MailState

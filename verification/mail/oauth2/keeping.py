@@ -16,8 +16,7 @@ from django.db import connections
 from django.utils.translation import gettext as _
 
 from authconfig.choices import OAuth2Grant
-from authconfig.clock import database_now
-from authconfig.network import Deadline, release_database
+from authconfig.network import Deadline, database_now, release_database
 from verification.mail.oauth2 import renewal
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.faults import TokenError, TokenFault

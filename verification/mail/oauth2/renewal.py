@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 
 from authconfig import dependencies, network
 from authconfig.choices import Dependency, OAuth2Grant
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from verification.mail.oauth2 import endpoint
 from verification.mail.oauth2.configuration import Configuration
 from verification.mail.oauth2.endpoint import Tokens

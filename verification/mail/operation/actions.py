@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from authconfig.choices import Event, Origin
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
 from verification.mail.choices import MailState

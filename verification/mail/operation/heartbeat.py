@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from authconfig.clock import database_clock, database_now
+from authconfig.network import database_clock, database_now
 from verification.mail.choices import Part
 from verification.mail.models import Heartbeat
 

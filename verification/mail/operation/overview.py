@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
-from authconfig.clock import database_now
+from authconfig.network import database_now
 from verification.mail import claims
 from verification.mail.choices import MailState
 from verification.mail.models import OVER, OutgoingEmail

@@ -11,7 +11,7 @@ import time_machine
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from authconfig.clock import database_clock, database_now
+from authconfig.network import database_clock, database_now
 from authconfig.users.models import PbxUser
 from pbxsite.administration.findings import AlarmKind
 from pbxsite.administration.queue.report import findings_of_mail
