@@ -30,7 +30,7 @@ CODES = {str(code): label for code, label in [*Approver.choices, *Ending.choices
 
 
 def detail_in_words(event: AuditEvent) -> str:
-    say = WORDS.get(Event(event.event)) if event.event in Event.values else None
+    say = WORDS.get(event.event)
     return say(event.detail) if say else event.detail
 
 
@@ -66,7 +66,7 @@ def _of_login(kept: str) -> str:
     return str(CODES.get(kept, kept))
 
 
-WORDS: dict[Event, Callable[[str], str]] = {
+WORDS: dict[str, Callable[[str], str]] = {
     Event.MAIL_SENT: _of_mail,
     Event.MAIL_FAILED: _of_mail,
     Event.MAIL_DELAYED: _of_mail,

@@ -41,8 +41,6 @@ PAGES = {
     "user-add": f"{USERS}add/",
     "group-add": "/admin/auth/group/add/",
     "client-add": "/admin/clients/clientapplication/add/",
-    "import": f"{USERS}import/",
-    "invite": f"{USERS}invite/",
 }
 FILE = "name,long_name,email,number,active\n"
 EMAIL_SECTION = "#section-email"
