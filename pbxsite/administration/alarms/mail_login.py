@@ -49,7 +49,9 @@ def _ended(standing: Standing) -> str:
         "remedy": standing.remedy
     }
     if standing.words:
-        told += " " + _("The provider says: %(words)s.") % {"words": standing.words}
+        told += " " + _("The provider says: %(words)s.") % {
+            "words": standing.words.removesuffix(".")
+        }
     if standing.serves_until:
         at = date_format(timezone.localtime(standing.serves_until), "DATETIME_FORMAT")
         told += " " + _("E-mails go out until %(time)s.") % {"time": at}

@@ -68,7 +68,7 @@ def refuse(*_):
         " revoked, and fresh credentials are needed.")
 renewal._ask = refuse
 try:
-    renewal.renew(asked, renewal.row_of(asked))
+    renewal.renew(asked, row)
 except TokenError:
     pass
 """

@@ -142,6 +142,8 @@ def authorization(rules: AuthenticationSettings) -> Authorization:
     if not standing.is_authorized:
         return Authorization(gettext("Nobody has authorized this site yet."))
     told = authorized_words(standing)
+    if standing.is_for_good:
+        told += " " + gettext("The provider gives no token any more.")
     return Authorization(told, standing.is_well, standing.words, standing.remedy)
 
 

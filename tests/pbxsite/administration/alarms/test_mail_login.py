@@ -38,7 +38,7 @@ def withdrawn(rules: AuthenticationSettings, **facts: object) -> None:
         key=configuration.key,
         refresh_token="r",
         fault="GRANT",
-        words="invalid_grant: consent was withdrawn",
+        words="invalid_grant: consent was withdrawn.",
         failed_at=timezone.now(),
         failed_with=configuration.proof,
         **facts,
@@ -71,9 +71,11 @@ def test_a_withdrawn_consent_is_told_on_the_overview_with_its_remedy(
 
     told = sentences(rules)[AlarmKind.MAIL_LOGIN]
     assert "Authorize this site again" in told
-    assert "The provider says: invalid_grant: consent was withdrawn." in told
+    assert "The provider says: invalid_grant: consent was withdrawn. E-mails" in told
     assert "E-mails go out until" in told
     assert "consent was withdrawn" in admin.get("/admin/").content.decode()
+    page = admin.get("/admin/authconfig/authenticationsettings/").content.decode()
+    assert "The provider gives no token any more." in page
 
 
 @pytest.mark.parametrize(
