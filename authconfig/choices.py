@@ -155,6 +155,15 @@ class Event(TextChoices):
     IDENTITY_BOUND = "identity_bound", _("OAuth2 account connected")
     IDENTITY_UNBOUND = "identity_unbound", _("OAuth2 account disconnected")
     DIRECTORY_SYNCED = "directory_synced", _("Users read from the directory")
+    SCIM_KEY_MADE = "scim_key_made", _("SCIM key made")
+    SCIM_KEY_REVOKED = "scim_key_revoked", _("SCIM key revoked")
+    SCIM_KEY_WRONG = "scim_key_wrong", _("Wrong SCIM key used")
+    SCIM_SYNCED = "scim_synced", _("Users taken from SCIM")
+    PROVIDER_LOGOUT = "provider_logout", _("Logged out at the OpenID provider")
+    PROVIDER_LOGOUT_REFUSED = (
+        "provider_logout_refused",
+        _("Log-out by the OpenID provider refused"),
+    )
     NETLOGON_TESTED = "netlogon_tested", _("Netlogon tested")
     FACTOR_ADDED = "factor_added", _("Second factor added")
     FACTOR_REMOVED = "factor_removed", _("Second factor removed")

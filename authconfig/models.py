@@ -97,6 +97,8 @@ class AuthenticationSettings(
             _is_known("netlogon_security", NetlogonSecurity),
             _is_between("directory_sync_minutes", 5, 1440),
             _is_between("directory_sync_most_removals_percent", 0, 100),
+            _is_between("oauth2_session_hours", 1, 2160),
+            _is_between("scim_most_removals_percent", 0, 100),
             CheckConstraint(
                 name="oauth2_in_use_has_a_provider",
                 condition=~USES_OAUTH2

@@ -140,6 +140,12 @@ SECTIONS = (
             "oauth2_authorize_query",
             "oauth2_upn_claim",
         ),
+        ("oauth2_session_hours",),
+        Section(
+            "scim",
+            _("Users by SCIM"),
+            ("scim_attributes", "scim_most_removals_percent"),
+        ),
     ),
     Section(
         "alarms",

@@ -136,6 +136,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "recheck-provider-logins": {
+        "task": "verification.sessions.tasks.recheck_provider_logins",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "clear-expired-sessions": {
         "task": "verification.sessions.tasks.clear_expired_sessions",
         "schedule": 6 * 3600.0,

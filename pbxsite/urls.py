@@ -19,7 +19,7 @@ from pbxsite.administration.queue import page as queue_page
 from pbxsite.embedded import mailbox_pages
 from pbxsite.gateway.forward import handover
 from pbxsite.metrics.views import metrics
-from verification.login import oauth2
+from verification.login import back_channel, oauth2
 from verification.login.factors import views as factors
 from verification.login.page import LoginAgainView, LoginView
 from verification.login.rescue import rescue
@@ -44,6 +44,7 @@ urlpatterns = [
     ),
     path("login/oauth2/", oauth2.start, name="oauth2_start"),
     path("login/oauth2/callback/", oauth2.callback, name=CALLBACK),
+    path("login/oauth2/logout/", back_channel.log_out, name=back_channel.NAME),
     path("logout/", logout, name="account_logout"),
     path("login/rescue/", rescue, name="rescue"),
     path("login/inactive/", never_cache(account_inactive), name="account_inactive"),
@@ -60,6 +61,7 @@ urlpatterns = [
     *handover.urlpatterns,
     path("", include("pbxsite.gateway.openid.urls")),
     path("", include("pbxsite.gateway.myapps.urls")),
+    path("", include("pbxsite.scim.urls")),
     path("preferences/", appearance.choose, name="preferences"),
     path("admin/", admin.site.urls),
     path("livez", health.livez),

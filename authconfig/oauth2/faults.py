@@ -35,6 +35,7 @@ class ProviderFault(Enum):
     # What the provider says of a user.
     NO_CODE = auto()
     CODE_REFUSED = auto()
+    GRANT_OVER = auto()
     NO_ID_TOKEN = auto()
     BAD_ID_TOKEN = auto()
     ALGORITHM = auto()
@@ -47,6 +48,7 @@ class ProviderFault(Enum):
     # What this site makes of it.
     CANCELLED = auto()
     NOT_ASKED = auto()
+    LOGGED_OUT = auto()
     NOT_ALLOWED = auto()
     NO_USER = auto()
     INACTIVE = auto()
@@ -90,6 +92,8 @@ WORDS: dict[ProviderFault, str | Promise] = {
     ),
     ProviderFault.NO_CODE: _("the provider refused the login"),
     ProviderFault.CODE_REFUSED: _("the provider does not exchange the code"),
+    ProviderFault.GRANT_OVER: _("the provider vouches for this login no more"),
+    ProviderFault.LOGGED_OUT: _("the provider has ended the login meanwhile"),
     ProviderFault.NO_ID_TOKEN: _(
         "the provider sent no ID token; is openid in the scope?"
     ),

@@ -6,16 +6,13 @@ The checks of tokens and claims are those of OpenID Connect Core 1.0, 3.1.3.7.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from enum import StrEnum
+from collections.abc import Sequence
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl
 
 import jwt
-import requests
 from allauth.socialaccount.models import (
     SocialAccount,
     SocialApp,
@@ -23,7 +20,6 @@ from allauth.socialaccount.models import (
     SocialToken,
 )
 from allauth.socialaccount.providers.base import AuthProcess
-from allauth.socialaccount.providers.oauth2.client import OAuth2Client
 from allauth.socialaccount.providers.oauth2.utils import generate_code_challenge
 from allauth.socialaccount.providers.openid_connect.provider import (
     OpenIDConnectProvider,
@@ -32,10 +28,9 @@ from allauth.socialaccount.providers.openid_connect.views import (
     OpenIDConnectOAuth2Adapter,
 )
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import AuthenticationSettings
@@ -44,11 +39,10 @@ from authconfig.oauth2 import discovery
 from authconfig.oauth2.discovery import (
     ALGORITHMS,
     Document,
-    LimitedSession,
-    json_object,
     signing_keys,
 )
 from authconfig.oauth2.faults import ProviderError, ProviderFault
+from authconfig.oauth2.token_endpoint import OAuth2LoginClient
 
 CALLBACK = "oauth2_callback"
 # Three parts are signed, five are encrypted (RFC 7516, 9).
@@ -59,24 +53,12 @@ ASKED_AGAIN = {
     "prompt": "login",
     "max_age": str(int(settings.REAUTHENTICATION_TTL.total_seconds())),
 }
-# RFC 6749, 5.2 has the first; some say the second instead.
-CLIENT_REFUSED = ("invalid_client", "unauthorized_client")
 REQUIRED = ["iss", "sub", "aud", "exp", "iat"]
 LEEWAY_SECONDS = 60
 LONGEST_SUBJECT = 255
 Claims = dict[str, Any]
 # Why a user was sent to the provider; allauth keeps the two states apart.
 LOGIN, TRIAL = "oauth2", "oauth2-test"
-
-
-class ClientWay(StrEnum):
-    """How this site shows its secret at the token endpoint."""
-
-    BASIC = "client_secret_basic"
-    POST = "client_secret_post"
-    # Some servers do not decode what RFC 6749, 2.3.1 has clients encode.
-    BASIC_RAW = "client_secret_basic (not encoded)"
-    UNAUTHENTICATED = "none"
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -89,132 +71,36 @@ def redirect_uri() -> str:
     return f"{settings.SITE_URL}{reverse(CALLBACK)}"
 
 
-class OAuth2LoginClient(OAuth2Client):
-    consumer_key: str
-    consumer_secret: str
-    # What the provider's configuration lists, if it lists anything.
-    offered: list[str] | None = None
-
-    def get_redirect_url(
-        self, authorization_url: str, scope: list[str], extra_params: dict[str, str]
-    ) -> str:
-        """allauth's own would break an address that already has a query."""
-        own = {
-            "client_id": self.consumer_key,
-            "redirect_uri": self.callback_url,
-            "scope": " ".join(scope),
-            "response_type": "code",
-            "state": self.state,
-        }
-        parts = urlsplit(authorization_url)
-        # The administrator's additional query must not replace ours.
-        query = dict(parse_qsl(parts.query)) | extra_params | own
-        return parts._replace(query=urlencode(query)).geturl()
-
-    def get_access_token(
-        self, code: str, pkce_code_verifier: str = "", extra_data: None = None
-    ) -> dict[str, Any]:
-        """Show the secret in one way after another, until the client is known."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self.callback_url,
-            "code_verifier": pkce_code_verifier,
-        }
-        ways, kept_as = self._ways(), self._kept_as()
-        refused: dict[str, list[str]] = {}
-        remembered = cache.get(kept_as, ways[0])
-        # The one that worked comes first; the others stay in their order.
-        for way in sorted(ways, key=lambda way: way != remembered):
-            answer = self._ask(form, way)
-            if not _is_client_refused(answer):
-                if way != remembered:
-                    cache.set(kept_as, way.value, None)
-                return _tokens(answer)
-            refused.setdefault(_said(answer), []).append(way)
-        words = (f"{', '.join(tried)}: {said}" for said, tried in refused.items())
-        raise ProviderError(ProviderFault.CODE_REFUSED, "; ".join(words))
-
-    def _ways(self) -> list[ClientWay]:
-        """Discovery 1.0, 3: a missing list means client_secret_basic."""
-        if not self.consumer_secret:
-            return [ClientWay.UNAUTHENTICATED]
-        listed = self.offered or []
-        usual = (ClientWay.BASIC, ClientWay.POST)
-        ways = [way for way in usual if way in listed] or [ClientWay.BASIC]
-        words = self.consumer_key + self.consumer_secret
-        if ClientWay.BASIC in ways and quote(words, safe="") != words:
-            ways.append(ClientWay.BASIC_RAW)
-        return ways
-
-    def _kept_as(self) -> str:
-        """Return the cache's key, another one once address, ID or secret change."""
-        facts = (self.access_token_url, self.consumer_key, self.consumer_secret)
-        digest = salted_hmac("oauth2-client-way", json.dumps(facts)).hexdigest()
-        return f"openid-provider:way:{digest}"
-
-    def _ask(self, form: dict[str, str], way: ClientWay) -> requests.Response:
-        client_id, secret, auth = self.consumer_key, self.consumer_secret, None
-        if way is ClientWay.BASIC:
-            # A space is %20, which those read too who know no form's "+".
-            auth = (quote(client_id, safe=""), quote(secret, safe=""))
-        elif way is ClientWay.BASIC_RAW:
-            # The library sends it as latin-1.
-            auth = (_as_latin(client_id), _as_latin(secret))
-        else:
-            shown = {"client_secret": secret} if way is ClientWay.POST else {}
-            form = form | {"client_id": client_id} | shown
-        with LimitedSession() as session:
-            return session.post(self.access_token_url, data=form, auth=auth)
-
-
-def _as_latin(word: str) -> str:
-    return word.encode().decode("latin-1")
-
-
-def _is_client_refused(answer: requests.Response) -> bool:
-    found = json_object(answer.content) or {}
-    is_unauthorized = answer.status_code == HTTPStatus.UNAUTHORIZED
-    return is_unauthorized or found.get("error") in CLIENT_REFUSED
-
-
-def _tokens(answer: requests.Response) -> dict[str, Any]:
-    found = json_object(answer.content) or {}
-    if answer.ok and "access_token" in found:
-        return found
-    raise ProviderError(ProviderFault.CODE_REFUSED, _said(answer))
-
-
-def _said(answer: requests.Response) -> str:
-    """Return the words of an OAuth error (RFC 6749, 5.2), and no part of a token."""
-    found = json_object(answer.content) or {}
-    words = (found.get(name) for name in ("error", "error_description"))
-    said = ": ".join(word[:200] for word in words if isinstance(word, str) and word)
-    return readable(said) or f"status {answer.status_code}"
-
-
 def claims_of(id_token: str, config: Document, client_id: str, nonce: str) -> Claims:
-    try:
-        _check_algorithm(id_token)
-        claims: Claims = jwt.decode(
-            id_token,
-            # A key that names no algorithm allows every one of its type.
-            _key_for(id_token, config["jwks_uri"]).key,
-            algorithms=ALGORITHMS,
-            issuer=config["issuer"],
-            audience=client_id,
-            leeway=LEEWAY_SECONDS,
-            options={"require": REQUIRED},
-        )
-    except jwt.PyJWTError as error:
-        words = f"{type(error).__name__}: {error}"
-        raise ProviderError(ProviderFault.BAD_ID_TOKEN, words[:200]) from error
+    claims = decoded(id_token, config, client_id, REQUIRED)
     _check_party(claims, client_id)
     if not constant_time_compare(str(claims.get("nonce", "")), nonce):
         raise ProviderError(ProviderFault.BAD_ID_TOKEN, "nonce")
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise ProviderError(ProviderFault.BAD_ID_TOKEN, "sub")
+    return claims
+
+
+def decoded(
+    token: str, config: Document, client_id: str, required: Sequence[str]
+) -> Claims:
+    """Check signature, issuer, audience and times; raise ProviderError."""
+    try:
+        _check_algorithm(token)
+        claims: Claims = jwt.decode(
+            token,
+            # A key that names no algorithm allows every one of its type.
+            _key_for(token, config["jwks_uri"]).key,
+            algorithms=ALGORITHMS,
+            issuer=config["issuer"],
+            audience=client_id,
+            leeway=LEEWAY_SECONDS,
+            options={"require": list(required)},
+        )
+    except jwt.PyJWTError as error:
+        words = f"{type(error).__name__}: {error}"
+        raise ProviderError(ProviderFault.BAD_ID_TOKEN, words[:200]) from error
     return claims
 
 
@@ -286,8 +172,7 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
     ) -> dict[str, Any]:
         self._check_answering_issuer(request)
         self._nonce = nonce_of(pkce_code_verifier)
-        listed = self.openid_config.get("token_endpoint_auth_methods_supported")
-        client.offered = listed if isinstance(listed, list) else None
+        client.offered = _ways_offered(self.openid_config)
         found: dict[str, Any] = super().get_access_token_data(
             request, app, client, pkce_code_verifier
         )
@@ -319,7 +204,10 @@ class OAuth2LoginAdapter(OpenIDConnectOAuth2Adapter):
         return SocialLogin(account=account, provider=self.get_provider())
 
     def parse_token(self, data: dict[str, Any]) -> SocialToken:
-        return SocialToken(token=str(data["access_token"]))
+        # The second field holds what the provider may be asked with later.
+        again = data.get("refresh_token")
+        again = again if isinstance(again, str) else ""
+        return SocialToken(token=str(data["access_token"]), token_secret=again)
 
 
 class OAuth2LoginProvider(OpenIDConnectProvider):
@@ -354,6 +242,26 @@ def address_to_ask(request: HttpRequest, provider_id: str, wanted: str = "") -> 
         redirect = provider.redirect_from_request(request)
     address: str = redirect.url
     return address
+
+
+def token_client(rules: AuthenticationSettings) -> OAuth2LoginClient:
+    """Return a client that asks without a browser; raise ProviderError."""
+    config = discovery.configuration(rules.oauth2_well_known_url)
+    client = OAuth2LoginClient(
+        None,
+        rules.oauth2_client_id,
+        rules.oauth2_client_secret,
+        "POST",
+        config["token_endpoint"],
+        redirect_uri(),
+    )
+    client.offered = _ways_offered(config)
+    return client
+
+
+def _ways_offered(config: Document) -> list[str] | None:
+    listed = config.get("token_endpoint_auth_methods_supported")
+    return listed if isinstance(listed, list) else None
 
 
 def app_of(rules: AuthenticationSettings, provider_id: str = LOGIN) -> SocialApp:

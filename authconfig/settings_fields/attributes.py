@@ -21,6 +21,10 @@ DEFAULT = (
     "name=sAMAccountName|uid, long_name=displayName|cn, email=mail,"
     " number=telephoneNumber"
 )
+SCIM_DEFAULT = (
+    "name=userName, long_name=displayName|name.formatted, email=emails,"
+    " number=phoneNumbers.work, language=preferredLanguage|locale"
+)
 # Active Directory marks the primary address of several so.
 ADDRESSES, PRIMARY_MARK, MARK = "proxyaddresses", "SMTP:", re.compile("smtp:", re.I)
 # A value that is longer is no name or number, and would keep a pattern busy.

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from authconfig import validators
 from authconfig.fields import SecretField
+from authconfig.settings_fields import attributes
 
 
 class OAuth2Fields(models.Model):
@@ -49,6 +50,39 @@ class OAuth2Fields(models.Model):
         help_text=_(
             "The claim that holds the login name. Enter another one than upn only if"
             " users cannot change its value themselves: it decides who they are."
+        ),
+    )
+    oauth2_session_hours = models.PositiveSmallIntegerField(
+        _("Hours until a login at the provider ends"),
+        default=12,
+        db_default=12,
+        validators=validators.between(1, 2160, _("Enter a number from 1 to 2160.")),
+        help_text=_(
+            "Then users log in again, so that nobody stays who has left. With"
+            " offline_access in the scope the provider is asked every 15 minutes"
+            " instead, if it gives refresh tokens."
+        ),
+    )
+    scim_attributes = models.TextField(
+        _("Attributes of the users by SCIM"),
+        blank=True,
+        default=attributes.SCIM_DEFAULT,
+        db_default=attributes.SCIM_DEFAULT,
+        validators=[attributes.validate_attributes],
+        help_text=_(
+            "Which attribute becomes what, as field=attribute. Fields: name, long_name,"
+            " email, number, language. A pattern keeps a part:"
+            " number=phoneNumbers.work /(\\d{3})$/"
+        ),
+    )
+    scim_most_removals_percent = models.PositiveSmallIntegerField(
+        _("Most users deactivated in an hour, in percent"),
+        default=10,
+        db_default=10,
+        validators=validators.between(0, 100, _("Enter a number from 0 to 100.")),
+        help_text=_(
+            "If the provider deactivates more of its users, and more than three, the"
+            " others stay active until an administrator confirms it."
         ),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -14,7 +16,7 @@ from django.utils import timezone
 from authconfig import lockout
 from authconfig.choices import Event
 from authconfig.sync import leases
-from authconfig.sync.choices import Change, Reason
+from authconfig.sync.choices import Change, Reason, Source
 from authconfig.sync.models import SyncedUser, SyncRun
 from authconfig.sync.people import Refusal, Step
 from authconfig.users import audit
@@ -42,7 +44,22 @@ class Outcome:
     refused: list[Refusal] = field(default_factory=list)
 
 
-def apply(steps: list[Step], run: SyncRun, note: Callable[[int], None]) -> Outcome:
+@dataclass(frozen=True)
+class Writer:
+    """Who writes; `hold` raises LeaseLostError once they must not write any more."""
+
+    source: Source
+    actor: PbxUser | None = None
+    hold: Callable[[], None] = lambda: None
+
+    @classmethod
+    def of(cls, run: SyncRun) -> Self:
+        return cls(Source(run.source), run.actor, partial(leases.renew, run))
+
+
+def apply(
+    steps: list[Step], writer: Writer, note: Callable[[int], None] = lambda _n: None
+) -> Outcome:
     """Write the steps; those that meet somebody else's change are refused.
 
     Raises LeaseLostError once the run is over; what was written until then stays, and
@@ -50,7 +67,7 @@ def apply(steps: list[Step], run: SyncRun, note: Callable[[int], None]) -> Outco
     """
     outcome = Outcome()
     for batch in _batches(steps):
-        _write_or_split(batch, run, outcome)
+        _write_or_split(batch, writer, outcome)
         note(len(outcome.done) + len(outcome.refused))
     return outcome
 
@@ -66,14 +83,14 @@ def _batches(steps: list[Step]) -> Iterator[list[Step]]:
         yield free[at : at + BATCH_SIZE]
 
 
-def _write_or_split(batch: list[Step], run: SyncRun, outcome: Outcome) -> None:
+def _write_or_split(batch: list[Step], writer: Writer, outcome: Outcome) -> None:
     """What cannot be written together is written one by one: so each has its own."""
     try:
-        done = Batch(batch, run).write()
+        done = Batch(batch, writer).write()
     except (IntegrityError, LastAdministratorError) as error:
         if len(batch) > 1:
             for step in batch:
-                _write_or_split([step], run, outcome)
+                _write_or_split([step], writer, outcome)
             return
         is_last = isinstance(error, LastAdministratorError)
         reason = Reason.LAST_ADMINISTRATOR if is_last else Reason.AT_THE_SAME_TIME
@@ -92,12 +109,12 @@ def _refusal(step: Step, reason: Reason) -> Refusal:
 @dataclass
 class Batch:
     steps: list[Step]
-    run: SyncRun
+    writer: Writer
 
     @transaction.atomic
     def write(self) -> list[Step]:
         """Return the steps that were written: the others found another user."""
-        leases.renew(self.run)
+        self.writer.hold()
         users = self._locked()
         steps = [step for step in self.steps if self._still_holds(step, users)]
         with_administrators = any(user.is_staff for user in users.values())
@@ -150,23 +167,29 @@ class Batch:
             before = users.get(step.pk or 0)
             user = _changed(before, step) if before else _new(step)
             (changed if before else new).append((step, user))
-            told.append((user, _told(step, before, user)))
+            told.append((user, self._told(step, before, user)))
             if step.change is Change.DEACTIVATED:
                 ended.append(user)
         PbxUser.objects.bulk_create([user for _step, user in new])
         _upsert([user for _step, user in changed])
         self._write_identities(new, changed)
-        audit.record_many(Event.USER_CHANGED, told, actor=self.run.actor)
+        audit.record_many(Event.USER_CHANGED, told, actor=self.writer.actor)
         follow_addresses({user: users[user.pk].email for _step, user in changed})
         if ended:
             end_sessions(ended)
+
+    def _told(self, step: Step, before: PbxUser | None, after: PbxUser) -> str:
+        linked = "linked with its entry" if step.is_linked else ""
+        changes = difference(before, after)
+        said = ", ".join(filter(None, [linked, changes]))
+        return f"{self.writer.source}: {said}"
 
     def _write_identities(self, new: list[Pair], changed: list[Pair]) -> None:
         linked = [(step, user) for step, user in changed if step.is_linked]
         SyncedUser.objects.bulk_create(
             SyncedUser(
                 user=user,
-                source=self.run.source,
+                source=self.writer.source,
                 identity=step.identity,
                 has_rights_of_group=bool(step.rights),
             )
@@ -218,9 +241,3 @@ def _changed(before: PbxUser, step: Step) -> PbxUser:
     if step.rights is not None:
         user.is_staff = user.is_superuser = step.rights
     return user
-
-
-def _told(step: Step, before: PbxUser | None, after: PbxUser) -> str:
-    linked = "linked with its entry" if step.is_linked else ""
-    changes = difference(before, after)
-    return f"directory: {', '.join(filter(None, [linked, changes]))}"

@@ -10,6 +10,14 @@ class Source(TextChoices):
     """Where a user's facts come from."""
 
     DIRECTORY = "directory", _("Directory")
+    SCIM = "scim", _("SCIM")
+
+
+# What a form says at a field that the source fills.
+CHANGED_THERE = {
+    Source.DIRECTORY: _("From the directory: change it there."),
+    Source.SCIM: _("From the OpenID provider, by SCIM: change it there."),
+}
 
 
 class Change(TextChoices):

@@ -125,6 +125,9 @@ class Claims:
 
     def _is_here(self, owner: Known) -> bool:
         """Is the owner's entry there, and enabled as far as it was read?"""
+        if owner.identity not in self.marks:
+            # Somebody else tells of this one: a directory, or a provider.
+            return True
         read = owner.identity in self.people
         return owner.identity in self.seen and (read or not self._is_former(owner))
 

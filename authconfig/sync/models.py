@@ -10,6 +10,7 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from authconfig.bearer_keys import BearerKey
 from authconfig.sync.choices import (
     OVER,
     Change,
@@ -226,3 +227,100 @@ class SyncPlace(models.Model):
 
     def __str__(self) -> str:
         return self.source
+
+
+class ScimUser(models.Model):
+    """What the provider says of somebody by SCIM, whatever has come of it here.
+
+    Its identity as an entry is the `public_id`, which the provider keeps as our `id`.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # The PBX user that it is; None: not yet, or no more.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="scim_users",
+    )
+    external_id = models.CharField(max_length=200, blank=True)
+    user_name = models.CharField(max_length=254)
+    # RFC 7643, 4.1.1: user names are compared without case.
+    user_key = models.CharField(max_length=300)
+    is_active = models.BooleanField(default=True)
+    # Names, addresses and numbers, written as the provider reads them again.
+    resource = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1)
+    made_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    # The provider has deleted it: only the same `external_id` brings it back.
+    deleted_at = models.DateTimeField(null=True)
+    # Why nothing has come of it, or not all.
+    reason = models.CharField(max_length=12, blank=True, choices=Reason.choices)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(name="scim_user_has_a_name", condition=~Q(user_key="")),
+            CheckConstraint(
+                name="scim_user_reason_is_known",
+                condition=Q(reason="") | Q(reason__in=Reason.values),
+            ),
+            UniqueConstraint(
+                name="external_id_is_one_scim_user",
+                fields=["external_id"],
+                condition=~Q(external_id=""),
+            ),
+            UniqueConstraint(
+                name="user_name_is_one_scim_user",
+                fields=["user_key"],
+                condition=Q(deleted_at=None),
+            ),
+        ]
+        indexes = [
+            # What changed since a run began to read.
+            Index(name="scim_user_by_change", fields=["changed_at"]),
+            # What waits for somebody's decision.
+            Index(
+                name="scim_user_refused",
+                fields=["id"],
+                condition=~Q(reason=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_name
+
+    @property
+    def identity(self) -> str:
+        return self.public_id.hex
+
+    @property
+    def is_wanted(self) -> bool:
+        """Does the provider want a user who can log in?"""
+        return self.is_active and self.deleted_at is None
+
+
+class ScimKey(BearerKey):
+    """The provider's key; there is one at most, kept as a digest."""
+
+    class Meta:
+        constraints = [CheckConstraint(name="scim_key_is_one_row", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"SCIM key of {self.made_at}"
+
+
+class ScimRequest(models.Model):
+    """One of the last requests, for whoever looks for a fault at the provider."""
+
+    at = models.DateTimeField(default=timezone.now)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=300)
+    status = models.PositiveSmallIntegerField()
+    # What was wrong with it; "" if nothing was.
+    words = models.CharField(max_length=300, blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}: {self.status}"

@@ -34,15 +34,29 @@ def leave_directory(user: PbxUser) -> bool:
     return SyncedUser.objects.filter(user=user).delete()[0] > 0
 
 
-def fields_from_directory(rules: AuthenticationSettings) -> frozenset[str]:
-    """Return the fields of users from the directory that nobody changes here."""
-    wishes = wishes_of(rules.directory_sync_attributes)
-    return frozenset(wish.field for wish in wishes)
+def source_of(user: PbxUser) -> Source | None:
+    """Return where the user's facts come from; None for a local one."""
+    found = SyncedUser.objects.filter(user=user).values_list("source", flat=True)
+    return Source(found[0]) if found else None
 
 
-def marks(source: Source = Source.DIRECTORY) -> dict[str, Mark]:
-    """Return every user of the source by the identity of the entry."""
-    rows = SyncedUser.objects.filter(source=source).values_list(
+def fields_from(source: Source, rules: AuthenticationSettings) -> frozenset[str]:
+    """Return the fields of users from there that nobody changes here."""
+    texts = {
+        Source.DIRECTORY: rules.directory_sync_attributes,
+        Source.SCIM: rules.scim_attributes,
+    }
+    return frozenset(wish.field for wish in wishes_of(texts[source]))
+
+
+def marks(
+    source: Source = Source.DIRECTORY, identities: Collection[str] | None = None
+) -> dict[str, Mark]:
+    """Return every user of the source, or those of these entries, by the identity."""
+    synced = SyncedUser.objects.filter(source=source)
+    if identities is not None:
+        synced = synced.filter(identity__in=identities)
+    rows = synced.values_list(
         "identity",
         "user_id",
         "user__name",
@@ -83,6 +97,16 @@ def _had(source: Source) -> dict[str, int]:
     active = PbxUser.objects.filter(synced__source=source, is_active=True)
     counts = {name: Count("pk", filter=~Q(**{name: ""})) for name in FILLABLE}
     return active.aggregate(**counts)
+
+
+def present_beside(people: Collection[Person], source: Source) -> Present:
+    """Return what is here of a few people alone, and of whoever is in their way."""
+    users = _users(people)
+    known = {user.identity for user in users} | {p.identity for p in people}
+    found = marks(source, known - {""})
+    has_administrator = any(mark.is_administrator for mark in found.values())
+    able = lockout.able_at_present() if has_administrator else ()
+    return Present(found, users, frozenset(user.pk for user in able))
 
 
 def _users(people: Collection[Person]) -> list[Known]:

@@ -17,8 +17,8 @@ from authconfig.directory.faults import DirectoryError
 from authconfig.models import AuthenticationSettings
 from authconfig.settings_fields.attributes import FILLABLE
 from authconfig.sync import leases, present
-from authconfig.sync.applying import apply
-from authconfig.sync.choices import Change, Phase, RunState, Trigger
+from authconfig.sync.applying import Writer, apply
+from authconfig.sync.choices import Change, Phase, RunState, Source, Trigger
 from authconfig.sync.directory.reading import Answer, Place, Question, read
 from authconfig.sync.models import (
     SyncedUser,
@@ -29,6 +29,7 @@ from authconfig.sync.models import (
 )
 from authconfig.sync.people import Consent, Mark, Person, Plan, Refusal, Step
 from authconfig.sync.plan import make_plan
+from authconfig.sync.scim import carrying
 from authconfig.sync.words import trouble, words_of
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
@@ -38,6 +39,7 @@ READ_ALL_EVERY = timedelta(days=1)
 # On the command line a preview counts as seen for so long.
 PREVIEW_TTL = timedelta(hours=1)
 ITEMS_AT_ONCE = 1000
+EVENTS = {Source.DIRECTORY: Event.DIRECTORY_SYNCED, Source.SCIM: Event.SCIM_SYNCED}
 
 
 class Everybody:
@@ -77,9 +79,11 @@ def ask_for(
     allowed_removals: int | None = None,
     allows_fields: bool = False,
     preview: SyncRun | None = None,
+    source: Source = Source.DIRECTORY,
 ) -> SyncRun:
     """Note that somebody wants a run; a worker, or the caller, does its work."""
     return SyncRun.objects.create(
+        source=source,
         trigger=trigger,
         is_preview=is_preview,
         actor=actor,
@@ -92,6 +96,7 @@ def ask_for(
 def last_preview() -> SyncRun | None:
     """Return the preview that whoever is on the command line has just seen."""
     seen = SyncRun.objects.filter(
+        source=Source.DIRECTORY,
         is_preview=True,
         trigger=Trigger.COMMAND,
         state=RunState.DONE,
@@ -136,9 +141,10 @@ class Work:
 
     def go(self) -> Report:
         rules = AuthenticationSettings.load()
-        marks = present.marks()
-        answer = read(rules, self._question(marks))
-        here = present.present_for(answer.found.people, marks)
+        source = Source(self.run.source)
+        marks = present.marks(source)
+        answer = self._answer(rules, marks)
+        here = present.present_for(answer.found.people, marks, source)
         plan = make_plan(answer.found, here, self._consent(rules))
         report = Report(self.run.is_preview, plan.steps, plan.refused, plan.kept)
         if not self.run.is_preview:
@@ -147,6 +153,11 @@ class Work:
         self._end(report, plan, answer)
         report.stopped = trouble(self.run)
         return report
+
+    def _answer(self, rules: AuthenticationSettings, marks: dict[str, Mark]) -> Answer:
+        if self.run.source == Source.SCIM:
+            return Answer(carrying.everybody(rules), Place(), has_read_all=True)
+        return read(rules, self._question(marks))
 
     def _question(self, marks: dict[str, Mark]) -> Question:
         place = SyncPlace.objects.filter(source=self.run.source).first()
@@ -163,8 +174,12 @@ class Work:
         )
 
     def _consent(self, rules: AuthenticationSettings) -> Consent:
+        percents = {
+            Source.DIRECTORY: rules.directory_sync_most_removals_percent,
+            Source.SCIM: rules.scim_most_removals_percent,
+        }
         return Consent(
-            rules.directory_sync_most_removals_percent,
+            percents[Source(self.run.source)],
             self.run.allowed_removals,
             self._links(),
             self._losses(),
@@ -191,7 +206,7 @@ class Work:
         total = len(report.steps)
         outcome = apply(
             report.steps,
-            self.run,
+            Writer.of(self.run),
             lambda count: self._note(Phase.WRITING, count, total=total),
         )
         report.steps = outcome.done
@@ -211,8 +226,7 @@ class Work:
         counts = {change.value: counted[change] for change in Change}
         counts["refused"] = len(report.refused)
         if not self.run.is_preview:
-            self._keep_place(answer)
-            _look_again(report, answer.found.people)
+            self._follow(report, answer)
         SyncFieldStop.objects.bulk_create(
             SyncFieldStop(run=self.run, **stop._asdict()) for stop in plan.field_stops
         )
@@ -228,6 +242,15 @@ class Work:
         )
         if not self.run.is_preview:
             _tell(self.run)
+
+    def _follow(self, report: Report, answer: Answer) -> None:
+        if self.run.source == Source.SCIM:
+            assert self.run.started_at
+            carrying.follow_run(answer.found.people, report.refused)
+            carrying.confirm(since=self.run.started_at)
+            return
+        self._keep_place(answer)
+        _look_again(report, answer.found.people)
 
     def _keep_place(self, answer: Answer) -> None:
         values: dict[str, object] = vars(answer.place)
@@ -292,7 +315,7 @@ def _tell(run: SyncRun) -> None:
     if run.trigger == Trigger.SCHEDULE and run.state == RunState.DONE and not counts:
         return
     audit.record(
-        Event.DIRECTORY_SYNCED,
+        EVENTS[Source(run.source)],
         user=None,
         actor=run.actor,
         detail=", ".join(filter(None, words)),

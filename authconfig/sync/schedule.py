@@ -12,6 +12,7 @@ from authconfig.models import current_rules
 from authconfig.sync import leases, runs
 from authconfig.sync.choices import RunState, Source, Trigger
 from authconfig.sync.models import SyncPlace, SyncRun
+from authconfig.sync.scim import carrying
 
 # Reports of runs without changes say little, and there are many.
 KEPT_RUNS = 500
@@ -25,6 +26,7 @@ def run_due() -> None:
     # Whoever is on the command line does the work there.
     for run in waiting.exclude(trigger=Trigger.COMMAND).order_by("pk"):
         runs.work(run)
+    carrying.look_again()
     forget_old()
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from authconfig.directory.choices import NetlogonStage
 from authconfig.directory.faults import DirectoryError, DirectoryFault
 from authconfig.directory.remedies import remedy, summary
-from authconfig.sync.choices import Change, RunState, Stop
+from authconfig.sync.choices import Change, RunState, Source, Stop
 from authconfig.sync.leases import DIED
 from authconfig.sync.models import SyncFieldStop, SyncRun
 from authconfig.sync.people import Step
@@ -27,6 +27,8 @@ def trouble(run: SyncRun) -> str:
 
 
 def _nobody_deactivated(run: SyncRun) -> str:
+    if run.stop == Stop.NOBODY and run.source == Source.SCIM:
+        return _("The provider tells of nobody any more, so nobody was deactivated.")
     if run.stop == Stop.NOBODY:
         return _(
             "No entry of the directory matches, so nobody was deactivated. Check the"
@@ -73,6 +75,11 @@ def words_of(step: Step) -> str:
 
 
 def _too_many(run: SyncRun) -> str:
+    if run.source == Source.SCIM:
+        return _(
+            "%(kept)d of %(active)d users would be deactivated at once, so none was."
+            " If the provider is right, confirm it."
+        ) % {"kept": run.kept, "active": run.active}
     return ngettext(
         "%(kept)d of %(active)d users would be deactivated at once, so none was. If"
         " the directory is right, confirm it.",

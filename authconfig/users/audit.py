@@ -21,8 +21,8 @@ from authconfig.users.models import AuditEvent, PbxUser, SettingChange
 
 NOWHERE = Origin()
 FORGOTTEN_AT_ONCE = 5000
-# These fields only stop wrong passwords, so a change of them makes no proof void.
-HARMLESS = ("netlogon_max_failures",)
+# These only stop wrong passwords or end sessions: a change makes no proof void.
+HARMLESS = ("netlogon_max_failures", "oauth2_session_hours")
 
 
 def _section(key: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class AlarmKind(TextChoices):
     WEBHOOK = "webhook", _("The webhook of alarms fails")
     NO_ENTRY = "no_entry", _("Users cannot log in")
     DIRECTORY = "directory", _("Users are not read from the directory")
+    SCIM = "scim", _("Users by SCIM wait for a decision")
     CLIENT = "client", _("A client application is refused")
 
 

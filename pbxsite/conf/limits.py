@@ -23,5 +23,10 @@ def rates(variable: Callable[[str, str], str]) -> dict[str, str | bool]:
         "openid_client_failed": "20/m/key",
         # Wrong passwords of myApps clients' sessions, which nobody can guess.
         "myapps_session_failed": "30/m/ip",
+        # Logout tokens of the OpenID provider: one for each session that ends there.
+        "provider_logout": "300/m/ip",
+        # Entra ID asks up to 25 times a second.
+        "scim": variable("LIMIT_SCIM", "3000/m/key"),
+        "scim_key": variable("LIMIT_WRONG_KEYS", "10/m/ip"),
         "voicemail_key": variable("LIMIT_WRONG_KEYS", "10/m/ip"),
     }

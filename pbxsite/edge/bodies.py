@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from http import HTTPStatus
 from typing import IO, Any
@@ -31,10 +31,20 @@ class Limit:
     bytes: int
     seconds: float
     too_large: str = "This address takes {bytes} bytes at once. Send less."
+    # How a refusal is written, and what stands in it beside what RFC 9457 says.
+    media_type: str = "application/problem+json"
+    beside: dict[str, Any] = field(default_factory=dict)
 
 
 # Far more than any form has; it stays in memory.
 FORM = Limit(64 * 1024, 15)
+# A user by SCIM, whose errors have a form of their own (RFC 7644, 3.12).
+SCIM_ADDRESSES = "/scim/"
+SCIM = replace(
+    FORM,
+    media_type="application/scim+json",
+    beside={"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"]},
+)
 # A recording, or a file of users.
 FILE = Limit(settings.BODY_MAX_BYTES, 120)
 RECORDING_TOO_LARGE = (
@@ -111,12 +121,12 @@ class Handler(ASGIHandler):
 
 def limited(application: Application) -> Application:
     async def limiting(scope: Any, receive: Any, send: Any) -> None:
-        limit = _limits().get(scope["path"], FORM)
+        limit = _limit_of(scope["path"])
         if _declared(scope) > limit.bytes:
             await _refuse(TOO_LARGE, limit, send)
             return
         body = Body(receive, limit)
-        if limit is FORM:
+        if limit.bytes == FORM.bytes:
             await _with_whole(body, application, scope, send)
         else:
             await application(scope, body, send)
@@ -141,6 +151,10 @@ async def _with_whole(
     await application(scope, receive, send)
 
 
+def _limit_of(path: str) -> Limit:
+    return SCIM if path.startswith(SCIM_ADDRESSES) else _limits().get(path, FORM)
+
+
 @cache
 def _limits() -> dict[str, Limit]:
     return {
@@ -163,9 +177,12 @@ async def _refuse(status: HTTPStatus, limit: Limit, send: Any) -> None:
         TOO_SLOW: f"The body did not arrive within {limit.seconds:g} seconds."
         " Send it again over a faster connection.",
     }[status]
-    told = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    told: dict[str, Any] = {"type": "about:blank", "title": status.phrase}
+    # SCIM writes the status as a text.
+    shown = str(status.value) if limit is SCIM else status.value
+    told |= {"status": shown, **limit.beside}
     headers = [
-        (b"content-type", b"application/problem+json"),
+        (b"content-type", limit.media_type.encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),
     ]

@@ -16,7 +16,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from authconfig.choices import Event, Origin
-from authconfig.sync.models import SyncedUser, SyncItem
+from authconfig.sync.models import ScimRequest, ScimUser, SyncedUser, SyncItem
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
@@ -122,5 +122,9 @@ def _forget_rows_beside(user: PbxUser, person: naming.Person) -> None:
     SyncItem.objects.filter(
         Q(name__in=person.names) | Q(identity__in=list(identities))
     ).delete()
+    told = Q(user=user) | Q(user_name__in=person.names)
+    ScimUser.objects.filter(told).delete()
+    # Their filters may name anybody, and none is of use for long.
+    ScimRequest.objects.all().delete()
     of_users = ContentType.objects.get_for_model(PbxUser)
     LogEntry.objects.filter(content_type=of_users, object_id=str(user.pk)).delete()

@@ -102,8 +102,14 @@ HELD = (
         ("user_agent", "address", "created_at", "issuer", "subject", "factor"),
         (
             *("id", "public_id", "state", "expires_at", "user", "is_used_up"),
-            *("source", "auth_hash"),
+            *("source", "auth_hash", "provider_login"),
         ),
+    ),
+    Held(
+        "signed_in_sessions.ProviderLogin",
+        ("session__user",),
+        ("issuer", "subject", "began_at", "proved_at"),
+        ("id", "public_id", "session", "sid", "refresh_token", "next_check_at"),
     ),
     Held(
         "signed_in_sessions.KnownAddress",
@@ -150,6 +156,15 @@ HELD = (
         ("user",),
         ("source", "identity", "removed_at"),
         ("user", "look_again_at", "has_rights_of_group"),
+    ),
+    Held(
+        "sync.ScimUser",
+        ("user",),
+        ("external_id", "user_name", "is_active", "resource", "made_at", "changed_at"),
+        (
+            *("id", "public_id", "user", "user_key", "version", "deleted_at"),
+            *("reason", "detail"),
+        ),
     ),
     Held(
         "sync.SyncItem",

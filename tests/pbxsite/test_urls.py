@@ -45,6 +45,10 @@ PUBLIC = {
     "PBX0/APPCLIENT/login/done/",
     # Asks for its bearer key by itself.
     "PBX0/voicemail.xml",
+    "scim/v2/",
+    "scim/v2/<path:path>",
+    # Asks for what the OpenID provider has signed.
+    "login/oauth2/logout/",
     "admin/login/",
     # They keep a language and a scheme in the browser, and nothing else.
     "preferences/",

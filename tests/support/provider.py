@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import requests
 
@@ -51,17 +51,39 @@ class Provider:
             "oauth2_domain": "example.com",
         } | changes
 
-    def log_in(self, authorize_url: str, account: str) -> str:
+    def log_in(
+        self, authorize_url: str, account: str, browser: requests.Session | None = None
+    ) -> str:
         """Go through the provider's pages as a browser would.
 
         Return the address that it sends the browser back to.
         """
-        with requests.Session() as browser:
+        with browser or requests.Session() as browser:
             page = browser.get(authorize_url, allow_redirects=False, timeout=10)
             while "interaction" in page.headers.get("Location", ""):
                 page = self._fill_in(browser, page.headers["Location"], account)
             address: str = page.headers["Location"]
             return address
+
+    def log_out(self, browser: requests.Session) -> None:
+        """End the browser's session at the provider."""
+        page = browser.get(f"{self.issuer}/session/end?client_id=pbx", timeout=10)
+        found = re.search(r'name="xsrf" value="([^"]+)"', page.text)
+        assert found, page.text
+        address = f"{self.issuer}/session/end/confirm"
+        values = {"xsrf": found[1], "logout": "yes"}
+        answer = browser.post(address, values, allow_redirects=False, timeout=10)
+        assert answer.status_code in (302, 303), answer.text
+
+    def lock_out(self, refresh_token: str) -> None:
+        """As an administrator there does who locks the account."""
+        answer = requests.post(
+            f"{self.issuer}/token/revocation",
+            {"token": refresh_token, "token_type_hint": "refresh_token"},
+            auth=(CLIENT_ID, quote(CLIENT_SECRET, safe="")),
+            timeout=10,
+        )
+        assert answer.ok, answer.text
 
     def _fill_in(
         self, browser: requests.Session, location: str, account: str
@@ -77,13 +99,16 @@ class Provider:
 
 
 @contextmanager
-def running_provider(port: int = 0, **changes: Any) -> Iterator[Provider]:
-    """Run it; `changes` are of its configuration."""
+def running_provider(
+    port: int = 0, *, tells: str = "", **changes: Any
+) -> Iterator[Provider]:
+    """Run it; it `tells` this address of log-outs. `changes` are of its settings."""
     install(HERE)
     environment = os.environ | {
         "PROVIDER_USERS": json.dumps(ACCOUNTS),
         "PROVIDER_PORT": str(port),
         "PROVIDER_CHANGES": json.dumps(changes),
+        "PROVIDER_TELLS": tells,
     }
     process = subprocess.Popen(
         ["node", "server.js"],

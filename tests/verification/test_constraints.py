@@ -20,6 +20,8 @@ from authconfig.oauth2.models import ProviderIdentity
 from authconfig.policy import uses
 from authconfig.sync.choices import Change, Reason, RunState, Trigger
 from authconfig.sync.models import (
+    ScimKey,
+    ScimUser,
     SyncedUser,
     SyncFieldStop,
     SyncItem,
@@ -56,6 +58,7 @@ from verification.sessions.models import (
     FactorMail,
     FailureCount,
     KnownAddress,
+    ProviderLogin,
 )
 from verification.voicemail.mails import VOICEMAIL
 from verification.voicemail.models import KeptRecording, Voicemail, VoicemailKey
@@ -243,6 +246,23 @@ def two_of_one_entry(rows: Rows) -> None:
     SyncedUser.objects.create(user=other, identity="1")
 
 
+def scim_user(key: str, **values: object) -> Callable[[Rows], object]:
+    return lambda _rows: ScimUser.objects.create(user_key=key, **values)
+
+
+def two_scim_users(**values: object) -> Callable[[Rows], object]:
+    def break_it(_rows: Rows) -> None:
+        for number in range(2):
+            ScimUser.objects.create(**({"user_key": f"user{number}"} | values))
+
+    return break_it
+
+
+def provider_login(**values: object) -> Callable[[Rows], object]:
+    facts = {"issuer": "https://provider.example", "subject": "1"} | values
+    return lambda _rows: ProviderLogin.objects.create(**facts)
+
+
 def sync_run(count: int = 1, **values: object) -> Callable[[Rows], object]:
     facts = {"trigger": Trigger.PAGE} | values
 
@@ -325,6 +345,12 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     (
         "directory_sync_most_removals_percent_from_0_to_100",
         settings(directory_sync_most_removals_percent=101),
+    ),
+    ("oauth2_session_hours_from_1_to_2160", settings(oauth2_session_hours=0)),
+    ("oauth2_session_hours_from_1_to_2160", settings(oauth2_session_hours=2161)),
+    (
+        "scim_most_removals_percent_from_0_to_100",
+        settings(scim_most_removals_percent=101),
     ),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=0)),
     ("smtp_connections_from_1_to_20", settings(smtp_connections=21)),
@@ -477,6 +503,14 @@ BREAKS: list[tuple[str, Callable[[Rows], object]]] = [
     ("synced_source_is_known", synced(source="rumour")),
     ("synced_user_has_an_identity", synced(identity="")),
     ("entry_is_one_user", two_of_one_entry),
+    ("scim_user_has_a_name", scim_user("")),
+    ("scim_user_reason_is_known", scim_user("anna", reason="whim")),
+    ("external_id_is_one_scim_user", two_scim_users(external_id="1")),
+    ("user_name_is_one_scim_user", two_scim_users(user_key="anna")),
+    ("scim_key_is_one_row", lambda _rows: ScimKey(pk=2).save()),
+    ("provider_login_is_of_an_account", provider_login(issuer="")),
+    ("provider_login_is_of_an_account", provider_login(subject="")),
+    ("provider_login_of_a_session_is_checked", provider_login(next_check_at=NOW)),
     ("sync_run_state_is_known", sync_run(state="lost")),
     ("sync_run_trigger_is_known", sync_run(trigger="chance")),
     ("sync_run_over_has_ended", sync_run(state=RunState.DONE)),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
@@ -50,9 +51,15 @@ from verification.approval.flows import can_be_approved
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
 from verification.proxies import HEADER, AddressUnknownError, tell_of_silent_proxy
-from verification.sessions import lifecycle, passwords, signed_in, tries
+from verification.sessions import (
+    lifecycle,
+    passwords,
+    signed_in,
+    tries,
+)
 from verification.sessions.choices import PASSWORD_LIMIT, Guessed, Source
 from verification.sessions.factors import APPROVED_BY, Type, proving
+from verification.sessions.provider import logins as provider_logins
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
 # allauth's name for asking for the password again.
@@ -183,7 +190,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: PbxUser) -> None:
         released = Released.take(request)
-        bind_account(request, user, released.account)
+        bind_account(request, user, released)
         if request.user.is_authenticated:
             logout(request)
         super().login(request, user)
@@ -208,7 +215,8 @@ class AccountAdapter(DefaultAccountAdapter):
         if user.is_from_mailbox:
             key = request.session.session_key or ""
             passwords.confirm(user, released.approver, besides=key)
-        UserSession.objects.filter(session_key=request.session.session_key).update(
+        own = UserSession.objects.filter(session_key=request.session.session_key)
+        own.update(
             data={
                 "kind": released.kind,
                 "method": released.method,
@@ -216,6 +224,10 @@ class AccountAdapter(DefaultAccountAdapter):
                 APPROVED_BY: released.approved_by,
             }
         )
+        for session in own:
+            if not provider_logins.attach(released.provider_login, session):
+                # The provider has just ended it, between the check and this session.
+                get_sessions_adapter().end_sessions([session])
         audit.record(
             Event.LOGIN,
             user=user,

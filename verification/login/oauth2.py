@@ -10,7 +10,7 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.base import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
@@ -48,7 +48,8 @@ from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from verification.login import oauth2_trial
 from verification.login.redirect_page import page_to_provider
-from verification.login.stages import ELSEWHERE_KEY, Shown, handed_over
+from verification.login.stages import ELSEWHERE_KEY, Released, Shown, handed_over
+from verification.sessions.provider import logins as provider_logins
 
 # Sent with `request` where the provider logs nobody in, and a client waits for it.
 turned_away_elsewhere = Signal()
@@ -73,7 +74,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return False
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        claims = sociallogin.account.extra_data
+        claims, token = sociallogin.account.extra_data, sociallogin.token
         # Neither the session nor the database needs the tokens and claims.
         sociallogin.token, sociallogin.account.extra_data = None, {}
         if sociallogin.account.provider == TRIAL:
@@ -82,13 +83,14 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             # OAuth2 may have been switched off while the user was at the provider.
             _check_allowed()
             if request.user.is_authenticated and is_myapps(request):
-                answer = _shown_elsewhere(request, sociallogin, claims)
+                answer = _shown_elsewhere(request, sociallogin, claims, token)
                 answer = answer or _prove_or_connect(request, sociallogin, claims)
                 raise ImmediateHttpResponse(answer)
             sociallogin.user = identities.login_user(claims, current_rules())
         except ProviderError as error:
             raise ImmediateHttpResponse(turned_away(request, error)) from error
         sociallogin.state["account"] = identity_of(claims)
+        sociallogin.state["provider_login"] = _noted(claims, token)
 
     def on_authentication_error(
         self,
@@ -104,25 +106,38 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         raise ImmediateHttpResponse(_failed(request, provider.sub_id, meant))
 
 
+def _noted(claims: ProviderClaims, token: SocialToken | None) -> str:
+    sid = claims["id_token"].get("sid")
+    return provider_logins.note(
+        identity_of(claims),
+        sid=sid if isinstance(sid, str) else "",
+        refresh_token=token.token_secret if token else "",
+    )
+
+
 def _check_allowed() -> None:
     if Method.OAUTH2 not in methods_for(current_rules(), Kind.MYAPPS):
         raise ProviderError(ProviderFault.NOT_ALLOWED)
 
 
-def bind_account(
-    request: HttpRequest, user: PbxUser, account: tuple[str, str] | None
-) -> None:
+def bind_account(request: HttpRequest, user: PbxUser, released: Released) -> None:
     """Bind the account at its first login, which has passed the second factor."""
+    account = released.account
     if account is None:
         return
     try:
+        if not provider_logins.stands(released.provider_login):
+            raise ProviderError(ProviderFault.LOGGED_OUT)
         identities.bind_at_login(user, *account, origin=origin_of(request))
     except ProviderError as error:
         raise ImmediateHttpResponse(turned_away(request, error)) from error
 
 
 def _shown_elsewhere(
-    request: HttpRequest, sociallogin: SocialLogin, claims: ProviderClaims
+    request: HttpRequest,
+    sociallogin: SocialLogin,
+    claims: ProviderClaims,
+    token: SocialToken | None,
 ) -> HttpResponse | None:
     """Let the provider log in a client for the user who is signed in here."""
     if ELSEWHERE_KEY not in request.session:
@@ -130,7 +145,8 @@ def _shown_elsewhere(
     user = identities.login_user(claims, current_rules())
     if user != request.user:
         return None
-    shown = Shown(user, Method.OAUTH2, identity_of(claims))
+    name = _noted(claims, token)
+    shown = Shown(user, Method.OAUTH2, identity_of(claims), provider_login=name)
     return handed_over(request, shown, sociallogin.get_redirect_url(request))
 
 

@@ -59,6 +59,8 @@ class Released:
     approver: Approver | str = ""
     account: tuple[str, str] | None = None
     source: Source = Source.ELSEWHERE
+    # The name of the row that the provider ends the login by.
+    provider_login: str = ""
 
     @property
     def proven(self) -> tuple[Guessed, ...]:
@@ -93,6 +95,7 @@ class Released:
             account=tuple(account) if account else None,
             # Logins that began in an older release have none.
             source=Source(kept.get("source", Source.ELSEWHERE)),
+            provider_login=kept.get("provider_login", ""),
         )
 
 
@@ -109,6 +112,7 @@ class Shown:
     factor: Authenticator | None = None
     is_used_up: bool = False
     source: Source = Source.ELSEWHERE
+    provider_login: str = ""
 
 
 def handed_over(request: HttpRequest, shown: Shown, wanted: str) -> HttpResponse | None:
@@ -156,8 +160,13 @@ class FactorStage(AuthenticateStage):
         social = (self.login.signal_kwargs or {}).get("sociallogin")
         if social:
             source = _source_of(self.request, self.login.user)
-            account = social.state["account"]
-            return Released(Kind.MYAPPS, Method.OAUTH2, account=account, source=source)
+            return Released(
+                Kind.MYAPPS,
+                Method.OAUTH2,
+                account=social.state["account"],
+                source=source,
+                provider_login=social.state["provider_login"],
+            )
         kind, method = Kind(state["kind"]), Method(state["method"])
         return Released(kind, method, source=Source(state["source"]))
 
@@ -216,9 +225,15 @@ class ApprovalStage(LoginStage):
     def _handed_over(
         self, released: Released, factor: Authenticator | None, *, used_up: bool
     ) -> HttpResponse | None:
-        user, method = self.login.user, released.method
-        account, source = released.account, released.source
-        shown = Shown(user, method, account, factor, used_up, source)
+        shown = Shown(
+            self.login.user,
+            released.method,
+            released.account,
+            factor,
+            used_up,
+            released.source,
+            released.provider_login,
+        )
         return handed_over(self.request, shown, self.login.redirect_url)
 
     def _is_used_up(self, factor: Authenticator | None) -> bool:

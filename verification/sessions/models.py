@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
@@ -10,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.clients.choices import Kind
+from authconfig.fields import SecretField
 from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import FactorApprover, FactorChange, Guessed, Source
 
@@ -142,3 +146,73 @@ class FailureCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.guessed} {self.source}: {self.in_row}"
+
+
+class ProviderLogin(models.Model):
+    """A login at the OpenID provider: what ends it, and what it is re-checked by.
+
+    It waits for its session, and goes with it.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    session = models.OneToOneField(
+        UserSession,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="provider_login",
+    )
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    # By which the provider names the session there; "" if it does not.
+    sid = models.CharField(max_length=500, blank=True)
+    refresh_token = SecretField(blank=True, default="")
+    began_at = models.DateTimeField(default=timezone.now)
+    # When the provider last vouched for the login.
+    proved_at = models.DateTimeField(default=timezone.now)
+    next_check_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            CheckConstraint(
+                name="provider_login_is_of_an_account",
+                condition=~Q(issuer="") & ~Q(subject=""),
+            ),
+            CheckConstraint(
+                name="provider_login_of_a_session_is_checked",
+                condition=Q(session=None, next_check_at=None)
+                | Q(session__isnull=False, next_check_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            # Whom a logout token is about.
+            Index(name="provider_login_by_account", fields=["issuer", "subject"]),
+            Index(
+                name="provider_login_by_sid",
+                fields=["issuer", "sid"],
+                condition=~Q(sid=""),
+            ),
+            # What the provider has to be asked about.
+            Index(
+                name="provider_login_by_check",
+                fields=["next_check_at"],
+                condition=~Q(refresh_token=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.issuer})"
+
+
+class SpentLogoutToken(models.Model):
+    """A logout token that has done its work: it ends nothing a second time."""
+
+    # Of its issuer and `jti`.
+    digest = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # What is forgotten.
+        indexes = [Index(name="spent_logout_token_by_time", fields=["at"])]
+
+    def __str__(self) -> str:
+        return self.digest

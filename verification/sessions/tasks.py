@@ -6,6 +6,7 @@ from celery import shared_task
 
 from verification.sessions import rechecks
 from verification.sessions.lifecycle import clear_expired, forget_old_addresses
+from verification.sessions.provider import checks, logins
 
 
 @shared_task
@@ -14,6 +15,12 @@ def recheck_windows_accounts() -> None:
 
 
 @shared_task
+def recheck_provider_logins() -> None:
+    checks.check_due()
+
+
+@shared_task
 def clear_expired_sessions() -> None:
     clear_expired()
     forget_old_addresses()
+    logins.forget_old()

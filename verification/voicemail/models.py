@@ -11,6 +11,7 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from authconfig.bearer_keys import BearerKey
 from authconfig.fields import SecretField
 from verification.mail.models import OutgoingEmail
 from verification.voicemail.audio.sound import suffix_of
@@ -148,12 +149,8 @@ class Voicemail(Call):
         return f"voicemail {self.pk} of mail {self.mail_id}"
 
 
-class VoicemailKey(models.Model):
+class VoicemailKey(BearerKey):
     """The PBX's key for posting voicemails; there is one at most, kept as a digest."""
-
-    digest = models.CharField(max_length=64)
-    made_at = models.DateTimeField(default=timezone.now)
-    last_used_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -6,24 +6,15 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.core.exceptions import ValidationError
-from django.db.models import CharField
 from ldap.filter import escape_filter_chars
 
 from authconfig.directory.entries import ATTRIBUTES, account_fault, turns_at
 from authconfig.settings_fields.attributes import Wish, attribute_names
-from authconfig.sync.people import Facts, Person
-from authconfig.users.changes import check_key_length
-from authconfig.users.models import PbxUser
+from authconfig.sync.facts import fault_in, tidy
+from authconfig.sync.people import Person
 
 Raw = Mapping[str, Sequence[bytes]]
 Texts = dict[str, list[str]]
-COLUMNS: dict[str, CharField[str, str]] = {
-    name: PbxUser._meta.get_field(name)  # type: ignore[misc]  # all of them are text
-    for name in ("name", "email", "number", "long_name")
-}
-LANGUAGES = {code for code, _name in PbxUser._meta.get_field("language").choices or ()}
-SHOWN_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -77,9 +68,9 @@ class PersonReader:
             return None
         texts = _texts(raw)
         facts = {wish.field: wish.value_in(texts) for wish in self.wishes}
-        _tidy(facts)
+        tidy(facts)
         is_enabled = account_fault(texts) is None
-        fault = _fault(facts) if is_enabled else ""
+        fault = fault_in(facts) if is_enabled else ""
         return Person(identity, facts, is_enabled, fault, turns_at(texts))
 
 
@@ -91,29 +82,6 @@ def _texts(raw: Raw) -> Texts:
         if plain not in texts:
             texts[plain] = [value.decode(errors="replace") for value in raw[name]]
     return texts
-
-
-def _tidy(facts: Facts) -> None:
-    facts["name"] = PbxUser.normalize_username(facts["name"]).strip()
-    if "long_name" in facts:
-        facts["long_name"] = facts["long_name"][: COLUMNS["long_name"].max_length]
-    if "language" in facts:
-        code = facts["language"][:2].lower()
-        facts["language"] = code if code in LANGUAGES else ""
-
-
-def _fault(facts: Facts) -> str:
-    """Say what is wrong with the first value that a PBX user cannot have."""
-    for name, value in facts.items():
-        if name not in COLUMNS or not value:
-            continue
-        try:
-            COLUMNS[name].run_validators(value)
-            if name == "name":
-                check_key_length(value)
-        except ValidationError as error:
-            return f"{name} “{value[:SHOWN_LENGTH]}”: {' '.join(error.messages)}"
-    return ""
 
 
 def any_of(conditions: Iterable[str]) -> str:

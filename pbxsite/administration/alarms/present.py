@@ -16,8 +16,10 @@ from authconfig.users.models import AuditEvent
 from pbxsite.administration.alarms.mail_login import findings_of_login
 from pbxsite.administration.alarms.models import Call
 from pbxsite.administration.directory_runs.state import (
+    SCIM_PAGE,
     SYNC_PAGE,
     SyncState,
+    scim_state,
     sync_state,
 )
 from pbxsite.administration.findings import AlarmKind, Finding
@@ -35,7 +37,8 @@ def findings() -> list[Finding]:
     sync = sync_state(current_rules())
     login = findings_of_login(current_rules())
     mail = (*findings_of_mail(), *login)
-    return [*mail, *untold(), *rejected, *unread_directory(sync)]
+    users = (*unread_directory(sync), *untaken_users(scim_state()))
+    return [*mail, *untold(), *rejected, *users]
 
 
 def unread_directory(state: SyncState | None) -> list[Finding]:
@@ -43,6 +46,13 @@ def unread_directory(state: SyncState | None) -> list[Finding]:
     if state is None or not state.alarm:
         return []
     return [Finding(AlarmKind.DIRECTORY, state.alarm, reverse(SYNC_PAGE))]
+
+
+def untaken_users(state: SyncState | None) -> list[Finding]:
+    """Find what keeps the users from being as a provider has them."""
+    if state is None or not state.alarm:
+        return []
+    return [Finding(AlarmKind.SCIM, state.alarm, reverse(SCIM_PAGE))]
 
 
 def untold() -> list[Finding]:

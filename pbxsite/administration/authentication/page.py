@@ -27,6 +27,7 @@ from pbxsite.administration.authentication.method_trials import try_netlogon, tr
 from pbxsite.administration.authentication.page_context import page_context
 from pbxsite.administration.authentication.posted_form import opened_form, saved_form
 from pbxsite.administration.authentication.preview import preview
+from pbxsite.administration.directory_runs import scim_page
 from pbxsite.administration.directory_runs import views as directory_runs
 
 TEMPLATE = "admin/authconfig/authenticationsettings/page.html"
@@ -43,6 +44,7 @@ PARTS = (
     ("voicemail-key/make/", voicemail_key.make, "make_voicemail_key"),
     ("voicemail-key/revoke/", voicemail_key.revoke, "revoke_voicemail_key"),
     *directory_runs.PARTS,
+    *scim_page.PARTS,
 )
 may_change = permission_required(
     "authconfig.change_authenticationsettings", raise_exception=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -32,6 +33,7 @@ from pbxsite.administration.directory_runs.state import PRESETS
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import paused_words
+from verification.login import back_channel
 from verification.mail.operation import actions
 from verification.mail.operation.outcomes import last_outcomes
 from verification.sessions import factors, signed_in
@@ -56,6 +58,7 @@ def page_context(request: HttpRequest, form: PageForm) -> dict[str, Any]:
         "outcomes": last_outcomes(),
         "sync_presets": PRESETS,
         "redirect_uri": redirect_uri(),
+        "logout_uri": f"{settings.SITE_URL}{reverse(back_channel.NAME)}",
         "smtp_login": login_block.login_block(form),
         "voicemail_key": voicemail_keys.current_key(),
         "voicemail_address": voicemail_key.address(),

@@ -17,15 +17,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from authconfig.sync.choices import Change, Reason, RunState, Stop
+from authconfig.sync.choices import Change, Reason, RunState, Source, Stop
 from authconfig.sync.models import SyncItem, SyncRun
 from authconfig.sync.words import trouble
 from authconfig.users.csv_file import escape
+from pbxsite.administration.directory_runs.state import SCIM_PAGE, SYNC_PAGE
 from pbxsite.administration.entry.export import BYTE_ORDER_MARK
 
 ROWS = 50
 # A worker that runs takes a run up at once.
 UNTAKEN = timedelta(seconds=20)
+PAGES = {Source.DIRECTORY: SYNC_PAGE, Source.SCIM: SCIM_PAGE}
 COLUMNS = ("change", "name", "detail", "reason")
 HEADS: dict[Change, Promise] = {
     Change.ADDED: gettext_lazy("Added"),
@@ -63,6 +65,7 @@ def context(request: HttpRequest, run: SyncRun) -> dict[str, Any]:
     )
     return {
         "run": run,
+        "all_runs": PAGES[Source(run.source)],
         "is_bad": run.state in (RunState.STOPPED, RunState.FAILED),
         "verdict": verdict(run),
         "note": _note(run),
@@ -86,6 +89,8 @@ def verdict(run: SyncRun) -> str:
         return words
     if run.is_preview:
         return _("This is what a run would do. Nothing was changed.")
+    if run.source == Source.SCIM:
+        return _("The users are as the provider has them.")
     return _("The users are as the directory has them.")
 
 

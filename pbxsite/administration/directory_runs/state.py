@@ -8,16 +8,19 @@ from datetime import timedelta
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from authconfig.models import AuthenticationSettings
 from authconfig.settings_fields.attributes import DEFAULT
 from authconfig.settings_fields.synchronisation import DEFAULT_FILTER
-from authconfig.sync.choices import OVER, RunState
-from authconfig.sync.models import SyncRun
+from authconfig.sync.choices import OVER, RunState, Source
+from authconfig.sync.models import ScimKey, SyncRun
+from authconfig.sync.scim import carrying
+from authconfig.sync.scim.told import everybody
 from authconfig.sync.words import trouble
 
 SYNC_PAGE = "admin:authconfig_authenticationsettings_sync"
+SCIM_PAGE = "admin:authconfig_authenticationsettings_scim"
 # A run may be late by a sweep, and takes its time.
 LATE = timedelta(minutes=10)
 
@@ -72,8 +75,58 @@ def sync_state(rules: AuthenticationSettings) -> SyncState | None:
     return SyncState(sentence, alarm or _overdue(rules, last))
 
 
-def _last_run() -> SyncRun | None:
-    over = SyncRun.objects.filter(is_preview=False, state__in=OVER)
+def scim_state() -> SyncState | None:
+    """Return how users by SCIM stand; None where no provider writes any."""
+    told, is_open = everybody().count(), ScimKey.current() is not None
+    if not (told or is_open):
+        return None
+    if not carrying.is_confirmed():
+        return _unconfirmed(told)
+    kept, refused = carrying.kept_back().count(), carrying.refused().count()
+    last = _last_run(Source.SCIM)
+    failed = trouble(last) if last and last.state == RunState.FAILED else ""
+    return SyncState(_told(told), failed or _kept(kept) or _refused(refused))
+
+
+def _unconfirmed(told: int) -> SyncState:
+    if not told:
+        return SyncState(_("The provider has told of nobody yet."), "")
+    words = _(
+        "Nothing has come of it yet: look at a preview, then confirm the first run."
+    )
+    return SyncState(_told(told), words)
+
+
+def _told(count: int) -> str:
+    return ngettext(
+        "The provider tells of %(n)d user.",
+        "The provider tells of %(n)d users.",
+        count,
+    ) % {"n": count}
+
+
+def _kept(count: int) -> str:
+    words = ngettext(
+        "%(n)d user whom the provider has let go is still active: it would have been"
+        " too many at once. If the provider is right, confirm it.",
+        "%(n)d users whom the provider has let go are still active: it would have been"
+        " too many at once. If the provider is right, confirm it.",
+        count,
+    )
+    return words % {"n": count} if count else ""
+
+
+def _refused(count: int) -> str:
+    words = ngettext(
+        "%(n)d user of the provider waits for your decision. A preview says why.",
+        "%(n)d users of the provider wait for your decision. A preview says why.",
+        count,
+    )
+    return words % {"n": count} if count else ""
+
+
+def _last_run(source: Source = Source.DIRECTORY) -> SyncRun | None:
+    over = SyncRun.objects.filter(source=source, is_preview=False, state__in=OVER)
     return over.order_by("-made_at").first()
 
 

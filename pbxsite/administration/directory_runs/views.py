@@ -18,17 +18,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.sync import runs
-from authconfig.sync.choices import Trigger
+from authconfig.sync.choices import Source, Trigger
 from authconfig.sync.models import SyncFieldStop, SyncRun
 from authconfig.sync.tasks import sync_directory
 from authconfig.sync.words import label_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.directory_runs import report
+from pbxsite.administration.directory_runs.state import SYNC_PAGE
 from verification.redis_access import wake_worker
 from verification.sessions.reauthentication import reauthentication_required
 
-NAME = "authconfig_authenticationsettings_sync"
-PAGE, RUN = f"admin:{NAME}", f"admin:{NAME}_run"
+RUN = f"{SYNC_PAGE}_run"
 FOLDER = "admin/directory_runs"
 LAST = 20
 # In the query: what of that which a stop keeps is confirmed.
@@ -37,33 +37,42 @@ REMOVALS, FIELDS = "removals", "fields"
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
-    runs_by_age = SyncRun.objects.select_related("actor").order_by("-made_at")
-    last = runs_by_age.prefetch_related("field_stops")[:LAST]
     rules = current_rules()
     context = {
         "title": _("Users from the directory"),
-        "last": [(run, report.verdict(run)) for run in last],
+        "last": last_runs(Source.DIRECTORY),
         "rules": rules,
         "is_set": bool(rules.netlogon_domain and rules.netlogon_bind_dn),
     }
-    return _page(request, "overview", context)
+    return page(request, "overview", context)
+
+
+def last_runs(source: Source) -> list[tuple[SyncRun, str]]:
+    runs_of = SyncRun.objects.filter(source=source).select_related("actor")
+    runs_of = runs_of.prefetch_related("field_stops")
+    return [(run, report.verdict(run)) for run in runs_of.order_by("-made_at")[:LAST]]
 
 
 @require_http_methods(["GET", "POST"])
 @reauthentication_required
 def begin(request: HttpRequest) -> HttpResponse:
+    return begin_asked(request, Source.DIRECTORY)
+
+
+def begin_asked(request: HttpRequest, source: Source) -> HttpResponse:
     if request.method != "POST":
         # An administrator who logged in again instead lost what they asked for.
         messages.info(request, _("Nothing was begun. Please press the button again."))
-        return redirect(PAGE)
-    return _begin(request, is_preview=request.POST.get("what") == "preview")
+        return redirect(report.PAGES[source])
+    is_preview = request.POST.get("what") == "preview"
+    return begin_run(request, source, is_preview=is_preview)
 
 
 @require_safe
 def show(request: HttpRequest, public_id: UUID) -> HttpResponse:
     run = get_object_or_404(SyncRun, public_id=public_id)
     title = _("Preview of the users") if run.is_preview else _("Run")
-    return _page(request, "run", report.context(request, run) | {"title": title})
+    return page(request, "run", report.context(request, run) | {"title": title})
 
 
 @require_safe
@@ -91,12 +100,16 @@ def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if not report.may_confirm(run):
         text = _("Meanwhile there is a newer run. Look at that, or at a new preview.")
         messages.error(request, text)
-        return redirect(PAGE)
+        return redirect(report.PAGES[Source(run.source)])
     allowed = run.kept if REMOVALS in request.GET else None
     with_fields = FIELDS in request.GET
     if request.method == "POST":
-        return _begin(
-            request, preview=run, allowed_removals=allowed, allows_fields=with_fields
+        return begin_run(
+            request,
+            Source(run.source),
+            preview=run,
+            allowed_removals=allowed,
+            allows_fields=with_fields,
         )
     context = {
         "title": _("Change the users now?"),
@@ -104,7 +117,7 @@ def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "way": _("Change them now"),
         "back_url": "../",
     }
-    return _page(request, "", context)
+    return page(request, "", context)
 
 
 def _rows(run: SyncRun, allowed: int | None, *, with_fields: bool) -> Iterator[str]:
@@ -164,8 +177,9 @@ def _removed(run: SyncRun, allowed: int | None) -> str:
     ) % {"n": run.kept}
 
 
-def _begin(
+def begin_run(
     request: HttpRequest,
+    source: Source,
     *,
     is_preview: bool = False,
     preview: SyncRun | None = None,
@@ -180,12 +194,13 @@ def _begin(
         preview=preview,
         allowed_removals=allowed_removals,
         allows_fields=allows_fields,
+        source=source,
     )
     transaction.on_commit(partial(wake_worker, sync_directory))
     return redirect(RUN, run.public_id)
 
 
-def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+def page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     shared = admin.site.each_context(request)
     shared["opts"] = AuthenticationSettings._meta
     template = f"{FOLDER}/{name}.html" if name else "admin/confirm_action.html"

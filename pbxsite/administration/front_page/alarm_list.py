@@ -24,6 +24,7 @@ LINK_WORDS: dict[str, str | Promise] = {
     AlarmKind.REJECTED: gettext_lazy("Show these logins"),
     AlarmKind.NO_ENTRY: gettext_lazy("Show these users"),
     AlarmKind.DIRECTORY: gettext_lazy("Open the runs"),
+    AlarmKind.SCIM: gettext_lazy("Open the users by SCIM"),
     AlarmKind.CLIENT: gettext_lazy("Open the client applications"),
 }
 

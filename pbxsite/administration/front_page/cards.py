@@ -16,7 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.policy import needs_approval
 from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.authentication import summary
-from pbxsite.administration.directory_runs.state import SYNC_PAGE, SyncState
+from pbxsite.administration.directory_runs.state import SCIM_PAGE, SYNC_PAGE, SyncState
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.queue.report import (
@@ -91,6 +91,17 @@ def of_directory(state: SyncState) -> Card:
         (),
         reverse(SYNC_PAGE),
         _("Runs"),
+    )
+
+
+def of_scim(state: SyncState) -> Card:
+    return Card(
+        _("Users by SCIM"),
+        "bad" if state.alarm else "good",
+        state.sentence,
+        (),
+        reverse(SCIM_PAGE),
+        _("Requests and runs"),
     )
 
 

@@ -13,9 +13,10 @@ from pbxsite.administration.alarms.mail_login import findings_of_login
 from pbxsite.administration.alarms.present import (
     rejections,
     unread_directory,
+    untaken_users,
     untold,
 )
-from pbxsite.administration.directory_runs.state import sync_state
+from pbxsite.administration.directory_runs.state import scim_state, sync_state
 from pbxsite.administration.entry.answers import Census
 from pbxsite.administration.findings import Finding
 from pbxsite.administration.front_page import alarm_list, cards, first_run, logins
@@ -41,6 +42,7 @@ class Reader:
         self.report = queue_report(times_of_day) if sees_mails else None
         self.census = Census(self.rules) if self.may(USERS) else None
         self.sync = sync_state(self.rules) if self.may(SETTINGS) else None
+        self.scim = scim_state() if self.may(SETTINGS) else None
         self.hours = logins.by_hour(timezone.now()) if self.may(LOG) else None
 
     def context(self) -> dict[str, Any]:
@@ -62,6 +64,7 @@ class Reader:
         if self.may(SETTINGS):
             yield from untold()
             yield from unread_directory(self.sync)
+            yield from untaken_users(self.scim)
             yield from findings_of_login(self.rules)
         if self.census:
             yield from alarm_list.closed(self.census)
@@ -86,6 +89,8 @@ class Reader:
             yield cards.of_entry(self.census)
         if self.sync:
             yield cards.of_directory(self.sync)
+        if self.scim:
+            yield cards.of_scim(self.scim)
         if self.may(SESSIONS):
             yield cards.of_sessions()
 

@@ -13,7 +13,8 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from authconfig import lockout
 from authconfig.models import current_rules
-from authconfig.sync.present import fields_from_directory, is_synced
+from authconfig.sync.choices import CHANGED_THERE
+from authconfig.sync.present import fields_from, source_of
 from authconfig.users import kept_passwords
 from authconfig.users.changes import check_name
 from authconfig.users.models import PbxUser
@@ -75,12 +76,13 @@ class PbxUserForm(NameForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not is_synced(self.instance):
+        source = source_of(self.instance)
+        if source is None:
             return
-        for name in fields_from_directory(current_rules()) & self.fields.keys():
+        for name in fields_from(source, current_rules()) & self.fields.keys():
             # Whatever is posted, a disabled field keeps its value.
             self.fields[name].disabled = True
-            self.fields[name].help_text = _("From the directory: change it there.")
+            self.fields[name].help_text = CHANGED_THERE[source]
 
     def deciding_changes(self) -> set[str]:
         """Leave out what keeps the user out: that needs no proof."""

@@ -13,8 +13,9 @@ from authconfig import lockout
 from authconfig.choices import Event, Origin
 from authconfig.models import current_rules
 from authconfig.names import name_key
+from authconfig.sync.choices import CHANGED_THERE, Source
 from authconfig.sync.models import SyncedUser
-from authconfig.sync.present import fields_from_directory, note_deactivated_here
+from authconfig.sync.present import fields_from, note_deactivated_here
 from authconfig.users import audit
 from authconfig.users.changes import end_sessions, follow_addresses
 from authconfig.users.csv_file import UserRow, shown
@@ -90,10 +91,11 @@ class UserImport:
         keys = [key for key in self.lines if "\0" not in key]
         self.known = locked.in_bulk(keys, field_name="name_key")
         self._find_owners()
-        self.from_directory = fields_from_directory(current_rules())
+        rules = current_rules()
+        self.fields_of = {each: fields_from(each, rules) for each in Source}
         pks = [user.pk for user in self.known.values()]
         synced = SyncedUser.objects.filter(pk__in=pks)
-        self.synced = set(synced.values_list("pk", flat=True))
+        self.synced = dict(synced.values_list("pk", "source"))
         for row in self.rows:
             change, errors = self._checked(row)
             self.faults += faults_in(row, errors) if errors else ()
@@ -133,18 +135,18 @@ class UserImport:
             raise ValidationError({"number": text % {"name": shown(min(others))}})
 
     def _check_source(self, user: PbxUser) -> None:
-        """What the directory says of a user, the next run would write again."""
+        """What a directory or a provider says of a user, it would write again."""
         before = self.known.get(name_key(user.name))
         if before is None or before.pk not in self.synced:
             return
+        source = Source(self.synced[before.pk])
         changed = [
             name
-            for name in sorted(self.from_directory & set(FIELDS))
+            for name in sorted(self.fields_of[source] & set(FIELDS))
             if getattr(before, name) != getattr(user, name)
         ]
         if changed:
-            text = _("It comes from the directory: change it there.")
-            raise ValidationError(dict.fromkeys(changed, text))
+            raise ValidationError(dict.fromkeys(changed, CHANGED_THERE[source]))
 
     def _check_actor(self, user: PbxUser) -> None:
         if self.actor is None:

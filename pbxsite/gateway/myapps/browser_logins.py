@@ -89,6 +89,7 @@ def hand_over(
         "user": shown.user,
         "issuer": issuer,
         "subject": subject,
+        "provider_login": shown.provider_login,
         "factor": shown.factor,
         "is_used_up": shown.is_used_up,
         "source": shown.source,

@@ -29,7 +29,7 @@ from authconfig.fields import decrypted, encrypted
 from authconfig.models import current_rules
 from authconfig.names import name_key
 from authconfig.oauth2 import identities
-from authconfig.oauth2.faults import ProviderError, sentence
+from authconfig.oauth2.faults import ProviderError, ProviderFault, sentence
 from authconfig.policy import needs_approval
 from authconfig.users import audit
 from authconfig.users.kept_passwords import kept_password_of
@@ -45,6 +45,7 @@ from verification.login.stages import Released, Shown
 from verification.redis_access import announce_user
 from verification.sessions import factors
 from verification.sessions.choices import Approver, Source
+from verification.sessions.provider import logins as provider_logins
 
 INVALID, REFUSED, EXPIRED = 1, 2, 5
 SESSION_FAILED = "myapps_session_failed"
@@ -232,8 +233,14 @@ def _refused(shown: Shown, text: str, detail: str) -> Failed:
 
 
 def _released(shown: Shown, approver: Approver | str) -> Released:
-    method, account = shown.method, shown.account
-    return Released(Kind.MYAPPS, method, approver, account, shown.source)
+    return Released(
+        Kind.MYAPPS,
+        shown.method,
+        approver,
+        shown.account,
+        shown.source,
+        shown.provider_login,
+    )
 
 
 def _refusal_text(refusal: Refusal) -> str:
@@ -283,6 +290,8 @@ def _complete(
     if released.account:
         identities.bind_at_login(user, *released.account, origin=origin)
     made = client_sessions.begin(user, released, origin)
+    if not provider_logins.attach(released.provider_login, made.session):
+        raise ProviderError(ProviderFault.LOGGED_OUT)
     transaction.on_commit(partial(announce_user, user.pk))
     return made
 
@@ -315,4 +324,5 @@ def shown_in_browser(login: BrowserLogin) -> Shown:
         factor,
         login.is_used_up,
         Source(login.source),
+        login.provider_login,
     )

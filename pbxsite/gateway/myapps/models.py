@@ -80,6 +80,10 @@ class BrowserLogin(models.Model):
     )
     issuer = models.TextField(blank=True)
     subject = models.TextField(blank=True)
+    # The row by which the provider ends the login.
+    provider_login = models.CharField(
+        max_length=32, blank=True, default="", db_default=""
+    )
     factor = models.ForeignKey(
         Authenticator, null=True, on_delete=models.SET_NULL, related_name="+"
     )

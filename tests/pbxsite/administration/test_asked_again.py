@@ -39,6 +39,7 @@ READING = ("", *(f"<path:object_id>/{part}" for part in ("", "history/", "delete
 WRITING = ("add/", "<path:object_id>/change/")
 SETTINGS = "admin/authconfig/authenticationsettings/"
 SYNC = f"{SETTINGS}users-from-directory/"
+SCIM = f"{SETTINGS}users-by-scim/"
 USERS = "admin/users/pbxuser/"
 CLIENTS = "admin/clients/clientapplication/"
 GROUPS = "admin/auth/group/"
@@ -62,6 +63,7 @@ ASKING = {
     f"{USERS}<int:pk>/leave-directory/": FIRST,
     f"{SYNC}begin/": FIRST,
     f"{SYNC}<uuid:public_id>/confirm/": FIRST,
+    f"{SCIM}begin/": FIRST,
     f"{USERS}process_import/": FIRST,
     f"{USERS}<int:pk>/invite/": FIRST,
     f"{USERS}<int:pk>/generate/": FIRST,
@@ -92,6 +94,7 @@ HARMLESS = {
     f"{SETTINGS}preview/",
     *(f"{SYNC}{part}" for part in ("", "<uuid:public_id>/")),
     *(f"{SYNC}<uuid:public_id>/{part}/" for part in ("live", "csv")),
+    SCIM,
     f"{SETTINGS}send-test/",
     f"{SETTINGS}send-test/<uuid:public_id>/",
     f"{SETTINGS}test-netlogon/",

@@ -11,10 +11,15 @@ const users = JSON.parse(process.env.PROVIDER_USERS);
 const client = (client_id, method, more = {}) => ({
   client_id,
   redirect_uris: [`http://127.0.0.1:8000${CALLBACK}`],
-  grant_types: ["authorization_code"],
+  grant_types: ["authorization_code", "refresh_token"],
   response_types: ["code"],
   token_endpoint_auth_method: method,
   ...(method === "none" ? {} : { client_secret: SECRET }),
+  // Where it says who has logged out.
+  ...(process.env.PROVIDER_TELLS && {
+    backchannel_logout_uri: process.env.PROVIDER_TELLS,
+    backchannel_logout_session_required: true,
+  }),
   ...more,
 });
 
@@ -33,10 +38,16 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
       }),
       client("pbx-signed", BASIC, { userinfo_signed_response_alg: "RS256" }),
     ],
-    features: { encryption: { enabled: true }, jwtUserinfo: { enabled: true } },
+    features: {
+      backchannelLogout: { enabled: true },
+      encryption: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      revocation: { enabled: true },
+    },
+    rotateRefreshToken: true,
     enabledJWA: { idTokenSigningAlgValues: ["RS256", "HS512"] },
     pkce: { required: () => true },
-    scopes: ["openid", "profile", "email"],
+    scopes: ["openid", "profile", "email", "offline_access"],
     claims: {
       openid: ["sub"],
       profile: ["name", "upn"],
@@ -51,7 +62,7 @@ server.listen(Number(process.env.PROVIDER_PORT ?? 0), "127.0.0.1", () => {
         clientId: ctx.oidc.client.clientId,
         accountId: ctx.oidc.session.accountId,
       });
-      grant.addOIDCScope("openid profile email");
+      grant.addOIDCScope("openid profile email offline_access");
       await grant.save();
       return grant;
     },

@@ -340,7 +340,7 @@ def test_a_file_changes_nothing_that_comes_from_the_directory(
     done.run(save=True)
 
     assert [each.column for each in done.faults] == ([fault] if fault else [])
-    assert all("comes from the directory" in each.text for each in done.faults)
+    assert all("From the directory" in each.text for each in done.faults)
 
 
 @pytest.mark.parametrize(("kind", "count"), [("pbx_only", 1), ("pbx_and_netlogon", 0)])

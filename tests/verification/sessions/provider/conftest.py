@@ -1,0 +1,3 @@
+"""A provider that does as a test tells it."""
+
+from tests.verification.login.conftest import script as script
