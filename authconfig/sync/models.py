@@ -10,7 +10,7 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.bearer_keys import BearerKey
+from authconfig.users.bearer_keys import BearerKey
 from authconfig.sync.choices import (
     OVER,
     Change,

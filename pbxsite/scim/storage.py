@@ -21,6 +21,7 @@ from authconfig.sync.scim.told import Told
 from pbxsite.scim import filters
 from pbxsite.scim.resources import User, user_of
 
+LAST = 2**31
 OUTSIDE = {"schemas", "id", "externalId", "meta", "userName", "active"}
 
 
@@ -41,7 +42,9 @@ class Storage(ScimStorage):
         *,
         position: Any = None,
     ) -> SearchPage:
-        start, count = search_request.start_index_0 or 0, search_request.count
+        # No database counts further.
+        start = min(search_request.start_index_0 or 0, LAST)
+        count = search_request.count
         stop = None if count is None else start + count
         rows = filters.matching(told.everybody().order_by("pk"), search_request.filter)
         return SearchPage(len_of(rows), [user_of(row) for row in rows[start:stop]])

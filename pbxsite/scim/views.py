@@ -21,7 +21,7 @@ from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from authconfig.bearer_keys import shown_in
+from authconfig.users.bearer_keys import shown_in
 from authconfig.choices import Event
 from authconfig.sync.models import ScimKey
 from authconfig.users import audit

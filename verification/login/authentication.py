@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from allauth.mfa.utils import is_mfa_enabled
-from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
@@ -51,12 +50,7 @@ from verification.approval.flows import can_be_approved
 from verification.login.oauth2 import bind_account
 from verification.login.stages import Released
 from verification.proxies import HEADER, AddressUnknownError, tell_of_silent_proxy
-from verification.sessions import (
-    lifecycle,
-    passwords,
-    signed_in,
-    tries,
-)
+from verification.sessions import lifecycle, passwords, signed_in, tries
 from verification.sessions.choices import PASSWORD_LIMIT, Guessed, Source
 from verification.sessions.factors import APPROVED_BY, Type, proving
 from verification.sessions.provider import logins as provider_logins
@@ -224,10 +218,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 APPROVED_BY: released.approved_by,
             }
         )
-        for session in own:
-            if not provider_logins.attach(released.provider_login, session):
-                # The provider has just ended it, between the check and this session.
-                get_sessions_adapter().end_sessions([session])
+        provider_logins.attach_or_end(released.provider_login, own)
         audit.record(
             Event.LOGIN,
             user=user,

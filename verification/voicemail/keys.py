@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from authconfig.bearer_keys import shown_in as shown_in
+from authconfig.users.bearer_keys import shown_in as shown_in
 from authconfig.choices import Event, Origin
 from authconfig.users import audit
 from authconfig.users.models import PbxUser

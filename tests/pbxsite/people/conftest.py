@@ -20,7 +20,13 @@ from pytest_django import Settings
 
 from authconfig.choices import Event, Origin
 from authconfig.oauth2.models import ProviderIdentity
-from authconfig.sync.models import SyncedUser, SyncItem, SyncRun
+from authconfig.sync.models import (
+    ScimRequest,
+    ScimUser,
+    SyncedUser,
+    SyncItem,
+    SyncRun,
+)
 from authconfig.users import audit
 from authconfig.users.models import KeptPassword, PbxUser, SettingChange
 from pbxsite.administration.alarms.models import Alarm, Call
@@ -47,6 +53,7 @@ from verification.sessions.models import (
     FactorMail,
     FailureCount,
     KnownAddress,
+    ProviderLogin,
 )
 from verification.voicemail import recordings
 from verification.voicemail.models import KeptRecording, Voicemail
@@ -117,7 +124,15 @@ def _sign_in(anna: PbxUser) -> None:
         user=anna, user_agent=BROWSER, address=ADDRESS, expires_at=NOW, subject="xyzzy"
     )
     KeptPassword.objects.create(user=anna, password="p", bound_to="x")
+    ProviderLogin.objects.create(
+        session=session, issuer="https://i", subject="xyzzy", next_check_at=NOW
+    )
     SyncedUser.objects.create(user=anna, identity="xyzzy")
+    ScimUser.objects.create(
+        user=anna, user_name=NAME, user_key=NAME, resource={"displayName": LONG_NAME}
+    )
+    ScimUser.objects.create(user_name=NAME, user_key="another", deleted_at=NOW)
+    ScimRequest.objects.create(path=f"/Users?filter={NAME}", status=200)
     run = SyncRun.objects.create(trigger="page", actor=anna)
     SyncItem.objects.create(run=run, change="added", name=NAME, identity="xyzzy")
     SyncItem.objects.create(run=run, change="renamed", name="x", identity="xyzzy")

@@ -56,6 +56,13 @@ def attach(name: str, session: UserSession) -> bool:
     return _unused(name).update(**facts) == 1
 
 
+def attach_or_end(name: str, sessions: QuerySet[UserSession]) -> None:
+    """End a session that has begun after the provider ended its login."""
+    for session in sessions:
+        if not attach(name, session):
+            get_adapter().end_sessions([session])
+
+
 def every() -> timedelta:
     return timedelta(minutes=settings.OAUTH2_RECHECK_MINUTES)
 

@@ -1,0 +1,103 @@
+"""An administrator lets a provider say who the users are, and a leaver is out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.conftest import NewPage, SiteRunner
+from tests.support.scim import CORE, PATCH
+from tests.support.site import Site, log_in, look
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+NAMES = ("anna", "bert", "clara", "dora", "emil", "frieda", "gerd", "hanna")
+SETTINGS = "/admin/authconfig/authenticationsettings/"
+PASSWORD = "correct horse battery"
+
+
+class Provider:
+    def __init__(self, site: Site) -> None:
+        self.key = site.manage("scimkey", "make").splitlines()[-1]
+        self.address = f"{site.url}/scim/v2/Users"
+
+    def ask(self, method: str, path: str = "", **body: Any) -> Any:
+        answer = requests.request(
+            method,
+            f"{self.address}{path}",
+            json=body,
+            headers={
+                "Authorization": f"Bearer {self.key}",
+                "Content-Type": "application/scim+json",
+            },
+            timeout=30,
+        )
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def add(self, name: str) -> str:
+        made = self.ask(
+            "POST",
+            schemas=[CORE],
+            userName=name,
+            externalId=f"id-{name}",
+            displayName=f"{name.title()} Müller",
+            emails=[{"value": f"{name}@example.com", "type": "work"}],
+        )
+        return str(made["id"])
+
+    def let_go(self, public_id: str) -> None:
+        operation = {"op": "Replace", "path": "active", "value": "False"}
+        self.ask("PATCH", f"/{public_id}", schemas=[PATCH], Operations=[operation])
+
+
+@pytest.fixture(scope="module")
+def site(run_site: SiteRunner) -> Site:
+    site = run_site()
+    site.add_user("anna", "--email=old@example.com")
+    return site
+
+
+def test_an_administrator_lets_a_provider_write_users(
+    site: Site, admin_page: Page, new_page: NewPage
+) -> None:
+    page, provider = admin_page, Provider(site)
+    made = {name: provider.add(name) for name in NAMES}
+
+    page.goto(f"{site.url}/admin/")
+    expect(page.get_by_text("Nothing has come of it yet").first).to_be_visible()
+    page.goto(f"{site.url}{SETTINGS}")
+    page.click("#section-oauth2 > summary")
+    page.click("#part-scim > summary")
+    look(page, "scim-settings")
+    page.get_by_role("link", name="Requests and runs").click()
+    expect(page.get_by_text("POST /Users").first).to_be_visible()
+    look(page, "scim-page")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("This is what a run would do.")).to_be_visible()
+    look(page, "scim-preview")
+    page.get_by_role("link", name="Do this now").click()
+    page.get_by_role("button", name="Change them now").click()
+    expect(page.get_by_text("The users are as the provider has them.")).to_be_visible()
+
+    anna = new_page()
+    log_in(anna, site, "anna", PASSWORD)
+    expect(anna).to_have_url(f"{site.url}/account/")
+    begun = time.monotonic()
+    provider.let_go(made["anna"])
+    expect(anna).to_have_url(f"{site.url}/login/?next=/account/", timeout=2000)
+    assert time.monotonic() - begun < 2
+
+    for name in NAMES[1:5]:
+        provider.let_go(made[name])
+    page.goto(f"{site.url}{SETTINGS}users-by-scim/")
+    expect(page.get_by_text("still active")).to_be_visible()
+    look(page, "scim-stop")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("link", name="Deactivate 2 users").click()
+    page.get_by_role("button", name="Change them now").click()
+    expect(page.get_by_text("The users are as the provider has them.")).to_be_visible()
+    assert site.manage("pbxusers", "export").count(",off") == 5
