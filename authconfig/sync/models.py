@@ -10,7 +10,6 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.users.bearer_keys import BearerKey
 from authconfig.sync.choices import (
     OVER,
     Change,
@@ -21,6 +20,7 @@ from authconfig.sync.choices import (
     Stop,
     Trigger,
 )
+from authconfig.users.bearer_keys import BearerKey
 
 
 class SyncedUser(models.Model):

@@ -21,11 +21,11 @@ from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from authconfig.users.bearer_keys import shown_in
 from authconfig.choices import Event
 from authconfig.sync.models import ScimKey
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
+from authconfig.users.bearer_keys import shown_in
 from pbxsite.scim import requests
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from authconfig.users.bearer_keys import shown_in as shown_in
 from authconfig.choices import Event, Origin
 from authconfig.users import audit
+from authconfig.users.bearer_keys import shown_in as shown_in
 from authconfig.users.models import PbxUser
 from verification.voicemail.models import VoicemailKey
 

@@ -11,8 +11,8 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from authconfig.users.bearer_keys import BearerKey
 from authconfig.fields import SecretField
+from authconfig.users.bearer_keys import BearerKey
 from verification.mail.models import OutgoingEmail
 from verification.voicemail.audio.sound import suffix_of
 
