@@ -251,3 +251,12 @@ def test_two_who_change_the_same_are_told(scim: ScimClient) -> None:
     assert late.status_code == 412
     same = scim.ask("GET", f"{USERS}/{made['id']}", **{"If-None-Match": 'W/"2"'})
     assert same.status_code == 304
+
+
+def test_too_many_right_requests_are_told_to_wait(
+    scim: ScimClient, settings: Any
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"scim": "2/m/key"}
+    answers = [scim.ask("GET", USERS) for _try in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1]["Retry-After"]

@@ -116,6 +116,8 @@ def _sessions_of(token: LogoutToken) -> QuerySet[UserSession]:
 
 def end(sessions: Iterable[UserSession], event: Event, detail: str = "") -> None:
     ended = list(sessions)
+    if not ended:
+        return
     get_adapter().end_sessions(ended)
     for session in ended:
         audit.record(

@@ -195,10 +195,10 @@ def test_a_round_has_an_end(
 
 
 def test_nothing_due_asks_little(
-    db: None, script: Scripted, django_assert_max_num_queries: Any
+    script: Scripted, django_assert_max_num_queries: Any
 ) -> None:
-    # The rules, who is too old, and who is due.
     current_rules()
+    # Who is too old, and who is due.
     with django_assert_max_num_queries(2):
         check_due()
 
