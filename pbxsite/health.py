@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
@@ -55,7 +57,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def _remarks() -> str:
     with translation.override("en"):
-        remarks = [*_broker_remarks(), *_scheduler_remarks(), *_clock_remarks()]
+        remarks = [
+            *_broker_remarks(),
+            *_scheduler_remarks(),
+            *_clock_remarks(),
+            *_release_remarks(),
+        ]
     return f"ok, but {'; '.join(remarks)}" if remarks else "ok"
 
 
@@ -79,6 +86,12 @@ def _clock_remarks() -> Iterator[str]:
     if abs(ahead) > TOLD_SECONDS:
         how = "slow" if ahead > 0 else "fast"
         yield f"this clock is {abs(ahead):.0f} seconds {how} by the database's"
+
+
+def _release_remarks() -> Iterator[str]:
+    """Tell of a release that was rolled back: its tables stay as they are."""
+    if newer := newer_migrations(connection):
+        yield f"the database is of a newer release, with {newer[0]}"
 
 
 def _own_words(error: DatabaseError) -> str:
@@ -143,3 +156,13 @@ def _is_read_only() -> bool:
 def lacks_migrations() -> bool:
     executor = MigrationExecutor(connection)
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def newer_migrations(database: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of migrations of our applications that this release lacks."""
+    loader = MigrationLoader(database)
+    # One that was replaced by others is known under their name.
+    replaced = {key for each in loader.replacements.values() for key in each.replaces}
+    ours = {app for app, _name in loader.disk_migrations}
+    unknown = set(loader.applied_migrations) - set(loader.disk_migrations) - replaced
+    return sorted(f"{app}.{name}" for app, name in unknown if app in ours)

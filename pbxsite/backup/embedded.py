@@ -13,11 +13,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections
-from django.db.migrations.loader import MigrationLoader
 
 from pbxsite.backup import archive
 from pbxsite.backup.archive import BackupError
 from pbxsite.conf.databases import SQLITE_ENDS, file
+from pbxsite.health import newer_migrations
 
 DATABASE, KEYS, RECORDINGS = "db.sqlite3", "site.env", "recordings"
 
@@ -93,12 +93,8 @@ def opened(source: Path, passphrase: str) -> Iterator[Path]:
 
 def _require_known_migrations(database: Path) -> None:
     with second_database(database) as alias:
-        loader = MigrationLoader(connections[alias])
-        unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
-    # Migrations that were replaced by one are known under its name.
-    replaced = {key for each in loader.replacements.values() for key in each.replaces}
-    ours = {app for app, _name in loader.disk_migrations}
-    if newer := sorted(f"{a}.{n}" for a, n in unknown - replaced if a in ours):
+        newer = newer_migrations(connections[alias])
+    if newer:
         raise BackupError(
             f"The backup is of a newer version, with {newer[0]}: install that one."
         )

@@ -35,7 +35,8 @@ def refusal(request: HttpRequest, methods: Collection[str]) -> HttpResponse | No
 
 
 def security_headers(request: HttpRequest) -> Headers:
-    response = HttpResponse(headers={"Cache-Control": "no-store"})
+    # A proxy that compresses a stream holds an event back until more of them come.
+    response = HttpResponse(headers={"Cache-Control": "no-store, no-transform"})
     del response["Content-Type"]
     for each in middleware:
         response = each.process_response(request, response)

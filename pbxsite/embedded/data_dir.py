@@ -24,16 +24,26 @@ MAX_SOCKET_PATH = 100
 
 
 def prepare(data_dir: Path) -> Path:
+    """Make what is missing; SystemExit says why nothing can be written there."""
+    try:
+        return _prepare(data_dir)
+    except OSError as error:
+        raise SystemExit(f"DATA_DIR {data_dir}: {error.strerror}.") from error
+
+
+def _prepare(data_dir: Path) -> Path:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     # WhiteNoise serves the packages' own files here, yet wants its directory.
     (data_dir / "static").mkdir(exist_ok=True)
     path = data_dir / "site.env"
     if not path.exists():
         draft = _draft(data_dir, f"SECRET_KEY={secrets.token_urlsafe(64)}\n")
-        # If two first commands run at once, one makes the key and both use it.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
+        try:
+            # If two first commands run at once, one makes the key and both use it.
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
+        finally:
+            draft.unlink()
     take_from_others(map(data_dir.joinpath, OWN_NAMES))
     return path
 
@@ -56,9 +66,14 @@ def remember(path: Path, values: dict[str, str]) -> None:
 
 
 def _draft(directory: Path, text: str) -> Path:
+    """Write a file that nobody reads yet; on a full disk none stays."""
     handle, name = tempfile.mkstemp(prefix=".site.env.", dir=directory)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+    except OSError:
+        Path(name).unlink()
+        raise
     return Path(name)
 
 

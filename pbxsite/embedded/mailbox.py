@@ -40,8 +40,12 @@ class KeepEveryMail:
 
     def _keep(self, name: str, content: bytes) -> None:
         draft = self.into / f".{name}.part"
-        draft.write_bytes(content)
-        draft.rename(self.into / f"{name}.eml")
+        try:
+            draft.write_bytes(content)
+            draft.rename(self.into / f"{name}.eml")
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 async def serve(into: Path, port: int) -> None:

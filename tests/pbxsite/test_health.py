@@ -228,3 +228,14 @@ def test_a_silent_scheduler_and_a_wrong_clock_are_told(
         "ok, but the scheduler has been silent for 113 seconds; "
         "this clock is 7 seconds fast by the database's\n"
     )
+
+
+@pytest.mark.django_db
+def test_a_release_that_was_rolled_back_says_so(browser: Browser) -> None:
+    MigrationRecorder.Migration.objects.create(app="approval", name="9999_of_tomorrow")
+
+    response = browser.get("/readyz")
+
+    expected = b"ok, but the database is of a newer release, with approval.9999"
+    assert response.status_code == 200
+    assert response.content.startswith(expected)

@@ -29,8 +29,8 @@ class Headings:
 def streamed(run: Run, headings: Headings) -> StreamingHttpResponse:
     """Run a trial and answer step by step; the last line holds the outcome."""
     lines = _lines(run, headings, translation.get_language())
-    # A proxy that gathers the lines would show them all at the end.
-    headers = {"X-Accel-Buffering": "no"}
+    # A proxy that gathers or compresses the lines would show them all at the end.
+    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
     return StreamingHttpResponse(
         lines, content_type="application/x-ndjson", headers=headers
     )

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from pbxsite.embedded import site
 from pbxsite.embedded.first_start import Administrator
@@ -40,6 +42,17 @@ class Command(BaseCommand):
             is_orphan = parent is not None and os.getppid() != parent
             return self.stopping or is_orphan
 
+        try:
+            self._run(is_stopping)
+        except OSError as error:
+            place = error.filename or settings.DATA_DIR
+            raise CommandError(f"{place}: {error.strerror or error}.") from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database in {settings.DATA_DIR}: {error}."
+            ) from error
+
+    def _run(self, is_stopping: Callable[[], bool]) -> None:
         with site.only_one(settings.DATA_DIR):
             plan = make_plan()
             self._say(f"Data: {plan.data_dir} (logs in {plan.data_dir / 'log'})")

@@ -42,8 +42,8 @@ def test_a_stream_has_the_headers_of_a_page(
         assert wanted.keys() == GUARDING
         assert wanted.items() <= sent.items()
         assert sent["content-type"] == "text/event-stream; charset=utf-8"
-        assert sent["cache-control"] == "no-store"
         assert sent["x-accel-buffering"] == "no"
+        assert sent["cache-control"] == "no-store, no-transform"
 
     told(story())
 
@@ -57,7 +57,7 @@ def test_a_stream_is_only_for_get(
         stream = Stream(browser, method, path)
         assert await stream.open() == 405
         assert stream.headers[b"allow"] == b"GET"
-        assert stream.headers[b"cache-control"] == b"no-store"
+        assert stream.headers[b"cache-control"] == b"no-store, no-transform"
         assert b"content-security-policy" in stream.headers
 
     told(story())

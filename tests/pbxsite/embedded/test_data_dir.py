@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from pbxsite.embedded import data_dir as embedded
+from pbxsite.embedded.mailbox import KeepEveryMail
 
 
 def test_key_is_made_once_and_private(tmp_path: Path) -> None:
@@ -73,3 +77,34 @@ def test_short_directory_that_others_can_enter_is_refused(tmp_path: Path) -> Non
         embedded.redis_socket(tmp_path / ("y" * 120))
 
     directory.rmdir()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB, which is full."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount")
+    with suppress(OSError), (place / "filling").open("wb") as filling:
+        filling.write(bytes(2**20))
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_keeps_no_drafts(small_disk: Path) -> None:
+    with pytest.raises(SystemExit, match=f"DATA_DIR {small_disk}: No space left"):
+        embedded.prepare(small_disk)
+
+    assert not list(small_disk.glob(".site.env.*"))
+
+    (small_disk / "filling").unlink()
+    assert "SECRET_KEY" in embedded.prepare(small_disk).read_text()
+
+
+def test_a_full_disk_keeps_no_half_mail_in_the_mailbox(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        KeepEveryMail(small_disk)._keep("name", b"a mail")
+
+    assert [path.name for path in small_disk.iterdir()] == ["filling"]
