@@ -34,9 +34,8 @@ def refusal(request: HttpRequest, methods: Collection[str]) -> HttpResponse | No
     return security.process_request(request)
 
 
-def security_headers(request: HttpRequest) -> Headers:
-    # A proxy that compresses a stream holds an event back until more of them come.
-    response = HttpResponse(headers={"Cache-Control": "no-store, no-transform"})
+def security_headers(request: HttpRequest, cache: str = "no-store") -> Headers:
+    response = HttpResponse(headers={"Cache-Control": cache})
     del response["Content-Type"]
     for each in middleware:
         response = each.process_response(request, response)

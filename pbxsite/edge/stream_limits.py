@@ -23,6 +23,9 @@ from pbxsite.edge.responses import (
 
 open_streams: Counter[str] = Counter()
 
+# A proxy that compresses a stream holds an event back until more of them come.
+UNCHANGED = "no-store, no-transform"
+
 
 def guarded(stream: Application) -> Application:
     """Refuse what Django would refuse, and give every answer the site's headers."""
@@ -30,7 +33,7 @@ def guarded(stream: Application) -> Application:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         request = ASGIRequest(scope, io.BytesIO())
         session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-        send = with_headers(security_headers(request), send)
+        send = with_headers(security_headers(request, UNCHANGED), send)
         refused = refusal(request, ["GET"]) or _one_too_many(session)
         # An open stream would keep the request in memory.
         del request
