@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import ldap
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from authconfig.directory.attempt import DirectoryAttempt
@@ -103,7 +105,16 @@ class Directory:
     def changed_since(self, mark: str) -> str:
         if self.newest:
             return f"(uSNChanged>={int(mark) + 1})"
-        return f"({CHANGED_AT}>={mark})"
+        since = f"({CHANGED_AT}>={mark})"
+        # In the mark's own second more may have changed after it was read; but where
+        # all entries were loaded in one second, each run would read them all again.
+        return f"(&{since}(!({CHANGED_AT}={mark})))" if _is_long_past(mark) else since
+
+
+def _is_long_past(mark: str) -> bool:
+    """More than a day ago: so wrong goes no clock, and all is read once a day."""
+    at = datetime.strptime(mark, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    return at < timezone.now() - timedelta(days=1)
 
 
 def _directory(

@@ -88,6 +88,8 @@ def test_a_crowd_comes_changes_and_goes(
     asked = _asked(monkeypatch)
     assert counts(by_schedule()) == {}
     assert {attributes for _filter, attributes in asked[:2]} == {("entryUUID",)}
+    # All were loaded in one second, and are not read again for that.
+    assert len(asked) == 3
 
     with crowded.as_root() as root:
         for number in range(50):

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import ldap
 import pytest
+from ldap.modlist import addModlist
 
 from authconfig.sync import runs
-from authconfig.sync.choices import Trigger
+from authconfig.sync.choices import Reason, Trigger
 from authconfig.sync.directory import searches
-from authconfig.sync.models import SyncedUser, SyncPlace, SyncRun
+from authconfig.sync.models import SyncedUser, SyncItem, SyncPlace, SyncRun
 from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from tests.support.certificates import make_authority
-from tests.support.crowds import CROWD, crowd
-from tests.support.directory import USERS, Directory, running_directory
+from tests.support.crowds import CROWD, crowd, dn_of, name_of
+from tests.support.directory import (
+    GROUPS,
+    SERVICE,
+    USERS,
+    Directory,
+    running_directory,
+)
 from tests.support.directory_389 import Directory389, running_389
 from tests.support.samba import Samba, running_samba
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
-MANY = 20_000
+MANY, SOME = 20_000, 2500
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +128,9 @@ def test_samba_tells_who_its_users_are(
     assert any("uSNChanged>=" in each for each in asked)
 
     with samba.as_administrator() as administrator:
-        administrator.rename_s(
-            dns[0], "CN=Frieda Moved", "CN=Computers" + _below(dns[0])
-        )
+        # Its own name would be the long one, where no displayName is.
+        own = dns[0].partition(",")[0]
+        administrator.rename_s(dns[0], own, "CN=Computers" + _below(dns[0]))
     assert by_schedule() == {}
 
     SyncPlace.objects.update(server="another controller")
@@ -158,15 +167,143 @@ def test_a_group_of_samba_has_its_members_by_ranges(
     assert PbxUser.objects.get().name == "gisela"
 
 
-def test_20_000_users_come_and_change(
-    large: Directory, configure: SettingsSetter
-) -> None:
-    configure(**large.settings(directory_sync_base=CROWD))
-    assert by_schedule() == {"added": MANY}
+# What happens in companies, with thousands of people.
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """`connect` logs in as whoever may change everything."""
+
+    count: int
+    settings: dict[str, Any]
+    connect: Callable[[], AbstractContextManager[Any]]
+    name: str
+
+    def change(self, number: int, **values: str) -> None:
+        changes = [(ldap.MOD_REPLACE, k, v.encode()) for k, v in values.items()]
+        with self.connect() as root:
+            root.modify_s(dn_of(number), changes)
+
+    def add(self, dn: str, **values: str | list[str]) -> None:
+        lists = {k: [v] if isinstance(v, str) else v for k, v in values.items()}
+        encoded = {k: [v.encode() for v in each] for k, each in lists.items()}
+        with self.connect() as root:
+            root.add_s(dn, addModlist(encoded))
+
+    def user(self, number: int) -> PbxUser:
+        return PbxUser.objects.get(name=name_of(number))
+
+
+@pytest.fixture(scope="module", params=["OpenLDAP", "389"])
+def company(request: pytest.FixtureRequest) -> Crowd:
+    if request.param == "OpenLDAP":
+        large: Directory = request.getfixturevalue("large")
+        return Crowd(MANY, large.settings(), large.as_root, "sAMAccountName")
+    server: Directory389 = request.getfixturevalue("server_389")
+    found = Crowd(SOME, server.settings(), server.as_manager, "uid")
+    # As docs/active-directory.md has it; it sends 2,000 entries at most otherwise.
+    server.change(SERVICE, nsSizeLimit="-1", nsPagedSizeLimit="-1")
+    server.change(SERVICE, nsLookThroughLimit="-1")
+    found.add(CROWD, objectClass="organizationalUnit")
+    found.add(GROUPS, objectClass="organizationalUnit")
+    with found.connect() as manager:
+        for number in range(SOME):
+            manager.add_s(dn_of(number), addModlist(_person(number)))
+    return found
+
+
+def _person(number: int) -> dict[str, list[bytes]]:
+    name = name_of(number)
+    values = {
+        "objectClass": "inetOrgPerson",
+        "cn": name,
+        "sn": name,
+        "uid": name,
+        "displayName": f"Jürgen Öztürk {number}",
+        "mail": f"{name}@example.com",
+        "telephoneNumber": f"+49 711 5{number:05}",
+    }
+    return {key: [value.encode()] for key, value in values.items()}
+
+
+NUMBERS = (
+    "name=sAMAccountName|uid, long_name=displayName, email=mail,"
+    " number=telephoneNumber /5(\\d{5})$/"
+)
+
+
+def test_a_company_comes_and_changes(company: Crowd, configure: SettingsSetter) -> None:
+    own = {"directory_sync_base": CROWD, "directory_sync_attributes": NUMBERS}
+    configure(**(company.settings | own))
+
+    assert by_schedule() == {"added": company.count}
+    assert company.user(7).long_name == "Jürgen Öztürk 7"
+    assert company.user(7).number == "00007"
     assert by_schedule() == {}
-    with large.as_root() as root:
-        for number in range(50):
-            dn = f"cn=person{number:05},{CROWD}"
-            root.modify_s(dn, [(ldap.MOD_REPLACE, "displayName", b"Somebody")])
+    assert SyncRun.objects.latest("pk").found == company.count
+
+    for number in range(50):
+        company.change(number, displayName=f"Änne Groß {number}")
     assert by_schedule() == {"changed": 50}
-    assert SyncRun.objects.latest("pk").found == MANY
+
+    _rename_and_move(company)
+    _replace(company)
+    _share_a_number(company)
+    _leave_a_group(company, configure)
+
+
+def _rename_and_move(company: Crowd) -> None:
+    renamed, moved = company.user(60), company.user(61)
+    # 389 takes no umlauts in a uid.
+    name = "jörg.öz" if company.name == "sAMAccountName" else "joerg.oez"
+    company.change(60, **{company.name: name})
+    company.add(f"ou=Sales,{CROWD}", objectClass="organizationalUnit")
+    with company.connect() as root:
+        root.rename_s(dn_of(61), "cn=Moved", f"ou=Sales,{CROWD}")
+
+    assert by_schedule() == {"renamed": 1}
+    assert PbxUser.objects.get(name=name) == renamed
+    assert company.user(61) == moved
+
+
+def _replace(company: Crowd) -> None:
+    """Somebody leaves, and the name is given to another person."""
+    with company.connect() as root:
+        ((_dn, values),) = root.search_s(dn_of(62), ldap.SCOPE_BASE)
+        root.delete_s(dn_of(62))
+        root.add_s(f"cn=Another,{CROWD}", addModlist(values | {"cn": [b"Another"]}))
+
+    assert by_schedule() == {"deactivated": 1, "refused": 1}
+    assert not company.user(62).is_active
+    refused = SyncItem.objects.get(run=SyncRun.objects.latest("pk"), change="refused")
+    assert (refused.name, refused.reason) == (name_of(62), Reason.FORMER_USER)
+
+
+def _share_a_number(company: Crowd) -> None:
+    company.change(63, telephoneNumber="+49 711 500064")
+
+    # Whoever was refused is looked at again.
+    assert by_schedule() == {"refused": 2}
+    refused = SyncItem.objects.filter(run=SyncRun.objects.latest("pk"))
+    assert set(refused.values_list("name", "reason")) == {
+        (name_of(62), Reason.FORMER_USER),
+        (name_of(63), Reason.NUMBER_TAKEN),
+    }
+    assert (company.user(63).number, company.user(64).number) == ("00063", "00064")
+
+
+def _leave_a_group(company: Crowd, configure: SettingsSetter) -> None:
+    """All but two are members, three groups deep."""
+    names = [f"cn=deep{number},{GROUPS}" for number in range(3)]
+    numbers = set(range(company.count)) - {60, 61, 62, 70, 71}
+    people = [dn_of(number) for number in sorted(numbers)]
+    people += [dn_of(60), f"cn=Moved,ou=Sales,{CROWD}"]
+    for dn, members in zip(names, ([names[1]], [names[2]], people), strict=True):
+        company.add(dn, objectClass="groupOfNames", member=members)
+    configure(directory_sync_group=names[0])
+
+    found = by_schedule()
+    assert found["deactivated"] == 2
+    gone = PbxUser.objects.filter(is_active=False).exclude(name=name_of(62))
+    assert set(gone.values_list("name", flat=True)) == {name_of(70), name_of(71)}
+    assert SyncRun.objects.latest("pk").found == company.count - 3

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from authconfig.directory.attempt import DirectoryAttempt
 from authconfig.models import AuthenticationSettings
@@ -167,7 +168,10 @@ def test_changes_alone_are_read_where_the_directory_can_tell(
 
 def test_changes_are_asked_for_in_the_directorys_own_words() -> None:
     assert Directory(OBJECT_GUID, "", "9").changed_since("7") == "(uSNChanged>=8)"
-    assert (
-        Directory(ENTRY_UUID, "").changed_since("20260105080000Z")
-        == "(modifyTimestamp>=20260105080000Z)"
+    now = f"{timezone.now():%Y%m%d%H%M%SZ}"
+    by_time = Directory(ENTRY_UUID, "")
+    assert by_time.changed_since(now) == f"(modifyTimestamp>={now})"
+    # In a second that is long past nothing changes any more.
+    assert by_time.changed_since("20260105080000Z") == (
+        "(&(modifyTimestamp>=20260105080000Z)(!(modifyTimestamp=20260105080000Z)))"
     )
