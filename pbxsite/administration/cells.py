@@ -45,6 +45,6 @@ def badge(text: str, color: str) -> SafeString:
     return format_html('<span class="badge badge-{}">{}</span>', color, text)
 
 
-def because(badge: SafeString, why: str) -> SafeString:
-    """Return a badge and its reason; whoever only hears them hears where it begins."""
-    return format_html("{}: {}", badge, why)
+def because(text: str, why: str) -> SafeString:
+    """Return a warning badge and its reason, which is heard apart from it."""
+    return format_html("{} {}", badge(f"{text}:", "danger"), why)

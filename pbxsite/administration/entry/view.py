@@ -151,4 +151,4 @@ def _answer(user: PbxUser, kind: Kind) -> SafeString:
         return badge(words.plain(found, kind), "success")
     if kind is Kind.MYPBX and found.mypbx == found.myapps:
         return badge(gettext("no"), "danger")
-    return because(badge(gettext("no"), "danger"), words.why_not(found, kind))
+    return because(gettext("no"), words.why_not(found, kind))

@@ -9,29 +9,46 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+from django.db.models import Field
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from authconfig.choices import Event
 from authconfig.models import MODEL_FIELDS
 from authconfig.sections import SECTIONS
-from authconfig.users.models import AuditEvent
+from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.cells import page_of
 from pbxsite.administration.stage_words import mail_in_words, stage_in_words
 from verification.approval.choices import Ending
 from verification.mail import kinds
+from verification.password_links.choices import Purpose
 from verification.sessions.choices import Approver
 
 MAIL = re.compile(r"(?P<kind>\w+) (?P<pk>\d+)(: ?(?P<said>.*))?", re.DOTALL)
 SETTING = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
 LINK = '<a href="{}">{}</a>{}'
 CODES = {str(code): label for code, label in [*Approver.choices, *Ending.choices]}
+# What is kept of any event in these very words.
+KEPT = {
+    "added": _("added"),
+    "deleted": _("deleted"),
+    "set": _("set"),
+    "removed": _("removed"),
+    "generated": _("generated"),
+    "unlocked": _("unlocked"),
+    "all": _("all"),
+    "all others": _("all others"),
+    f"by a link ({Purpose.INVITATION})": _("by the link of an invitation"),
+    f"by a link ({Purpose.FORGOTTEN})": _("by the link for a forgotten password"),
+}
+CHANGE = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
 
 
 def detail_in_words(event: AuditEvent) -> str:
     say = WORDS.get(event.event)
-    return say(event.detail) if say else event.detail
+    return say(event.detail) if say else str(KEPT.get(event.detail, event.detail))
 
 
 @cache
@@ -66,6 +83,20 @@ def _of_login(kept: str) -> str:
     return str(CODES.get(kept, kept))
 
 
+def _of_user(kept: str) -> str:
+    """Name the first field that was changed as its page does."""
+    found = CHANGE.fullmatch(kept)
+    label = USER_FIELDS.get(found["key"]) if found else None
+    if not found or label is None:
+        return str(KEPT.get(kept, kept))
+    return f"{label}: {found['change']}"
+
+
+USER_FIELDS = {
+    field.name: field.verbose_name
+    for field in PbxUser._meta.get_fields()
+    if isinstance(field, Field)
+}
 WORDS: dict[str, Callable[[str], str]] = {
     Event.MAIL_SENT: _of_mail,
     Event.MAIL_FAILED: _of_mail,
@@ -73,9 +104,11 @@ WORDS: dict[str, Callable[[str], str]] = {
     Event.MAIL_RETRIED: _of_mail,
     Event.MAIL_CANCELLED: _of_mail,
     Event.SETTING_CHANGED: _of_setting,
+    Event.LOGIN: _of_login,
     Event.LOGIN_ACCEPTED: _of_login,
     Event.LOGIN_REJECTED: _of_login,
     Event.LOGIN_ENDED: _of_login,
+    Event.USER_CHANGED: _of_user,
     Event.LOGIN_FAILED: stage_in_words,
     Event.MAIL_TESTED: stage_in_words,
     Event.NETLOGON_TESTED: stage_in_words,

@@ -100,8 +100,7 @@ class UserList(GrowingList):
         found = answer(current_rules(), getattr(user, FACTS))
         if not found.myapps:
             return badge(gettext("Can log in"), "success")
-        cannot = badge(gettext("Cannot log in"), "danger")
-        return because(cannot, why_not(found, Kind.MYAPPS))
+        return because(gettext("Cannot log in"), why_not(found, Kind.MYAPPS))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PbxUser]:
         users: QuerySet[PbxUser] = super().get_queryset(request)  # type: ignore[misc]

@@ -20,7 +20,7 @@ from tests.support.browsers import sign_in
 from tests.support.html import Page
 
 # A screen reader stops at the colon.
-NO_PASSWORD = "no : the PBX password is not set"
+NO_PASSWORD = "no: the PBX password is not set"
 VIEW = "/admin/users/pbxuser/access/"
 USERS = "/admin/users/pbxuser/"
 OAUTH2_ONLY = {
@@ -214,7 +214,7 @@ def test_the_list_of_users_has_the_answer_too(admin: Browser) -> None:
 
     assert badges == [
         "Can log in",
-        *["Cannot log in : the PBX password is not set"] * 2,
+        *["Cannot log in: the PBX password is not set"] * 2,
         "Inactive",
     ]
 

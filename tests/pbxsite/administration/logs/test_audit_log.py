@@ -45,6 +45,20 @@ SAID = [
     ),
     (Event.LOGIN_ENDED, "wrong_codes", "Three wrong codes", "Drei falsche"),
     (Event.LOGIN_ACCEPTED, "email", "E-mail link", "Link in der E-Mail"),
+    (Event.LOGIN, "email", "E-mail link", "Link in der E-Mail"),
+    (
+        Event.PASSWORD_CHANGED,
+        "by a link (invitation)",
+        "by the link of an invitation",
+        "mit dem Link einer Einladung",
+    ),
+    (Event.USER_CHANGED, "added", ">added<", ">hinzugefügt<"),
+    (
+        Event.USER_CHANGED,
+        "email: a@b.example → c@b.example",
+        ">e-mail address: a@b.example → c@b.example<",
+        ">E-Mail-Adresse: a@b.example → c@b.example<",
+    ),
     (Event.CLIENT_OPENED, "a <b> c", "a &lt;b&gt; c", "a &lt;b&gt; c"),
 ]
 
