@@ -29,6 +29,7 @@ ELSEWHERE = "https://evil.test/"
 # They take a key, secret or token of their own, and never a browser's session.
 KEYED = {
     "PBX0/voicemail.xml",
+    "login/oauth2/logout/",
     "openid/introspect",
     "openid/revoke",
     "openid/token",

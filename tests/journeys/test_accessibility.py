@@ -204,6 +204,7 @@ def _choose_type(site: Site, chosen: AuthenticationType) -> None:
     site.manage("shell", "--no-imports", "-c", change)
 
 
+@pytest.mark.long
 def test_pages_of_faults(site: Site, new_page: NewPage, check: Check) -> None:
     page = new_page()
     page.route(f"{site.url}/400/", from_a_foreign_host)
@@ -300,6 +301,7 @@ def test_ended_waiting_pages(
     check(page, "refused-too-many")
 
 
+@pytest.mark.long
 def test_page_of_a_required_factor(
     site: Site, hold: Hold, new_page: NewPage, check: Check
 ) -> None:
@@ -515,6 +517,7 @@ def test_settings_page_and_its_faults(
     check(admin_page, "settings-faults")
 
 
+@pytest.mark.long
 def test_pages_that_the_lists_lead_on_to(
     site: Site, admin_page: Page, check: Check
 ) -> None:
@@ -541,6 +544,7 @@ def test_pages_that_the_lists_lead_on_to(
     check(admin_page, "admin-confirm")
 
 
+@pytest.mark.long
 def test_pages_of_the_voicemail_key_and_of_an_import(
     site: Site, admin_page: Page, check: Check
 ) -> None:

@@ -81,6 +81,7 @@ def import_users(admin: Page, site: Site) -> None:
     admin.get_by_role("button", name="Import these users").click()
 
 
+@pytest.mark.long
 def test_imported_users_are_invited_and_one_logs_in_on_a_phone(
     site: Site, admin: Page, new_page: NewPage, check: Check
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_forgotten_password_is_replaced_and_another_session_confirms(
     assert asked.status == 302
 
 
+@pytest.mark.long
 def test_a_password_is_generated_and_copied(
     site: Site, admin: Page, new_page: NewPage, check: Check
 ) -> None:

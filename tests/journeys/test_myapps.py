@@ -96,6 +96,7 @@ def test_who_cancels_logs_nobody_in(site: Site, new_page: NewPage) -> None:
             client.expect_logged_in(login)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compares", ["on", "off"])
 def test_a_browser_is_let_in_by_a_client_if_comparing_is_allowed(
     site: Site, new_page: NewPage, compares: str

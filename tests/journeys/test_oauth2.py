@@ -92,6 +92,7 @@ def test_a_login_at_the_provider_waits_for_its_approval(
     expect(page.get_by_text("is connected to this one")).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_administrator_tries_it_out_and_then_leaves_the_passwords(
     site: Site, new_page: NewPage, oauth2: Callable[..., None]
 ) -> None:

@@ -152,6 +152,7 @@ def shown(page: Page) -> dict[str, dict[str, object]]:
     return found
 
 
+@pytest.mark.long
 def test_openid_client_knows_its_visitor_until_his_session_ends(
     site: Site, admin: Page, new_page: NewPage
 ) -> None:

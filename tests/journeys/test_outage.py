@@ -99,7 +99,9 @@ def await_mail(site: Site, *, within: float = 30.0) -> None:
     assert mails_to_anna(site) == 1
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.long)]
+)
 def test_a_login_without_redis_is_quick_and_its_mail_goes_out_once(
     tmp_path: Path, redis: Redis, how: signal.Signals
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_login_without_redis_is_quick_and_its_mail_goes_out_once(
         assert mails_to_anna(site) == 1
 
 
+@pytest.mark.long
 def test_what_redis_and_the_workers_left_undone_is_done_after_their_return(
     tmp_path: Path, redis: Redis
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_user_chooses_language_and_light_or_dark(page: Page, site: Site) -> No
     expect(page.locator("html")).to_have_attribute("data-scheme", "light")
 
 
+@pytest.mark.long
 def test_a_passkey_from_before_the_switch_is_approved_once(
     page: Page, site: Site, new_page: NewPage
 ) -> None:

@@ -214,17 +214,17 @@ def test_the_web_server_logs_no_query_string() -> None:
 def test_web_server_and_worker_of_a_running_site_log_as_told(tmp_path: Path) -> None:
     with running_site(tmp_path, LOG_FORMAT="json") as site:
         link = f"{site.url}/PBX0/session.xml?id=a-secret-{NAME}"
-        requests.get(link, headers={"X-Request-ID": NAME}, timeout=10)
+        requests.get(link, headers={"X-Request-ID": NAME}, timeout=30)
         link = f"verification_link={site.url}/PBX0/session.xml"
         site.manage("authconfig", "set", link, "two_factor=on", "--test=a@b.example")
         with requests.Session() as browser:
             browser.headers.update({"Origin": site.url, "X-Request-ID": "login-0815"})
-            page = browser.get(f"{site.url}/login/", timeout=10).text
+            page = browser.get(f"{site.url}/login/", timeout=30).text
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
             assert token
             words = {"login": "admin", "password": ADMIN_PASSWORD}
             words["csrfmiddlewaretoken"] = token[1]
-            browser.post(f"{site.url}/login/", words, timeout=10)
+            browser.post(f"{site.url}/login/", words, timeout=30)
         site.new_mail(seen=1)
         logs = site.data_dir / "log"
         await_words(logs / "worker.log", "the server took it")

@@ -30,6 +30,7 @@ from pbxsite.gateway.myapps.messages import (
     SESSION,
     LoginRequest,
     domain_of,
+    echo,
     login_info,
     login_request,
     login_result,
@@ -160,7 +161,7 @@ class Conversation:
                 raise ClosedError(NOT_ALLOWED, "too many messages")
             answer = await self._answer(message)
         if answer:
-            await self._wire.write(answer | _echo(message))
+            await self._wire.write(answer | echo(message))
 
     async def _answer(self, message: Message) -> Message | None:
         match message["mt"]:
@@ -186,7 +187,7 @@ class Conversation:
 
     async def _log_in(self, message: Message) -> None:
         wanted = LoginRequest.of(message)
-        if wanted and self._waits_for_key() and _brings_key(wanted):
+        if wanted and self._waits_for_key() and wanted.brings_key:
             self._go_on_in_browser(wanted)
             return
         # A newer login takes the place of an older one.
@@ -222,7 +223,7 @@ class Conversation:
         else:
             self._challenge = wanted.type, challenge
         await self._wire.write(answer)
-        if self._login and _brings_key(wanted):
+        if self._login and wanted.brings_key:
             self._go_on_in_browser(wanted)
 
     async def _begin_in_browser(self, challenge: str) -> str:
@@ -384,15 +385,6 @@ class Conversation:
         # Not in the connection's own context, as asgiref has it: each client would keep
         # a connection to Redis there for as long as it stays.
         return await asyncio.get_running_loop().run_in_executor(None, run)
-
-
-def _echo(message: Message) -> Message:
-    """What a request calls itself comes back with its answer."""
-    return {"src": message["src"]} if isinstance(message.get("src"), str) else {}
-
-
-def _brings_key(wanted: LoginRequest) -> bool:
-    return bool(wanted.method == OAUTH2 and wanted.key_share and wanted.nonce)
 
 
 def _done(found: T | logins.Failed) -> T:

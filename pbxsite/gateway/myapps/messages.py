@@ -57,6 +57,15 @@ class LoginRequest(NamedTuple):
                 return None
         return cls(*values)
 
+    @property
+    def brings_key(self) -> bool:
+        return bool(self.method == OAUTH2 and self.key_share and self.nonce)
+
+
+def echo(message: Message) -> Message:
+    """What a request calls itself comes back with its answer."""
+    return {"src": message["src"]} if isinstance(message.get("src"), str) else {}
+
 
 def request_of(scope: Any, method: str = "GET") -> ASGIRequest:
     """Return the opening handshake as what it is, a GET (RFC 6455, 4.1)."""

@@ -69,7 +69,9 @@ def go(admin: Browser, provider: Provider) -> RoundTrip:
 
 
 def post(browser: Browser, path: str = TEST, **values: str) -> HttpResponse:
-    return browser.post(path, values)  # type: ignore[return-value]
+    # The page posts its whole section.
+    whole = {"oauth2_session_hours": "12"} | values
+    return browser.post(path, whole)  # type: ignore[return-value]
 
 
 def event() -> AuditEvent:

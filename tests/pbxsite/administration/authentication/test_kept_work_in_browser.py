@@ -86,6 +86,7 @@ def test_a_test_takes_what_another_tab_has_saved(
     expect(mine.locator("#unsaved")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_restore_fills_in_what_it_was_beside_other_changes(
     context: BrowserContext, site: Site
 ) -> None:
