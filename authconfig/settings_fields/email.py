@@ -46,7 +46,8 @@ class EmailFields(models.Model):
         blank=True,
         validators=[validators.validate_one_line],
         help_text=_(
-            "The user name of the e-mail account. Empty: the server asks for no login."
+            "The user name of the e-mail account. Empty: the server asks for no login;"
+            " with OAuth2 it is the email address above."
         ),
     )
     smtp_password = SecretField(
