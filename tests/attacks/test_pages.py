@@ -34,6 +34,8 @@ KEYED = {
     "openid/revoke",
     "openid/token",
     "openid/userinfo",
+    "scim/v2/",
+    "scim/v2/<path:path>",
 }
 # Clients may post what they may also get (OpenID Connect Core, 3.1.2.1, and
 # RP-Initiated Logout, 2): a page that asks is all that comes of it.

@@ -166,6 +166,7 @@ def test_a_password_is_generated_and_copied(
     enter(page, new_page(), site, "bert", copied)
 
 
+@pytest.mark.long
 def test_another_authentication_type_changes_who_can_log_in(
     site: Site, admin: Page
 ) -> None:

@@ -25,6 +25,7 @@ from verification.voicemail.mails import VOICEMAIL
 SEED = 1
 
 
+@pytest.mark.long
 @pytest.mark.postgresql
 @pytest.mark.timeout(180)
 def test_sixty_mails_go_out_once_whatever_dies() -> None:

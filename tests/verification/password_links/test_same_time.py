@@ -26,6 +26,7 @@ def seconds_for(name: str, number: int) -> float:
     return seconds
 
 
+@pytest.mark.long
 def test_known_and_unknown_names_take_as_long(server: Server) -> None:
     PbxUser.objects.bulk_create(
         PbxUser(

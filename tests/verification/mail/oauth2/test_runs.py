@@ -51,6 +51,7 @@ class Ending(Thread):
             connections.close_all()
 
 
+@pytest.mark.long
 @pytest.mark.postgresql
 @pytest.mark.timeout(180)
 @pytest.mark.django_db(transaction=True)
