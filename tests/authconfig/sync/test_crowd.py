@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -191,9 +192,12 @@ def test_an_account_that_ends_by_itself_is_noticed(
 
 @pytest.mark.django_db
 def test_all_attributes_are_read_once_a_day(
-    rules: SettingsSetter, monkeypatch: pytest.MonkeyPatch
+    crowded: Directory, rules: SettingsSetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules(**TEN)
+    # The entries of the last second are read again: only this one is of it.
+    time.sleep(1.1)
+    crowded.change(dn_of(2), description="changed later than the others")
     by_schedule()
     PbxUser.objects.filter(name=name_of(3)).update(email="changed@here.example")
     assert counts(by_schedule()) == {}
