@@ -17,7 +17,6 @@ from pbxsite.gateway.myapps.rc4 import rc4
 PREFIX = "innovaphoneAppClient"
 # SEC 1, 2.3.3: an uncompressed point begins with it; the protocol leaves it out.
 UNCOMPRESSED = b"\x04"
-POINT_BYTES = 64
 
 
 class Asked(NamedTuple):
@@ -53,11 +52,8 @@ def hidden(what: str, nonce: str, secret: str, text: str) -> str:
 
 def agree(key_share: str) -> tuple[str, str]:
     """Return our key share and the secret (RFC 5903); ValueError if theirs is none."""
-    point = bytes.fromhex(key_share)
-    if len(point) != POINT_BYTES:
-        raise ValueError("not a point of P-256")
-    curve = ec.SECP256R1()
-    theirs = ec.EllipticCurvePublicKey.from_encoded_point(curve, UNCOMPRESSED + point)
+    point, curve = UNCOMPRESSED + bytes.fromhex(key_share), ec.SECP256R1()
+    theirs = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
     ours = ec.generate_private_key(curve)
     secret = ours.exchange(ec.ECDH(), theirs)
     form = Encoding.X962, PublicFormat.UncompressedPoint

@@ -12,6 +12,7 @@ from django.test import Client as Browser
 
 from authconfig.clients.models import ClientApplication
 from authconfig.models import current_rules
+from authconfig.oauth2.models import ProviderIdentity
 from authconfig.users import kept_passwords
 from authconfig.users.changes import end_sessions
 from authconfig.users.models import PbxUser
@@ -322,6 +323,8 @@ def test_the_oauth2_demo_with_two_factor_then_session_then_oauth2_again(
     assert [demo.run(), demo.run()] == ["anna", "anna"]
     assert len(opened) == 1
     assert UserSession.objects.count() == 1
+    # From now on the account at the provider is this user's alone.
+    assert ProviderIdentity.objects.get().user == user
     end_sessions([user])
     assert demo.run() == "anna"
     assert len(opened) == 2

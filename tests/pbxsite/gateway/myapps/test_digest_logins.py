@@ -24,9 +24,10 @@ from pbxsite.gateway.myapps.models import ClientSession
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.myapps import proofs
 from tests.support.sockets import Kept, Socket
-from tests.support.streams import in_thread, told
+from tests.support.streams import in_thread, listening, told
 from verification.approval import flows
 from verification.approval.choices import Ending, LoginState
+from verification.approval.live import hub as hubs
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code
 from verification.sessions.choices import Approver
@@ -470,6 +471,23 @@ def test_an_end_anywhere_is_told_at_once(
         await in_thread(lambda: end_sessions([user]))
         await socket.hear("LogoutResult", limit_seconds=2)
         assert await socket.hear_end() == 1000
+
+    told(story())
+
+
+def test_a_login_is_told_to_the_others_without_waiting_for_a_reading_of_the_rows(
+    digest: AuthenticationSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "POLL_SECONDS_BESIDE_REDIS", 60)
+
+    async def story() -> None:
+        socket, _kept = await logged_in()
+        await socket.hear("SessionAdded")
+        await listening(hubs.hub)
+        other, others = await logged_in()
+        assert (await socket.hear("SessionAdded"))["id"] == others.usr
+        for each in (socket, other):
+            await each.leave()
 
     told(story())
 
