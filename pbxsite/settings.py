@@ -130,7 +130,9 @@ SOCIALACCOUNT_STORE_TOKENS = False
 # How long the OpenID provider may take for each answer, in seconds.
 OAUTH2_TIMEOUT = env.float("OAUTH2_TIMEOUT", default=5.0)
 # How often it is asked about each login, where it has given a refresh token.
-OAUTH2_RECHECK_MINUTES = env.int("OAUTH2_RECHECK_MINUTES", default=15)
+OAUTH2_RECHECK_INTERVAL = timedelta(
+    minutes=env.int("OAUTH2_RECHECK_MINUTES", default=15)
+)
 MFA_ADAPTER = "verification.login.factors.views.FactorAdapter"
 MFA_FORMS = factors.FORMS
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]

@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 from authconfig.clients.choices import Kind
 from authconfig.clients.destinations import ACCOUNT
 from authconfig.clients.session_kinds import myapps_required
-from authconfig.oauth2.provider import CALLBACK
+from authconfig.oauth2.adapter import CALLBACK
 from pbxsite import appearance, health
 from pbxsite.administration.authentication import oauth2_round_trip
 from pbxsite.administration.authentication.smtp_login import authorizing

@@ -12,11 +12,11 @@ from authconfig.choices import Event, Method
 from authconfig.models import AuthenticationSettings
 from authconfig.network import readable
 from authconfig.oauth2 import discovery
+from authconfig.oauth2.adapter import ClientWay
 from authconfig.oauth2.choices import OAuth2Stage
 from authconfig.oauth2.discovery import ALGORITHMS, Document, fetch_json, signing_keys
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
-from authconfig.oauth2.token_endpoint import ClientWay
 from authconfig.trial import Failure, Progress, Report, TrialRecord, run_stage
 from authconfig.users import audit
 from authconfig.users.models import PbxUser

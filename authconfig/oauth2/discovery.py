@@ -154,6 +154,23 @@ def fetched_keys(jwks_uri: str) -> Document:
     return found
 
 
+def key_for(id_token: str, jwks_uri: str) -> jwt.PyJWK:
+    kid = jwt.get_unverified_header(id_token).get("kid")
+    for keys in (key_set, newer_key_set):
+        if key := _pick(keys(jwks_uri), kid):
+            return key
+    raise ProviderError(
+        ProviderFault.BAD_ID_TOKEN, "its key is not one of the provider's"
+    )
+
+
+def _pick(found: Document, kid: str | None) -> jwt.PyJWK | None:
+    signing = signing_keys(found)
+    if kid is None:
+        return signing[0] if len(signing) == 1 else None
+    return next((key for key in signing if key.key_id == kid), None)
+
+
 def signing_keys(found: Document) -> list[jwt.PyJWK]:
     try:
         known = [_with_known_algorithm(key) for key in found.get("keys", [])]

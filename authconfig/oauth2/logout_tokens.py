@@ -11,8 +11,8 @@ import jwt
 
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import discovery
+from authconfig.oauth2.adapter import LONGEST_SUBJECT, decoded
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.provider import LONGEST_SUBJECT, decoded
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 REQUIRED = ["iss", "aud", "iat", "exp", "jti", "events"]

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import BooleanField, DateField
 
 from authconfig.models import MODEL_FIELDS, AuthenticationSettings
-from authconfig.oauth2.provider import redirect_uri
+from authconfig.oauth2.adapter import redirect_uri
 from authconfig.sections import FIELDS, SECRETS
 from authconfig.smtp_login.modes import is_interactive
 from pbxsite.administration.authentication.smtp_login import visit

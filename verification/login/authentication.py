@@ -47,13 +47,12 @@ from authconfig.users.audit import origin_of, proof_of
 from authconfig.users.models import PbxUser
 from authconfig.users.passwords import NotHashedError
 from verification.approval.flows import can_be_approved
-from verification.login.oauth2 import bind_account
+from verification.login.oauth2 import attach_provider_login_or_end, bind_account
 from verification.login.stages import Released
 from verification.proxies import HEADER, AddressUnknownError, tell_of_silent_proxy
 from verification.sessions import lifecycle, passwords, signed_in, tries
 from verification.sessions.choices import PASSWORD_LIMIT, Guessed, Source
 from verification.sessions.factors import APPROVED_BY, Type, proving
-from verification.sessions.provider import logins as provider_logins
 from verification.sessions.reauthentication import can_reauthenticate_by_password
 
 # allauth's name for asking for the password again.
@@ -218,7 +217,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 APPROVED_BY: released.approved_by,
             }
         )
-        provider_logins.attach_or_end(released.provider_login, own)
+        attach_provider_login_or_end(released.provider_login, own)
         audit.record(
             Event.LOGIN,
             user=user,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from typing import Any
+from uuid import UUID
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
@@ -14,13 +15,17 @@ from allauth.socialaccount.models import SocialApp, SocialLogin, SocialToken
 from allauth.socialaccount.providers.base import AuthError
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -32,16 +37,11 @@ from authconfig.clients.session_kinds import is_myapps
 from authconfig.models import current_rules
 from authconfig.network import readable
 from authconfig.oauth2 import identities
+from authconfig.oauth2.adapter import LOGIN, TRIAL, OAuth2LoginAdapter, app_of
 from authconfig.oauth2.discovery import LimitedSession
 from authconfig.oauth2.faults import ProviderError, ProviderFault, sentence
 from authconfig.oauth2.identities import ProviderClaims, identity_of, mapped_name
-from authconfig.oauth2.provider import (
-    LOGIN,
-    TRIAL,
-    OAuth2LoginAdapter,
-    address_to_ask,
-    app_of,
-)
+from authconfig.oauth2.provider import address_to_ask
 from authconfig.policy import methods_for
 from authconfig.users import audit
 from authconfig.users.audit import origin_of
@@ -49,7 +49,7 @@ from authconfig.users.models import PbxUser
 from verification.login import oauth2_trial
 from verification.login.redirect_page import page_to_provider
 from verification.login.stages import ELSEWHERE_KEY, Released, Shown, handed_over
-from verification.sessions.provider import logins as provider_logins
+from verification.sessions.models import ProviderLogin
 
 # Sent with `request` where the provider logs nobody in, and a client waits for it.
 turned_away_elsewhere = Signal()
@@ -107,12 +107,44 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
 
 def _noted(claims: ProviderClaims, token: SocialToken | None) -> str:
+    """Keep what the provider knows the login by; return the name it has here.
+
+    Somebody may still have to approve it. With its session it gets the key by which the
+    provider ends it, and what the provider is asked with whether it still stands.
+    """
+    issuer, subject = identity_of(claims)
     sid = claims["id_token"].get("sid")
-    return provider_logins.note(
-        identity_of(claims),
+    made = ProviderLogin.objects.create(
+        issuer=issuer,
+        subject=subject,
         sid=sid if isinstance(sid, str) else "",
         refresh_token=token.token_secret if token else "",
     )
+    return made.public_id.hex
+
+
+def _unused(name: str) -> QuerySet[ProviderLogin]:
+    return ProviderLogin.objects.filter(public_id=UUID(name), session=None)
+
+
+def attach_provider_login(name: str, session: UserSession) -> bool:
+    """Let the login at the provider end with the session, and the session with it."""
+    if not name:
+        return True
+    now = timezone.now()
+    facts = {
+        "session": session,
+        "proved_at": now,
+        "next_check_at": now + settings.OAUTH2_RECHECK_INTERVAL,
+    }
+    return _unused(name).update(**facts) == 1
+
+
+def attach_provider_login_or_end(name: str, sessions: QuerySet[UserSession]) -> None:
+    """End a session that has begun after the provider ended its login."""
+    for session in sessions:
+        if not attach_provider_login(name, session):
+            get_adapter().end_sessions([session])
 
 
 def _check_allowed() -> None:
@@ -122,11 +154,12 @@ def _check_allowed() -> None:
 
 def bind_account(request: HttpRequest, user: PbxUser, released: Released) -> None:
     """Bind the account at its first login, which has passed the second factor."""
-    account = released.account
+    account, name = released.account, released.provider_login
     if account is None:
         return
     try:
-        if not provider_logins.stands(released.provider_login):
+        # The provider may have ended the login while it waited here.
+        if name and not _unused(name).exists():
             raise ProviderError(ProviderFault.LOGGED_OUT)
         identities.bind_at_login(user, *account, origin=origin_of(request))
     except ProviderError as error:

@@ -18,6 +18,7 @@ from authconfig.choices import Event, Method
 from authconfig.fields import decrypted, encrypted
 from authconfig.models import AuthenticationSettings
 from authconfig.oauth2 import identities
+from authconfig.oauth2.adapter import TRIAL, app_of
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.identities import (
     ProviderClaims,
@@ -25,7 +26,6 @@ from authconfig.oauth2.identities import (
     is_same_name,
     mapped_name,
 )
-from authconfig.oauth2.provider import TRIAL, app_of
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.users import audit
 from authconfig.users.audit import FIELDS_OF, origin_of, proof_of

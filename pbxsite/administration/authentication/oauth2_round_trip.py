@@ -12,8 +12,9 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from authconfig.oauth2 import discovery
+from authconfig.oauth2.adapter import TRIAL
 from authconfig.oauth2.faults import ProviderError
-from authconfig.oauth2.provider import TRIAL, address_to_ask
+from authconfig.oauth2.provider import address_to_ask
 from authconfig.settings_form import SettingsForm
 from pbxsite.administration.authentication import cards
 from pbxsite.administration.authentication.method_trials import round_trip_faults

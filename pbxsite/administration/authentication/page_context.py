@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from authconfig.bounded_counts import bounded_count
 from authconfig.models import AuthenticationSettings
-from authconfig.oauth2.provider import redirect_uri
+from authconfig.oauth2.adapter import redirect_uri
 from authconfig.sections import SETTINGS_PAGE
 from authconfig.settings_form import SettingsForm
 from pbxsite.administration.authentication import (

@@ -41,11 +41,11 @@ from verification.approval import flows
 from verification.approval.choices import LoginFacts, Refusal
 from verification.approval.models import LoginSession
 from verification.login.authentication import FACTORS, Attempt, may_go_on
+from verification.login.oauth2 import attach_provider_login
 from verification.login.stages import Released, Shown
 from verification.redis_access import announce_user
 from verification.sessions import factors
 from verification.sessions.choices import Approver, Source
-from verification.sessions.provider import logins as provider_logins
 
 INVALID, REFUSED, EXPIRED = 1, 2, 5
 SESSION_FAILED = "myapps_session_failed"
@@ -290,7 +290,7 @@ def _complete(
     if released.account:
         identities.bind_at_login(user, *released.account, origin=origin)
     made = client_sessions.begin(user, released, origin)
-    if not provider_logins.attach(released.provider_login, made.session):
+    if not attach_provider_login(released.provider_login, made.session):
         raise ProviderError(ProviderFault.LOGGED_OUT)
     transaction.on_commit(partial(announce_user, user.pk))
     return made

@@ -15,18 +15,18 @@ from functools import partial
 from typing import Any
 
 import jwt
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from authconfig.choices import Event, Method
 from authconfig.models import AuthenticationSettings, current_rules
+from authconfig.oauth2.adapter import OAuth2LoginClient, token_client
 from authconfig.oauth2.discovery import issuer_of
 from authconfig.oauth2.faults import ProviderError, ProviderFault
-from authconfig.oauth2.provider import token_client
-from authconfig.oauth2.token_endpoint import OAuth2LoginClient
 from authconfig.policy import uses
 from verification.sessions.models import ProviderLogin
-from verification.sessions.provider.logins import end, every, live_logins
+from verification.sessions.provider.logins import end, live_logins
 
 logger = logging.getLogger(__name__)
 # What one round asks at most, how many at once, and for how long.
@@ -95,7 +95,9 @@ def _ask_all(due: Sequence[ProviderLogin], client: OAuth2LoginClient) -> int:
 def _claim(login: ProviderLogin) -> bool:
     """Of several workers one asks: a token that comes twice may end the login there."""
     own = ProviderLogin.objects.filter(pk=login.pk, next_check_at=login.next_check_at)
-    return own.update(next_check_at=timezone.now() + every()) == 1
+    return (
+        own.update(next_check_at=timezone.now() + settings.OAUTH2_RECHECK_INTERVAL) == 1
+    )
 
 
 def _ask(client: OAuth2LoginClient, login: ProviderLogin) -> Answer:

@@ -1,20 +1,13 @@
-"""What the OpenID provider knows a login by, until the session is over.
-
-A login is noted when the provider has shown the user; somebody may still have to
-approve it. With its session it gets the key by which the provider ends it, and what the
-provider is asked with whether it still stands.
-"""
+"""Ends what the OpenID provider has logged out, by what it knows each login by."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
-from uuid import UUID
 
 from allauth.usersessions.adapter import get_adapter
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -31,44 +24,6 @@ from verification.sessions.models import ProviderLogin, SpentLogoutToken
 UNUSED_TTL = timedelta(hours=1)
 # A token that is older than this is refused by its age.
 SPENT_TTL = timedelta(days=1)
-
-
-def note(account: tuple[str, str], *, sid: str, refresh_token: str) -> str:
-    """Keep what the provider has said of a login; return the name it goes by here."""
-    issuer, subject = account
-    made = ProviderLogin.objects.create(
-        issuer=issuer, subject=subject, sid=sid, refresh_token=refresh_token
-    )
-    return made.public_id.hex
-
-
-def stands(name: str) -> bool:
-    """Has the provider not ended the login while it waited here?"""
-    return not name or _unused(name).exists()
-
-
-def attach(name: str, session: UserSession) -> bool:
-    """Let the login end with the session, and the session with the login."""
-    if not name:
-        return True
-    now = timezone.now()
-    facts = {"session": session, "proved_at": now, "next_check_at": now + every()}
-    return _unused(name).update(**facts) == 1
-
-
-def attach_or_end(name: str, sessions: QuerySet[UserSession]) -> None:
-    """End a session that has begun after the provider ended its login."""
-    for session in sessions:
-        if not attach(name, session):
-            get_adapter().end_sessions([session])
-
-
-def every() -> timedelta:
-    return timedelta(minutes=settings.OAUTH2_RECHECK_MINUTES)
-
-
-def _unused(name: str) -> QuerySet[ProviderLogin]:
-    return ProviderLogin.objects.filter(public_id=UUID(name), session=None)
 
 
 def log_out(token: LogoutToken) -> int:
