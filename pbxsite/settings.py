@@ -58,6 +58,7 @@ else:
     ALLOWED_HOSTS = words(required("ALLOWED_HOSTS"))
     REDIS_URL = required("REDIS_URL")
 SITE_URL, REDIS_URL = guards.private_url(SITE_URL), databases.redis_address(REDIS_URL)
+guards.no_prefix(env.str("UVICORN_ROOT_PATH", default=""))
 HTTPS = urlsplit(SITE_URL).scheme == "https"
 
 # Applications
@@ -65,6 +66,7 @@ HTTPS = urlsplit(SITE_URL).scheme == "https"
 INSTALLED_APPS = list(applications.INSTALLED)
 MIDDLEWARE = [
     "pbxsite.logs.RequestLog",
+    "pbxsite.edge.redirects.EndlessRedirects",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

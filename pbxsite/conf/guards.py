@@ -25,12 +25,28 @@ def strong_key(key: str) -> str:
 
 def private_url(url: str) -> str:
     """Return SITE_URL; passwords travel by http within this machine alone."""
-    if _is_private(url) or asks_for_help():
+    if asks_for_help():
         return url.rstrip("/")
-    raise SystemExit(
-        f"SITE_URL is “{url}”; write it like https://pbx.example.com. An address with"
-        " http:// is for this machine alone, such as http://127.0.0.1:8000."
-    )
+    if not _is_private(url):
+        raise SystemExit(
+            f"SITE_URL is “{url}”; write it like https://pbx.example.com. An address"
+            " with http:// is for this machine alone, such as http://127.0.0.1:8000."
+        )
+    if not _is_bare(url):
+        raise SystemExit(
+            f"SITE_URL is “{url}”; nothing may follow the name. The site needs a host"
+            " name of its own and does not work below a path."
+        )
+    return url.rstrip("/")
+
+
+def no_prefix(root_path: str) -> None:
+    """End the start where the web server was told of a path above the site."""
+    if root_path.strip("/"):
+        raise SystemExit(
+            f"UVICORN_ROOT_PATH is “{root_path}”; leave it out. The site needs a host"
+            " name of its own and does not work below a path."
+        )
 
 
 def asks_for_help() -> bool:
@@ -38,6 +54,11 @@ def asks_for_help() -> bool:
     program, *rest = sys.argv or [""]
     is_help = not rest or rest[0] in ("help", "--help", "-h")
     return Path(program).name == "manage.py" and is_help
+
+
+def _is_bare(url: str) -> bool:
+    parts = urlsplit(url)
+    return not (parts.path.strip("/") or parts.query or parts.fragment)
 
 
 def _is_private(url: str) -> bool:

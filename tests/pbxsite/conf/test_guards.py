@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbxsite.conf.guards import asks_for_help, private_url, strong_key
+from pbxsite.conf.guards import asks_for_help, no_prefix, private_url, strong_key
 
 GOOD_KEY = "a-key-for-tests-that-is-long-enough-0123456789-abcdef"
 
@@ -56,6 +56,29 @@ def test_an_address_that_is_not_private_is_refused(url: str) -> None:
 )
 def test_an_address_that_is_private_will_do(url: str) -> None:
     assert private_url(url) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pbx.example/pbx",
+        "https://pbx.example/pbx/",
+        "http://127.0.0.1:8000/pbx",
+        "https://pbx.example/?site=pbx",
+        "https://pbx.example#pbx",
+    ],
+)
+def test_an_address_below_a_path_is_refused(url: str) -> None:
+    with pytest.raises(SystemExit, match=r"SITE_URL .* does not work below a path"):
+        private_url(url)
+
+
+def test_a_prefix_of_the_web_server_is_refused() -> None:
+    no_prefix("")
+    no_prefix("/")
+
+    with pytest.raises(SystemExit, match="UVICORN_ROOT_PATH is “/pbx”; leave it out"):
+        no_prefix("/pbx")
 
 
 @pytest.mark.parametrize(
