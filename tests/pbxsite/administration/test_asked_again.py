@@ -64,6 +64,8 @@ ASKING = {
     f"{SYNC}begin/": FIRST,
     f"{SYNC}<uuid:public_id>/confirm/": FIRST,
     f"{SCIM}begin/": FIRST,
+    f"{SCIM}key/make/": FIRST,
+    f"{SCIM}key/revoke/": FIRST,
     f"{USERS}process_import/": FIRST,
     f"{USERS}<int:pk>/invite/": FIRST,
     f"{USERS}<int:pk>/generate/": FIRST,
