@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from django.contrib.admin import FieldListFilter, SimpleListFilter
+from django.contrib.admin import (
+    ChoicesFieldListFilter,
+    FieldListFilter,
+    SimpleListFilter,
+)
 from django.db.models import QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +22,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
+from unfold.widgets import SELECT_CLASSES
 
 from authconfig.bounded_counts import BoundedPaginator, bounded_count
 from authconfig.clients.choices import Kind
@@ -135,6 +140,31 @@ class KindFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         kind = self.value()
         return queryset if kind is None else queryset.filter(**{self.column: kind})
+
+
+class SelectFilter(ChoicesFieldListFilter):
+    """Filters by one of many choices, which would be a wall of links."""
+
+    template = "admin/select_filter.html"
+    css_class = " ".join(SELECT_CLASSES)
+
+    def __init__(
+        self,
+        field: Any,
+        request: HttpRequest,
+        params: dict[str, Any],
+        *words: Any,
+        field_path: str,
+    ) -> None:
+        # The form sends it empty where everything is wanted.
+        if params.get(f"{field_path}__exact") == [""]:
+            del params[f"{field_path}__exact"]
+        super().__init__(field, request, params, *words, field_path=field_path)
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        chosen = self.lookup_val or []
+        for value, words in self.field.flatchoices:
+            yield {"value": value, "words": words, "selected": value in chosen}
 
 
 class BoundedChangeList(SlimChangeList):

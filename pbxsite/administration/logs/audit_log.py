@@ -26,7 +26,12 @@ from authconfig.users.audit import origin_of
 from authconfig.users.models import AuditEvent
 from authconfig.users.pseudonyms import in_words
 from pbxsite.administration.cells import moment, page_of
-from pbxsite.administration.lists import AddressSearch, KindFilter, ReadOnlyAdmin
+from pbxsite.administration.lists import (
+    AddressSearch,
+    KindFilter,
+    ReadOnlyAdmin,
+    SelectFilter,
+)
 from pbxsite.administration.logs.csv_export import MOST_EVENTS, as_csv
 from pbxsite.administration.logs.details import detail_in_words
 
@@ -65,7 +70,7 @@ class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     )
     labelled_on_phones = ("by_whom",)
     list_filter = (
-        "event",
+        ("event", SelectFilter),
         KindFilter,
         "method",
         ("at", DaysFilter),
