@@ -161,8 +161,8 @@ class SelectFilter(ChoicesFieldListFilter):
             del params[f"{field_path}__exact"]
         super().__init__(field, request, params, *words, field_path=field_path)
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        chosen = self.lookup_val or []
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        chosen: list[str] = self.lookup_val or []
         for value, words in self.field.flatchoices:
             yield {"value": value, "words": words, "selected": value in chosen}
 
