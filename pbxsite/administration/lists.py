@@ -11,7 +11,7 @@ from django.contrib.admin import (
     FieldListFilter,
     SimpleListFilter,
 )
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -153,16 +153,17 @@ class SelectFilter(ChoicesFieldListFilter):
         field: Any,
         request: HttpRequest,
         params: dict[str, Any],
-        *words: Any,
+        model: type[Model],
+        model_admin: Any,
         field_path: str,
     ) -> None:
         # The form sends it empty where everything is wanted.
         if params.get(f"{field_path}__exact") == [""]:
             del params[f"{field_path}__exact"]
-        super().__init__(field, request, params, *words, field_path=field_path)
+        super().__init__(field, request, params, model, model_admin, field_path)
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        chosen: list[str] = self.lookup_val or []
+        chosen: Any = self.lookup_val or []
         for value, words in self.field.flatchoices:
             yield {"value": value, "words": words, "selected": value in chosen}
 
