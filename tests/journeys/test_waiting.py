@@ -27,7 +27,7 @@ from tests.support.site import (
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-NAMES = ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans")
+NAMES = ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans", "ines")
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +202,24 @@ def test_who_cannot_read_the_mail_is_told_what_to_do(
     page.get_by_text("You cannot get at this mailbox?").click()
 
     expect(page.get_by_text("only the administrator")).to_be_visible()
+
+
+@pytest.mark.long
+def test_a_page_whose_session_ended_leads_to_a_login_page_that_says_so(
+    site: Site, chromium: Browser, hold: Callable[[str], Held]
+) -> None:
+    page = hold("ines").page
+
+    with asleep(chromium):
+        # A visitor's session ends after an hour, and the cookie with it.
+        site.manage(
+            "shell",
+            "-c",
+            "from django.contrib.sessions.models import Session;"
+            "Session.objects.all().delete()",
+        )
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+
+    expect(page.get_by_text("No login is waiting in this browser")).to_be_visible()
+    expect(page).to_have_url(f"{site.url}/login/")

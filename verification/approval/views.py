@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.messages.storage.base import BaseStorage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -32,7 +33,9 @@ from verification.approval.mails import newest_mail, news_of
 from verification.approval.models import LoginSession
 from verification.approval.pending import (
     approval_stage,
+    ended_login,
     login_of,
+    note_waited,
     pending_login,
     pending_stage,
 )
@@ -49,10 +52,31 @@ NOT_AGAIN = (MailNews.DELAYED, MailNews.REFUSED, MailNews.ADDRESS_REFUSED)
 @never_cache
 @require_safe
 def wait(request: HttpRequest) -> HttpResponse:
-    login = pending_login(request)
+    login = pending_login(request) or ended_login(request)
     if login is None:
-        return redirect("account_login")
-    return render(request, "verification/approval/wait.html", _waiting(login))
+        return _nothing_waits(request)
+    page = render(request, "verification/approval/wait.html", _waiting(login))
+    note_waited(page, login)
+    return page
+
+
+def _nothing_waits(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        text = _(
+            "No login is waiting in this browser any more: it took too long, or it was"
+            " ended elsewhere. Please log in again."
+        )
+        _tell_once(request, text)
+    return redirect("account_login")
+
+
+def _tell_once(request: HttpRequest, text: str) -> None:
+    """Each tab asks, and its script before it."""
+    waiting = messages.get_messages(request)
+    if all(each.message != text for each in waiting):
+        messages.info(request, text)
+    assert isinstance(waiting, BaseStorage)
+    waiting.used = False  # they were read, and not shown
 
 
 def _waiting(login: LoginSession) -> dict[str, Any]:
@@ -89,7 +113,7 @@ def proceed(request: HttpRequest) -> HttpResponse:
     stage = approval_stage(request)
     login = login_of(stage)
     if stage is None or login is None:
-        return redirect("account_login")
+        return redirect("verification:wait")
     if not flows.complete(login, stage.login.user):
         return redirect("verification:wait")
     stage.state["approver"] = login.approver

@@ -105,9 +105,11 @@
     const answer = await fetch(location.href, {
       cache: "no-store",
       credentials: "same-origin",
+      redirect: "manual",
     });
-    if (answer.redirected) {
-      leave(() => location.assign(answer.url));
+    // Followed here, what the other page says would be shown to nobody.
+    if (answer.type === "opaqueredirect") {
+      leave(() => location.reload());
       return;
     }
     if (answer.status >= 500 || answer.status === 429) throw new Error(answer.status);

@@ -16,7 +16,7 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.support.browsers import sign_in
-from verification.approval.choices import LoginState
+from verification.approval.choices import Ending, LoginState
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 from verification.mail.models import OutgoingEmail
@@ -88,7 +88,7 @@ def test_the_link_signs_nobody_in(held: LoginSession) -> None:
     accept(other, held)
 
     assert other.get("/account/").status_code == 302
-    assert other.post("/login/waiting/continue/").url == "/login/"
+    assert other.post("/login/waiting/continue/").url == "/login/waiting/"
 
 
 def test_continuing_before_the_approval_changes_nothing(
@@ -107,7 +107,7 @@ def test_continuing_twice_makes_one_session(
 
     responses = [b.post("/login/waiting/continue/").url for b in (browser, copy)]
 
-    assert responses == ["/account/", "/login/"]
+    assert responses == ["/account/", "/login/waiting/"]
     assert AuditEvent.objects.filter(event=Event.LOGIN).count() == 1
 
 
@@ -196,11 +196,80 @@ def test_the_links_page_does_not_show_the_code(held: LoginSession) -> None:
 
 
 def test_cancelling_ends_the_login(browser: Browser, held: LoginSession) -> None:
+    browser.get("/login/waiting/")
     assert browser.post("/login/waiting/cancel/").url == "/login/"
 
     held.refresh_from_db()
     assert held.status == "cancelled"
-    assert browser.get("/login/waiting/").url == "/login/"
+    assert "You cancelled this login" in browser.get("/login/waiting/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        ("", "This login was not confirmed in time"),
+        ("accepted", "was accepted, but this page did not go on in time"),
+        (Ending.REJECTED, "This login was rejected by e-mail or in another session"),
+        (Ending.WRONG_CODES, "Wrong digits were entered three times"),
+        (Ending.SUPERSEDED, "Someone logged in with this account after you"),
+        (Ending.ENDED, "An administrator may have ended it"),
+    ],
+)
+def test_after_a_long_sleep_the_page_says_how_the_login_ended(
+    browser: Browser, held: LoginSession, ending: str, words: str
+) -> None:
+    browser.get("/login/waiting/")
+    if ending == "accepted":
+        accept(Browser(), held)
+    elif ending:
+        LoginSession.objects.update(
+            state=LoginState.REJECTED, ending=ending, decided_at=timezone.now()
+        )
+
+    with time_machine.travel(timezone.now() + timedelta(hours=8)):
+        pages = [browser.get("/login/waiting/") for _look in range(2)]
+        gone_on = browser.post("/login/waiting/continue/", follow=True)
+
+    for page in (*pages, gone_on):
+        assert page.status_code == 200
+        assert words in page.content.decode()
+        assert "Log in again" in page.content.decode()
+
+
+def test_a_browser_learns_of_its_own_login_alone(
+    browser: Browser, held: LoginSession
+) -> None:
+    browser.get("/login/waiting/")
+    forged = Browser()
+    forged.cookies["pbx_waited"] = f"{held.public_id}:1abcde:forged"
+
+    with time_machine.travel(timezone.now() + timedelta(hours=8)):
+        assert forged.get("/login/waiting/").url == "/login/"
+
+
+def test_a_browser_that_lost_its_login_is_told_so(
+    browser: Browser, held: LoginSession
+) -> None:
+    del browser.cookies["pbx_session"]
+
+    browser.get("/login/waiting/")
+    page = browser.get("/login/waiting/", follow=True)
+
+    assert page.redirect_chain == [("/login/", 302)]
+    assert page.content.decode().count("No login is waiting in this browser") == 1
+
+
+def test_a_login_that_went_on_is_told_of_no_more(
+    browser: Browser, held: LoginSession
+) -> None:
+    accept(Browser(), held)
+    browser.get("/login/waiting/")
+    browser.post("/login/waiting/continue/")
+
+    page = browser.get("/login/waiting/", follow=True)
+
+    assert page.redirect_chain[-1][0] == "/account/"
+    assert "No login is waiting" not in page.content.decode()
 
 
 def test_another_account_takes_the_waiting_ones_place(
@@ -217,7 +286,7 @@ def test_a_user_deleted_while_waiting_is_no_error(
     user.delete()
 
     assert browser.get("/login/waiting/").url == "/login/"
-    assert browser.post("/login/waiting/continue/").url == "/login/"
+    assert browser.post("/login/waiting/continue/").url == "/login/waiting/"
 
 
 def test_a_mypbx_session_decides_nothing_and_opens_no_admin(
