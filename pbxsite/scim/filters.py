@@ -47,7 +47,7 @@ class Question(FilterVisitor[Q]):
             raise NotAskedError
         name, value = node.attr_path.attr.lower(), node.value
         if name == "active" and isinstance(value, bool) and node.op == "eq":
-            return Q(is_active=value)
+            return Q(is_active=value) & ~Q(resource__has_key="active")
         if not isinstance(value, str) or "\0" in value:
             raise NotAskedError
         return self._of_text(name, value, node.op)

@@ -101,7 +101,7 @@ def user_of(row: ScimUser) -> User:
             "id": str(row.public_id),
             "externalId": row.external_id or None,
             "userName": row.user_name,
-            "active": row.is_active,
+            "active": row.resource.get("active", row.is_active),
             "meta": Meta(
                 resource_type=TYPE,
                 created=row.made_at,

@@ -96,8 +96,7 @@ def told_by(resource: Resource[Any]) -> Told:
     said = Told(
         user_name=(resource.user_name or "").strip(),
         external_id=resource.external_id or "",
-        # A user whom the provider says nothing else of is one who may log in.
-        is_active=resource.active is not False,
+        is_active=resource.active,
         resource=kept,
     )
     _check(said)

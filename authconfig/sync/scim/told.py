@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,6 +15,8 @@ from authconfig.sync.scim import carrying
 
 LONGEST_NAME = ScimUser._meta.get_field("user_name").max_length or 0
 LONGEST_ID = ScimUser._meta.get_field("external_id").max_length or 0
+# In the resource of a user of whom the provider does not say it any more.
+UNSAID = {"active": None}
 
 
 class TakenError(Exception):
@@ -31,20 +33,28 @@ class GoneError(Exception):
 
 @dataclass(frozen=True)
 class Told:
+    """`is_active` is None where the provider says nothing of it, or takes it back."""
+
     user_name: str
     external_id: str = ""
-    is_active: bool = True
+    is_active: bool | None = True
     resource: dict[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
-        return {
+        """Return the row's values; where nothing is said, the last word stays.
+
+        Otherwise whoever removes `active` of somebody who left would let them in.
+        """
+        facts = {
             "user_name": self.user_name,
             "user_key": self.user_name.casefold(),
             "external_id": self.external_id,
-            "is_active": self.is_active,
             "resource": self.resource,
             "changed_at": timezone.now(),
         }
+        if self.is_active is None:
+            return facts | {"resource": self.resource | UNSAID}
+        return facts | {"is_active": self.is_active}
 
 
 def everybody() -> QuerySet[ScimUser]:
@@ -60,13 +70,16 @@ def find(public_id: str) -> ScimUser:
 
 @transaction.atomic
 def add(told: Told) -> ScimUser:
-    """Keep a new user, or take one back whom the provider had deleted."""
+    """Keep a new user, or take one back whom the provider had deleted.
+
+    A new one of whom nothing else is said is one who may log in.
+    """
     carrying.hold()
     deleted = ScimUser.objects.exclude(deleted_at=None)
     back = deleted.filter(external_id=told.external_id).exclude(external_id="")
     row = back.select_for_update().first() or ScimUser()
     row.deleted_at = None
-    return _write(row, told)
+    return _write(row, replace(told, is_active=told.is_active is not False))
 
 
 @transaction.atomic

@@ -132,6 +132,47 @@ def test_a_patch_changes_it(
     assert getattr(PbxUser.objects.get(), field) == value
 
 
+@pytest.mark.parametrize("was_active", [True, False])
+def test_the_last_word_stays_where_active_is_removed(
+    made: dict[str, Any], scim: ScimClient, was_active: bool
+) -> None:
+    path = f"{USERS}/{made['id']}"
+    if not was_active:
+        scim.deactivate(made["id"])
+
+    scim.patch(made["id"], {"op": "Remove", "path": "active"})
+
+    assert "active" not in scim.ask("GET", path).json()
+    assert PbxUser.objects.get().is_active is was_active
+    scim.patch(made["id"], {"op": "Add", "path": "displayName", "value": "Later"})
+    assert PbxUser.objects.get().is_active is was_active
+    for said in (True, False):
+        assert scim.find(f"active eq {str(said).lower()}")["totalResults"] == 0
+
+    scim.patch(made["id"], {"op": "Add", "path": "active", "value": True})
+    assert scim.ask("GET", path).json()["active"] is True
+    assert PbxUser.objects.get().is_active
+
+
+def test_a_put_without_active_lets_nobody_in_again(
+    made: dict[str, Any], scim: ScimClient
+) -> None:
+    scim.deactivate(made["id"])
+    body = {k: v for k, v in entra_user(displayName="put").items() if k != "active"}
+
+    answer = scim.ask("PUT", f"{USERS}/{made['id']}", body)
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["displayName"] == "put"
+    assert not PbxUser.objects.get().is_active
+
+
+def test_whoever_is_new_may_log_in_unless_it_is_denied(scim: ScimClient) -> None:
+    scim.ask("POST", USERS, {"schemas": [CORE], "userName": "nora"})
+    assert PbxUser.objects.get(name="nora").is_active
+    assert scim.find("active eq true")["totalResults"] == 1
+
+
 def test_a_manager_is_accepted_and_forgotten(
     made: dict[str, Any], scim: ScimClient
 ) -> None:
