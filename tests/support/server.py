@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
@@ -22,13 +23,15 @@ START_LIMIT_SECONDS = 20
 
 @contextmanager
 def running_server(
-    application: str = "pbxsite.asgi:application", **environment: str
+    application: str = "pbxsite.asgi:application",
+    place: Path = ROOT,
+    **environment: str,
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Run one process until the block ends; yield its port and the process."""
     port = free_port()
     process = subprocess.Popen(
         [*web_server("127.0.0.1", port, application), "--log-level", "warning"],
-        cwd=ROOT,
+        cwd=place,
         env=os.environ | SITE | shared() | environment,
     )
     try:
