@@ -9,9 +9,6 @@ from contextlib import contextmanager
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
@@ -20,6 +17,7 @@ from django.views.decorators.http import require_safe
 from authconfig.network import TOLD_SECONDS, database_clock
 from pbxsite.broker import SILENT, broker
 from pbxsite.conf.databases import SQLITE_SECONDS
+from pbxsite.release_tables import lacks_migrations, newer_migrations
 from verification.mail.operation import heartbeat
 
 # A process writes no more often than this, however often it is asked.
@@ -151,18 +149,3 @@ def _is_read_only() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
         return bool(cursor.fetchone() == ("on",))
-
-
-def lacks_migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-def newer_migrations(database: BaseDatabaseWrapper) -> list[str]:
-    """Return the names of migrations of our applications that this release lacks."""
-    loader = MigrationLoader(database)
-    # One that was replaced by others is known under their name.
-    replaced = {key for each in loader.replacements.values() for key in each.replaces}
-    ours = {app for app, _name in loader.disk_migrations}
-    unknown = set(loader.applied_migrations) - set(loader.disk_migrations) - replaced
-    return sorted(f"{app}.{name}" for app, name in unknown if app in ours)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
+# No table here has a column that PostgreSQL alone knows. For the fields of such the
+# theme would load its driver, on SQLite too.
+sys.modules["django.contrib.postgres.fields"] = None  # type: ignore[assignment]
+
 INSTALLED = (
     "pbxsite.apps.PbxSiteConfig",
     "pbxsite.metrics.apps.MetricsConfig",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
+import runpy
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from django.conf import settings
 
 from pbxsite.celery import app as celery_app
-from pbxsite.conf.databases import broker_url
 from pbxsite.embedded import data_dir as embedded
-from pbxsite.embedded import redis_server
+from pbxsite.embedded import mailbox, redis_server
+from pbxsite.embedded.forks import succeeds
 from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.supervisor import Family
 from verification.redis_access import BROKER_ERRORS
@@ -24,21 +26,54 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compar
 FIRST_START_NAMES = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_EMAIL"}
 
 
-def environment(plan: Plan) -> dict[str, str]:
-    """Return what came from outside; each process reads the rest in site.env itself."""
-    given = {name: os.environ[name] for name in embedded.GIVEN - FIRST_START_NAMES}
-    place = {"DATA_DIR": str(plan.data_dir), "PORT": str(plan.port)}
-    return given | place | {"PYTHONUNBUFFERED": "1"}
+def environment() -> dict[str, str]:
+    """Return what came from outside and lasts; what is in site.env is read there."""
+    names = embedded.GIVEN - FIRST_START_NAMES
+    return {name: os.environ[name] for name in names}
 
 
-def start_all(family: Family, plan: Plan) -> None:
-    """Start them all at once, in the order in which they are to end."""
-    family.start("web server", web_server(plan.bind, plan.port), patience=4)
-    family.start("worker", _worker(plan), patience=4)
-    family.start("mailbox", _mailbox(plan), patience=1)
+def start_redis(family: Family, plan: Plan) -> None:
     if plan.own_redis:
         server = redis_server.command(embedded.redis_socket(plan.data_dir))
         family.start("redis", server, patience=1)
+
+
+def fork_others(family: Family, plan: Plan) -> None:
+    """Fork them all at once; this process has imported what they share."""
+    if plan.own_redis:
+        # A worker that comes before it would look again after two seconds only.
+        redis_server.await_listening(embedded.redis_socket(plan.data_dir))
+    web = web_server(plan.bind, plan.port)
+    family.fork("mailbox", partial(_receive_mails, plan), patience=1)
+    family.fork("worker", partial(_work, plan), patience=4)
+    family.fork("web server", partial(_run_module, web), patience=4)
+
+
+def _run_module(command: Sequence[str]) -> None:
+    """Do here what `python -m MODULE …` would do in a process of its own."""
+    _python, _option, *words = command
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _work(plan: Plan) -> None:
+    """Do what `celery worker` does, without what its command line imports."""
+    worker = celery_app.Worker(
+        hostname=plan.worker_name,
+        pool="threads",
+        concurrency=4,
+        loglevel="WARNING",
+        quiet=True,
+        schedule_filename=str(plan.data_dir / "beat-schedule"),
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def _receive_mails(plan: Plan) -> None:
+    asyncio.run(mailbox.serve(mailbox.directory(), plan.mailbox_port))
 
 
 def web_server(
@@ -60,28 +95,12 @@ def web_server(
     ]
 
 
-def _worker(plan: Plan) -> list[str]:
-    return [
-        *(sys.executable, "-m", "celery", "-q"),
-        *("-A", "pbxsite.embedded.scheduler_thread:app", "worker"),
-        *("--pool", "threads", "-c", "4", "-n", plan.worker_name, "-l", "WARNING"),
-        *("-s", str(plan.data_dir / "beat-schedule")),
-        *("--without-gossip", "--without-mingle"),
-    ]
-
-
-def _mailbox(plan: Plan) -> list[str]:
-    return [sys.executable, "manage.py", "mailbox", "--port", str(plan.mailbox_port)]
-
-
 def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
     host = ANY_ADDRESS.get(plan.bind, plan.bind)
-    # This process read its settings before the plan was made.
-    celery_app.conf.update(broker_url=broker_url(plan.redis_url))
     return {
         "web server": partial(_web_answers, host, plan.port),
         "mailbox": partial(_mailbox_answers, plan.mailbox_port),
-        "worker": partial(_worker_answers, plan),
+        "worker": partial(succeeds, partial(_worker_answers, plan)),
     }
 
 

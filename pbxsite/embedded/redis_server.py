@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+
+START_SECONDS, LOOK_AGAIN_SECONDS = 5.0, 0.01
 
 
 def binary() -> str:
@@ -18,12 +23,22 @@ def binary() -> str:
     return str(Path(spec.origin).with_name("bin") / "redis-server")
 
 
-def command(socket: Path) -> list[str]:
+def await_listening(place: Path) -> None:
+    """Return once it listens there, or after a while: who needs it waits as well."""
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(place))
+            return
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def command(place: Path) -> list[str]:
     options = {
         "port": "0",
-        "unixsocket": str(socket),
+        "unixsocket": str(place),
         "unixsocketperm": "700",
-        "dir": str(socket.parent),
+        "dir": str(place.parent),
         "save": "",
         "appendonly": "no",
         "maxmemory": "128mb",

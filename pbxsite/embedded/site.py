@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +17,16 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import connection
 
-from authconfig.models import current_rules
+from authconfig.models import AuthenticationSettings
 from pbxsite.administration.authentication import summary
 from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import first_start, processes
+from pbxsite.embedded.environment import forget
 from pbxsite.embedded.first_start import Administrator
 from pbxsite.embedded.mailbox import directory
 from pbxsite.embedded.mailbox_pages import is_reachable
 from pbxsite.embedded.plan import Plan
+from pbxsite.embedded.shared import import_shared
 from pbxsite.embedded.supervisor import ChildEndedError, Family
 
 START_LIMIT_SECONDS = 120
@@ -41,17 +45,30 @@ def only_one(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def prepare(plan: Plan, say: Say, administrator: Callable[[], Administrator]) -> None:
-    """Bring the database up to date, and note what other commands have to know."""
-    old_port = embedded.remembered(plan.site_env).get("MAILBOX_PORT")
+def prepare(
+    plan: Plan, say: Say, administrator: Callable[[], Administrator]
+) -> list[str]:
+    """Bring the database up to date, and note what other commands have to know.
+
+    Then nothing of it is left in this process, of which the others are copies. Return
+    what the owner is to be warned of.
+    """
+    before = embedded.remembered(plan.site_env)
+    old_port = before.get("MAILBOX_PORT")
     if first_start.migrate():
         say("Database: up to date now.")
     if first_start.is_first():
         _furnish(plan, say, administrator())
     elif old_port and int(old_port) != plan.mailbox_port:
         first_start.follow_mailbox(int(old_port), plan.mailbox_port)
+    warnings = _warnings(plan)
     connection.close()
+    forget(processes.FIRST_START_NAMES)
     embedded.remember(plan.site_env, plan.lasting())
+    if _has_old_settings(before, plan.lasting()):
+        # They were read before the plan was made.
+        os.execve(sys.executable, sys.orig_argv, processes.environment())  # noqa: S606
+    return warnings
 
 
 def _furnish(plan: Plan, say: Say, given: Administrator) -> None:
@@ -66,13 +83,27 @@ def _furnish(plan: Plan, say: Say, given: Administrator) -> None:
     say(f"Administrator: {chosen.name}, password: {password}")
 
 
-def run(plan: Plan, say: Say, is_stopping: Callable[[], bool]) -> None:
-    environment = processes.environment(plan)
-    family = Family(settings.BASE_DIR, plan.data_dir / "log", environment)
+def _warnings(plan: Plan) -> list[str]:
+    link = AuthenticationSettings.load().verification_link
+    warning = summary.stale_link(link, plan.lasting()["SITE_URL"])
+    return [str(warning)] if warning else []
+
+
+def _has_old_settings(before: dict[str, str], now: dict[str, str]) -> bool:
+    names = ("SITE_URL", "REDIS_URL")
+    return any(before.get(name, now[name]) != now[name] for name in names)
+
+
+def run(
+    plan: Plan, say: Say, warnings: list[str], is_stopping: Callable[[], bool]
+) -> None:
+    family = Family(settings.BASE_DIR, plan.data_dir / "log", processes.environment())
     try:
-        processes.start_all(family, plan)
+        processes.start_redis(family, plan)
+        import_shared()
+        processes.fork_others(family, plan)
         if _await_answers(family, plan, say, is_stopping):
-            _welcome(plan, say)
+            _welcome(plan, say, warnings)
         while not is_stopping():
             family.mend(say)
             time.sleep(POLL_SECONDS)
@@ -100,11 +131,10 @@ def _await_answers(
     return not probes
 
 
-def _welcome(plan: Plan, say: Say) -> None:
+def _welcome(plan: Plan, say: Say, warnings: list[str]) -> None:
     say(f"Administration: {plan.url}/admin/")
     mailbox = f"{plan.url}/mailbox/" if is_reachable() else str(directory())
     say(f"Mailbox: {mailbox}")
-    link = current_rules().verification_link
-    if warning := summary.stale_link(link, plan.lasting()["SITE_URL"]):
+    for warning in warnings:
         say(f"Warning: {warning}")
     say(f"Ready: {plan.url}/")

@@ -10,13 +10,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-GUARD = Path(__file__).with_name("guard.py")
+from pbxsite.embedded.forks import Fork, fork
+
+# It ends its group when its parent is gone: the parent never writes there, and the pipe
+# ends when the parent does, in any way. A shell is small and starts at once.
+GUARD = ["/bin/sh", "-c", "read -r line; kill -KILL 0"]
 LAST_LINES = 15
 # A child that ends so often within so many seconds cannot live.
 MOST_ENDS, ENDS_WITHIN = 5, 120.0
@@ -25,13 +29,18 @@ FIRST_PAUSE = 0.5  # seconds, doubled with each end
 LONGEST_LOG = 10_000_000
 
 
+Process = subprocess.Popen[bytes] | Fork
+# Starts a process that says what it says to the file of this number.
+Launch = Callable[[int], Process]
+
+
 @dataclass
 class Child:
     name: str
-    command: Sequence[str]
+    launch: Launch
     log: Path
     patience: float
-    process: subprocess.Popen[bytes]
+    process: Process
     ends: list[float] = field(default_factory=list)
     starts_at: float | None = None
 
@@ -79,24 +88,30 @@ class Family:
         self.group = self.guard.pid
 
     def start(self, name: str, command: Sequence[str], patience: float) -> None:
-        log = self.log_dir / f"{name.replace(' ', '-')}.log"
-        process = self._run(command, log)
-        self.children.append(Child(name, command, log, patience, process))
+        self._add(name, partial(self._run, command), patience)
 
-    def _run(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        if log.exists():
-            log.replace(log.with_suffix(".log.1"))
-        # Appending, it goes on at the beginning of a log that was cut.
-        with log.open("ab") as output:
-            return subprocess.Popen(  # noqa: S603  # commands are built here
-                command,
-                cwd=self.directory,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=self.group,
-            )
+    def fork(self, name: str, run: Callable[[], object], patience: float) -> None:
+        """Start a copy of this process, which must have no thread or connection."""
+        self._add(name, partial(self._fork, name, run), patience)
+
+    def _add(self, name: str, launch: Launch, patience: float) -> None:
+        log = self.log_dir / f"{name.replace(' ', '-')}.log"
+        process = _launch(launch, log)
+        self.children.append(Child(name, launch, log, patience, process))
+
+    def _run(self, command: Sequence[str], output: int) -> Process:
+        return subprocess.Popen(  # noqa: S603  # commands are built here
+            command,
+            cwd=self.directory,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=self.group,
+        )
+
+    def _fork(self, name: str, run: Callable[[], object], output: int) -> Process:
+        return fork(name, run, output, self.group)
 
     def check(self) -> None:
         """Raise ChildEndedError if one has ended."""
@@ -121,22 +136,29 @@ class Family:
             code = child.process.returncode
             say(f"The {child.name} ended (exit code {code}) and is started again.")
         elif time.monotonic() >= child.starts_at:
-            child.process, child.starts_at = self._run(child.command, child.log), None
+            child.process, child.starts_at = _launch(child.launch, child.log), None
 
     def end(self) -> None:
-        for child in self.children:
+        """End the last one first: it may need those before it."""
+        for child in reversed(self.children):
             child.end()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.group, signal.SIGKILL)
         _let_go(self.guard)
 
 
+def _launch(launch: Launch, log: Path) -> Process:
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    # Appending, it goes on at the beginning of a log that was cut.
+    with log.open("ab") as output:
+        return launch(output.fileno())
+
+
 def _guard(group: int) -> subprocess.Popen[bytes]:
     """Start the guard, as the head of a group or as one more in it."""
-    return subprocess.Popen(  # noqa: S603  # our own file
-        [sys.executable, "-I", "-S", str(GUARD)],
-        stdin=subprocess.PIPE,
-        process_group=group,
+    return subprocess.Popen(  # noqa: S603  # no word comes from outside
+        GUARD, stdin=subprocess.PIPE, process_group=group
     )
 
 

@@ -53,7 +53,7 @@ NOT_FOR_SITES = (
 # These may change the settings, and each process of the site uses a copy for so long.
 CHANGES_SETTINGS = ("authconfig", "shell")
 COPY_SECONDS = 1.0
-# What runs a site as `manage.py runsite` does, in a fraction of the time.
+# What runs a site as `manage.py runsite` does, and commands beside it at once.
 COPIED_SITE = [sys.executable, "-u", "-m", "tests.support.copied_site"]
 
 

@@ -56,8 +56,8 @@ class Command(BaseCommand):
         with site.only_one(settings.DATA_DIR):
             plan = make_plan()
             self._say(f"Data: {plan.data_dir} (logs in {plan.data_dir / 'log'})")
-            site.prepare(plan, self._say, _administrator)
-            site.run(plan, self._say, is_stopping)
+            warnings = site.prepare(plan, self._say, _administrator)
+            site.run(plan, self._say, warnings, is_stopping)
 
     def _stop(self, *args: object) -> None:
         self.stopping = True

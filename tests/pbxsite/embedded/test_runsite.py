@@ -25,7 +25,7 @@ import pytest
 from django.conf import settings
 
 from pbxsite.embedded import data_dir as embedded
-from tests.support.site import COPIED_SITE, bring_tables, free_port
+from tests.support.site import bring_tables, free_port
 
 pytestmark = [
     pytest.mark.skipif(
@@ -115,8 +115,8 @@ def open_to_others(place: Path) -> list[Path]:
 
 
 def family_of(pid: int) -> dict[int, str]:
-    """The living descendants of a process, with their command lines."""
-    table = subprocess.check_output(["ps", "-eo", "pid=,ppid=,args="], text=True)
+    """The living descendants of a process, with their names."""
+    table = subprocess.check_output(["ps", "-eo", "pid=,ppid=,comm="], text=True)
     rows = [line.split(None, 2) for line in table.splitlines()]
     family: dict[int, str] = {}
     for process, parent, command in sorted(rows, key=lambda row: int(row[0])):
@@ -148,9 +148,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def quick_site(data_dir: Path) -> Site:
-    """A site for tests that are about neither its processes nor its tables."""
+    """A site for tests that are not about its tables."""
     bring_tables(data_dir)
-    return Site(data_dir, COPIED_SITE)
+    return Site(data_dir)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
 
 
 def workers_of(pid: int) -> set[int]:
-    return {each for each, line in family_of(pid).items() if "celery" in line}
+    return {each for each, name in family_of(pid).items() if name == "worker"}
 
 
 def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
@@ -227,7 +227,7 @@ def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
 
 
 def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
-    quick.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
+    process = quick.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
     words = "from django.conf import settings; print(settings.SITE_URL)"
     env = {name: value for name, value in quick.env.items() if name != "PORT"}
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", words]
@@ -237,6 +237,8 @@ def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
     assert answer.strip() + "/" == quick.url
     assert "Administrator: operator, password: as given\n" in quick.output
     assert "a long enough one" not in quick.output
+    for pid in (process.pid, *family_of(process.pid)):
+        assert b"a long enough one" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @pytest.mark.parametrize("hosts", ["*", ".example.com,127.0.0.1"])

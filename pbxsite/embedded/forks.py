@@ -1,0 +1,112 @@
+"""Copies of this process, each of which does one thing and ends with it.
+
+They share the memory of all that was imported before, and need not import it again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import NoReturn
+
+# Nobody may end a copy with the handlers of its parent.
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+LOOK_AGAIN_SECONDS = 0.01
+LONGEST_NAME = 15  # characters, for Linux
+
+
+class Fork:
+    """A child without a program of its own; waited for as subprocess.Popen is."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        limit = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if limit is not None and time.monotonic() > limit:
+                raise TimeoutExpired(f"process {self.pid}", timeout or 0)
+            time.sleep(LOOK_AGAIN_SECONDS)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def fork(name: str, run: Callable[[], object], output: int, group: int) -> Fork:
+    """Run it in a copy that says what it says to `output`."""
+    # What is not written yet would be written by both.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        pid = os.fork()
+        if not pid:
+            _be(name, run, output, group)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return Fork(pid)
+
+
+def succeeds(run: Callable[[], bool]) -> bool:
+    """Ask a copy, so that no connection or thread of the question stays in this one."""
+    asker = fork("asker", lambda: sys.exit(not run()), sys.stderr.fileno(), 0)
+    return asker.wait() == 0
+
+
+def _be(name: str, run: Callable[[], object], output: int, group: int) -> NoReturn:
+    code = 1
+    try:
+        _become(name, output, group)
+        run()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)  # noqa: T201  # as Python does
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        # The parent's frames are below this one: none of them may go on here.
+        os._exit(code)
+
+
+def _become(name: str, output: int, group: int) -> None:
+    """Hold nothing that is the parent's: its group, handlers, files, locks, pipes."""
+    os.setpgid(0, group)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name[:LONGEST_NAME])
