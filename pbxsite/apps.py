@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
 
-from pbxsite.older_database import refuse_older
+from pbxsite.tables.older import refuse_older
 
 
 class PbxSiteConfig(AppConfig):

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from authconfig.network import TOLD_SECONDS, database_clock
 from pbxsite.broker import SILENT, broker
 from pbxsite.conf.databases import SQLITE_SECONDS
-from pbxsite.release_tables import lacks_migrations, newer_migrations
+from pbxsite.tables.release import lacks_migrations, newer_migrations
 from verification.mail.operation import heartbeat
 
 # A process writes no more often than this, however often it is asked.

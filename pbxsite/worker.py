@@ -13,7 +13,7 @@ from celery.worker import state
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
-from pbxsite.older_database import OlderDatabaseError
+from pbxsite.tables.older import OlderDatabaseError
 
 logger = logging.getLogger(__name__)
 over = threading.Event()

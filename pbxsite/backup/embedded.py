@@ -17,7 +17,7 @@ from django.db import connections
 from pbxsite.backup import archive
 from pbxsite.backup.archive import BackupError
 from pbxsite.conf.databases import SQLITE_ENDS, file
-from pbxsite.release_tables import newer_migrations
+from pbxsite.tables.release import newer_migrations
 
 DATABASE, KEYS, RECORDINGS = "db.sqlite3", "site.env", "recordings"
 

@@ -15,7 +15,7 @@ from django.db import connection, models, transaction
 from authconfig.users.models import PbxUser
 from pbxsite.backup import embedded
 from pbxsite.backup.archive import BackupError
-from pbxsite.release_tables import lacks_migrations
+from pbxsite.tables.release import lacks_migrations
 
 BATCH_SIZE = 500
 Model = type[models.Model]

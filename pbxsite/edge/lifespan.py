@@ -18,7 +18,7 @@ from django.template.loader import get_template
 from django.urls import resolve
 
 from authconfig.models import current_rules
-from pbxsite.older_database import OlderDatabaseError
+from pbxsite.tables.older import OlderDatabaseError
 
 logger = logging.getLogger(__name__)
 # Each browser that waits holds a file open; a site has thousands of them at times.

@@ -11,7 +11,7 @@ from authconfig.choices import Event, SmtpSecurity
 from authconfig.models import AuthenticationSettings
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from pbxsite.release_tables import lacks_migrations
+from pbxsite.tables.release import lacks_migrations
 
 MAILBOX_HOST = "127.0.0.1"
 MAILBOX_SENDER = "pbx@pbx.example"

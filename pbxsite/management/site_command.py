@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError
 
 from authconfig.users.models import PbxUser
-from pbxsite.release_tables import lacks_migrations
+from pbxsite.tables.release import lacks_migrations
 
 
 class SiteCommand(BaseCommand):

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from pbxsite.older_database import STEPS
+from pbxsite.tables.older import STEPS
 from tests.pbxsite.test_environment import run
 from tests.support.services import SITE
 from tests.support.site import free_port

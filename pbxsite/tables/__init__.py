@@ -1,0 +1,1 @@
+"""Whose tables the database has: an older version's, or those of this release."""
