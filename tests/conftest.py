@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client as Browser
+from django.test import TransactionTestCase
 from django.utils import translation
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, Playwright, expect, sync_playwright
@@ -30,7 +31,9 @@ from authconfig.users.passwords import parameters_in_use
 from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
 from tests.support.directory import Directory, running_directory
+from tests.support.emptying import empty_tables
 from tests.support.provider import Provider, running_provider
+from tests.support.shared_site import SharedSite, shared_site
 from tests.support.site import (
     ADMIN_PASSWORD,
     Site,
@@ -59,6 +62,7 @@ SiteRunner = Callable[..., Site]
 
 # Tests turn this process's clock alone; those of the clocks themselves ask.
 database_clock.is_asked = False
+TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -289,6 +293,18 @@ def run_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteRunner]:
             return running.enter_context(running_site(place, **settings))
 
         yield run
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedSite]:
+    with shared_site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(shared: SharedSite) -> Site:
+    """The site that runs for all modules, as it was when it began."""
+    return shared.begin_anew()
 
 
 # Not for longer: while it runs, Django takes the thread for one that may not wait.

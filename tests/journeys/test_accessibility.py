@@ -18,7 +18,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 
 from authconfig.choices import AuthenticationType
 from pbxsite.gateway.forward.handover import MOST_ROUNDS
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.journeys.test_passkey import give_authenticator
 from tests.support import axe
 from tests.support.site import (
@@ -78,8 +78,7 @@ HREFS = "found => found.map(link => link.href)"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site(host="localhost", CONTACT_LINE="Extension 11")
+def site(site: Site) -> Site:
     site.manage("shell", "--no-imports", "-c", USERS)
     link = f"verification_link={site.url}/PBX0/session.xml"
     site.manage("authconfig", "set", link, *OAUTH2)

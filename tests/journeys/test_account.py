@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.site import (
     USER_PASSWORD,
     Site,
@@ -21,11 +21,8 @@ FORM = "form.approval"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site, names = (
-        run_site(),
-        ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"),
-    )
+def site(site: Site) -> Site:
+    names = ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans")
     site.add_users(names, "--admin")
     return site
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.npm import install
 from tests.support.other_clients import HERE
 from tests.support.proxies import documented
@@ -36,8 +36,7 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_users(("anna",), "--long-name=Anna Berg")
     return site
 
@@ -47,7 +46,8 @@ def application(site: Site, tmp_path: Path) -> Iterator[str]:
     """Its address."""
     browser = HERE / "browser"
     install(browser)
-    own = f"http://127.0.0.1:{free_port()}"
+    # Of the site's own host: its cookies are no foreign ones in the frame.
+    own = f"http://localhost:{free_port()}"
     uris = (f"--redirect-uri={own}/", f"--redirect-uri={own}/silent.html")
     add = ("clients", "add", "Page", "--openid", "--own", "--public", *uris)
     made = site.manage(*add).strip().partition("=")[2]

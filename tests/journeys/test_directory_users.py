@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import SiteRunner
 from tests.support.directory import BASE, Directory
 from tests.support.site import Site, look
 
@@ -33,8 +32,7 @@ def dns(directory: Directory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner, directory: Directory, dns: list[str]) -> Iterator[Site]:
-    site = run_site()
+def site(site: Site, directory: Directory, dns: list[str]) -> Iterator[Site]:
     (site.data_dir / "ca.pem").write_text(directory.ca_pem)
     values = directory.settings(netlogon_ca_certificate=f"@{site.data_dir}/ca.pem")
     site.manage("authconfig", "set", *(f"{k}={v}" for k, v in values.items()))

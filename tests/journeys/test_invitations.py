@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.journeys.test_accessibility import Check, check
 from tests.journeys.test_login import decide
 from tests.support.site import ADMIN_PASSWORD, Site, link_in, log_in, look
@@ -23,8 +23,7 @@ FIRST, SECOND = "a first long password", "a second long password"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site(host="localhost")
+def site(site: Site) -> Site:
     site.switch_two_factor_on()
     return site
 

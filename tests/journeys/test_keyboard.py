@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.site import (
     USER_PASSWORD,
     Site,
@@ -21,8 +21,7 @@ SETTINGS = "/admin/authconfig/authenticationsettings/"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_users(("anna", "bert"))
     return site
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.site import (
     ADMIN_PASSWORD,
     USER_PASSWORD,
@@ -20,8 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_users(("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans"))
     return site
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support import axe
 from tests.support.certificates import make_authority
 from tests.support.mail_provider import (
@@ -39,8 +39,7 @@ SETTINGS = "/admin/authconfig/authenticationsettings/"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_users(("anna",))
     return site
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support import axe
 from tests.support.myapps.client import Client, LoginError
 from tests.support.provider import Provider
@@ -23,8 +23,7 @@ AGENT = "myApps (Windows)"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner, provider: Provider) -> Site:
-    site = run_site()
+def site(site: Site, provider: Provider) -> Site:
     values = provider.settings(authentication_type="pbx_and_oauth2")
     words = [f"{key}={value}" for key, value in values.items()]
     site.manage("authconfig", "set", *words, "myapps_digest_logins=on")

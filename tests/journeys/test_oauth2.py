@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support import axe
 from tests.support.provider import Provider
 from tests.support.site import (
@@ -27,8 +27,7 @@ BUTTON = "#oauth2-login"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.manage("pbxusers", "add", "anna", "--email=anna@example.com")
     return site
 

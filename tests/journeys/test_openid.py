@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support import axe
 from tests.support.apache import Apache
 from tests.support.proxies import running_page
@@ -32,8 +32,7 @@ CLIENTS = "/admin/clients/clientapplication/"
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     for number, name in enumerate(("anna", "bert", "carl")):
         facts = (f"--long-name={name.title()} Berg", f"--number=47{number}")
         site.add_users((name,), *facts)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.site import (
     ADMIN_PASSWORD,
     USER_PASSWORD,
@@ -22,9 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
+def site(site: Site) -> Site:
     """A site with a name: browsers make no passkey for an IP address."""
-    site = run_site(host="localhost")
     for name in ("anna", "bert"):
         site.add_user(name)
     return site

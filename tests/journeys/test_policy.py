@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.directory import WINDOWS_PASSWORD, Directory
 from tests.support.provider import Provider
 from tests.support.site import (
@@ -61,14 +61,13 @@ def assignments(values: dict[str, Any], ca_file: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(
-    run_site: SiteRunner,
+    site: Site,
     tmp_path_factory: pytest.TempPathFactory,
     directory: Directory,
     provider: Provider,
 ) -> Site:
     ca_file = tmp_path_factory.mktemp("certificates") / "ca.pem"
     ca_file.write_text(directory.ca_pem)
-    site = run_site()
     site.add_user("anna")
     site.manage("pbxusers", "add", "bert")
     values = directory.settings() | provider.settings()

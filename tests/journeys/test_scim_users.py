@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.conftest import NewPage, SiteRunner
+from tests.conftest import NewPage
 from tests.support.scim import CORE, PATCH
 from tests.support.site import Site, log_in, look
 
@@ -55,8 +55,7 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_user("anna", "--email=old@example.com")
     return site
 

@@ -17,7 +17,6 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.conftest import SiteRunner
 from tests.support.site import (
     USER_PASSWORD,
     Site,
@@ -31,8 +30,7 @@ NAMES = ("anna", "bert", "carl", "dora", "emil", "fred", "gabi", "hans", "ines")
 
 
 @pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    site = run_site()
+def site(site: Site) -> Site:
     site.add_users(NAMES)
     site.switch_two_factor_on()
     return site

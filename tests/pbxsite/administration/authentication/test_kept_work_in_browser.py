@@ -5,17 +5,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.conftest import SiteRunner
 from tests.support import axe
 from tests.support.site import ADMIN_PASSWORD, Site, log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 PATH = "/admin/authconfig/authenticationsettings/"
-
-
-@pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    return run_site()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import SiteRunner
 from tests.support.directory import (
     BASE,
     DOMAIN,
@@ -36,11 +35,6 @@ HEARD_BESIDE_WORDS = """() => {
     .filter((control) => !alone(control))
     .map((control) => control.outerHTML.slice(0, 200));
 }"""
-
-
-@pytest.fixture(scope="module")
-def site(run_site: SiteRunner) -> Site:
-    return run_site()
 
 
 @pytest.fixture(scope="module")
