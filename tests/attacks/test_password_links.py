@@ -34,7 +34,7 @@ from verification.password_links import invitations
 from verification.password_links.models import PasswordLink
 from verification.password_links.tokens import SALT
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 OPENED = ("get", "head", "options")
 
 
@@ -97,6 +97,7 @@ def test_opening_a_link_changes_nothing(link: str, method: str) -> None:
     assert everything() == before
 
 
+@pytest.mark.database
 def test_a_link_works_once(link: str, user: PbxUser) -> None:
     assert set_password(link).status_code == 302
 
@@ -105,6 +106,7 @@ def test_a_link_works_once(link: str, user: PbxUser) -> None:
     assert user.check_password(NEW)
 
 
+@pytest.mark.database
 def test_of_two_links_only_the_newer_one_works(site: Server, link: str) -> None:
     forget()
     deliver()

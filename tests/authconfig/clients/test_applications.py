@@ -11,7 +11,7 @@ from authconfig.clients.choices import AsksBy, Icon
 from authconfig.clients.models import ClientApplication
 from authconfig.users.models import AuditEvent
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 ADMIN = "/admin/clients/clientapplication/"
 CHAT = {
     "name": "Chat",
@@ -24,6 +24,7 @@ CHAT = {
 }
 
 
+@pytest.mark.database
 def test_two_clients_are_there_from_the_start() -> None:
     found = ClientApplication.objects.values_list("slug", "name", "kind", "is_own")
 
@@ -102,6 +103,7 @@ def test_only_added_clients_are_deleted(
     assert ClientApplication.objects.filter(slug=slug).exists() is kept
 
 
+@pytest.mark.database
 def test_client_asks_in_one_way_or_in_both() -> None:
     ClientApplication.objects.create(name="Chat", slug="chat", asks_by=AsksBy.BOTH)
 

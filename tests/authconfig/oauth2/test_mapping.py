@@ -13,8 +13,6 @@ from authconfig.names import domain_key
 from authconfig.oauth2.faults import ProviderError, ProviderFault
 from authconfig.oauth2.identities import LONGEST_NAME, is_same_name, pbx_name_of
 
-pytestmark = pytest.mark.database
-
 DOMAINS = ("example.com", "münchen.example", "pbx.example")
 
 

@@ -19,7 +19,7 @@ from pbxsite.administration.logs import audit_log
 from pbxsite.celery import app
 from tests.conftest import PASSWORD
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 LIST = "/admin/users/auditevent/"
 EXPORT = f"{LIST}export/"
 
@@ -67,6 +67,7 @@ def test_the_file_holds_every_column_and_no_formula(
     assert failed["time"].endswith("Z")
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -119,6 +120,7 @@ def test_who_may_not_see_the_log_exports_nothing(events: None) -> None:
     assert browser.post(EXPORT).status_code == 405
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(("days", "left"), [(365, 1), (30, 0), (0, 2)])
 def test_old_events_are_forgotten(
     events: None, settings: Settings, days: int, left: int
@@ -135,6 +137,7 @@ def test_old_events_are_forgotten(
     assert AuditEvent.objects.count() == left
 
 
+@pytest.mark.database
 def test_many_events_are_forgotten_in_steps(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +159,7 @@ def test_the_log_is_cleared_by_itself() -> None:
     assert set(tasks) <= set(app.tasks)
 
 
+@pytest.mark.database
 def test_what_a_stranger_sends_keeps_no_event_out() -> None:
     """PostgreSQL takes no NUL, and a page would fail that only wants to refuse."""
     made = audit.record(Event.CLIENT_REFUSED, user=None, detail="client a\0b")

@@ -9,9 +9,8 @@ from authconfig.users.changes import check_name, check_new, difference, end_sess
 from authconfig.users.models import PbxUser
 from tests.conftest import Starter
 
-pytestmark = pytest.mark.database
 
-
+@pytest.mark.database
 @pytest.mark.parametrize("name", ["anna", "ANNA", " Anna ", "\uff21nna"])
 def test_a_name_in_use_is_refused_in_any_spelling(user: PbxUser, name: str) -> None:
     with pytest.raises(ValidationError, match="exists already"):
@@ -58,6 +57,7 @@ def test_a_user_keeps_the_own_name(user: PbxUser) -> None:
     check_name("ANNA", besides=user.pk)
 
 
+@pytest.mark.database
 @pytest.mark.django_db
 def test_a_name_whose_key_is_too_long_for_the_column_is_refused() -> None:
     with pytest.raises(ValidationError, match="shorter"):
@@ -84,6 +84,7 @@ def test_a_difference_names_both_values_and_no_password(user: PbxUser) -> None:
     assert told == "email: anna@example.com → empty, is_active: on → off"
 
 
+@pytest.mark.database
 def test_ended_sessions_are_gone_from_the_store(
     user: PbxUser, start: Starter, browser: object
 ) -> None:

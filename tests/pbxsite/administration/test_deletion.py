@@ -17,7 +17,6 @@ from tests.support.html import Page
 from tests.support.openid import Party
 from verification.mail.models import OutgoingEmail
 
-pytestmark = pytest.mark.database
 USERS, GROUPS = "/admin/users/pbxuser/", "/admin/auth/group/"
 CLIENTS = "/admin/clients/clientapplication/"
 
@@ -63,6 +62,7 @@ def test_sessions_are_told_until_they_end(
     }
 
 
+@pytest.mark.database
 def test_of_many_users_some_are_named_and_none_is_read_further(
     admin: Browser, django_assert_max_num_queries: Any
 ) -> None:
@@ -108,6 +108,7 @@ def test_client_says_that_its_secret_goes(admin: Browser, party: Party) -> None:
     }
 
 
+@pytest.mark.database
 def test_what_is_said_to_go_is_gone(admin: Browser, owner: PbxUser) -> None:
     admin.post(f"{USERS}{owner.pk}/delete/", {"post": "yes"})
 

@@ -18,8 +18,6 @@ from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, Starter
 from verification.approval.models import LoginSession
 
-pytestmark = pytest.mark.database
-
 # What a list's address may hold beside its search, order and page.
 ANSWERED = {
     "pbxuser": {
@@ -71,6 +69,7 @@ def questions(model: type[Model]) -> Iterator[str]:
     yield from ("pk", "data__kind", "data__secret__startswith", "made_up")
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("model", sorted(LISTED, key=str))
 def test_a_list_answers_to_its_filters_alone(
     administrator: PbxUser, model: type[Model]
@@ -98,6 +97,7 @@ def viewer(db: None) -> Browser:
     return signed_in
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "asked",
     [
@@ -118,6 +118,7 @@ def test_no_address_asks_a_column_letter_by_letter(viewer: Browser, asked: str) 
     assert viewer.get(f"/admin/{asked}").status_code == 400
 
 
+@pytest.mark.database
 def test_no_page_is_found_by_a_session_s_key(
     viewer: Browser, start: Starter, browser: Browser
 ) -> None:

@@ -8,8 +8,6 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.embedded import first_start
 from pbxsite.embedded.first_start import Administrator
 
-pytestmark = pytest.mark.database
-
 ADMINISTRATOR = Administrator("chief", "chief@pbx.example", "a long enough one")
 
 

@@ -13,7 +13,7 @@ from authconfig.users.models import PbxUser
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def run(*words: str) -> str:
@@ -63,6 +63,7 @@ def test_an_empty_queue_says_so(db: None) -> None:
     assert "last sent: never" in run()
 
 
+@pytest.mark.database
 def test_the_queue_is_told_in_numbers(mails: list[OutgoingEmail]) -> None:
     answer = found()
 

@@ -16,7 +16,7 @@ from authconfig.users.models import PbxUser
 from tests.conftest import SettingsSetter
 from verification.mail.models import AccountTrial
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 SECRETS = ("smtp_password", "netlogon_bind_password", "oauth2_client_secret")
 
 
@@ -75,6 +75,7 @@ def test_before_the_rotation_both_keys_are_needed(
     assert read() == ["one", "two", ""]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("lost", SECRETS)
 def test_a_secret_that_no_key_opens_changes_nothing_at_all(
     secrets: None, settings: Settings, configure: SettingsSetter, lost: str
@@ -103,6 +104,7 @@ def test_a_site_without_secrets_has_nothing_to_rotate(db: None) -> None:
     assert rotate().startswith("0 secrets")
 
 
+@pytest.mark.database
 def test_the_rotation_changes_no_other_column(
     secrets: None, settings: Settings
 ) -> None:

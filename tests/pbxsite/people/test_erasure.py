@@ -22,13 +22,15 @@ from tests.pbxsite.people.conftest import (
     what_names_her,
 )
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.database
 def test_each_table_that_may_hold_something_does(anna: PbxUser) -> None:
     assert [held.model for held in HELD if not held.rows(anna).exists()] == []
 
 
+@pytest.mark.database
 def test_nothing_in_any_table_names_her(anna: PbxUser) -> None:
     assert what_names_her()
 
@@ -95,6 +97,7 @@ def test_settings_that_hold_the_address_are_named(
     assert erase(anna, actor=None).settings == ("smtp_username",)
 
 
+@pytest.mark.database
 def test_others_stay_as_they_are(anna: PbxUser, user: PbxUser) -> None:
     audit.record(Event.LOGIN, user=user, origin=HERE, detail="email")
 

@@ -28,7 +28,6 @@ from verification.sessions.lifecycle import source_of
 from verification.sessions.models import KnownAddress
 from verification.sessions.tasks import clear_expired_sessions
 
-pytestmark = pytest.mark.database
 HISTORIES = (
     AuditEvent,
     SettingChange,
@@ -61,6 +60,7 @@ def forget() -> None:
         task.run()
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda h: h.__name__)
 def test_no_history_outlives_the_audit_log(later: None, history: type[Model]) -> None:
     assert history._default_manager.exists()
@@ -78,6 +78,7 @@ def test_without_days_all_of_it_stays(later: None, settings: Settings) -> None:
     assert [h for h in HISTORIES if not h._default_manager.exists()] == []
 
 
+@pytest.mark.database
 def test_what_is_no_older_stays(anna: PbxUser, settings: Settings) -> None:
     settings.AUDIT_RETENTION_TTL = timedelta(days=30)
 

@@ -29,7 +29,7 @@ from verification.sessions import tries
 from verification.sessions.choices import Guessed, Source
 from verification.sessions.models import FailureCount
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 ASK = "Ask the administrator"
 
@@ -60,6 +60,7 @@ def in_row(source: Source = Source.ELSEWHERE) -> int:
     return row.in_row if row else 0
 
 
+@pytest.mark.database
 def test_after_too_many_failures_a_right_password_waits_for_an_approval_by_mail(
     link: None, start: Starter, user: PbxUser
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_success_at_a_known_address_gives_strangers_no_new_guesses(
     assert in_row() == 5
 
 
+@pytest.mark.database
 def test_a_held_login_that_nobody_approves_ends_no_row(
     link: None, start: Starter
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_name_that_nobody_has_gets_the_same_answers(
     assert FailureCount.objects.count() == 1
 
 
+@pytest.mark.database
 def test_a_name_that_nobody_has_costs_the_same_queries(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +192,7 @@ def test_a_name_that_nobody_has_costs_the_same_queries(
     assert queries("anna") == queries("nobody")
 
 
+@pytest.mark.database
 def test_strangers_names_are_kept_up_to_a_number(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +251,7 @@ def test_waits_grow_with_the_failures(start: Starter, settings: Settings) -> Non
     assert "Please wait 54 minutes." in second
 
 
+@pytest.mark.database
 def test_unlocking_opens_at_once(start: Starter, user: PbxUser) -> None:
     start(at(HERE))
     for address in (HERE, ELSEWHERE):

@@ -10,7 +10,7 @@ from verification.mail import sending, unasked
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending.Asked, "at", float("-inf"))
 
 
+@pytest.mark.database
 @pytest.mark.usefixtures("unheard")
 def test_a_worker_that_hears_nothing_sends_what_is_due(
     mail: OutgoingEmail, server: Server

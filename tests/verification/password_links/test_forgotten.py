@@ -23,9 +23,10 @@ from tests.support.smtp_servers import Server
 from tests.verification.login.test_rescue import PROVIDERS
 from verification.password_links.models import ForgottenRequest, PasswordLink
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.database
 def test_a_link_sets_a_password_and_ends_the_sessions(
     server: Server, start: Starter, user: PbxUser
 ) -> None:
@@ -158,6 +159,7 @@ def test_the_new_password_follows_the_rules(
     assert set_password(link).status_code == 302
 
 
+@pytest.mark.database
 def test_after_three_in_an_hour_a_name_waits_whoever_has_it(
     server: Server, user: PbxUser
 ) -> None:

@@ -18,7 +18,7 @@ from verification.mail.models import OutgoingEmail
 from verification.password_links import invitations, tasks
 from verification.password_links.models import InvitationRun, PasswordLink, Uninvited
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 def test_the_sweep_finds_what_woke_nobody(server: Server, user: PbxUser) -> None:
@@ -42,6 +42,7 @@ def test_a_mail_whose_link_is_over_is_not_sent(server: Server, user: PbxUser) ->
     assert OutgoingEmail.objects.get().state == MailState.EXPIRED
 
 
+@pytest.mark.database
 def test_the_newest_of_two_mails_alone_is_sent(server: Server, user: PbxUser) -> None:
     for _ in range(2):
         forget()
@@ -68,6 +69,7 @@ def test_nobody_is_invited_any_more_once_the_password_is_out_of_use(
     assert not OutgoingEmail.objects.exists()
 
 
+@pytest.mark.database
 def test_old_links_and_runs_are_forgotten(server: Server, user: PbxUser) -> None:
     silent = PbxUser.objects.create_user("silent")
     invitations.start(invitations.choose([user, silent]), actor=None)

@@ -38,7 +38,7 @@ from verification.approval.tokens import approval_code
 from verification.mail.models import OutgoingEmail
 from verification.password_links.models import PasswordLink
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 APPROVALS = OutgoingEmail.objects.filter(kind="approval")
 
 
@@ -69,6 +69,7 @@ def approve_in(existing: Browser) -> None:
     existing.post(f"/account/approvals/{login.pk}/", decision)
 
 
+@pytest.mark.database
 def test_an_existing_session_confirms_it_and_ends(
     strict: Server, existing: Browser, start: Starter, user: PbxUser
 ) -> None:

@@ -23,7 +23,7 @@ from verification.sessions.models import KnownAddress
 from verification.sessions.signed_in import end_never_approved
 from verification.sessions.tasks import clear_expired_sessions
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 HERE, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 
 
@@ -82,6 +82,7 @@ def test_a_login_of_mypbx_makes_an_address_known_to_mypbx_alone(
     assert lifecycle.source_of("anna", HERE, Kind.MYAPPS) is Source.ELSEWHERE
 
 
+@pytest.mark.database
 def test_an_address_is_forgotten_ninety_days_after_its_last_login(
     start: Starter, user: PbxUser
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_address_is_forgotten_ninety_days_after_its_last_login(
     assert not KnownAddress.objects.exists()
 
 
+@pytest.mark.database
 def test_a_user_has_fifty_addresses_at_most_the_latest(user: PbxUser) -> None:
     for number in range(1, 53):
         lifecycle.remember(user, f"192.0.2.{number}", Kind.MYAPPS, Approver.EMAIL)
@@ -132,6 +134,7 @@ def test_what_the_password_alone_opened_is_forgotten_with_its_sessions(
     assert lifecycle.source_of("anna", ELSEWHERE, Kind.MYPBX) is Source.KNOWN
 
 
+@pytest.mark.database
 def test_two_first_logins_at_once_make_one_row(user: PbxUser) -> None:
     row = KnownAddress(user=user, kind=Kind.MYAPPS, address=HERE)
     KnownAddress.objects.bulk_create([row, row], ignore_conflicts=True)

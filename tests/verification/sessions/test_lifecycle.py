@@ -22,7 +22,7 @@ from verification.approval.models import LoginSession
 from verification.sessions.lifecycle import Noted, noted
 from verification.sessions.tasks import clear_expired_sessions
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 
 
@@ -125,6 +125,7 @@ def test_a_myapps_and_a_mypbx_session_last_alike(
     assert timedelta(days=29.9) < left <= 30 * DAY
 
 
+@pytest.mark.database
 def test_the_last_use_is_noted_once_a_minute(signed_in: Browser) -> None:
     began_at = row().last_seen_at
 
@@ -138,6 +139,7 @@ def test_the_last_use_is_noted_once_a_minute(signed_in: Browser) -> None:
         assert row().last_seen_at == began_at + timedelta(seconds=70)
 
 
+@pytest.mark.database
 def test_an_ordinary_request_costs_no_write_and_no_query_more(
     signed_in: Browser, django_assert_num_queries: Any
 ) -> None:
@@ -149,6 +151,7 @@ def test_an_ordinary_request_costs_no_write_and_no_query_more(
     assert not [q for q in queries if q["sql"].startswith(("UPDATE", "INSERT"))]
 
 
+@pytest.mark.database
 def test_a_session_is_followed_when_keys_rotate(
     signed_in: Browser, settings: Settings
 ) -> None:
@@ -174,6 +177,7 @@ def test_a_login_elsewhere_ends_no_session_of_before_keys_rotated(
     assert UserSession.objects.count() == 2
 
 
+@pytest.mark.database
 def test_a_login_forgets_sessions_that_have_ended(
     signed_in: Browser, start: Starter
 ) -> None:
@@ -208,6 +212,7 @@ def test_logging_out_ends_the_session_and_is_recorded(signed_in: Browser) -> Non
     ]
 
 
+@pytest.mark.database
 def test_what_expired_sessions_leave_behind_is_deleted(
     signed_in: Browser, start: Starter
 ) -> None:

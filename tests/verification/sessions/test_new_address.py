@@ -26,7 +26,6 @@ from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.sending import deliver_due
 
-pytestmark = pytest.mark.database
 NEW = "anna.new@example.com"
 Cause = Callable[[Browser, PbxUser, Path], object]
 
@@ -42,6 +41,7 @@ def by_file(admin: Browser, user: PbxUser, directory: Path) -> None:
     call_command("pbxusers", "import", str(file), stdout=StringIO())
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("cause", [by_page, by_file])
 def test_a_login_that_waits_ends_and_the_old_address_is_told(
     held: LoginSession,

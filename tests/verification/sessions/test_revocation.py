@@ -32,8 +32,6 @@ from verification.mail.models import OutgoingEmail
 from verification.sessions.choices import Approver
 from verification.sessions.lifecycle import PersistentSessions
 
-pytestmark = pytest.mark.database
-
 BY_MAIL = {"approver": Approver.EMAIL, "origin": Origin("192.0.2.7", "Firefox")}
 Cause = Callable[[Browser, PbxUser, Path], object]
 
@@ -109,6 +107,7 @@ def test_a_link_of_such_a_login_opens_nothing_and_its_mail_stays_here(
     assert held.state == LoginState.REJECTED
 
 
+@pytest.mark.database
 def test_other_users_and_logins_that_are_over_stay_as_they_are(
     held: LoginSession, browser: Browser, user: PbxUser, administrator: PbxUser
 ) -> None:
@@ -148,6 +147,7 @@ def under_way(signed_in: Browser, user: PbxUser) -> HttpRequest:
     return request
 
 
+@pytest.mark.database
 def test_a_new_key_revives_no_session_that_ended_while_it_was_made(
     signed_in: Browser, user: PbxUser
 ) -> None:
@@ -163,6 +163,7 @@ def test_a_new_key_revives_no_session_that_ended_while_it_was_made(
     assert not Session.objects.exists()
 
 
+@pytest.mark.database
 def test_a_session_ends_under_the_key_that_it_has_by_then(
     signed_in: Browser, user: PbxUser
 ) -> None:

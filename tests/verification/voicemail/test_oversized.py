@@ -27,7 +27,6 @@ from verification.voicemail import kept, recordings
 from verification.voicemail.kept import KEPT_FOR
 from verification.voicemail.models import KeptRecording, Voicemail
 
-pytestmark = pytest.mark.database
 GONE = 410
 
 
@@ -53,6 +52,7 @@ def path_of(row: KeptRecording, page: str = "") -> str:
     return f"/account/voicemail/{row.public_id}/{page}"
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_what_the_server_says_to_be_too_large_goes_as_a_link(
     pbx: Browser, small_server: Server, settings: Settings, language: str
@@ -237,6 +237,7 @@ def test_it_goes_after_its_days(row: KeptRecording, user: PbxUser) -> None:
         assert files() == []
 
 
+@pytest.mark.database
 def test_it_stays_when_its_mail_is_forgotten_and_goes_with_its_user(
     row: KeptRecording, user: PbxUser
 ) -> None:
@@ -250,6 +251,7 @@ def test_it_stays_when_its_mail_is_forgotten_and_goes_with_its_user(
     assert files() == []
 
 
+@pytest.mark.database
 def test_all_that_is_kept_has_a_bound_and_the_recording_waits_for_room(
     pbx: Browser, small_server: Server, settings: Settings
 ) -> None:
@@ -265,6 +267,7 @@ def test_all_that_is_kept_has_a_bound_and_the_recording_waits_for_room(
         assert delivered().state == MailState.SENT
 
 
+@pytest.mark.database
 def test_no_caller_fills_the_room_of_others(
     row: KeptRecording, pbx: Browser, settings: Settings
 ) -> None:
@@ -282,6 +285,7 @@ def test_no_caller_fills_the_room_of_others(
     assert (waiting.user.name, waiting.fault) == ("anna", "NO_ROOM")
 
 
+@pytest.mark.database
 def test_a_mail_whose_recording_its_user_deleted_does_not_go_out(
     pbx: Browser, small_server: Server
 ) -> None:

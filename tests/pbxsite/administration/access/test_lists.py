@@ -21,8 +21,6 @@ from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
-pytestmark = pytest.mark.database
-
 LOGINS = "/admin/approval/loginsession/"
 MAILS = "/admin/mail/outgoingemail/"
 SESSIONS = "/admin/usersessions/usersession/"
@@ -86,6 +84,7 @@ def test_a_login_is_shown_by_what_became_of_it(
         assert words in html
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("state", "found"),
     [
@@ -108,6 +107,7 @@ def test_logins_are_filtered_by_the_state_that_people_see(
     assert len(rows(admin_client_myapps, LOGINS, state=state)) == found
 
 
+@pytest.mark.database
 def test_selected_logins_are_rejected_and_counted(
     admin_client_myapps: Browser, administrator: PbxUser, held: LoginSession
 ) -> None:
@@ -152,6 +152,7 @@ def test_an_action_asks_before_it_does_anything(
     assert AuditEvent.objects.count() == events
 
 
+@pytest.mark.database
 def test_mails_are_found_and_filtered(
     admin_client_myapps: Browser, mail: OutgoingEmail
 ) -> None:
@@ -189,6 +190,7 @@ def test_the_own_session_is_left(
     assert "Log out to end your own session." in html
 
 
+@pytest.mark.database
 def test_only_living_sessions_are_listed_and_no_key_is_shown(
     admin_client_myapps: Browser, start: Starter, browser: Browser, user: PbxUser
 ) -> None:
@@ -250,6 +252,7 @@ def thousand(user: PbxUser) -> None:
     )
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("path", [LOGINS, MAILS, SESSIONS, FACTORS])
 @pytest.mark.usefixtures("thousand")
 def test_a_thousand_rows_cost_no_more_queries(

@@ -18,7 +18,7 @@ from pbxsite.celery import app
 from tests.conftest import SettingsSetter
 from tests.support.webhooks import Receiver
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -104,6 +104,7 @@ def test_the_waits_grow_to_an_hour(alarm: Alarm, receiver: Receiver) -> None:
     assert waits[-1] == 3600
 
 
+@pytest.mark.database
 def test_a_later_call_waits_for_the_earlier_one(
     alarm: Alarm, receiver: Receiver
 ) -> None:
@@ -133,6 +134,7 @@ def test_it_is_given_up_after_a_day(alarm: Alarm, receiver: Receiver) -> None:
     assert not Call.objects.exists()
 
 
+@pytest.mark.database
 def test_a_call_that_another_worker_has_is_left_alone(
     alarm: Alarm, receiver: Receiver
 ) -> None:

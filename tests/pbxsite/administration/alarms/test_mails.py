@@ -18,7 +18,7 @@ from verification.mail import sending
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from verification.mail.models import Heartbeat, OutgoingEmail
 from verification.mail.operation import actions
 from verification.mail.operation.actions import Operator
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = pytest.mark.django_db
 DOWN = Finding(AlarmKind.SMTP, "mail.example does not answer.", "/admin/", "mail:25")
 OTHER = Finding(AlarmKind.CONTROLLER, "dc1 does not answer.", "/admin/", "dc1")
 START = timezone.now()
@@ -39,6 +39,7 @@ def news() -> list[tuple[str, str]]:
     return list(rows.values_list("news", "mail__recipient"))
 
 
+@pytest.mark.database
 def test_what_lasts_a_minute_is_told_once(told: list[str]) -> None:
     look(0, DOWN)
     look(45, DOWN)
@@ -103,6 +104,7 @@ def test_two_servers_are_two_alarms(told: list[str]) -> None:
     assert len(news()) == 4
 
 
+@pytest.mark.database
 def test_of_many_who_look_one_tells(told: list[str]) -> None:
     look(0, DOWN)
     alarm = Alarm.objects.get()
@@ -113,6 +115,7 @@ def test_of_many_who_look_one_tells(told: list[str]) -> None:
     assert len(news()) == 2
 
 
+@pytest.mark.database
 def test_who_saw_it_last_keeps_it_open(told: list[str]) -> None:
     look(0, DOWN)
     look(60, DOWN)
@@ -124,6 +127,7 @@ def test_who_saw_it_last_keeps_it_open(told: list[str]) -> None:
     assert Alarm.objects.get().state == AlarmState.TOLD
 
 
+@pytest.mark.database
 def test_an_alarm_is_open_once_in_the_database(db: None) -> None:
     look(0, DOWN)
 

@@ -20,7 +20,6 @@ from tests.support.browsers import sign_in
 from tests.support.html import Page
 from tests.support.settings_data import posted
 
-pytestmark = pytest.mark.database
 PAGE = "/admin/authconfig/authenticationsettings/"
 HIDDEN = ("version", "opened", "reader")
 
@@ -170,6 +169,7 @@ def test_two_new_secrets_are_a_conflict_that_shows_neither(
     assert AuthenticationSettings.load().smtp_password == "geheim-meins"
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "entered",
     [

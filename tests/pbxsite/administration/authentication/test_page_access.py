@@ -12,8 +12,6 @@ from authconfig.users.models import PbxUser
 from tests.support.browsers import sign_in
 from tests.support.settings_data import posted
 
-pytestmark = pytest.mark.database
-
 PAGE = "/admin/authconfig/authenticationsettings/"
 
 

@@ -15,7 +15,7 @@ from tests.support.factors import add_app, approve_all, is_signed_in, show_code
 from tests.support.settings_data import posted
 from verification.mail.models import OutgoingEmail
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"
 FACTORS = "/admin/mfa/authenticator/"
 OFFER = "Remove the passkeys and codes of 1 user that nobody approved"
@@ -31,6 +31,7 @@ def anna(ready: AuthenticationSettings, start: Starter) -> Browser:
     return browser
 
 
+@pytest.mark.database
 def test_the_page_offers_it_and_does_it(
     anna: Browser, admin_client_myapps: Browser, user: PbxUser
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_session_by_such_a_factor_was_approved_by_nobody(
     assert not is_signed_in(stranger)
 
 
+@pytest.mark.database
 def test_the_list_says_which_nobody_approved(
     anna: Browser, admin_client_myapps: Browser, user: PbxUser
 ) -> None:

@@ -21,7 +21,6 @@ from tests.conftest import SettingsSetter
 from tests.support.html import Page
 from tests.support.settings_data import posted
 
-pytestmark = pytest.mark.database
 PAGE = "/admin/authconfig/authenticationsettings/"
 
 
@@ -29,6 +28,7 @@ def past_lines(browser: Browser) -> list[str]:
     return Page(browser.get(PAGE).content.decode()).texts("past")
 
 
+@pytest.mark.database
 def test_page_says_who_changed_a_field_last_and_what_it_was(
     admin: Browser, configure: SettingsSetter
 ) -> None:
@@ -44,6 +44,7 @@ def test_page_says_who_changed_a_field_last_and_what_it_was(
         assert any(f"before: {told} Restore" in line for line in lines)
 
 
+@pytest.mark.database
 def test_older_values_can_be_restored_too(
     admin: Browser, configure: SettingsSetter
 ) -> None:
@@ -150,6 +151,7 @@ def test_of_a_secret_only_who_and_when_is_known(
     assert "Filled in again" not in response.content.decode()
 
 
+@pytest.mark.database
 def test_the_database_keeps_no_secrets_value(db: None) -> None:
     with pytest.raises(IntegrityError, match="secret_setting_shows_no_value"):
         SettingChange.objects.create(

@@ -15,7 +15,7 @@ from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation import actions
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 MAILS = "/admin/mail/outgoingemail/"
 MailMaker = Callable[..., list[OutgoingEmail]]
 
@@ -40,6 +40,7 @@ def test_a_mail_tells_its_history_and_neither_link_nor_code(
     assert f">{approval_code(login)}<" not in html
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("action", "answer", "said"),
     [

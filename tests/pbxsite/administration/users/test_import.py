@@ -13,8 +13,6 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.administration.users.user_import import UserImport
 from tests.conftest import Starter
 
-pytestmark = pytest.mark.database
-
 HEADER = "name,long_name,email,number,active\n"
 
 
@@ -40,6 +38,7 @@ def test_a_new_user_is_added_without_a_password() -> None:
     assert not fritz.is_staff
 
 
+@pytest.mark.database
 def test_a_user_is_found_in_any_spelling_and_not_renamed(user: PbxUser) -> None:
     result = run("ANNA,Anna,anna@example.org,,1\n")
 
@@ -103,6 +102,7 @@ def test_a_line_is_counted_as_editors_count_it() -> None:
     assert [fault.line for fault in run(rows).faults] == [2, 6]
 
 
+@pytest.mark.database
 def test_one_fault_keeps_every_row_out(user: PbxUser) -> None:
     run("anna,,,77,0\nfritz,,,,1\nbad,,nonsense,,1\n")
 
@@ -112,6 +112,7 @@ def test_one_fault_keeps_every_row_out(user: PbxUser) -> None:
     assert not AuditEvent.objects.exists()
 
 
+@pytest.mark.database
 def test_a_dry_run_saves_nothing(user: PbxUser, start: Starter, browser: Any) -> None:
     start(browser)
 
@@ -123,6 +124,7 @@ def test_a_dry_run_saves_nothing(user: PbxUser, start: Starter, browser: Any) ->
     assert not AuditEvent.objects.filter(event=Event.USER_CHANGED).exists()
 
 
+@pytest.mark.database
 @pytest.mark.django_db
 def test_two_users_may_swap_their_numbers() -> None:
     run("a,,,1,1\nb,,,2,1\n")
@@ -328,6 +330,7 @@ def test_a_template_suits_the_spreadsheets_of_its_language(
     assert parse(f"{text}b{between}B\r\n")[0].cells["long_name"] == "B"
 
 
+@pytest.mark.database
 def test_rows_cost_no_query_each(
     user: PbxUser, django_assert_max_num_queries: Any
 ) -> None:

@@ -13,8 +13,6 @@ from tests.conftest import PASSWORD
 from tests.pbxsite.administration.users.test_users import LIST, told
 from tests.support.browsers import sign_in
 
-pytestmark = pytest.mark.database
-
 HEADER = "name,long_name,email,number,active\n"
 IMPORT = f"{LIST}import/"
 

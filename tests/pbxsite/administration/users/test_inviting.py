@@ -23,7 +23,7 @@ from verification.mail.models import OutgoingEmail
 from verification.password_links import making
 from verification.password_links.models import PasswordLink
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 LIST = "/admin/users/pbxuser/"
 MANY = f"{LIST}invite/"
 
@@ -192,6 +192,7 @@ def test_who_may_only_look_invites_nobody(site: Server, user: PbxUser) -> None:
     assert f'href="{MANY}"' not in browser.get(LIST).content.decode()
 
 
+@pytest.mark.database
 def test_a_thousand_are_invited_while_nobody_waits(
     site: Server, admin: Browser
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_thousand_are_invited_while_nobody_waits(
     assert min(seconds) < 0.3
 
 
+@pytest.mark.database
 def test_inviting_takes_few_queries_however_many_there_are(
     site: Server, admin: Browser, django_assert_max_num_queries: object
 ) -> None:

@@ -19,7 +19,7 @@ from tests.pbxsite.administration.users.test_import_pages import HEADER, confirm
 from tests.pbxsite.administration.users.test_users import LIST, change, page
 from tests.support.browsers import sign_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 SAYS = "No other administrator can log in with the present settings"
 
 
@@ -98,6 +98,7 @@ def test_he_may_lose_it_where_his_windows_password_works(
     assert not needs_password(last)
 
 
+@pytest.mark.database
 def test_he_is_not_deleted(admin: Browser, last: PbxUser) -> None:
     answer = admin.post(f"{LIST}{last.pk}/delete/", {"post": "yes"})
 
@@ -105,6 +106,7 @@ def test_he_is_not_deleted(admin: Browser, last: PbxUser) -> None:
     assert PbxUser.objects.filter(pk=last.pk).exists()
 
 
+@pytest.mark.database
 def test_nor_are_all_of_several(admin: Browser, last: PbxUser) -> None:
     other = PbxUser.objects.create_superuser("other", PASSWORD)
     chosen = {"_selected_action": [last.pk, other.pk]}

@@ -13,7 +13,7 @@ from tests.support.browsers import sign_in
 from verification.sessions import tries
 from verification.sessions.choices import Guessed, Source
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def page(user: PbxUser) -> str:

@@ -26,7 +26,7 @@ from pbxsite.gateway.forward.tokens import Pass, make_cookie
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from verification.sessions.lifecycle import noted
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 HOST = "apps.example.com"
 OK, LOG_IN = HTTPStatus.OK, HTTPStatus.UNAUTHORIZED
 
@@ -192,6 +192,7 @@ def test_a_policy_that_closes_mypbx_shuts_its_clients(
     assert status(ticket) is LOG_IN
 
 
+@pytest.mark.database
 def test_an_expired_session_is_over_before_it_is_swept(signed_in: Browser) -> None:
     ticket = by_session(signed_in)
 
@@ -211,6 +212,7 @@ def test_idle_time_moves_by_the_use_of_clients_alone(signed_in: Browser) -> None
         assert status(ticket) is LOG_IN
 
 
+@pytest.mark.database
 def test_use_is_noted_once_a_minute_and_shown_in_account_security(
     signed_in: Browser, django_assert_num_queries: Any
 ) -> None:
@@ -225,6 +227,7 @@ def test_use_is_noted_once_a_minute_and_shown_in_account_security(
     assert timedelta(minutes=4) < seen - now < timedelta(minutes=6)
 
 
+@pytest.mark.database
 def test_many_tickets_cost_as_many_queries_as_one(
     signed_in: Browser, django_assert_num_queries: Any
 ) -> None:
@@ -239,6 +242,7 @@ def test_many_tickets_cost_as_many_queries_as_one(
     assert {found[ticket].status for ticket in strangers} == {LOG_IN}
 
 
+@pytest.mark.database
 def test_a_session_that_ends_while_it_is_renewed_stays_ended(
     signed_in: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,6 @@ from tests.pbxsite.gateway.openid.test_ending import SESSION_ENDS
 from tests.support.openid import AFTER_LOGOUT, Party, make_party
 from tests.support.site import free_port
 
-pytestmark = pytest.mark.database
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -138,6 +137,7 @@ def test_a_logout_token_is_as_the_standard_has_it(
     assert told["exp"] - told["iat"] == 120
 
 
+@pytest.mark.database
 def test_a_session_has_one_name_at_a_client(
     anna: Browser, party: Party, start: Starter
 ) -> None:
@@ -248,6 +248,7 @@ def test_the_wait_grows_and_has_an_end(
     assert untold() == ["client voicemail: status 503"]
 
 
+@pytest.mark.database
 def test_a_client_that_is_away_rests_with_all_that_it_is_to_be_told(
     party: Party, listener: Listener, start: Starter
 ) -> None:
@@ -292,6 +293,7 @@ def test_a_run_has_a_limit_of_time(
     assert Visit.objects.get().due_at
 
 
+@pytest.mark.database
 def test_of_two_workers_one_takes_a_visit(ended: dict[str, Any]) -> None:
     visits.note_ends()
 
@@ -300,6 +302,7 @@ def test_of_two_workers_one_takes_a_visit(ended: dict[str, Any]) -> None:
     assert [visit is not None for visit in taken] == [True, False]
 
 
+@pytest.mark.database
 def test_what_a_dead_worker_held_is_taken_up_again(
     ended: dict[str, Any], listener: Listener
 ) -> None:
@@ -362,6 +365,7 @@ def test_the_address_is_a_safe_one(uri: str, party: Party) -> None:
         OpenIdClient.objects.update(back_channel_uri="ftp://x/")
 
 
+@pytest.mark.database
 def test_a_visit_is_due_once_it_has_ended(anna: Browser, party: Party) -> None:
     party.tokens(anna)
 
@@ -369,6 +373,7 @@ def test_a_visit_is_due_once_it_has_ended(anna: Browser, party: Party) -> None:
         Visit.objects.update(due_at=timezone.now())
 
 
+@pytest.mark.database
 def test_what_an_older_release_ends_is_found_by_the_hour(
     anna: Browser, party: Party, listener: Listener
 ) -> None:
@@ -386,6 +391,7 @@ def test_what_an_older_release_ends_is_found_by_the_hour(
     assert not Visit.objects.exists()
 
 
+@pytest.mark.database
 def test_a_client_that_an_older_release_deletes_is_told_nothing(
     ended: dict[str, Any], party: Party, listener: Listener
 ) -> None:

@@ -20,7 +20,7 @@ from verification.sessions import tries
 from verification.sessions.choices import Guessed, Source
 from verification.sessions.models import FailureCount
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 __all__ = ["app"]
 HERE, ELSEWHERE = "127.0.0.1", "198.51.100.9"
 
@@ -55,6 +55,7 @@ def counts() -> list[tuple[str, int]]:
     return list(rows.values_list("guessed", "in_row").order_by("guessed"))
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("code", "guessed"),
     [
@@ -139,6 +140,7 @@ def test_after_too_many_a_right_recovery_code_waits_for_an_approval(
     assert not is_in(browser)
 
 
+@pytest.mark.database
 def test_guesses_at_a_known_address_count_for_those_alone(
     app: str, start: Starter
 ) -> None:
@@ -155,6 +157,7 @@ def test_known_addresses_stay_open_for_codes(app: str, start: Starter) -> None:
     assert is_in(enter(start, app, HERE))
 
 
+@pytest.mark.database
 def test_a_right_code_ends_the_failures(app: str, start: Starter) -> None:
     guess(start, "000000", times=4)
 

@@ -35,7 +35,7 @@ from verification.mail.oauth2.faults import TokenError, TokenFault
 from verification.mail.oauth2.models import KeptToken
 from verification.mail.oauth2.standing import standing_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 CODE = OAuth2Grant.AUTHORIZATION_CODE
 
 
@@ -70,6 +70,7 @@ def let_it_end(configuration: Configuration) -> KeptToken:
     return leave(configuration, seconds=-1)
 
 
+@pytest.mark.database
 def test_a_token_is_fetched_once_and_kept_encrypted(
     endpoint: TokenEndpoint, configuration: Configuration
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_token_is_fetched_once_and_kept_encrypted(
     assert decrypted(stored) == "token-1"
 
 
+@pytest.mark.database
 def test_connections_that_open_together_read_the_row_once(
     configuration: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_connections_that_open_together_read_the_row_once(
     assert len(reads) == 1
 
 
+@pytest.mark.database
 def test_only_one_worker_takes_a_row(configuration: Configuration) -> None:
     rows = [renewal.row_of(configuration) for _ in range(2)]
 
@@ -132,6 +135,7 @@ def test_workers_that_renew_at_once_ask_the_provider_once(
     assert len(endpoint.forms) == 1
 
 
+@pytest.mark.database
 def test_a_rotated_refresh_token_is_stored_before_the_token_is_used(
     endpoint: TokenEndpoint, authorized: Configuration
 ) -> None:
@@ -150,6 +154,7 @@ def test_a_rotated_refresh_token_is_stored_before_the_token_is_used(
     assert authorized_as(authorized) == MAILBOX
 
 
+@pytest.mark.database
 def test_a_database_that_is_away_for_a_moment_loses_no_refresh_token(
     endpoint: TokenEndpoint,
     authorized: Configuration,
@@ -171,6 +176,7 @@ def test_a_database_that_is_away_for_a_moment_loses_no_refresh_token(
     assert renewal.row_of(authorized).refresh_token == "refresh-1"
 
 
+@pytest.mark.database
 def test_a_worker_that_died_blocks_nobody_for_longer_than_its_lease(
     endpoint: TokenEndpoint, authorized: Configuration
 ) -> None:
@@ -235,6 +241,7 @@ def test_a_worker_killed_with_a_rotated_refresh_token_is_told_with_the_remedy(
     assert standing_of(configuration).is_well
 
 
+@pytest.mark.database
 def test_a_worker_killed_after_storing_leaves_a_token_to_the_next(
     mail_provider: MailProvider,
 ) -> None:
@@ -329,6 +336,7 @@ def test_a_trial_renews_although_a_token_serves(
     assert keeping.fresh_token(configuration).token == "token-3"
 
 
+@pytest.mark.database
 def test_a_refused_token_is_renewed_if_it_was_taken_before(
     endpoint: TokenEndpoint, configuration: Configuration
 ) -> None:
@@ -383,6 +391,7 @@ def test_the_upkeep_asks_nobody_without_an_authorization(
     assert not endpoint.forms
 
 
+@pytest.mark.database
 def test_tokens_of_other_settings_are_forgotten_after_a_day(
     endpoint: TokenEndpoint, authorized: Configuration, configure: SettingsSetter
 ) -> None:
@@ -407,6 +416,7 @@ def test_an_authorization_without_a_refresh_token_is_refused(
     assert "offline_access" in raised.value.remedy
 
 
+@pytest.mark.database
 def test_a_newer_authorization_counts_although_an_older_one_was_being_renewed(
     endpoint: TokenEndpoint, authorized: Configuration
 ) -> None:

@@ -23,8 +23,6 @@ from verification.mail.operation.actions import Operator
 from verification.mail.tasks import wake_due_mails
 from verification.sessions.passwords import PASSWORD_NOTICE
 
-pytestmark = pytest.mark.database
-
 MAILS = OutgoingEmail.objects
 
 
@@ -53,6 +51,7 @@ def make_notice(user: PbxUser, state: MailState) -> OutgoingEmail:
     )
 
 
+@pytest.mark.database
 def test_a_failed_mail_goes_out_when_it_is_retried(
     mail: OutgoingEmail, operator: Operator, configure: SettingsSetter
 ) -> None:
@@ -115,6 +114,7 @@ def test_nothing_is_retried_for_a_login_that_is_over(
     assert actions.retry(MAILS.all(), operator) == 0
 
 
+@pytest.mark.database
 def test_an_older_link_is_not_sent_after_all(
     mail: OutgoingEmail, operator: Operator
 ) -> None:
@@ -124,6 +124,7 @@ def test_an_older_link_is_not_sent_after_all(
     assert actions.retry(MAILS.all(), operator) == 0
 
 
+@pytest.mark.database
 def test_a_cancelled_mail_is_over(mail: OutgoingEmail, operator: Operator) -> None:
     assert actions.cancel(MAILS.all(), operator) == 1
     assert actions.cancel(MAILS.all(), operator) == 0
@@ -134,6 +135,7 @@ def test_a_cancelled_mail_is_over(mail: OutgoingEmail, operator: Operator) -> No
     assert events(Event.MAIL_CANCELLED) == [("mail_cancelled", f"approval {mail.pk}")]
 
 
+@pytest.mark.database
 def test_a_mail_that_is_being_sent_is_not_cancelled(
     mail: OutgoingEmail, operator: Operator
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_mail_that_is_being_sent_is_not_cancelled(
     assert actions.cancel(MAILS.all(), operator) == 0
 
 
+@pytest.mark.database
 def test_while_sending_is_paused_nothing_is_claimed(
     mail: OutgoingEmail, operator: Operator, configure: SettingsSetter
 ) -> None:
@@ -166,6 +169,7 @@ def test_while_sending_is_paused_nothing_is_claimed(
     ]
 
 
+@pytest.mark.database
 def test_the_claim_asks_about_the_pause_in_its_own_where(db: None) -> None:
     query = str(claims.claimable().query)
 
@@ -202,6 +206,7 @@ def test_the_state_of_the_server_is_told_by_the_last_try(
     assert DependencyState.objects.get(name=f"127.0.0.1:{server.port}").is_up
 
 
+@pytest.mark.database
 def test_a_state_is_written_when_it_changes_and_seldom_otherwise(
     db: None, django_assert_num_queries: object
 ) -> None:
@@ -232,6 +237,7 @@ def test_workers_and_the_scheduler_speak_for_themselves(db: None) -> None:
     assert silent_parts() == {Part.WORKER, Part.SCHEDULER}
 
 
+@pytest.mark.database
 def test_a_worker_that_is_long_gone_is_forgotten(db: None) -> None:
     heartbeat.begin_worker("old@host", slots=4)
     Heartbeat.objects.update(seen_at=timezone.now() - timedelta(days=2))

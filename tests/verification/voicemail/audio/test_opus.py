@@ -24,7 +24,6 @@ from verification.voicemail import oversized, recordings
 from verification.voicemail.audio import opus
 from verification.voicemail.models import KeptRecording, Voicemail
 
-pytestmark = pytest.mark.database
 A_LAW, MU_LAW = Packed(6, 8000, 1), Packed(7, 8000, 1)
 GSM = Packed(0x31, 1625, 65, struct.pack("<HH", 2, 320))
 
@@ -177,6 +176,7 @@ def test_what_gets_no_smaller_stays(tmp_path: Path) -> None:
     assert opus.smaller(wav(0.01)) is None
 
 
+@pytest.mark.database
 def test_a_recording_that_cannot_be_read_holds_up_no_other(
     pbx: Browser, wished: Server, directory: Path
 ) -> None:
