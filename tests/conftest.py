@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +60,22 @@ SettingsSetter = Callable[..., AuthenticationSettings]
 Starter = Callable[..., HttpResponse]
 NewPage = Callable[..., Page]
 SiteRunner = Callable[..., Site]
+# In "(database or postgresql) and not long", the first two.
+CHOSEN_MARK = re.compile(r"(?<!\bnot )\b(?!(?:and|or|not)\b)\w+")
 
 
 # Tests turn this process's clock alone; those of the clocks themselves ask.
 database_clock.is_asked = False
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module that names none of the marks which are asked for."""
+    asked = CHOSEN_MARK.findall(config.getoption("markexpr"))
+    if not asked or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text()
+    return None if any(f"mark.{name}" in text for name in asked) else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

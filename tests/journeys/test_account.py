@@ -125,6 +125,7 @@ def test_account_security_decides_with_an_ordinary_form(
     expect(waiting).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_without_scripts_each_page_shows_it_and_leads_back(
     site: Site,
     signed_in: Callable[..., Page],
@@ -159,6 +160,7 @@ def test_an_ended_sessions_pages_go_to_the_login_by_themselves(
     expect(own).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_an_administrator_ends_a_session_from_the_list(
     site: Site, signed_in: Callable[..., Page]
 ) -> None:

@@ -57,7 +57,9 @@ def site(run_site: SiteRunner) -> Site:
     return site
 
 
-@pytest.fixture(scope="module", params=[Nginx, Caddy])
+@pytest.fixture(
+    scope="module", params=[Nginx, pytest.param(Caddy, marks=pytest.mark.long)]
+)
 def proxy(
     request: pytest.FixtureRequest,
     site: Site,

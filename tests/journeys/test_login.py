@@ -100,6 +100,7 @@ def test_a_rejected_login_says_so_by_itself(
     assert login.page.locator("#continue").count() == 0
 
 
+@pytest.mark.long
 def test_a_link_works_once(held: Callable[[str], Held], new_page: NewPage) -> None:
     login = held("carl")
     other = new_page()
@@ -111,6 +112,7 @@ def test_a_link_works_once(held: Callable[[str], Held], new_page: NewPage) -> No
     assert response.status == 410
 
 
+@pytest.mark.long
 def test_one_wrong_code_leaves_the_link_working(
     held: Callable[[str], Held], new_page: NewPage, site: Site
 ) -> None:
@@ -125,6 +127,7 @@ def test_one_wrong_code_leaves_the_link_working(
     expect(login.page).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_three_wrong_codes_end_the_login(
     held: Callable[[str], Held], new_page: NewPage
 ) -> None:

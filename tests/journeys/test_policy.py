@@ -45,6 +45,13 @@ CELLS: list[tuple[str, str, set[str], bool, str]] = [
     ("pbx_and_oauth2", "myapps", {"pbx"}, True, "Your PBX password"),
     ("pbx_and_oauth2", "mypbx", {"pbx"}, False, "Your PBX password"),
 ]
+# In each run what myApps offers, and what closes myPBX; tests/authconfig/test_policy.py
+# asks for every cell.
+MARKS_OF = {
+    (type_, kind): pytest.mark.long
+    for type_, kind, *_ in CELLS
+    if kind == "mypbx" and type_ != "oauth2_only"
+}
 # Anna has a PBX password and an account at the provider, Bert a Windows password.
 WHO = {"pbx": ("anna", USER_PASSWORD), "windows": ("bert", WINDOWS_PASSWORD)}
 
@@ -82,7 +89,7 @@ def visitor(new_page: NewPage) -> Page:
 
 @pytest.mark.parametrize(
     ("type_", "kind", "passwords", "oauth2", "hint"),
-    CELLS,
+    [pytest.param(*cell, marks=MARKS_OF.get(cell[:2], ())) for cell in CELLS],
     ids=[f"{type_}-{kind}" for type_, kind, *_ in CELLS],
 )
 def test_each_cell_shows_and_lets_in_exactly_what_it_says(

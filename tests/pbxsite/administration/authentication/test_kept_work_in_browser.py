@@ -63,6 +63,7 @@ def test_two_tabs_merge_and_ask_where_they_differ(
     expect(mine.locator("#id_smtp_sender_name")).to_have_value("Both")
 
 
+@pytest.mark.long
 def test_a_test_takes_what_another_tab_has_saved(
     context: BrowserContext, site: Site
 ) -> None:
@@ -139,6 +140,7 @@ def test_lost_session_on_save_keeps_what_was_entered(
     expect(page.get_by_text("Saved: Sender name")).to_be_visible()
 
 
+@pytest.mark.long
 def test_lost_session_is_told_by_preview_and_test_and_mended_in_another_tab(
     context: BrowserContext, site: Site
 ) -> None:
