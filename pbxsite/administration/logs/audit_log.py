@@ -57,6 +57,8 @@ class DaysFilter(RangeDateFilter):
 @admin.register(AuditEvent)
 class AuditEventAdmin(AddressSearch, ReadOnlyAdmin):
     nothing_yet = _("Nothing has happened yet.")
+    # Its plural names the log.
+    counted_as = _("events")
     offered_rights = ("view",)
     list_display = (
         "time",

@@ -43,7 +43,10 @@ KEPT = {
     f"by a link ({Purpose.INVITATION})": _("by the link of an invitation"),
     f"by a link ({Purpose.FORGOTTEN})": _("by the link for a forgotten password"),
 }
-CHANGE = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
+# A change of a user: "email: old → new, is_active: on → off".
+FIELD = re.compile(r"(?:(?<=^)|(?<=, )|(?<=^import: ))(?P<key>\w+): ")
+VALUES = {"on": _("On"), "off": _("Off"), "empty": _("empty")}
+VALUE = re.compile(r"(?<=: )(?:on|off|empty)(?= → )|(?<= → )(?:on|off|empty)(?=, |$)")
 
 
 def detail_in_words(event: AuditEvent) -> str:
@@ -84,12 +87,13 @@ def _of_login(kept: str) -> str:
 
 
 def _of_user(kept: str) -> str:
-    """Name the first field that was changed as its page does."""
-    found = CHANGE.fullmatch(kept)
-    label = USER_FIELDS.get(found["key"]) if found else None
-    if not found or label is None:
-        return str(KEPT.get(kept, kept))
-    return f"{label}: {found['change']}"
+    """Name each field that was changed as its page does, and what is no entered text."""
+    named = FIELD.sub(_label, str(KEPT.get(kept, kept)))
+    return VALUE.sub(lambda found: str(VALUES[found[0]]), named)
+
+
+def _label(found: re.Match[str]) -> str:
+    return f"{USER_FIELDS.get(found['key'], found['key'])}: "
 
 
 USER_FIELDS = {

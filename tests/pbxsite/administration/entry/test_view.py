@@ -73,6 +73,8 @@ def test_it_counts_who_could_not_and_leads_to_them(admin: Browser) -> None:
     assert "<title> Who can log in | " in html
     assert page.texts("fact-warning") == ["3 users could not log in. Show them"]
     assert page.find(href=f"{VIEW}?myapps=no&is_active__exact=1")
+    there = Page(admin.get(f"{VIEW}?myapps=no&is_active__exact=1").content.decode())
+    assert there.texts("fact-warning") == ["3 users could not log in."]
     assert names(admin, myapps="no", is_active__exact="1") == ["new0", "new1", "new2"]
 
 

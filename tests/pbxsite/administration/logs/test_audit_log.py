@@ -7,7 +7,7 @@ from django.test import Client as Browser
 
 from authconfig.choices import Event
 from authconfig.users import audit
-from authconfig.users.models import PbxUser
+from authconfig.users.models import AuditEvent, PbxUser
 
 pytestmark = pytest.mark.django_db
 PATH = "/admin/users/auditevent/"
@@ -59,6 +59,12 @@ SAID = [
         ">e-mail address: a@b.example → c@b.example<",
         ">E-Mail-Adresse: a@b.example → c@b.example<",
     ),
+    (
+        Event.USER_CHANGED,
+        "import: number: empty → 15, is_active: on → off",
+        ">import: extension number: empty → 15, active: On → Off<",
+        ">import: Nebenstelle: leer → 15, aktiv: Ein → Aus<",
+    ),
     (Event.CLIENT_OPENED, "a <b> c", "a &lt;b&gt; c", "a &lt;b&gt; c"),
 ]
 
@@ -83,3 +89,13 @@ def test_a_name_leads_to_the_user_and_a_time_names_its_zone(
 
     assert f'<a href="/admin/users/pbxuser/{user.pk}/change/">{user.name}</a>' in html
     assert " UTC<" in html
+
+
+def test_events_are_counted(admin: Browser) -> None:
+    AuditEvent.objects.all().delete()
+    for _ in range(2):
+        audit.record(Event.LOGIN, user=None)
+
+    words = " ".join(admin.get(PATH).content.decode().split())
+
+    assert "2 events </div>" in words
