@@ -87,7 +87,7 @@ def _of_login(kept: str) -> str:
 
 
 def _of_user(kept: str) -> str:
-    """Name each field that was changed as its page does, and what is no entered text."""
+    """Name each field that was changed, and what nobody typed, as the page does."""
     named = FIELD.sub(_label, str(KEPT.get(kept, kept)))
     return VALUE.sub(lambda found: str(VALUES[found[0]]), named)
 
