@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import CheckConstraint, Q
 from django.utils.translation import gettext_lazy as _
@@ -125,6 +127,23 @@ class AuthenticationSettings(
     def load(cls) -> Self:
         """Read the row; a fresh site gets one with the default values."""
         return cls.objects.get_or_create(pk=1)[0]
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Show each constraint its own columns, where Django shows it all of them."""
+        faults: dict[str, list[ValidationError]] = {}
+        for constraint in self._meta.constraints:
+            assert isinstance(constraint, CheckConstraint)
+            assert isinstance(constraint.condition, Q)
+            own = constraint.condition.referenced_base_fields
+            others = MODEL_FIELDS.keys() - own
+            try:
+                constraint.validate(
+                    type(self), self, exclude=others.union(exclude or ())
+                )
+            except ValidationError as fault:
+                faults = fault.update_error_dict(faults)
+        if faults:
+            raise ValidationError(faults)
 
     @property
     def netbios_name(self) -> str:

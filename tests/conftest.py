@@ -261,8 +261,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> hubs.Hub:
 def admin_client_myapps(administrator: PbxUser) -> Browser:
     """The administrator's browser, signed in to myApps."""
     browser = sign_in(administrator)
-    # The first page notes that the session is used.
-    browser.get("/account/")
+    # The first page, here the smallest, notes that the session is used.
+    browser.get("/account/approvals/")
     return browser
 
 

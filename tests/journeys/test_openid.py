@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -216,3 +218,22 @@ def test_a_public_client_logs_in_and_out(
         visitor.wait_for_url(f"{address}/bye")
         visitor.goto(f"{address}/login?prompt=none")
         assert shown(visitor)["error"] == "login_required"
+
+
+def test_the_web_server_takes_request_lines_of_16_kb(site: Site) -> None:
+    """In pieces, as a slow network brings them."""
+    parts = urlsplit(site.url)
+    line = f"GET /openid/authorize?state={'s' * 16_000} HTTP/1.1\r\n"
+    head = (
+        f"{line}Host: {parts.netloc}\r\nCookie: {'c' * 4000}\r\nConnection: close\r\n"
+    )
+
+    with socket.create_connection((parts.hostname, parts.port), 10) as connection:
+        for start in range(0, len(head), 4096):
+            connection.sendall(head[start : start + 4096].encode())
+            time.sleep(0.02)
+        connection.sendall(b"\r\n")
+        answer = connection.recv(4096).decode()
+
+    assert "This site knows no such client" in answer or "400" in answer
+    assert "Invalid HTTP request" not in answer

@@ -6,7 +6,6 @@ import html
 import imaplib
 import json
 import re
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +83,7 @@ def apache(tmp_path: Path, site: Site, authority: Authority) -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.long
 def test_mod_auth_openidc_logs_in_and_hears_of_the_log_out(
     site: Site, apache: str
 ) -> None:
@@ -100,6 +100,7 @@ def test_mod_auth_openidc_logs_in_and_hears_of_the_log_out(
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_mod_auth_openidc_shows_words_of_its_own_and_not_the_sites(
     site: Site, apache: str
 ) -> None:
@@ -134,6 +135,7 @@ def haproxy(tmp_path: Path, site: Site) -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.long
 def test_haproxy_knows_its_visitor_until_the_session_ends(
     site: Site, haproxy: str
 ) -> None:
@@ -194,25 +196,6 @@ def test_a_client_logs_in_with_its_defaults(
 
     assert urlsplit(seen.url).path == "/"
     assert "anna" in seen.json()["name"], log.read_text()[-3000:]
-
-
-def test_the_web_server_takes_request_lines_of_16_kb(site: Site) -> None:
-    """In pieces, as a slow network brings them."""
-    parts = urlsplit(site.url)
-    line = f"GET /openid/authorize?state={'s' * 16_000} HTTP/1.1\r\n"
-    head = (
-        f"{line}Host: {parts.netloc}\r\nCookie: {'c' * 4000}\r\nConnection: close\r\n"
-    )
-
-    with socket.create_connection((parts.hostname, parts.port), 10) as connection:
-        for start in range(0, len(head), 4096):
-            connection.sendall(head[start : start + 4096].encode())
-            time.sleep(0.02)
-        connection.sendall(b"\r\n")
-        answer = connection.recv(4096).decode()
-
-    assert "This site knows no such client" in answer or "400" in answer
-    assert "Invalid HTTP request" not in answer
 
 
 def access_token(site: Site, visitor: Visitor, client_id: str) -> str:

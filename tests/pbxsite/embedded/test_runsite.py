@@ -159,7 +159,14 @@ def quick(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def test_site_runs_ends_and_goes_on_where_it_ended(site: Site) -> None:
+# To make every table takes longer than all the rest.
+@pytest.mark.parametrize(
+    "begun", ["quick", pytest.param("site", marks=pytest.mark.long)]
+)
+def test_site_runs_ends_and_goes_on_where_it_ended(
+    begun: str, request: pytest.FixtureRequest
+) -> None:
+    site: Site = request.getfixturevalue(begun)
     process = site.start()
     password = PASSWORD_LINE.search(site.output)
     remembered = site.remembered()
@@ -203,6 +210,7 @@ def workers_of(pid: int) -> set[int]:
     return {each for each, name in family_of(pid).items() if name == "worker"}
 
 
+@pytest.mark.long
 def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
     quick: Site,
 ) -> None:
@@ -226,6 +234,7 @@ def test_mail_to_the_mailbox_shows_up_and_links_stay_out_of_the_logs(
     assert process.poll() is None
 
 
+@pytest.mark.long
 def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
     process = quick.start(ADMIN_USERNAME="operator", ADMIN_PASSWORD="a long enough one")
     words = "from django.conf import settings; print(settings.SITE_URL)"
@@ -241,11 +250,13 @@ def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
         assert b"a long enough one" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("hosts", ["*", ".example.com,127.0.0.1"])
 def test_a_site_of_any_name_gets_ready(quick: Site, hosts: str) -> None:
     quick.start(ALLOWED_HOSTS=hosts)
 
 
+@pytest.mark.long
 def test_a_site_that_others_reach_keeps_its_mails_to_the_disk(quick: Site) -> None:
     quick.start(BIND="0.0.0.0")  # noqa: S104
 
@@ -253,6 +264,7 @@ def test_a_site_that_others_reach_keeps_its_mails_to_the_disk(quick: Site) -> No
     assert quick.get("mailbox/")[0] == 404
 
 
+@pytest.mark.long
 def test_a_link_to_the_port_before_is_told_of_and_kept(quick: Site) -> None:
     link = f"{quick.url}PBX0/session.xml"
     quick.start().terminate()
@@ -275,6 +287,7 @@ def test_a_link_to_the_port_before_is_told_of_and_kept(quick: Site) -> None:
     ) == [(link,)]
 
 
+@pytest.mark.long
 def test_second_start_on_a_directory_in_use_is_refused(quick: Site) -> None:
     process = quick.start()
     second = Site(quick.data_dir)
@@ -310,6 +323,7 @@ def test_nobody_outlives_a_killed_site_even_in_a_long_odd_directory(
     shutil.rmtree(embedded.redis_socket(site.data_dir).parent)
 
 
+@pytest.mark.long
 def test_site_whose_parent_is_gone_ends_when_asked_to(quick: Site) -> None:
     command = f"{shlex.join(quick.program)} --parent $$ & echo $!; wait"
     shell = subprocess.Popen(

@@ -51,6 +51,7 @@ def written() -> int:
     return LinkMail.objects.count()
 
 
+@pytest.mark.long
 def test_killing_a_worker_loses_and_doubles_no_invitation(server: Server) -> None:
     PbxUser.objects.bulk_create(
         PbxUser(name=f"u{n}", name_key=f"u{n}", email=f"u{n}@example.com", password="!")

@@ -95,6 +95,7 @@ def test_a_recording_is_taken_and_one_that_is_too_large_is_not(site: Site) -> No
     assert len(site.left()) == 1
 
 
+@pytest.mark.long
 def test_a_recording_in_chunks_is_taken(site: Site) -> None:
     recording = wav(60)
     body = [START, recording[:999], recording[999:], b"\r\n--b--\r\n"]
@@ -126,6 +127,7 @@ def test_what_says_that_it_is_huge_is_refused_before_it_comes(site: Site) -> Non
     assert_nothing_is_left(site)
 
 
+@pytest.mark.long
 def test_what_has_no_end_is_cut_off(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.port), timeout=LIMIT) as line:
         head = "".join(f"{n}: {v}\r\n" for n, v in site.headers.items())
@@ -160,6 +162,7 @@ def begun(site: Site, headers: dict[str, str], path: str = PATH) -> HTTPConnecti
     return asked
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", [PATH, "/admin/users/pbxuser/import/"])
 def test_what_a_stranger_uploads_is_kept_nowhere(site: Site, path: str) -> None:
     with closing(begun(site, {"Content-Type": FORM}, path)) as asked:
@@ -172,6 +175,7 @@ def test_what_a_stranger_uploads_is_kept_nowhere(site: Site, path: str) -> None:
     assert_nothing_is_left(site)
 
 
+@pytest.mark.long
 def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
     asked = begun(site, site.headers)
     limit = time.monotonic() + LIMIT
