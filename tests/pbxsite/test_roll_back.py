@@ -145,7 +145,10 @@ def test_users_of_the_release_before_log_in_on_these_tables(
 
     with (
         running_worker(tree, environment),
-        running_server(place=tree, **environment) as (port, _process),
+        running_server("pbxsite.asgi:application", tree, **environment) as (
+            port,
+            _process,
+        ),
     ):
         url = f"http://127.0.0.1:{port}"
         paul = Visitor("paul")

@@ -25,6 +25,7 @@ START_LIMIT_SECONDS = 20
 def running_server(
     application: str = "pbxsite.asgi:application",
     place: Path = ROOT,
+    /,
     **environment: str,
 ) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Run one process until the block ends; yield its port and the process."""
