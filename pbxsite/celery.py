@@ -7,10 +7,10 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import (
+    celeryd_after_setup,
     celeryd_init,
     setup_logging,
     worker_init,
-    worker_ready,
     worker_shutting_down,
 )
 from django.conf import settings
@@ -162,7 +162,7 @@ def recheck_windows_accounts(sender: Celery, **kwargs: Any) -> None:
 
 
 worker_init.connect(worker.look_at_the_database)
-worker_ready.connect(worker.begin)
+celeryd_after_setup.connect(worker.begin)
 worker_shutting_down.connect(worker.end)
 
 

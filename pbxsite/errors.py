@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -52,6 +53,8 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 @never_cache
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Name the setting where it is ours that does not fit the request."""
+    if isinstance(exception, SessionInterrupted) and _is_outage_behind(exception):
+        return _unavailable()
     fault = str(exception) if isinstance(exception, AddressUnknownError) else ""
     return render(request, "400.html", {"fault": fault}, status=400)
 
@@ -97,9 +100,22 @@ def failed(request: HttpRequest) -> HttpResponse:
     """Tell an outage of the database, which ends, from a fault of this site."""
     # Django calls this while it handles what was raised.
     error = sys.exc_info()[1]
-    if isinstance(error, (OperationalError, InterfaceError)) or is_read_only(error):
+    if _is_outage(error):
         return _unavailable()
     return server_error(request)
+
+
+def _is_outage_behind(error: BaseException | None) -> bool:
+    """Django takes each session that cannot be written for one that was deleted."""
+    while error is not None:
+        if _is_outage(error):
+            return True
+        error = error.__context__
+    return False
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    return isinstance(error, (OperationalError, InterfaceError)) or is_read_only(error)
 
 
 def is_read_only(error: BaseException | None) -> bool:

@@ -32,9 +32,10 @@ def look_at_the_database(**kwargs: Any) -> None:
         connection.close()
 
 
-def begin(sender: Any, **kwargs: Any) -> None:
+def begin(sender: str, instance: Any, **kwargs: Any) -> None:
+    """Begin to speak, before there is a broker: mails go out without one as well."""
     speaker = threading.Thread(
-        target=_speak, args=(sender.hostname, sender.pool.limit or 1), daemon=True
+        target=_speak, args=(sender, instance.concurrency or 1), daemon=True
     )
     speaker.start()
 

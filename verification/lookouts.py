@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_shutting_down
 from django.db import Error as AnyDatabaseError
 from django.db import connections
 
@@ -28,7 +28,8 @@ class Lookout:
         self._thread: Thread | None = None
 
     def watch_in_workers(self) -> None:
-        worker_ready.connect(self.begin)
+        # A worker that starts while the broker is away is not "ready" until it is back.
+        celeryd_after_setup.connect(self.begin)
         worker_shutting_down.connect(self.end)
 
     def begin(self, **kwargs: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import BadRequest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client as Browser
 from django.urls import path
@@ -38,8 +39,20 @@ def fail(request: HttpRequest, fault: str) -> HttpResponse:
     raise FAULTS[fault](SECRET)
 
 
+@login_not_required
+def lose_session(request: HttpRequest, fault: str) -> HttpResponse:
+    """Fail as Django does with a session that it cannot write."""
+    errors = {"outage": OperationalError, "deleted": DatabaseError}
+    try:
+        raise errors[fault](SECRET)
+    except DatabaseError:
+        raise SessionInterrupted("The session was deleted.")  # noqa: B904
+
+
+handler400 = urls.handler400
 handler429, handler500 = urls.handler429, urls.handler500
 urlpatterns = [*urls.urlpatterns, path("fail/<fault>/", fail)]
+urlpatterns += [path("lose/<fault>/", lose_session)]
 
 
 @pytest.fixture
@@ -92,6 +105,16 @@ def test_an_outage_of_the_database_is_told_from_a_fault(browser: Browser) -> Non
     check_look(response, 503)
     assert response["Retry-After"] == str(RETRY_AFTER_OUTAGE_SECONDS)
     assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize(("fault", "status"), [("outage", 503), ("deleted", 400)])
+def test_a_session_that_cannot_be_written_is_told_from_one_that_was_ended(
+    browser: Browser, fault: str, status: int
+) -> None:
+    response = browser.get(f"/lose/{fault}/")
+
+    check_look(response, status)
+    assert response.has_header("Retry-After") is (status == 503)
 
 
 def test_a_lack_of_memory_for_hashes_is_an_outage_that_operators_hear_of(

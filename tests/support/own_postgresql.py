@@ -32,11 +32,16 @@ class OwnPostgreSQL:
         self.directory = directory
         self.cluster = directory / "cluster"
         self.process: subprocess.Popen[bytes] | None = None
-        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        names = ("-E", "UTF8", "--locale=C.UTF-8")
+        self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", *names)
 
     @property
     def dsn(self) -> str:
         return f"host={self.directory} user=postgres dbname=postgres"
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@/{self.directory}/postgres"
 
     def start(self, **settings: str) -> None:
         given = POSTGRESQL_OPTIONS | {"unix_socket_directories": str(self.directory)}

@@ -51,6 +51,15 @@ def run_trial(pk: int) -> None:
             _end_trial(trial, _try_account(trial))
 
 
+def run_waiting() -> None:
+    """Run the trials that no worker was asked for, or none has taken up yet."""
+    waiting = AccountTrial.objects.filter(
+        state=TrialState.QUEUED, created_at__gt=database_now() - TRIAL_START_TTL
+    )
+    for pk in list(waiting.values_list("pk", flat=True)):
+        run_trial(pk)
+
+
 def end_abandoned_trials() -> int:
     """End trials that no worker began or finished, so that no password is kept."""
     now = database_now()

@@ -14,4 +14,6 @@ class MailConfig(AppConfig):
     verbose_name = _("E-mail")
 
     def ready(self) -> None:
-        import_module("verification.mail.unasked").lookout.watch_in_workers()
+        unasked = import_module("verification.mail.unasked")
+        unasked.lookout.watch_in_workers()
+        unasked.trial_lookout.watch_in_workers()

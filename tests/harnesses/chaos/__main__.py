@@ -2,8 +2,8 @@
 
 python -m tests.harnesses.chaos --seed 1 --mails 1000 --login xoauth2
 
-Needs a PostgreSQL (DATABASE_URL, as tests.support.services starts one); Redis, the SMTP
-server and the workers are its own. Exit status 1: the queue broke its promise.
+PostgreSQL, Redis, the SMTP server and the site's processes are its own; PostgreSQL lies
+on a small disk where one may be mounted. Exit status 1: the queue broke its promise.
 """
 
 from __future__ import annotations
@@ -20,11 +20,21 @@ from pathlib import Path
 from random import Random
 
 import django
-import environ
-import psycopg
 from django.core.management import call_command
 
+from tests.harnesses.chaos import faults
+from tests.harnesses.chaos.outages import (
+    CLUSTER,
+    DemotedRedis,
+    FullDisk,
+    LockedDatabase,
+    RefusingRedis,
+    WrongClock,
+    mount_small_disk,
+    unmount,
+)
 from tests.harnesses.chaos.tokens import Provider
+from tests.support.own_postgresql import OwnPostgreSQL
 from tests.support.redis_servers import Redis
 from tests.support.services import SITE
 
@@ -34,14 +44,21 @@ SMALL_LEASE = "15"
 def main() -> int:
     options = arguments()
     directory = Path(tempfile.mkdtemp(prefix="pbx-chaos-", dir="/tmp"))
-    redis = Redis(directory)
+    directory.chmod(0o755)
+    redis, disk = Redis(directory), directory / "disk"
+    is_small = mount_small_disk(disk)
+    server = OwnPostgreSQL(disk)
     redis.start()
     try:
-        prepare(directory, redis, small=options.mails < 200)
-        is_kept = go(options, directory, redis)
+        server.start(**CLUSTER)
+        prepare(directory, redis, server, small=options.mails < 200)
+        full = FullDisk(server, disk) if is_small else None
+        is_kept = go(options, directory, redis, full)
     finally:
         redis.go_on()
         redis.end()
+        server.stop()
+        unmount(disk)
     if is_kept:
         shutil.rmtree(directory, ignore_errors=True)
     else:
@@ -60,17 +77,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(directory: Path, redis: Redis, *, small: bool) -> None:
-    """Make a database of this run's own, and the environment of its processes."""
-    server = os.environ["DATABASE_URL"]
-    name = directory.name.replace("-", "_")
-    at = environ.Env.db_url_config(server)
-    where = {"host": at["HOST"], "user": at["USER"], "dbname": at["NAME"]}
-    with psycopg.connect(**where, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+def prepare(
+    directory: Path, redis: Redis, server: OwnPostgreSQL, *, small: bool
+) -> None:
+    """Make the tables, and the environment of the run's processes."""
     os.environ |= SITE | {
         "DJANGO_SETTINGS_MODULE": "tests.harnesses.chaos.settings",
-        "DATABASE_URL": f"{server.rpartition('/')[0]}/{name}",
+        "DATABASE_URL": server.url,
         "REDIS_URL": redis.url,
         "DATA_DIR": str(directory),
         "RECORDINGS_DIR": str(directory / "recordings"),
@@ -84,10 +97,14 @@ def prepare(directory: Path, redis: Redis, *, small: bool) -> None:
     call_command("migrate", verbosity=0)
 
 
-def go(options: argparse.Namespace, directory: Path, redis: Redis) -> bool:
+def go(
+    options: argparse.Namespace, directory: Path, redis: Redis, full: FullDisk | None
+) -> bool:
     # Models can be imported from here on.
     run = import_module("tests.harnesses.chaos.run")
     fleets = import_module("tests.harnesses.chaos.fleet")
+    if full is None:
+        sys.stdout.write("No small disk may be mounted here: none is filled.\n")
     sys.stdout.write(f"seed {options.seed}\n")
     fleet = fleets.Fleet(directory, dict(os.environ), Random(options.seed))
     began_at = time.monotonic()
@@ -97,7 +114,18 @@ def go(options: argparse.Namespace, directory: Path, redis: Redis) -> bool:
         if options.login == "xoauth2":
             provider = Provider(directory, Random(options.seed))
             ending.enter_context(provider)
-        one = run.Run(options.mails, options.seed, directory, fleet, provider)
+        dsn = f"host={directory / 'disk'} user=postgres dbname=postgres"
+        random = Random(options.seed)
+        outages = {
+            faults.LOCKED_DATABASE: LockedDatabase(dsn),
+            faults.REFUSING_REDIS: RefusingRedis(redis),
+            faults.DEMOTED_REDIS: DemotedRedis(redis),
+            faults.FAST_CLOCK: WrongClock(fleet, random, 1),
+            faults.SLOW_CLOCK: WrongClock(fleet, random, -1),
+        }
+        if full:
+            outages[faults.FULL_DISK] = full
+        one = run.Run(options.mails, options.seed, directory, fleet, provider, outages)
         result, ledger = one.go(redis)
         if provider:
             words = f"{provider.given} tokens given, {provider.refused} refused\n"

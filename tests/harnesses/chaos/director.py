@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -25,8 +26,10 @@ from tests.harnesses.chaos.faults import (
 )
 from tests.harnesses.chaos.fleet import BEAT as BEAT_NAME
 from tests.harnesses.chaos.fleet import Fleet
+from tests.harnesses.chaos.outages import Outage
 from tests.harnesses.chaos.stage import Event
 from tests.harnesses.chaos.steps import Action, Step
+from tests.harnesses.chaos.watch import Period
 from tests.support.redis_servers import Redis
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -35,6 +38,9 @@ from verification.mail.models import OutgoingEmail
 FAULT_LIMIT = 30.0
 # A killed worker's last statement may still be on its way through the database.
 SETTLED_SECONDS = 0.3
+# So long a worker may take from the server's reply to its mark.
+MARK_SECONDS = 2.0
+HANDED = (Step.DATA, Step.BODY, Step.REPLIED)
 GO: dict[str, Any] = {"action": Action.GO}
 
 
@@ -44,6 +50,8 @@ class Ledger:
 
     kills: set[str] = field(default_factory=set)
     cuts: set[str] = field(default_factory=set)
+    # In the hands of a worker while the database took no marks.
+    held: set[str] = field(default_factory=set)
     faults: Counter[str] = field(default_factory=Counter)
     last_at: float = field(default_factory=time.time)
     began_at: float = field(default_factory=time.monotonic)
@@ -56,13 +64,17 @@ class Ledger:
 
     @property
     def in_doubt(self) -> set[str]:
-        return self.kills | self.cuts
+        return self.kills | self.cuts | self.held
 
 
 class Director:
     """Arms a fault and carries it out: at the server's step, or right away."""
 
-    def __init__(self, fleet: Fleet, redis: Redis, random: Random) -> None:
+    _outage: Outage | None
+
+    def __init__(
+        self, fleet: Fleet, redis: Redis, random: Random, outages: Mapping[str, Outage]
+    ) -> None:
         self.ledger = Ledger()
         self._fleet, self._redis, self._random = fleet, redis, random
         self._lock = threading.RLock()
@@ -74,6 +86,10 @@ class Director:
         self._doomed: set[int] = set()
         self._restored_at = 0.0
         self._frozen = False
+        self._outages, self._outage = outages, None
+        # When the content of each mail was last on its way.
+        self._handed_at: dict[str, float] = {}
+        self.periods: list[Period] = []
         self._unsettled: list[tuple[float, str]] = []
         self._frozen_workers: list[tuple[float, str]] = []
 
@@ -103,6 +119,11 @@ class Director:
                 self._settle(self._unsettled.pop(0)[1])
             self._thaw(now)
 
+    @property
+    def holds_database(self) -> bool:
+        """Nobody may ask it to write now, or it is away."""
+        return self._outage is not None and self._outage.holds_database
+
     def _thaw(self, now: float) -> None:
         for thaws_at, worker in list(self._frozen_workers):
             if now >= thaws_at:
@@ -115,7 +136,13 @@ class Director:
             self._armed = None
 
     def _restore(self) -> None:
-        if self._frozen:
+        if self._outage:
+            self._outage.end()
+            self.periods[-1].ended_at = time.time()
+            if self._outage.holds_database:
+                connection.close()
+            self._outage = None
+        elif self._frozen:
             self._redis.go_on()
         else:
             self._redis.start()
@@ -144,6 +171,8 @@ class Director:
             self._take(fault)
             if fault.victim in (REDIS, FROZEN_REDIS):
                 self._stop_redis(fault)
+            elif fault.victim in self._outages:
+                self._begin(fault)
             elif fault.victim == BEAT:
                 self._fleet.kill(BEAT_NAME)
             for worker in self._victims(fault):
@@ -170,6 +199,15 @@ class Director:
         is_one = fault.victim in (WORKER, LEAVING_WORKER)
         return [self._random.choice(workers)] if is_one else []
 
+    def _begin(self, fault: Fault) -> None:
+        self._outage = self._outages[fault.victim]
+        self.periods.append(Period(fault.name, time.time()))
+        if self._outage.holds_database:
+            since = time.monotonic() - MARK_SECONDS
+            self.ledger.held |= {a for a, at in self._handed_at.items() if at > since}
+        self._outage.begin()
+        self._restored_at = time.monotonic() + self._seconds(fault)
+
     def _stop_redis(self, fault: Fault) -> None:
         self._frozen = fault.victim == FROZEN_REDIS
         self._redis.stop(signal.SIGSTOP if self._frozen else signal.SIGKILL)
@@ -192,6 +230,10 @@ class Director:
                 self._owners[port] = owner
         elif event["step"] == Step.RCPT:
             self._ports[event["recipient"]] = port
+        elif event["step"] in HANDED:
+            self._handed_at[event["recipient"]] = time.monotonic()
+            if self.holds_database:
+                self.ledger.held.add(event["recipient"])
 
     def _answer(self, event: Event) -> dict[str, Any]:
         if event["step"] == Step.REPLIED and event["port"] in self._doomed:

@@ -31,6 +31,14 @@ WORKER, ALL_WORKERS, LEAVING_WORKER, FROZEN_WORKER, BEAT, REDIS, FROZEN_REDIS = 
     "redis",
     "frozen redis",
 )
+LOCKED_DATABASE, FULL_DISK, REFUSING_REDIS, DEMOTED_REDIS, FAST_CLOCK, SLOW_CLOCK = (
+    "locked database",
+    "full disk",
+    "refusing redis",
+    "demoted redis",
+    "fast clock",
+    "slow clock",
+)
 FAULTS = (
     Fault("kill the worker when it has connected", Step.CONNECTED, victim=WORKER),
     Fault("kill the worker before DATA", Step.RCPT, victim=WORKER),
@@ -74,6 +82,15 @@ LONG_FAULTS = (
         seconds=(35, 40),
     ),
 )
+# What ends by itself after a while, and is watched from outside.
+OUTAGES = (
+    Fault("lock the database", victim=LOCKED_DATABASE, seconds=(60, 62)),
+    Fault("fill the database's disk", victim=FULL_DISK, seconds=(15, 20)),
+    Fault("have Redis refuse writes", victim=REFUSING_REDIS, seconds=(15, 20)),
+    Fault("make Redis a replica", victim=DEMOTED_REDIS, seconds=(15, 20)),
+    Fault("give a worker a fast clock", victim=FAST_CLOCK, seconds=(25, 30)),
+    Fault("give a worker a slow clock", victim=SLOW_CLOCK, seconds=(25, 30)),
+)
 # What a small run is left with: the guarantee's own cases.
 SMALL = (1, 3, 4, 5, 9, 12, 15, 18, 20, 21, 22)
 
@@ -85,7 +102,7 @@ def plan(mails: int, random: Random) -> list[Fault]:
         random.shuffle(chosen)
         # The last one comes first: kills, so that leases run out during the others.
         return sorted(chosen, key=lambda fault: bool(fault.victim))
-    planned = [*LONG_FAULTS, *FAULTS]
+    planned = [*LONG_FAULTS, *OUTAGES, *FAULTS]
     while len(planned) < mails // 20:
         planned += random.sample(FAULTS, min(len(FAULTS), mails // 20 - len(planned)))
     random.shuffle(planned)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from pbxsite.embedded.processes import web_server
 from pbxsite.embedded.supervisor import Child, Family
 from tests.support.services import ROOT
+from tests.support.site import free_port
 
 WORKERS = ("worker 1", "worker 2")
-BEAT = "beat"
+BEAT, WEB = "beat", "web"
 WORKER_UNIT, BEAT_UNIT = "pbx-worker.service", "pbx-beat.service"
 # What the units name that is elsewhere here.
 PLACES = {
@@ -23,6 +25,8 @@ PLACES = {
     "host": "%H",
     "home": "/var/lib/pbx",
 }
+# Read by the settings of a run's processes.
+CLOCK_VARIABLE = "CHAOS_CLOCK_AHEAD"
 # As the service manager waits before it starts one again.
 RESTART_SECONDS = (0.5, 2.0)
 
@@ -36,6 +40,8 @@ class Member:
     child: Child | None = None
     starts_at: float = 0.0
     starts: int = 0
+    # How many seconds its clock is ahead of the machine's.
+    clock_ahead: int = 0
 
     @property
     def pid(self) -> int | None:
@@ -61,6 +67,8 @@ class Fleet:
         home = str(self.directory)
         command = _command(BEAT_UNIT, python=sys.executable, home=home)
         self.members[BEAT] = Member(BEAT, command)
+        self.port = free_port()
+        self.members[WEB] = Member(WEB, web_server("127.0.0.1", self.port))
 
     def tend(self) -> None:
         """Start what is not there, a moment after it died."""
@@ -76,11 +84,22 @@ class Fleet:
     def _start(self, member: Member) -> None:
         # A log of its own: who was killed cannot tell any other way.
         member.starts += 1
-        self.family.start(f"{member.name} {member.starts}", member.command, patience=5)
+        clock = ["env", f"{CLOCK_VARIABLE}={member.clock_ahead}"]
+        command = [*clock, *member.command] if member.clock_ahead else member.command
+        self.family.start(f"{member.name} {member.starts}", command, patience=5)
         member.child, member.starts_at = self.family.children[-1], 0.0
 
     def workers(self) -> list[str]:
         return [name for name in WORKERS if self.members[name].pid]
+
+    @property
+    def worker_names(self) -> tuple[str, ...]:
+        return WORKERS
+
+    def start_anew(self, name: str, *, clock_ahead: int) -> None:
+        """Ask it to end; the next one has this clock."""
+        self.members[name].clock_ahead = clock_ahead
+        self.signal(name, signal.SIGTERM)
 
     def lives(self, name: str) -> bool:
         return self.members[name].pid is not None

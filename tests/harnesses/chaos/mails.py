@@ -14,6 +14,7 @@ from authconfig.choices import Method, Origin
 from authconfig.clients.choices import Kind
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
+from tests.harnesses.chaos.watch import NAME, PASSWORD
 from tests.support.recordings import wav
 from verification.approval import flows as approval_flows
 from verification.approval.choices import LoginFacts
@@ -38,6 +39,11 @@ def set_up(smtp_port: int, login: Mapping[str, Any]) -> None:
         smtp_email_address="pbx@example.com",
         **({"smtp_security": "none"} | dict(login)),
     )
+
+
+def add_watcher() -> None:
+    """Make the user who logs in again and again."""
+    PbxUser.objects.create_user(NAME, PASSWORD)
 
 
 def address(number: int) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 from tests.harnesses.chaos.director import Director, Ledger
-from tests.harnesses.chaos.faults import plan
+from tests.harnesses.chaos.faults import FAULTS, LONG_FAULTS, plan
 from tests.harnesses.chaos.fleet import WORKERS, Fleet
-from tests.harnesses.chaos.mails import Queue, set_up
+from tests.harnesses.chaos.mails import Queue, add_watcher, set_up
+from tests.harnesses.chaos.outages import Outage
 from tests.harnesses.chaos.stage import Stage
 from tests.harnesses.chaos.tally import Tally, tally
 from tests.harnesses.chaos.tokens import Provider
+from tests.harnesses.chaos.watch import Watch, show
 from tests.support.redis_servers import Redis
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -24,7 +27,7 @@ GAP_SECONDS = (0.1, 0.8)
 END_LIMIT = 90.0
 START_LIMIT = 60.0
 # A run that is not over by then has found a fault of its own.
-RUN_LIMIT = 600.0
+RUN_LIMIT = 660.0
 BATCH = 20
 MOST_WAITING = 60
 OPEN = (MailState.QUEUED, MailState.SENDING)
@@ -37,11 +40,15 @@ class Run:
         seed: int,
         directory: Path,
         fleet: Fleet,
-        provider: Provider | None = None,
+        provider: Provider | None,
+        outages: Mapping[str, Outage],
     ) -> None:
+        self._outages = outages
         self._provider = provider
         self._random = Random(seed)
-        self._faults = plan(count, self._random)
+        planned = plan(count, self._random)
+        known = {*outages, *(fault.victim for fault in FAULTS + LONG_FAULTS)}
+        self._faults = [fault for fault in planned if fault.victim in known]
         self._total = len(self._faults)
         self._directory, self._fleet = directory, fleet
         self._queue = Queue(count, Random(seed))
@@ -49,15 +56,19 @@ class Run:
         self._counted_at, self._waiting = 0.0, 0
 
     def go(self, redis: Redis) -> tuple[Tally, Ledger]:
-        self._director = Director(self._fleet, redis, self._random)
+        self._director = Director(self._fleet, redis, self._random, self._outages)
+        watch = Watch(f"http://127.0.0.1:{self._fleet.port}")
+        watch.periods = self._director.periods
         decide, provider = self._director.decide, self._provider
         with Stage(self._directory, decide, provider) as stage:
             set_up(stage.port, provider.settings() if provider else {})
+            add_watcher()
             self._warm_up()
             assert redis.clients() > len(WORKERS), "The workers are at another Redis."
-            while self._faults or not (self._director.is_done and self._queue.is_done):
-                self._tick(stage)
-            self._await_end(stage)
+            with watch:
+                while self._is_under_way():
+                    self._tick(stage)
+                self._await_end(stage)
             ledger = self._director.ledger
             result = tally(
                 stage.journal,
@@ -65,7 +76,12 @@ class Run:
                 last_fault_at=ledger.last_at,
                 in_doubt=ledger.in_doubt,
             )
+            show(watch, stage.journal, self._queue.queued_at)
         return result, ledger
+
+    def _is_under_way(self) -> bool:
+        is_done = self._director.is_done and self._queue.is_done
+        return bool(self._faults) or not is_done
 
     def _warm_up(self) -> None:
         """Let the first mails go out before the first fault comes."""
@@ -91,6 +107,8 @@ class Run:
 
     def _feed(self) -> None:
         """Queue as the faults go on, and always enough for the next one to meet."""
+        if self._director.holds_database:
+            return
         now = time.monotonic()
         if now - self._counted_at > 0.2:
             open_mails = OutgoingEmail.objects.filter(state__in=OPEN)
@@ -127,7 +145,8 @@ def report(result: Tally, ledger: Ledger, fleet: Fleet, seconds: float) -> None:
             write(f"{name}: {_row(address)}\n")
     write(
         f"{fleet.killed} processes killed; after DATA began {len(ledger.kills)} mails"
-        f" were in killed or frozen workers, {len(ledger.cuts)} were cut by the server;"
+        f" were in killed or frozen workers, {len(ledger.cuts)} were cut by the server,"
+        f" {len(ledger.held)} in hand while the database took no marks;"
         f" {seconds:.0f} s\n{result}\n"
     )
 

@@ -15,7 +15,8 @@ from authconfig.users.models import PbxUser
 from pbxsite.administration.authentication import account_trials
 from tests.support.settings_data import ACCOUNT, posted
 from tests.support.smtp_servers import CREDENTIALS, Server, smtp_server
-from verification.mail import account_trial
+from verification.mail import account_trial, unasked
+from verification.mail.choices import TrialState
 from verification.mail.models import AccountTrial
 
 PAGE = "/admin/authconfig/authenticationsettings/"
@@ -199,16 +200,32 @@ def test_tests_of_the_command_line_do_not_count(admin: Browser, server: Server) 
 
 
 @pytest.mark.usefixtures("broker_away")
-def test_lost_broker_is_told_at_once_with_what_to_do(
+def test_without_a_broker_a_worker_finds_the_test_by_itself(
     admin: Browser, server: Server
 ) -> None:
     began_at = timezone.now()
-    answer = send(admin, **fields_of(server)).json()
-
+    answer = send(admin, **fields_of(server))
     assert timezone.now() - began_at < timedelta(seconds=2)
-    assert (answer["state"], answer["is_over"]) == ("failed", True)
-    assert "Redis" in answer["text"]
+    assert not answer.json()["is_over"]
+
+    unasked.look_for_trials()
+
+    assert status_of(admin, answer)["state"] == "accepted"
     assert AccountTrial.objects.get().password == ""
+
+
+def test_a_worker_takes_up_no_test_that_is_taken_or_too_old(
+    admin: Browser, server: Server
+) -> None:
+    seen = len(server.mails)
+    send(admin, **fields_of(server))
+    AccountTrial.objects.update(state=TrialState.RUNNING)
+    unasked.look_for_trials()
+    too_old = timezone.now() - timedelta(seconds=61)
+    AccountTrial.objects.update(state=TrialState.QUEUED, created_at=too_old)
+    unasked.look_for_trials()
+
+    assert len(server.mails) == seen
 
 
 def test_missing_worker_is_told_after_five_seconds(

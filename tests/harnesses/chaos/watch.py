@@ -1,0 +1,179 @@
+"""What a user saw, and what the site said of itself, while something was wrong."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import requests
+from django.db import DatabaseError, connection
+
+from pbxsite.administration.queue.report import findings_of_mail
+
+EVERY_SECONDS = 0.5
+PATIENCE_SECONDS = 90
+# Slower than this, a login is noticed.
+SLOW_SECONDS = 1.0
+# How long after the end of an outage its traces are looked for.
+AFTER_SECONDS = 15.0
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+# A login that no e-mail has to approve.
+LOGIN_PATH = "/mypbx/login/"
+NAME, PASSWORD = "watcher", "a long password of the watcher's"
+
+
+@dataclass(frozen=True)
+class Seen:
+    at: float
+    seconds: float
+    words: str
+
+    @property
+    def ended_at(self) -> float:
+        return self.at + self.seconds
+
+
+@dataclass
+class Period:
+    name: str
+    began_at: float
+    ended_at: float = 0.0
+
+
+@dataclass
+class Watch:
+    """Logs in, asks /readyz and reads the findings, again and again, in threads."""
+
+    url: str
+    logins: list[Seen] = field(default_factory=list)
+    readiness: list[Seen] = field(default_factory=list)
+    findings: list[Seen] = field(default_factory=list)
+    periods: list[Period] = field(default_factory=list)
+
+    def __enter__(self) -> Watch:
+        self._over = threading.Event()
+        works = (
+            (self.logins, self._log_in),
+            (self.readiness, self._ask_readiness),
+            (self.findings, self._read_findings),
+        )
+        self._threads = [
+            threading.Thread(target=self._go, args=work, daemon=True) for work in works
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(PATIENCE_SECONDS)
+
+    def _go(self, seen: list[Seen], look: Callable[[], str]) -> None:
+        while not self._over.wait(EVERY_SECONDS):
+            at, begun = time.time(), time.monotonic()
+            try:
+                words = look()
+            except requests.RequestException as error:
+                words = type(error).__name__
+            seen.append(Seen(at, time.monotonic() - begun, words))
+        connection.close()
+
+    def _log_in(self) -> str:
+        with requests.Session() as session:
+            session.trust_env = False
+            address = f"{self.url}{LOGIN_PATH}"
+            page = session.get(address, timeout=PATIENCE_SECONDS)
+            found = TOKEN.search(page.text)
+            if not found:
+                return str(page.status_code)
+            form = {"login": NAME, "password": PASSWORD}
+            form["csrfmiddlewaretoken"] = found[1]
+            answer = session.post(
+                address, form, allow_redirects=False, timeout=PATIENCE_SECONDS
+            )
+            return str(answer.status_code)
+
+    def _ask_readiness(self) -> str:
+        answer = requests.get(f"{self.url}/readyz", timeout=PATIENCE_SECONDS)
+        return f"{answer.status_code} {answer.text.strip()}"
+
+    @staticmethod
+    def _read_findings() -> str:
+        try:
+            return " / ".join(str(each.sentence) for each in findings_of_mail())
+        except DatabaseError:
+            connection.close()
+            return "the page answers 503"
+
+    def report(self, delays: Mapping[float, float]) -> Iterator[str]:
+        """`delays`: of each mail when it was queued, and for how long it waited."""
+        for period in self.periods:
+            yield f"{period.name}, {period.ended_at - period.began_at:.0f} s"
+            yield f"    logins: {self._login_words(period)}"
+            yield f"    e-mails: {_mail_words(period, delays)}"
+            for name, seen in (("readyz", self.readiness), ("overview", self.findings)):
+                for words in dict.fromkeys(_within(period, seen)):
+                    yield f"    {name}: {words or 'all is well'}"
+
+    def _login_words(self, period: Period) -> str:
+        meanwhile = [each for each in self.logins if _meets(period, each)]
+        bad = [each for each in meanwhile if is_bad(each)]
+        slowest = max((each.seconds for each in meanwhile), default=0.0)
+        words = f"{len(meanwhile)}, slowest {slowest:.1f} s"
+        if not bad:
+            return f"{words}, none failed or was slow"
+        answers = ", ".join(sorted({each.words for each in bad}))
+        right = max(0.0, bad[-1].ended_at - period.ended_at)
+        return f"{words}, {len(bad)} bad ({answers}), right {right:.1f} s after the end"
+
+
+def is_bad(login: Seen) -> bool:
+    return login.words != "302" or login.seconds > SLOW_SECONDS
+
+
+def _meets(period: Period, seen: Seen) -> bool:
+    until = period.ended_at + AFTER_SECONDS
+    return seen.ended_at >= period.began_at and seen.at <= until
+
+
+def _within(period: Period, seen: list[Seen]) -> Iterator[str]:
+    """Yield the words of whole looks between its beginning and its end."""
+    for each in seen:
+        if period.began_at <= each.at and each.at <= period.ended_at:
+            yield each.words
+
+
+def _mail_words(period: Period, delays: Mapping[float, float]) -> str:
+    """Tell of the mails that waited while it was on, and how long after its end."""
+    met = {
+        at: waited
+        for at, waited in delays.items()
+        if at <= period.ended_at and at + waited >= period.began_at
+    }
+    if not met:
+        return "none was waiting"
+    left = [at + waited - period.ended_at for at, waited in met.items()]
+    after = sorted(seconds for seconds in left if seconds > 0)
+    words = f"{len(met)} waited, {len(met) - len(after)} taken meanwhile"
+    if not after:
+        return words
+    return (
+        f"{words}, the others {median(after):.1f} s (half) and {after[-1]:.1f} s (all)"
+        " after the end"
+    )
+
+
+def show(watch: Watch, journal: Path, queued_at: Mapping[str, float]) -> None:
+    delays = {}
+    for line in journal.read_text().splitlines():
+        at, _message_id, recipient = line.split(" ", 2)
+        began_at = queued_at[recipient]
+        delays.setdefault(began_at, float(at) - began_at)
+    sys.stdout.write("\n".join(watch.report(delays)) + "\n")
