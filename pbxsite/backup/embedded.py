@@ -85,6 +85,8 @@ def opened(source: Path, passphrase: str) -> Iterator[Path]:
     """Give a folder with the backup's files, all of them checked."""
     with _draft(settings.DATA_DIR) as draft:
         archive.unpack(source, draft, passphrase)
+        # An archive holds files alone: without recordings there is no folder of them.
+        (draft / RECORDINGS).mkdir(exist_ok=True)
         with closing(sqlite3.connect(draft / DATABASE)) as database:
             _require_whole(database)
         _require_known_migrations(draft / DATABASE)
