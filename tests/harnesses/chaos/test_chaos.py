@@ -14,8 +14,9 @@ import pytest
 from django.utils import timezone
 
 from authconfig.users.models import PbxUser
-from tests.harnesses.chaos.faults import FAULTS, LONG_FAULTS, plan
+from tests.harnesses.chaos.faults import FAULTS, LONG_FAULTS, OUTAGES, plan
 from tests.harnesses.chaos.tally import LATE_SECONDS, Tally, tally
+from tests.harnesses.chaos.watch import Period, Seen, Watch
 from tests.support.services import ROOT
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
@@ -53,7 +54,7 @@ def test_sixty_mails_go_out_once_whatever_dies() -> None:
 def test_a_whole_run_has_every_kind_of_fault() -> None:
     planned = plan(1000, Random(SEED))
 
-    assert set(planned) == {*FAULTS, *LONG_FAULTS}
+    assert set(planned) == {*FAULTS, *LONG_FAULTS, *OUTAGES}
     assert planned == plan(1000, Random(SEED))
 
 
@@ -139,3 +140,24 @@ def test_a_row_that_is_gone_is_a_loss(user: PbxUser, journal: Path) -> None:
     OutgoingEmail.objects.all().delete()
 
     assert counted(journal, mail, [1.0]).lost == ["a@example.com"]
+
+
+def test_what_was_seen_in_an_outage_is_told_with_how_long_it_lasted() -> None:
+    watch = Watch(
+        "http://nowhere",
+        logins=[Seen(99, 0.1, "302"), Seen(104, 6, "302"), Seen(111, 1, "503")],
+        readiness=[Seen(90, 0, "200 ok"), Seen(105, 0, "503 full")],
+        findings=[Seen(105, 0, "")],
+        periods=[Period("an outage", 100, 110)],
+    )
+
+    told = list(watch.report({98: 1, 101: 2, 105: 7, 108: 4}))
+
+    assert told == [
+        "an outage, 10 s",
+        "    logins: 2, slowest 6.0 s, 2 bad (302, 503), right 2.0 s after the end",
+        "    e-mails: 3 waited, 1 taken meanwhile,"
+        " the others 2.0 s (half) and 2.0 s (all) after the end",
+        "    readyz: 503 full",
+        "    overview: all is well",
+    ]

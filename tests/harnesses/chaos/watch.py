@@ -171,7 +171,7 @@ def _mail_words(period: Period, delays: Mapping[float, float]) -> str:
 
 
 def show(watch: Watch, journal: Path, queued_at: Mapping[str, float]) -> None:
-    delays = {}
+    delays: dict[float, float] = {}
     for line in journal.read_text().splitlines():
         at, _message_id, recipient = line.split(" ", 2)
         began_at = queued_at[recipient]
