@@ -171,19 +171,19 @@ BODIES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_nonsense_is_refused_in_words(scim: ScimClient, method: str, body: Any) -> None:
+def test_nonsense_is_refused_in_words(scim: ScimClient, method: str) -> None:
     public_id = scim.add("anna", "1").json()["id"]
     path = USERS if method == "POST" else f"{USERS}/{public_id}"
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {scim.key}"}
-    answer = scim.browser.generic(
-        method, path, content, "application/scim+json", headers=headers
-    )
-    assert answer.status_code in (400, 409), answer.content
-    assert answer.json()["detail"]
-    assert PbxUser.objects.get().name == "anna"
+    for body in BODIES:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = scim.browser.generic(
+            method, path, content, "application/scim+json", headers=headers
+        )
+        assert answer.status_code in (400, 409), (body, answer.content)
+        assert answer.json()["detail"], body
+        assert PbxUser.objects.get().name == "anna", body
 
 
 @pytest.mark.parametrize(
