@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from authconfig import lockout
 from authconfig.choices import Event
+from authconfig.inserting import insert_alike
 from authconfig.sync import leases
 from authconfig.sync.choices import Change, Reason, Source
 from authconfig.sync.models import SyncedUser, SyncRun
@@ -189,14 +190,14 @@ class Batch:
 
     def _write_identities(self, new: list[Pair], changed: list[Pair]) -> None:
         linked = [(step, user) for step, user in changed if step.is_linked]
-        SyncedUser.objects.bulk_create(
-            SyncedUser(
-                user=user,
-                source=self.writer.source,
-                identity=step.identity,
-                has_rights_of_group=bool(step.rights),
-            )
-            for step, user in (*new, *linked)
+        insert_alike(
+            SyncedUser,
+            ("user_id", "identity", "has_rights_of_group"),
+            (
+                (user.pk, step.identity, bool(step.rights))
+                for step, user in (*new, *linked)
+            ),
+            source=self.writer.source,
         )
         _update(changed, removed_at=timezone.now(), of=_is_removal)
         _update(changed, removed_at=None, of=lambda step: step.clears_mark)

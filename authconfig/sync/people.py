@@ -27,6 +27,11 @@ class Person:
     is_enabled: bool = True
     fault: str = ""
     look_again_at: float | None = None
+    # The claims ask for it again and again.
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = name_key(self.name)
 
     @property
     def name(self) -> str:
@@ -35,10 +40,6 @@ class Person:
     @property
     def number(self) -> str:
         return self.facts.get("number", "")
-
-    @property
-    def key(self) -> str:
-        return name_key(self.name)
 
 
 @dataclass(frozen=True)

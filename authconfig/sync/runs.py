@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from django.db import transaction
 from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.directory.faults import DirectoryError
+from authconfig.inserting import insert_alike
 from authconfig.models import AuthenticationSettings
 from authconfig.settings_fields.attributes import FILLABLE
 from authconfig.sync import leases, present
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 READ_ALL_EVERY = timedelta(days=1)
 # On the command line a preview counts as seen for so long.
 PREVIEW_TTL = timedelta(hours=1)
-ITEMS_AT_ONCE = 1000
+AT_ONCE = 1000
 EVENTS = {Source.DIRECTORY: Event.DIRECTORY_SYNCED, Source.SCIM: Event.SCIM_SYNCED}
 
 
@@ -216,9 +216,19 @@ class Work:
         leases.renew(self.run, phase=phase, progress=count, total=total)
 
     def _keep_items(self, report: Report) -> None:
-        items = _items(self.run, report)
-        while some := list(islice(items, ITEMS_AT_ONCE)):
-            SyncItem.objects.bulk_create(some)
+        run = self.run.pk
+        for is_kept, steps in ((False, report.steps), (True, report.kept)):
+            rows = (
+                (str(s.change), s.name[:200], words_of(s), s.identity, s.is_linked)
+                for s in steps
+            )
+            columns = ("change", "name", "detail", "identity", "is_linked")
+            insert_alike(SyncItem, columns, rows, run_id=run, is_kept=is_kept)
+        refused = (
+            (r.name[:200], str(r.reason), r.detail, r.identity) for r in report.refused
+        )
+        reasons = ("name", "reason", "detail", "identity")
+        insert_alike(SyncItem, reasons, refused, run_id=run, change=Change.REFUSED)
 
     @transaction.atomic
     def _end(self, report: Report, plan: Plan, answer: Answer) -> None:
@@ -268,7 +278,7 @@ def _look_again(report: Report, people: Collection[Person]) -> None:
     rows = list(SyncedUser.objects.filter(identity__in=list(changed)))
     for row in rows:
         row.look_again_at = changed[row.identity]
-    SyncedUser.objects.bulk_update(rows, ["look_again_at"], ITEMS_AT_ONCE)
+    SyncedUser.objects.bulk_update(rows, ["look_again_at"], AT_ONCE)
     refused = [refusal.pk for refusal in report.refused if refusal.pk]
     kept = [step.pk for step in report.kept if step.pk]
     _set_again([*refused, *kept], timezone.now())
@@ -279,32 +289,9 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _set_again(pks: list[int], at: datetime | None) -> None:
-    for start in range(0, len(pks), ITEMS_AT_ONCE):
-        some = pks[start : start + ITEMS_AT_ONCE]
+    for start in range(0, len(pks), AT_ONCE):
+        some = pks[start : start + AT_ONCE]
         SyncedUser.objects.filter(pk__in=some).update(look_again_at=at)
-
-
-def _items(run: SyncRun, report: Report) -> Iterator[SyncItem]:
-    kept = {id(step) for step in report.kept}
-    for step in (*report.steps, *report.kept):
-        yield SyncItem(
-            run=run,
-            change=step.change,
-            name=step.name[:200],
-            detail=words_of(step),
-            identity=step.identity,
-            is_linked=step.is_linked,
-            is_kept=id(step) in kept,
-        )
-    for refusal in report.refused:
-        yield SyncItem(
-            run=run,
-            change=Change.REFUSED,
-            name=refusal.name[:200],
-            reason=refusal.reason,
-            detail=refusal.detail,
-            identity=refusal.identity,
-        )
 
 
 def _tell(run: SyncRun) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from authconfig.choices import Event, Method, Origin
+from authconfig.inserting import insert_alike
 from authconfig.models import AuthenticationSettings
 from authconfig.sections import SECTIONS
 from authconfig.users.models import AuditEvent, PbxUser, SettingChange
@@ -58,11 +59,18 @@ def record_many(
     actor: PbxUser | None,
     origin: Origin = NOWHERE,
 ) -> None:
-    events = [
-        _event(event, user=user, origin=origin, actor=actor, detail=detail)
-        for user, detail in details
-    ]
-    AuditEvent.objects.bulk_create(events, batch_size=1000)
+    insert_alike(
+        AuditEvent,
+        ("user_id", "user_name", "detail"),
+        (
+            (user.pk if user else None, user.name if user else "", _storable(detail))
+            for user, detail in details
+        ),
+        event=event,
+        actor_id=actor.pk if actor else None,
+        address=origin.address or None,
+        user_agent=origin.user_agent[:200],
+    )
 
 
 def kept_since() -> datetime | None:
@@ -120,8 +128,7 @@ def _event(
     event: Event, *, user: PbxUser | None, origin: Origin, **facts: Any
 ) -> AuditEvent:
     name = facts.pop("user_name", user.name if user else "")
-    # PostgreSQL takes no NUL, which some events quote from a request.
-    facts["detail"] = str(facts.get("detail", "")).replace("\0", "\ufffd")
+    facts["detail"] = _storable(facts.get("detail", ""))
     return AuditEvent(
         event=event,
         user=user,
@@ -130,3 +137,8 @@ def _event(
         user_agent=origin.user_agent[:200],
         **facts,
     )
+
+
+def _storable(detail: object) -> str:
+    """PostgreSQL takes no NUL, which some events quote from a request."""
+    return str(detail).replace("\0", "\ufffd")

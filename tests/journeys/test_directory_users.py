@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.directory import BASE, Directory
+from tests.support.certificates import make_authority
+from tests.support.crowds import CROWD, crowd
+from tests.support.directory import BASE, Directory, running_directory
 from tests.support.site import Site, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 OU = f"ou=Telephones,{BASE}"
 NAMES = ("anna", "bert", "clara", "dora", "emil", "frieda")
 SETTINGS = "/admin/authconfig/authenticationsettings/"
+MANY = 2000
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Directory]:
+    """A directory of its own: others count who is in theirs."""
+    with running_directory(make_authority("Example CA")) as directory:
+        directory.load(crowd(MANY))
+        yield directory
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +107,14 @@ def test_an_administrator_lets_users_come_from_the_directory(
     page.get_by_role("link", name="emil").first.click()
     expect(page.get_by_label("E-mail address")).to_be_disabled()
     look(page, "directory-user")
+
+    site.manage("authconfig", "set", f"directory_sync_base={CROWD}")
+    page.goto(f"{site.url}{SETTINGS}users-from-directory/")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("This is what a run would do.")).to_be_visible()
+    page.get_by_role("link", name="Do this now").click()
+    page.get_by_role("button", name="Change them now").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d of 2,000"))).to_be_visible()
+    expect(page.get_by_text("The users are as the directory has them.")).to_be_visible()
+    assert site.manage("pbxusers", "export").count("person") >= MANY

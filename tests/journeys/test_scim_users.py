@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
 from tests.conftest import NewPage
-from tests.support.scim import CORE, PATCH
+from tests.support.scim import Provider
 from tests.support.site import Site, log_in, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 NAMES = ("anna", "bert", "clara", "dora", "emil", "frieda", "gerd", "hanna")
 SETTINGS = "/admin/authconfig/authenticationsettings/"
 PASSWORD = "correct horse battery"
-
-
-class Provider:
-    def __init__(self, site: Site) -> None:
-        self.key = site.manage("scimkey", "make").splitlines()[-1]
-        self.address = f"{site.url}/scim/v2/Users"
-
-    def ask(self, method: str, path: str = "", **body: Any) -> Any:
-        answer = requests.request(
-            method,
-            f"{self.address}{path}",
-            json=body,
-            headers={
-                "Authorization": f"Bearer {self.key}",
-                "Content-Type": "application/scim+json",
-            },
-            timeout=30,
-        )
-        assert answer.ok, answer.text
-        return answer.json() if answer.content else None
-
-    def add(self, name: str) -> str:
-        made = self.ask(
-            "POST",
-            schemas=[CORE],
-            userName=name,
-            externalId=f"id-{name}",
-            displayName=f"{name.title()} Müller",
-            emails=[{"value": f"{name}@example.com", "type": "work"}],
-        )
-        return str(made["id"])
-
-    def let_go(self, public_id: str) -> None:
-        operation = {"op": "Replace", "path": "active", "value": "False"}
-        self.ask("PATCH", f"/{public_id}", schemas=[PATCH], Operations=[operation])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +26,11 @@ def site(site: Site) -> Site:
 def test_an_administrator_lets_a_provider_write_users(
     site: Site, admin_page: Page, new_page: NewPage
 ) -> None:
-    page, provider = admin_page, Provider(site)
+    page = admin_page
+    page.goto(f"{site.url}{SETTINGS}users-by-scim/")
+    page.get_by_role("link", name="Make a key").click()
+    page.get_by_role("button", name="Make a key").click()
+    provider = Provider(site.url, page.get_by_label("Key (secret token)").input_value())
     made = {name: provider.add(name) for name in NAMES}
 
     page.goto(f"{site.url}/admin/")
@@ -100,3 +67,9 @@ def test_an_administrator_lets_a_provider_write_users(
     page.get_by_role("button", name="Change them now").click()
     expect(page.get_by_text("The users are as the provider has them.")).to_be_visible()
     assert site.manage("pbxusers", "export").count(",off") == 5
+
+    page.goto(f"{site.url}{SETTINGS}users-by-scim/")
+    page.get_by_role("link", name="Revoke the key").click()
+    page.get_by_role("button", name="Revoke the key").click()
+    expect(page.get_by_text("The SCIM key is revoked.")).to_be_visible()
+    assert provider.ask("GET").status_code == 401

@@ -112,8 +112,6 @@ def refused() -> QuerySet[ScimUser]:
 
 def look_again() -> None:
     """Try again what was kept back or refused; what is in its way may be over."""
-    if not is_confirmed():
-        return
     waiting = kept_back() | refused()
     rows = list(waiting.order_by("changed_at")[:LOOKED_AT_AGAIN])
     if rows:

@@ -8,6 +8,7 @@ from typing import Any
 
 from authconfig.sync import runs
 from authconfig.sync.choices import Trigger
+from authconfig.sync.priority import give_way
 from pbxsite.management.directory_report import as_json, lines
 from pbxsite.management.site_command import SiteCommand
 
@@ -31,6 +32,10 @@ class Command(SiteCommand):
             help="Deactivate up to N users, or let as many lose a value, though the"
             " rules call it too many at once.",
         )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        give_way()
+        super().run_from_argv(argv)
 
     def handle(
         self,

@@ -417,6 +417,45 @@ def test_a_value_that_too_many_would_lose_stays(
         assert len(plan.steps) == lost
 
 
+def test_entries_without_names_are_refused_however_many() -> None:
+    site = with_values(10)
+    people = [Person(u.identity, u.facts | {"name": ""}) for u in site.users]
+
+    plan = planned(people, site)
+
+    assert plan.field_stops == []
+    assert [refusal.reason for refusal in plan.refused] == [Reason.NO_NAME] * 10
+
+
+def test_whoever_is_refused_loses_nothing() -> None:
+    site = with_values(10)
+    fault = {"number": "", "fault": "name “?”"}
+    people = [person(u.identity, **(u.facts | fault)) for u in site.users]
+
+    plan = planned(people, site)
+
+    assert plan.field_stops == []
+    assert len(plan.refused) == 10
+
+
+def test_only_active_users_who_lose_a_value_are_counted() -> None:
+    site = with_values(40)
+    for number in range(10):
+        site.add(f"f{number}", f"f{number}", number=f"6{number}", is_active=False)
+    losing = [*site.users[:4], *site.users[40:]]
+    people = [
+        person(
+            user.identity, **(user.facts | ({"number": ""} if user in losing else {}))
+        )
+        for user in site.users
+    ]
+
+    plan = planned(people, site)
+
+    assert (plan.stop, plan.field_stops) == (None, [])
+    assert len(plan.steps) == 14
+
+
 def test_whoever_has_no_value_or_has_left_is_no_part_of_the_share() -> None:
     site = with_values(30)
     for number in range(100):

@@ -180,6 +180,22 @@ class TestStop:
             schedule.run_due()
         assert self.active() == 15
 
+    def test_whoever_leaves_while_others_wait_waits_too(
+        self, staff: list[ScimUser]
+    ) -> None:
+        let_go(*staff[:10])
+        with time_machine.travel(timezone.now() + timedelta(minutes=61)):
+            let_go(staff[11])
+            assert self.active() == 17
+            assert carrying.kept_back().count() == 8
+
+    def test_the_share_is_of_those_who_were_there_before(
+        self, staff: list[ScimUser]
+    ) -> None:
+        more = [say(f"more{number:02}") for number in range(20)]
+        let_go(*more[:5])
+        assert self.active() == 36
+
     def test_whoever_is_wanted_again_waits_no_more(self, staff: list[ScimUser]) -> None:
         let_go(*staff[:4])
         back = staff[3]

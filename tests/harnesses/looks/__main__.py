@@ -19,12 +19,14 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.harnesses.looks.stories import STORIES, Looker
+from tests.harnesses.looks import stories, synchronisation
+from tests.harnesses.looks.stories import Looker
 from tests.support.site import VARIANTS, Scheme, launch, running_site
 
 QUICK: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 390))
 # Long enough to stand still while something else is measured.
 PATIENCE_MS = 600_000
+STORIES = stories.STORIES | synchronisation.STORIES
 LANGUAGES = {"en": "en-GB", "de": "de-DE"}
 
 
@@ -37,7 +39,7 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     os.environ["LOOKS"] = str(chosen.folder)
-    languages, stories = chosen.language or LANGUAGES, chosen.story or STORIES
+    languages, wanted = chosen.language or LANGUAGES, chosen.story or STORIES
     with sync_playwright() as playwright, launch(playwright) as chromium:
         for language in languages:
             with (
@@ -52,7 +54,7 @@ def main() -> None:
                     QUICK if chosen.quick else VARIANTS,
                     PATIENCE_MS,
                 )
-                for name in stories:
+                for name in wanted:
                     sys.stderr.write(f"{language}: {name}\n")
                     STORIES[name](looker)
 
