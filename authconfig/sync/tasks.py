@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from celery import shared_task
 from django.db import connection
 
 from authconfig.sync import schedule
-from authconfig.sync.priority import give_way
+
+NICENESS = 10
 
 
 @shared_task
@@ -16,6 +20,12 @@ def sync_directory() -> None:
     # The worker's own thread sends mails afterwards, and cannot be raised again.
     with ThreadPoolExecutor(1, "sync", initializer=give_way) as pool:
         pool.submit(_run_due).result()
+
+
+def give_way() -> None:
+    """Let logins come first: on Linux each thread has a priority of its own."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _run_due() -> None:

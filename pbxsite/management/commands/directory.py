@@ -8,7 +8,7 @@ from typing import Any
 
 from authconfig.sync import runs
 from authconfig.sync.choices import Trigger
-from authconfig.sync.priority import give_way
+from authconfig.sync.tasks import give_way
 from pbxsite.management.directory_report import as_json, lines
 from pbxsite.management.site_command import SiteCommand
 
