@@ -3,11 +3,18 @@
 
 import os
 import sys
+from importlib import import_module
+from pathlib import Path
 
-from django.core.management import execute_from_command_line
+from pbxsite.embedded.asking import ask
 
 if __name__ == "__main__":
+    data_dir = os.environ.get("DATA_DIR") or str(Path(__file__).with_name("var"))
+    code = ask(sys.argv[1:], os.environ, data_dir)
+    if code is not None:
+        sys.exit(code)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
     # A command asks one thing after the other: a pool would only delay its errors.
     os.environ.setdefault("DATABASE_POOL", "0")
-    execute_from_command_line(sys.argv)
+    # Django takes longer than the question to a running site.
+    import_module("django.core.management").execute_from_command_line(sys.argv)

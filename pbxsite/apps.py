@@ -6,7 +6,10 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
 
+from pbxsite.celery import app as celery_app
 from pbxsite.tables.older import refuse_older
+
+__all__ = ["PbxSiteConfig", "celery_app"]
 
 
 class PbxSiteConfig(AppConfig):

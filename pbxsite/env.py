@@ -6,10 +6,24 @@ import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 
-env = environ.FileAwareEnv()
+
+class Environment(environ.FileAwareEnv):
+    """Knows by what names it was asked, with and without `_FILE`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        self.asked |= {var, f"{var}_FILE"}
+        return super().get_value(var, *args, **kwargs)
+
+
+env = Environment()
 
 
 def required(name: str) -> str:

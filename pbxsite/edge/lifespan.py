@@ -14,10 +14,9 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
-from django.template.loader import get_template
-from django.urls import resolve
 
 from authconfig.models import current_rules
+from pbxsite.edge.warming import warm_up
 from pbxsite.tables.older import OlderDatabaseError
 
 logger = logging.getLogger(__name__)
@@ -57,9 +56,7 @@ def _open_files() -> None:
 
 def _warm_up() -> None:
     _open_files()
-    # The first requests would wait for these.
-    resolve("/login/")
-    get_template("account/login.html")
+    warm_up()
     # A process that starts during an outage serves as soon as that is over.
     with contextlib.suppress(DatabaseError):
         current_rules()

@@ -20,6 +20,8 @@ from typing import NoReturn
 SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 LOOK_AGAIN_SECONDS = 0.01
 LONGEST_NAME = 15  # characters, for Linux
+# Standard input, output and errors.
+Files = tuple[int, int, int]
 
 
 class Fork:
@@ -55,8 +57,8 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def fork(name: str, run: Callable[[], object], output: int, group: int) -> Fork:
-    """Run it in a copy that says what it says to `output`."""
+def fork(name: str, run: Callable[[], object], files: Files, group: int) -> Fork:
+    """Run it in a copy that has these files as its standard ones, and no other."""
     # What is not written yet would be written by both.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -64,7 +66,7 @@ def fork(name: str, run: Callable[[], object], output: int, group: int) -> Fork:
     try:
         pid = os.fork()
         if not pid:
-            _be(name, run, output, group)
+            _be(name, run, files, group)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Fork(pid)
@@ -72,14 +74,14 @@ def fork(name: str, run: Callable[[], object], output: int, group: int) -> Fork:
 
 def succeeds(run: Callable[[], bool]) -> bool:
     """Ask a copy, so that no connection or thread of the question stays in this one."""
-    asker = fork("asker", lambda: sys.exit(not run()), sys.stderr.fileno(), 0)
-    return asker.wait() == 0
+    files = (0, sys.stderr.fileno(), sys.stderr.fileno())
+    return fork("asker", lambda: sys.exit(not run()), files, 0).wait() == 0
 
 
-def _be(name: str, run: Callable[[], object], output: int, group: int) -> NoReturn:
+def _be(name: str, run: Callable[[], object], files: Files, group: int) -> NoReturn:
     code = 1
     try:
-        _become(name, output, group)
+        _become(name, files, group)
         run()
         code = 0
     except SystemExit as ended:
@@ -95,15 +97,15 @@ def _be(name: str, run: Callable[[], object], output: int, group: int) -> NoRetu
         os._exit(code)
 
 
-def _become(name: str, output: int, group: int) -> None:
+def _become(name: str, files: Files, group: int) -> None:
     """Hold nothing that is the parent's: its group, handlers, files, locks, pipes."""
     os.setpgid(0, group)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+    # Out of the way of one another first.
+    for target, source in enumerate([os.dup(file) for file in files]):
         os.dup2(source, target)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)

@@ -11,6 +11,7 @@ import os
 from importlib import import_module
 
 from pbxsite.celery import app
+from pbxsite.edge.warming import warm_up
 
 # Besides the models; what a library would import late, in each process anew.
 MODULES = (
@@ -48,6 +49,7 @@ def import_shared() -> None:
     os.environ["CELERY_SKIP_CHECKS"] = "true"
     app.loader.import_default_modules()
     app.finalize()
+    warm_up()
     # What is there now is garbage never: no collection shall touch, and so copy, it.
     gc.collect()
     gc.freeze()

@@ -26,6 +26,7 @@ from pbxsite.embedded.first_start import Administrator
 from pbxsite.embedded.mailbox import directory
 from pbxsite.embedded.mailbox_pages import is_reachable
 from pbxsite.embedded.plan import Plan
+from pbxsite.embedded.questions import Questions
 from pbxsite.embedded.shared import import_shared
 from pbxsite.embedded.supervisor import ChildEndedError, Family
 
@@ -104,9 +105,10 @@ def run(
         processes.fork_others(family, plan)
         if _await_answers(family, plan, say, is_stopping):
             _welcome(plan, say, warnings)
-        while not is_stopping():
-            family.mend(say)
-            time.sleep(POLL_SECONDS)
+        with Questions(plan.data_dir, processes.environment()) as questions:
+            while not is_stopping():
+                family.mend(say)
+                questions.answer(POLL_SECONDS)
         say("Ending.")
     except ChildEndedError as error:
         raise CommandError(str(error)) from error

@@ -111,7 +111,8 @@ class Family:
         )
 
     def _fork(self, name: str, run: Callable[[], object], output: int) -> Process:
-        return fork(name, run, output, self.group)
+        with open(os.devnull) as nothing:  # noqa: PTH123  # not a Path at all
+            return fork(name, run, (nothing.fileno(), output, output), self.group)
 
     def check(self) -> None:
         """Raise ChildEndedError if one has ended."""

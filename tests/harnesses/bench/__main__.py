@@ -25,7 +25,7 @@ HERE = "tests.harnesses.bench"
 # Modules beside this one, each with a function `figures`.
 PARTS = (
     *("logins", "directory", "waiting", "myapps", "mail", "forward", "scale"),
-    *("burst", "tokens"),
+    *("burst", "tokens", "start"),
 )
 # The commit beside which the burst is measured, where no other one is named.
 BEFORE_BOUNDS = "2fc21a3"

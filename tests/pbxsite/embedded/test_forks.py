@@ -30,7 +30,8 @@ def run(said: Path) -> Iterator[Callable[[Callable[[], object]], Fork]]:
 
     def begin(work: Callable[[], object]) -> Fork:
         with said.open("wb") as output:
-            started.append(fork("copy", work, output.fileno(), 0))
+            files = (0, output.fileno(), output.fileno())
+            started.append(fork("copy", work, files, 0))
         return started[-1]
 
     yield begin

@@ -17,11 +17,6 @@ from pytest_django.fixtures import Settings
 from pbxsite.embedded import mailbox_pages
 
 LINK = "https://pbx.example/PBX0/session.xml?id=abc"
-MAILBOX = """
-import asyncio, pathlib, sys
-from pbxsite.embedded import mailbox
-asyncio.run(mailbox.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2])))
-"""
 NAME = "20260102T030405.000006Z-00000000"
 
 
@@ -54,8 +49,9 @@ def kept(directory: Path) -> str:
 def smtp_port(directory: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
-    command = [sys.executable, "-c", MAILBOX, str(directory), str(port)]
-    process = subprocess.Popen(command, cwd=settings.BASE_DIR)
+    command = [sys.executable, "manage.py", "mailbox", "--port", str(port)]
+    env = {"DATA_DIR": str(directory.parent)}
+    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=env)
     wait_for_smtp(port)
     yield port
     process.terminate()

@@ -246,6 +246,12 @@ def test_other_commands_speak_to_the_running_site(quick: Site) -> None:
     assert answer.strip() + "/" == quick.url
     assert "Administrator: operator, password: as given\n" in quick.output
     assert "a long enough one" not in quick.output
+    asked = [sys.executable, "-X", "importtime", "manage.py", "authconfig", "show"]
+    shown = subprocess.run(
+        asked, cwd=settings.BASE_DIR, env=env, capture_output=True, text=True
+    )
+    assert "two_factor=off" in shown.stdout
+    assert "django" not in shown.stderr, "it did not ask the site"
     for pid in (process.pid, *family_of(process.pid)):
         assert b"a long enough one" not in Path(f"/proc/{pid}/environ").read_bytes()
 
