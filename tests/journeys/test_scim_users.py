@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import NewPage
-from tests.support.scim import Provider
+from tests.support.scim_provider import Provider
 from tests.support.site import Site, log_in, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]

@@ -296,3 +296,9 @@ def test_what_cannot_be_used_is_refused_by_name(db: None) -> None:
     assert row.reason == Reason.INVALID
     assert row.detail.startswith("email “no address”: ")
     assert not PbxUser.objects.exists()
+
+
+def test_nobody_without_an_external_id_is_one_who_was_deleted(db: None) -> None:
+    first = told.add(Told("anna"))
+    told.delete(str(first.public_id))
+    assert told.add(Told("bert")).pk != first.pk

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.harnesses.looks.stories import SETTINGS, USERS, Looker, configure
 from tests.support.certificates import make_authority
 from tests.support.directory import BASE, Directory, running_directory
-from tests.support.scim import Provider
+from tests.support.scim_provider import Provider
 from tests.support.site import Site
 
 OU = f"ou=Telephones,{BASE}"
