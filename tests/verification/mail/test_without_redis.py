@@ -64,13 +64,19 @@ def ready(configure: SettingsSetter, server: Server) -> Server:
     return server
 
 
+def own_redis(redis: Redis) -> dict[str, str]:
+    """By TEST_SERVICES the tests' package would give a process another Redis."""
+    own = {"REDIS_URL": redis.url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    return own | {"TEST_SERVICES": ""}
+
+
 @contextmanager
 def running_worker(redis: Redis) -> Iterator[None]:
     command = [
         *(sys.executable, "-m", "celery", "-A", "pbxsite", "worker"),
         *("--pool", "threads", "--concurrency", "4", "--loglevel", "ERROR"),
     ]
-    own = {"REDIS_URL": redis.url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    own = own_redis(redis)
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | SITE | shared() | own
     )
@@ -111,7 +117,7 @@ def waited(name: str, since: datetime) -> float:
 
 
 def times_of_logins(redis: Redis) -> list[float]:
-    own = {"REDIS_URL": redis.url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    own = own_redis(redis)
     with running_server(**own) as (port, _process):
         names = [f"user{number}" for number in range(LOGINS)]
         return [waited(n, log_in(f"http://127.0.0.1:{port}", n)) for n in names]
@@ -119,6 +125,7 @@ def times_of_logins(redis: Redis) -> list[float]:
 
 def test_they_go_out_within_six_seconds(ready: Server, redis: Redis) -> None:
     with running_worker(redis):
+        assert redis.clients()
         redis.stop(signal.SIGKILL)
 
         times = times_of_logins(redis)
