@@ -6,9 +6,11 @@ No database is asked, so a process may do this before it is copied.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.conf import settings
-from django.template.base import Template
+from django.template import TemplateDoesNotExist
+from django.template.base import Node, Template
 from django.template.engine import Engine
 from django.template.loader_tags import ExtendsNode, IncludeNode
 from django.urls import resolve
@@ -25,6 +27,25 @@ PAGES = (
     "admin/authconfig/authenticationsettings/page.html",
     "embedded/mailbox/mails.html",
     "embedded/mailbox/mail.html",
+    # What tags and fields of these name.
+    "unfold/helpers/header_title.html",
+    "unfold/helpers/tab_actions.html",
+    "authconfig/secret_input.html",
+    *(
+        f"admin/authconfig/authenticationsettings/{name}.html"
+        for name in (
+            *("digest_logins", "factor_required", "row", "row_faults", "switch"),
+            *("sync_attributes", "two_factor", "types", "voicemail_key_show"),
+            *("smtp_login/authorize", "smtp_login/login"),
+        )
+    ),
+    *(
+        f"django/forms/widgets/{name}.html"
+        for name in (
+            *("checkbox", "date", "email", "hidden", "number", "password", "select"),
+            *("select_option", "text", "textarea", "url"),
+        )
+    ),
 )
 
 
@@ -35,27 +56,27 @@ def warm_up() -> None:
             translation.gettext("Log in")
     engine, known = Engine.get_default(), set[str]()
     for name in PAGES:
-        _compile(engine, name, known)
+        _compile(engine, engine.get_template(name), known)
 
 
-def _compile(engine: Engine, name: str, known: set[str]) -> None:
-    """Compile the template, and those that it names."""
-    if name in known:
+def _compile(engine: Engine, template: Template, known: set[str]) -> None:
+    """Compile what the template names: those it extends, and those it includes."""
+    if template.origin.name in known:
         return
-    known.add(name)
-    for other in _named_in(engine.get_template(name)):
-        _compile(engine, other, known)
+    known.add(template.origin.name)
+    for name in _named_in(template, ExtendsNode, "parent_name"):
+        # One that extends its own name means the next one of it, a library's.
+        parent, _origin = engine.find_template(name, skip=[template.origin])
+        _compile(engine, parent, known)
+    for name in _named_in(template, IncludeNode, "template"):
+        # A library may name one that is there with another library only.
+        with suppress(TemplateDoesNotExist):
+            _compile(engine, engine.get_template(name), known)
 
 
-def _named_in(template: Template) -> Iterator[str]:
-    for node in template.nodelist.get_nodes_by_type(ExtendsNode):
-        yield from _constant(node.parent_name)
-    for node in template.nodelist.get_nodes_by_type(IncludeNode):
-        yield from _constant(node.template)
-
-
-def _constant(expression: object) -> Iterator[str]:
-    """Yield the name that stands there, if it is not one that is computed."""
-    name = getattr(expression, "var", None)
-    if isinstance(name, str) and not getattr(expression, "filters", None):
-        yield name
+def _named_in(template: Template, kind: type[Node], attribute: str) -> Iterator[str]:
+    """Yield the names that stand there, not those that are computed."""
+    for node in template.nodelist.get_nodes_by_type(kind):
+        expression = getattr(node, attribute)
+        if isinstance(expression.var, str) and not expression.filters:
+            yield expression.var

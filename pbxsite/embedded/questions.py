@@ -71,8 +71,8 @@ class Questions:
             if self._is_answered(**question):
                 output, errors = numbers
                 work = partial(_run, question["words"])
-                files = (line.fileno(), output, errors)
-                self._copies.append(fork("command", work, files, 0))
+                given = (line.fileno(), output, errors)
+                self._copies.append(fork("command", work, given, 0))
             else:
                 line.sendall(asking.REFUSED)
 

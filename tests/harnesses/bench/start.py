@@ -122,12 +122,16 @@ class Rounds:
 def memory_mib(pid: int) -> float:
     """Return what a process and its descendants hold; what they share counts once."""
     table = subprocess.check_output(["ps", "-eo", "pid=,ppid="], text=True)
-    parents = dict(map(int, line.split()) for line in table.splitlines())
     family = {pid}
-    for child in sorted(parents):
-        if parents[child] in family:
+    for child, parent in sorted(map(_two, table.splitlines())):
+        if parent in family:
             family.add(child)
     return sum(map(_proportional_kib, family)) / 1024
+
+
+def _two(line: str) -> tuple[int, int]:
+    child, parent = line.split()
+    return int(child), int(parent)
 
 
 def _proportional_kib(pid: int) -> int:
@@ -149,7 +153,7 @@ def figures() -> Iterator[Figure]:
             for index in (0, 1) if number % 2 else (1, 0):
                 found[index].measure_start(sites[index])
             found[0].measure_pages(sites[0])
-    yield from _figures(*found, peer=f"commit {commit}")
+    yield from _figures(found[0], found[1], f"commit {commit}")
 
 
 def _figures(this: Rounds, older: Rounds, peer: str) -> Iterator[Figure]:
