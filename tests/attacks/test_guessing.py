@@ -82,6 +82,7 @@ def test_a_hundred_guesses_are_the_end_however_slowly_they_come(
     assert answer.status_code == 429
 
 
+@pytest.mark.long
 def test_many_addresses_have_the_same_hundred_guesses(start: Starter) -> None:
     for number in range(100):
         start(Browser(REMOTE_ADDR=f"203.0.113.{number}"), password=f"guess {number}")
