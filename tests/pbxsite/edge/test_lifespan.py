@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from pbxsite.asgi import application
+from tests.support.services import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +73,28 @@ def test_without_a_manager_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
 
     assert live()[0] == "lifespan.startup.complete"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("hard", "is_told"), [(512, True), (9000, False)])
+def test_a_process_uses_the_open_files_it_may_and_tells_of_few(
+    hard: int, is_told: bool
+) -> None:
+    code = (
+        "import django, resource; django.setup();"
+        "from pbxsite.edge import lifespan; lifespan._open_files();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    limits = ["prlimit", f"--nofile=256:{hard}"]
+    done = subprocess.run(
+        [*limits, sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert done.stdout.split()[-1] == str(hard)
+    told = f"this process may open {hard} files" in done.stdout + done.stderr
+    assert told is is_told
