@@ -544,6 +544,48 @@ def test_pages_that_the_lists_lead_on_to(
 
 
 @pytest.mark.long
+def test_questions_and_runs(site: Site, admin_page: Page, check: Check) -> None:
+    users, page = f"{site.url}/admin/users/pbxuser", admin_page
+    page.goto(f"{users}/?q=emil")
+    page.get_by_role("link", name="emil", exact=True).click()
+    one = page.url.partition("/change/")[0]
+    for question in ("erase", "export-data", "generate", "deactivate"):
+        page.goto(f"{one}/{question}/")
+        check(page, f"admin-user-{question}")
+    page.goto(f"{users}/invite/")
+    check(page, "admin-invite")
+    page.locator("#content button[type=submit]").click()
+    check(page, "admin-inviting")
+    directory = f"{site.url}/admin/authconfig/authenticationsettings"
+    for name in ("users-from-directory", "users-by-scim", "users-by-scim/key/make"):
+        page.goto(f"{directory}/{name}/")
+        check(page, f"admin-{name.replace('/', '-')}")
+    page.locator("#content button[type=submit]").click()
+    check(page, "admin-scim-key")
+
+
+@pytest.mark.long
+def test_pages_of_a_forgotten_password(
+    site: Site, new_page: NewPage, check: Check
+) -> None:
+    page, seen = new_page(), len(site.mails())
+    page.goto(f"{site.url}/login/forgot/")
+    check(page, "forgotten")
+    page.fill('input[name="login"]', "emil")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sent/")
+    check(page, "forgotten-sent")
+    text = site.new_mail(seen).get_body(("plain",))
+    assert text
+    link = re.search(r"http\S+/account/password/set/\S+", text.get_content())
+    assert link
+    page.goto(link[0])
+    check(page, "forgotten-set")
+    page.goto(f"{link[0]}0")
+    check(page, "forgotten-stale")
+
+
+@pytest.mark.long
 def test_pages_of_the_voicemail_key_and_of_an_import(
     site: Site, admin_page: Page, check: Check
 ) -> None:
