@@ -98,7 +98,7 @@ def test_an_app_and_a_recovery_code_log_in(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Print").click()
     expect(page.locator("body[data-printed]")).to_be_attached()
     page.emulate_media(media="print")
-    expect(page.get_by_text(codes[0])).to_be_visible()
+    expect(page.get_by_text(codes[0], exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Print")).to_be_hidden()
     page.emulate_media(media="screen")
     expect(page.get_by_role("button", name="Print")).to_be_visible()
