@@ -117,7 +117,7 @@ def scim(looker: Looker) -> None:
     looker.press("#content button[type=submit]")
     looker.look("scim-key")
     provider = Provider(looker.site.url, looker.page.input_value("#shown-once"))
-    made = [provider.add(name) for name in NAMES]
+    made = [provider.add(f"{name}.berg") for name in NAMES]
     looker.look_at({"scim": BY_SCIM, "overview-scim": "/admin/"})
     looker.goto(BY_SCIM)
     looker.press('button[value="preview"]')
