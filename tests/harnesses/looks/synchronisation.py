@@ -39,8 +39,9 @@ def directory(looker: Looker) -> None:
         dns = fill(running)
         let_come(looker.site, running)
         looker.goto(f"{SETTINGS}#part-directory_sync")
-        looker.press("#section-netlogon > summary")
-        looker.press("#part-directory_sync > summary")
+        # What is in use stands open already.
+        for part in ("#section-netlogon", "#part-directory_sync"):
+            looker.page.locator(part).evaluate("part => { part.open = true }")
         looker.look("directory-settings", part="#section-netlogon")
         looker.goto(FROM_DIRECTORY)
         looker.look("directory-no-run")
