@@ -141,7 +141,7 @@ def test_a_list_of_more_rows_than_are_counted_says_so(
 
     page = admin_client_myapps.get("/admin/users/auditevent/").content.decode()
 
-    assert re.search(r"more than 1,000\s+audit log", page)
+    assert re.search(r"more than 1,000\s+events", page)
     assert "?p=10" in page
     assert "?p=11" not in page
 
