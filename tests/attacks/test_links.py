@@ -14,9 +14,11 @@ from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD
 from tests.support.attacks import (
+    CONTINUE,
     accept_by_link,
     decide_by_link,
     everything,
+    last_page,
     link_of,
 )
 from tests.support.site import launch
@@ -75,7 +77,7 @@ def test_a_login_is_continued_once(held: LoginSession, browser: Browser) -> None
         copy.cookies = browser.cookies.copy()
     accept_by_link(held)
 
-    ends = [copy.post("/login/waiting/continue/").url for copy in copies]
+    ends = [last_page(copy.post(CONTINUE, follow=True)) for copy in copies]
 
     assert ends == ["/account/", "/login/", "/login/"]
     assert UserSession.objects.count() == 1

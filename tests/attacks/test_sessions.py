@@ -9,9 +9,7 @@ from django.test import Client as Browser
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import PbxUser
 from tests.conftest import Starter
-from tests.support.attacks import (
-    accept_by_link,
-)
+from tests.support.attacks import CONTINUE, accept_by_link, last_page
 from verification.approval.models import LoginSession
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +27,7 @@ def test_a_session_key_from_before_is_worth_nothing(
 
     assert browser.session.session_key != key
     assert thief.get("/account/").status_code == 302
-    assert thief.post("/login/waiting/continue/").url == "/login/"
+    assert last_page(thief.post(CONTINUE, follow=True)) == "/login/"
 
 
 def plant(thief: Browser, browser: Browser) -> None:
@@ -48,7 +46,7 @@ def test_a_session_from_before_the_password_takes_no_held_login(
 
     assert thief.get("/login/waiting/").url == "/login/"
     accept_by_link(LoginSession.objects.get())
-    assert thief.post("/login/waiting/continue/").url == "/login/"
+    assert last_page(thief.post(CONTINUE, follow=True)) == "/login/"
     assert browser.post("/login/waiting/continue/").url == "/account/"
 
 

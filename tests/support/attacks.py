@@ -13,6 +13,8 @@ from tests.support.smtp_servers import Mail
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 
+CONTINUE = "/login/waiting/continue/"
+
 
 def link_of(login: LoginSession) -> str:
     return f"/PBX0/session.xml?{urlencode({'id': link_token(login)})}"
@@ -20,6 +22,12 @@ def link_of(login: LoginSession) -> str:
 
 def decide_by_link(login: LoginSession, decision: str, code: str = "") -> HttpResponse:
     return Browser().post(link_of(login), {"decision": decision, "code": code})  # type: ignore[return-value]
+
+
+def last_page(followed: HttpResponse) -> str:
+    """Return where the redirects of an answer end."""
+    chain: list[tuple[str, int]] = followed.redirect_chain  # type: ignore[attr-defined]
+    return chain[-1][0]
 
 
 def accept_by_link(login: LoginSession) -> None:

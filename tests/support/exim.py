@@ -81,9 +81,14 @@ class Exim:
     port: int
     place: Path
 
+    @property
+    def program(self) -> Path:
+        """Its user may not reach the folder of this project, but this copy."""
+        return self.place / PROGRAM.name
+
     def command(self, *words: str) -> str:
         config = str(self.place / "exim.conf")
-        command = [str(PROGRAM), "-C", config, *words]
+        command = [str(self.program), "-C", config, *words]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
@@ -114,6 +119,7 @@ def running_exim(
     """Run one with its defaults; the authority's certificate is for "localhost"."""
     place = Path(tempfile.mkdtemp(prefix="pbx-exim-", dir="/tmp"))
     server = Exim(free_port(), place)
+    shutil.copy(PROGRAM, server.program)
     _configure(server, authority, options, rule)
     server.command("-bd")
     try:
@@ -139,9 +145,14 @@ def _configure(
         options += f"\ntls_certificate = {chain}\ntls_advertise_hosts = *"
     else:
         options += "\ntls_advertise_hosts ="
-    words = {"program": PROGRAM, "place": place, "port": server.port, "user": USER}
+    words = {
+        "program": place / PROGRAM.name,
+        "place": place,
+        "port": server.port,
+        "user": USER,
+    }
     options = options.replace("PORT", str(server.port))
-    text = CONFIGURATION.format(options=options, rule=rule, **words)
+    text = CONFIGURATION.format(options=options, rule=rule, port=server.port, **words)
     (place / "exim.conf").write_text(text)
 
 

@@ -184,7 +184,7 @@ def test_no_error_on_the_way_back_to_a_client_is_logged() -> None:
 
 
 def test_nobody_but_root_reads_a_backup() -> None:
-    blocks = re.findall(r"^```\n(.*?)^```$", DEPLOY.read_text(), re.M | re.DOTALL)
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", DEPLOY.read_text(), re.M | re.DOTALL)
     backups = [b for b in blocks if re.search("pg_dump|tar -c", b)]
 
     assert len(backups) == 2
