@@ -146,13 +146,13 @@ def _configure(
     else:
         options += "\ntls_advertise_hosts ="
     words = {
-        "program": place / PROGRAM.name,
+        "program": server.program,
         "place": place,
         "port": server.port,
         "user": USER,
     }
     options = options.replace("PORT", str(server.port))
-    text = CONFIGURATION.format(options=options, rule=rule, port=server.port, **words)
+    text = CONFIGURATION.format(options=options, rule=rule, **words)
     (place / "exim.conf").write_text(text)
 
 
