@@ -99,3 +99,11 @@ def test_events_are_counted(admin: Browser) -> None:
     words = " ".join(admin.get(PATH).content.decode().split())
 
     assert "2 events </div>" in words
+
+
+def test_the_days_of_a_filter_have_names(admin: Browser) -> None:
+    page = admin.get(PATH, headers={"Accept-Language": "de"}).content.decode()
+
+    for name in ("Erster Tag", "Letzter Tag"):
+        assert f'aria-label="{name}"' in page
+    admin.get(PATH, headers={"Accept-Language": "en"})
