@@ -8,6 +8,7 @@ from functools import cache
 from http import HTTPStatus
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
@@ -23,10 +24,13 @@ MARK_SECONDS = 60
 class EndlessRedirects:
     """Middleware: leads to https once, and tells who comes back as if by http.
 
-    Whoever was led away and has the cookie did ask by https.
+    Whoever was led away and has the cookie did ask by https. A site that leads nobody
+    there does without it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if not settings.SECURE_SSL_REDIRECT:
+            raise MiddlewareNotUsed
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
