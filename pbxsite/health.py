@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.views.decorators.cache import never_cache
@@ -16,25 +13,9 @@ from django.views.decorators.http import require_safe
 
 from authconfig.network import TOLD_SECONDS, database_clock
 from pbxsite.broker import SILENT, broker
-from pbxsite.conf.databases import SQLITE_SECONDS
 from pbxsite.tables.release import lacks_migrations, newer_migrations
+from pbxsite.tables.writes import write_fault
 from verification.mail.operation import heartbeat
-
-# A process writes no more often than this, however often it is asked.
-WRITTEN_EVERY = 10.0  # seconds
-# A login that waits longer for its turn to write is refused, most likely.
-WRITE_SECONDS = 2
-# Larger than the page that a new table is given; it goes with the transaction.
-TAKE_ROOM = """
-CREATE TEMPORARY TABLE pbxsite_room ON COMMIT DROP AS
-SELECT md5(n::text) AS words FROM generate_series(1, 500) AS n
-"""
-
-
-class LastWrite:
-    """When this process last found that the database takes writes."""
-
-    at = float("-inf")
 
 
 @login_not_required
@@ -108,53 +89,8 @@ def _database_fault() -> str:
         return "the database is read-only"
     if lacks_migrations():
         return "migrations are missing"
-    return "" if _has_written_lately() else _write_fault()
-
-
-def _has_written_lately() -> bool:
-    return time.monotonic() - LastWrite.at < WRITTEN_EVERY
-
-
-def _write_fault() -> str:
-    """Write a little: a full disk, a lock or a broken page lets one read, and no more.
-
-    The server's words are told without the place that they may name.
-    """
-    try:
-        with _impatience():
-            heartbeat.beat_web(socket.gethostname())
-            _take_room()
-    except DatabaseError as error:
-        words = str(error).strip().partition("\n")[0].partition(' "')[0]
-        return f"the database takes no writes: {words}"
-    LastWrite.at = time.monotonic()
-    return ""
-
-
-def _take_room() -> None:
-    """Ask PostgreSQL for a new file: on a full disk old pages take a write for long."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT has_database_privilege(current_database(), 'TEMP')")
-            if cursor.fetchone() == (True,):
-                cursor.execute(TAKE_ROOM)
-
-
-@contextmanager
-def _impatience() -> Iterator[None]:
-    """Let no statement wait as long as a page may."""
-    if connection.vendor == "postgresql":
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{WRITE_SECONDS}s'")
-            cursor.execute(f"SET LOCAL statement_timeout = '{WRITE_SECONDS}s'")
-            yield
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA busy_timeout = {WRITE_SECONDS * 1000}")
-            try:
-                yield
-            finally:
-                cursor.execute(f"PRAGMA busy_timeout = {SQLITE_SECONDS * 1000}")
+    words = write_fault()
+    return f"the database takes no writes: {words}" if words else ""
 
 
 def _is_read_only() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ from authconfig.models import AuthenticationSettings, CurrentRules, current_rule
 from authconfig.network import database_clock
 from authconfig.users.models import AuditEvent, PbxUser
 from authconfig.users.passwords import parameters_in_use
+from pbxsite.tables.writes import LastWrite
 from tests.support.browsers import sign_in
 from tests.support.certificates import make_authority
 from tests.support.directory import Directory, running_directory
@@ -113,7 +115,11 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
-    """Neither the process's copy of the settings nor a rate limit outlives a test."""
+    """Neither the process's copy of the settings nor a rate limit outlives a test.
+
+    Whether the database takes writes is looked at where a test asks for it.
+    """
+    LastWrite.at = time.monotonic()
     current_rules.forget()
     cache.clear()
     noted.forget()
@@ -132,7 +138,7 @@ def _no_leftovers() -> Iterator[None]:
 def _no_query_for_old_rules(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where queries are counted, no slow machine reads the settings once more."""
+    """Where queries are counted, no slow machine asks the same once more."""
     counters = {"django_assert_num_queries", "django_assert_max_num_queries"}
     if counters & set(request.fixturenames):
         monkeypatch.setattr(CurrentRules, "MAX_AGE_SECONDS", 60.0)

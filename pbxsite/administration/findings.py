@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 class AlarmKind(TextChoices):
     """What programs know an alarm by; the values never change."""
 
+    DATABASE = "database", _("The database takes no writes")
     PAUSED = "paused", _("Sending is paused")
     BROKER = "broker", _("The broker (Redis) does not answer")
     WORKER = "worker", _("No Celery worker reports")

@@ -10,13 +10,14 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
+from django.urls import reverse
 from django.utils import timezone
 
 from authconfig.network import database_clock
 from authconfig.users.models import PbxUser
 from pbxsite.celery import app
 from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS
-from pbxsite.health import WRITE_SECONDS, LastWrite
+from pbxsite.tables.writes import WRITE_SECONDS, LastWrite
 from tests.conftest import Starter
 from verification.mail.models import Heartbeat
 from verification.mail.operation import heartbeat
@@ -170,6 +171,28 @@ def test_a_database_that_somebody_has_locked_is_not_ready(browser: Browser) -> N
     assert response.content.startswith(b"the database takes no writes: ")
     assert time.monotonic() - began < 2 * WRITE_SECONDS
     assert browser.get("/readyz").content == b"ok\n"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("asked_anew")
+def test_the_overview_and_the_queue_tell_of_a_lock_too(admin: Browser) -> None:
+    assert admin.get("/readyz").content == b"ok\n"
+    LastWrite.at = float("-inf")
+    own = connection.copy()
+    own.ensure_connection()
+    try:
+        with transaction_of(own):
+            overview = admin.get("/admin/")
+            queue = admin.get(reverse("queue"))
+    finally:
+        own.close()
+
+    for page in (overview, queue):
+        assert (
+            "The database takes no writes, so nobody can log in: "
+            in page.content.decode()
+        )
+    assert "takes no writes" not in admin.get("/admin/").content.decode()
 
 
 @contextmanager

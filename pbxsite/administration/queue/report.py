@@ -21,6 +21,7 @@ from authconfig.sections import SETTINGS_PAGE
 from pbxsite.administration.findings import AlarmKind, Finding
 from pbxsite.administration.queue.servers import Server, servers
 from pbxsite.broker import Broker, broker
+from pbxsite.tables.writes import write_fault
 from verification.mail.choices import MailState, Part
 from verification.mail.models import Heartbeat, OutgoingEmail, SendingPause
 from verification.mail.operation import actions, heartbeat
@@ -113,7 +114,11 @@ def queue_report(measure: Callable[[], MailTimes] = mail_times) -> QueueReport:
     rules, found, now = current_rules(), overview(), database_now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
     needed, failed = servers(rules), failures()
-    findings = [*_findings(found, pause, speakers, asked, needed), *_no_room(failed)]
+    findings = [
+        *_no_writes(),
+        *_findings(found, pause, speakers, asked, needed),
+        *_no_room(failed),
+    ]
     return QueueReport(
         at=now,
         findings=findings,
@@ -227,6 +232,16 @@ def refused_words(count: int) -> str:
         "The mail server refused %(count)d addresses in the last day.",
         count,
     ) % {"count": count}
+
+
+def _no_writes() -> Iterator[Finding]:
+    if fault := write_fault():
+        words = _(
+            "The database takes no writes, so nobody can log in: %(words)s. Look at its"
+            " disk, and at what else holds its tables."
+        )
+        words %= {"words": fault}
+        yield Finding(AlarmKind.DATABASE, words, reverse("queue"))
 
 
 def _no_room(failed: Iterable[Failures]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from tests.support.site import free_port
 WORKERS = ("worker 1", "worker 2")
 BEAT, WEB = "beat", "web"
 WORKER_UNIT, BEAT_UNIT = "pbx-worker.service", "pbx-beat.service"
+WEB_UNIT = "pbx-web@.service"
 # What the units name that is elsewhere here.
 PLACES = {
     "python": "/opt/pbx/current/.venv/bin/python",
@@ -68,7 +69,9 @@ class Fleet:
         command = _command(BEAT_UNIT, python=sys.executable, home=home)
         self.members[BEAT] = Member(BEAT, command)
         self.port = free_port()
-        self.members[WEB] = Member(WEB, web_server("127.0.0.1", self.port))
+        limit = _variable(WEB_UNIT, "DATABASE_QUERY_TIMEOUT")
+        web = ["env", limit, *web_server("127.0.0.1", self.port)]
+        self.members[WEB] = Member(WEB, web)
 
     def tend(self) -> None:
         """Start what is not there, a moment after it died."""
@@ -145,6 +148,15 @@ def _target(handle: Path) -> str:
         return str(handle.readlink())
     except OSError:  # closed meanwhile
         return ""
+
+
+def _variable(unit: str, name: str) -> str:
+    """Return the assignment of a variable that the unit makes itself."""
+    text = (ROOT / "deploy/systemd" / unit).read_text()
+    [line] = [
+        each for each in text.splitlines() if each.startswith(f"Environment={name}=")
+    ]
+    return line.removeprefix("Environment=")
 
 
 def _command(unit: str, **paths: str) -> list[str]:

@@ -14,7 +14,7 @@ from statistics import median
 import requests
 from django.db import DatabaseError, connection
 
-from pbxsite.administration.queue.report import findings_of_mail
+from pbxsite.administration.queue.report import queue_report
 
 EVERY_SECONDS = 0.5
 PATIENCE_SECONDS = 90
@@ -107,7 +107,7 @@ class Watch:
     @staticmethod
     def _read_findings() -> str:
         try:
-            return " / ".join(str(each.sentence) for each in findings_of_mail())
+            return " / ".join(str(each.sentence) for each in queue_report().findings)
         except DatabaseError:
             connection.close()
             return "the page answers 503"
