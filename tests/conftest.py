@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shutil
 import time
@@ -69,6 +70,13 @@ CHOSEN_MARK = re.compile(r"(?<!\bnot )\b(?!(?:and|or|not)\b)\w+")
 # Tests turn this process's clock alone; those of the clocks themselves ask.
 database_clock.is_asked = False
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined]
+
+
+def pytest_collection_finish() -> None:
+    """Leave alone what lives to the end: looking through it costs each test anew."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

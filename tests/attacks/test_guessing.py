@@ -65,6 +65,7 @@ def test_after_a_rejection_the_owner_goes_on_where_they_were_before(
     assert start(Browser(REMOTE_ADDR=OFFICE)).url == "/login/waiting/"
 
 
+@pytest.mark.long
 def test_a_hundred_guesses_are_the_end_however_slowly_they_come(
     start: Starter,
 ) -> None:

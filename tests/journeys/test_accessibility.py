@@ -479,6 +479,7 @@ def path_of(url: str) -> str:
     return urlsplit(url).path
 
 
+@pytest.mark.long
 def test_queue_page_lives_and_its_questions(
     site: Site, admin_page: Page, check: Check
 ) -> None:

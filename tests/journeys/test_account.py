@@ -54,6 +54,7 @@ def waits(site: Site, new_page: NewPage) -> Callable[[str], tuple[Page, str]]:
     return begin
 
 
+@pytest.mark.long
 def test_every_signed_in_page_shows_the_login_and_its_end(
     site: Site,
     signed_in: Callable[..., Page],
@@ -90,6 +91,7 @@ def test_every_signed_in_page_shows_the_login_and_its_end(
     expect(waiting).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_it_is_not_me_needs_no_code_and_says_what_to_do(
     site: Site,
     signed_in: Callable[..., Page],
@@ -178,6 +180,7 @@ def test_an_administrator_ends_a_session_from_the_list(
     expect(admin.get_by_text("1 session ended.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_page_that_lost_the_network_shows_the_login_afterwards(
     site: Site,
     signed_in: Callable[..., Page],

@@ -75,6 +75,7 @@ def renewed(page: Page) -> str:
     return told
 
 
+@pytest.mark.long
 def test_a_page_knows_its_visitor_until_the_session_ends(
     site: Site, application: str, new_page: NewPage
 ) -> None:

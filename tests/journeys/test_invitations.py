@@ -107,6 +107,7 @@ def test_imported_users_are_invited_and_one_logs_in_on_a_phone(
     expect(admin.locator(".figure").last).to_have_text("1")
 
 
+@pytest.mark.long
 def test_a_forgotten_password_is_replaced_and_another_session_confirms(
     site: Site, new_page: NewPage, check: Check
 ) -> None:

@@ -100,6 +100,7 @@ def test_the_password_is_changed(site: Site, new_page: NewPage) -> None:
     expect(page.get_by_text("Your password was changed.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_settings_are_changed(site: Site, admin_page: Page) -> None:
     admin_page.goto(f"{site.url}{SETTINGS}")
     walk_to(admin_page, admin_page.get_by_role("radio", name="PBX only"))

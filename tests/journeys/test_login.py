@@ -155,6 +155,7 @@ def test_without_scripts_the_page_refreshes_itself_and_offers_to_continue(
     expect(login.page).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_a_browser_that_runs_scripts_on_the_link_changes_nothing(
     held: Callable[[str], Held], new_page: NewPage
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_browser_that_runs_scripts_on_the_link_changes_nothing(
     expect(login.page.get_by_role("heading", name="Account security")).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_expired_login_says_so_on_both_sides(
     held: Callable[[str], Held], new_page: NewPage, site: Site
 ) -> None:

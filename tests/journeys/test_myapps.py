@@ -45,6 +45,7 @@ def accept_by_mail(site: Site, page: Page, seen: int, code: int) -> None:
     expect(page.get_by_role("heading", name="accepted")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_client_is_logged_in_by_a_browser_and_its_digits_by_the_mail(
     site: Site, new_page: NewPage
 ) -> None:

@@ -139,6 +139,7 @@ def disconnect(site: Site, name: str) -> None:
     site.manage("shell", "-v0", "-c", words)
 
 
+@pytest.mark.long
 def test_an_administrator_connects_the_account_first(
     site: Site, new_page: NewPage, oauth2: Callable[..., None]
 ) -> None:
@@ -163,6 +164,7 @@ def test_an_administrator_connects_the_account_first(
     expect(other).to_have_url(re.compile(r"/admin/$"))
 
 
+@pytest.mark.long
 def test_the_login_page_is_there_while_the_provider_is_not(
     site: Site, new_page: NewPage, oauth2: Callable[..., None]
 ) -> None:

@@ -196,6 +196,7 @@ def test_openid_client_knows_its_visitor_until_his_session_ends(
     assert userinfo["sub"] == claims["sub"]
 
 
+@pytest.mark.long
 def test_a_public_client_logs_in_and_out(
     site: Site, admin: Page, new_page: NewPage
 ) -> None:

@@ -118,6 +118,7 @@ def test_the_countdown_runs(hold: Callable[[str], Held]) -> None:
     expect(page.locator("#send-again button")).to_be_disabled()
 
 
+@pytest.mark.long
 def test_a_lost_network_delays_the_news_alone(
     site: Site, hold: Callable[[str], Held], accept: Callable[[Held], None]
 ) -> None:
@@ -148,6 +149,7 @@ def test_a_page_that_slept_wakes_up_to_the_news(
     expect(held.page).to_have_url(f"{site.url}/account/")
 
 
+@pytest.mark.long
 def test_a_proxy_that_holds_streams_back_delays_the_news_by_seconds(
     site: Site,
     context: BrowserContext,

@@ -210,6 +210,7 @@ def test_the_web_server_logs_no_query_string() -> None:
     assert logging.getLogger("uvicorn.error").hasHandlers()
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_web_server_and_worker_of_a_running_site_log_as_told(tmp_path: Path) -> None:
     with running_site(tmp_path, LOG_FORMAT="json") as site:

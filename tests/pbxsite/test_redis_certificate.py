@@ -123,6 +123,7 @@ def test_celery_checks_a_broker_that_comes_from_elsewhere(
             _ask(connection)
 
 
+@pytest.mark.long
 def test_a_worker_does_not_say_its_password_to_a_stranger(
     server: TlsRedis, tmp_path: Path
 ) -> None:

@@ -46,7 +46,6 @@ from verification.sessions.choices import Approver
 from verification.voicemail import flows as voicemail_flows
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
-ROUNDS = range(20)
 LIMIT = 20.0
 HERE = Origin("192.0.2.7", "Firefox")
 FACTS = LoginFacts(Kind.MYAPPS, Method.PASSWORD, HERE, "en")
@@ -97,6 +96,12 @@ def deliver_as_a_worker() -> bool:
     return sending.Run().go()
 
 
+@pytest.fixture(params=[5, pytest.param(50, marks=pytest.mark.long)])
+def rounds(request: pytest.FixtureRequest) -> range:
+    """How often people meet; the long tests give a rare meeting more chances."""
+    return range(request.param)
+
+
 @pytest.fixture
 def server(
     two_factor: AuthenticationSettings, configure: SettingsSetter, server: Server
@@ -105,8 +110,10 @@ def server(
     return server
 
 
-def test_one_of_many_workers_sends_a_mail(user: PbxUser, server: Server) -> None:
-    for sent in ROUNDS:
+def test_one_of_many_workers_sends_a_mail(
+    rounds: range, user: PbxUser, server: Server
+) -> None:
+    for sent in rounds:
         start_login(user)
         mail = OutgoingEmail.objects.get()
 
@@ -158,9 +165,9 @@ def test_a_worker_that_lost_its_claim_within_the_body_records_nothing(
 
 
 def test_the_sweep_and_the_worker_agree_on_an_abandoned_mail(
-    user: PbxUser, server: Server
+    rounds: range, user: PbxUser, server: Server
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         start_login(user)
         server.mails.clear()
         OutgoingEmail.objects.update(
@@ -174,9 +181,9 @@ def test_the_sweep_and_the_worker_agree_on_an_abandoned_mail(
 
 
 def test_accepting_and_rejecting_at_once_decides_one_way(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         login = start_login(user)
         code = approval_code(login)
 
@@ -194,9 +201,9 @@ def test_accepting_and_rejecting_at_once_decides_one_way(
 
 
 def test_the_right_code_twice_at_once_accepts_once(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         login = start_login(user)
         code = approval_code(login)
 
@@ -207,9 +214,9 @@ def test_the_right_code_twice_at_once_accepts_once(
 
 
 def test_ten_wrong_codes_at_once_get_three_tries(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         login = start_login(user)
         right = int(approval_code(login))
         wrong = [f"{(right + n) % 10_000:04d}" for n in range(1, 11)]
@@ -228,9 +235,9 @@ def test_ten_wrong_codes_at_once_get_three_tries(
 
 
 def test_completing_twice_at_once_completes_once(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         login = start_login(user)
         flows.accept(login, approval_code(login), **BY_MAIL)
 
@@ -290,9 +297,9 @@ def test_no_session_begins_while_all_of_a_users_end(
 
 
 def test_two_logins_of_a_user_at_once_leave_one_pending(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         LoginSession.objects.all().delete()
         OutgoingEmail.objects.all().delete()
 
@@ -305,9 +312,9 @@ def test_two_logins_of_a_user_at_once_leave_one_pending(
 
 
 def test_sending_again_twice_at_once_makes_one_mail(
-    user: PbxUser, two_factor: AuthenticationSettings
+    rounds: range, user: PbxUser, two_factor: AuthenticationSettings
 ) -> None:
-    for _ in ROUNDS:
+    for _ in rounds:
         login = start_login(user)
         earlier = timezone.now() - timedelta(minutes=1)
         OutgoingEmail.objects.update(created_at=earlier)
@@ -335,8 +342,8 @@ def test_a_rescue_link_used_twice_at_once_opens_one_session(
         assert UserSession.objects.filter(user=administrator).count() == 1
 
 
-def test_the_settings_row_is_made_once(transactional_db: None) -> None:
-    for _ in ROUNDS:
+def test_the_settings_row_is_made_once(rounds: range, transactional_db: None) -> None:
+    for _ in rounds:
         AuthenticationSettings.objects.all().delete()
 
         at_once(*4 * [AuthenticationSettings.load])
@@ -395,7 +402,7 @@ def test_two_commands_at_once_both_set_their_key(transactional_db: None) -> None
 
 @pytest.mark.usefixtures("server")
 def test_a_voicemail_that_is_posted_twice_at_once_is_one_mail(
-    user: PbxUser, tmp_path: Path, settings: Settings
+    rounds: range, user: PbxUser, tmp_path: Path, settings: Settings
 ) -> None:
     place = {"OPTIONS": {"location": str(tmp_path)}}
     recordings = settings.STORAGES["recordings"] | place
@@ -408,10 +415,10 @@ def test_a_voicemail_that_is_posted_twice_at_once_is_one_mail(
         assert isinstance(taken, OutgoingEmail), taken
         return taken.pk
 
-    for number in ROUNDS:
+    for number in rounds:
         same = partial(post, f"key {number}")
         assert len(set(at_once(same, same, same))) == 1
 
-    assert OutgoingEmail.objects.count() == len(ROUNDS)
+    assert OutgoingEmail.objects.count() == len(rounds)
     # Of those that came second nothing is left.
-    assert len(list(tmp_path.iterdir())) == len(ROUNDS)
+    assert len(list(tmp_path.iterdir())) == len(rounds)

@@ -224,6 +224,7 @@ def test_two_schedulers_begin_one_run(rules: SettingsSetter) -> None:
     assert PbxUser.objects.count() == COUNT
 
 
+@pytest.mark.long
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_killing_a_worker_leaves_no_user_half_made(rules: SettingsSetter) -> None:

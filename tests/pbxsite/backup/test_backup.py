@@ -90,6 +90,7 @@ def shown(site: Site) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not settings.EMBEDDED, reason="the embedded mode's own")
 def test_a_saved_site_is_there_again_on_another_machine(
     site: Site, saved: Path, tmp_path: Path

@@ -312,6 +312,7 @@ def test_taken_port_is_one_clear_line_and_nothing_starts(site: Site) -> None:
     assert not (site.data_dir / "db.sqlite3").exists()
 
 
+@pytest.mark.long
 def test_nobody_outlives_a_killed_site_even_in_a_long_odd_directory(
     tmp_path: Path,
 ) -> None:

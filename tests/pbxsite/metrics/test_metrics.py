@@ -313,6 +313,7 @@ def always_a_value(expression: str) -> str:
     return re.sub(r" (==|>|<) ", r" \1 bool ", expression)
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_real_prometheus_gets_a_value_for_each_alarm(
     live_server: LiveServer,

@@ -99,6 +99,7 @@ def test_migrate_refuses_an_older_database_with_the_steps(
     assert database.tables() == before
 
 
+@pytest.mark.long
 def test_the_sites_commands_refuse_an_older_database(make: Maker) -> None:
     database = make(OLDER["its users"])
 
@@ -119,6 +120,7 @@ def test_the_embedded_mode_refuses_an_older_database(make: Maker) -> None:
     assert database.tables() == {"authconfig_pbxuser"}
 
 
+@pytest.mark.long
 def test_a_worker_refuses_an_older_database(make: Maker) -> None:
     database = make(OLDER["its users"])
 

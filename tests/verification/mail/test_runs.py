@@ -328,6 +328,7 @@ def test_an_idle_connection_is_closed(
 # Order
 
 
+@pytest.mark.long
 def test_verification_mails_are_claimed_before_thousands_of_recordings(
     queue: Queue, user: PbxUser
 ) -> None:

@@ -86,6 +86,7 @@ def looked_at(queries: CaptureQueriesContext) -> Counter[str]:
     return read
 
 
+@pytest.mark.long
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of PostgreSQL")
 def test_no_list_reads_a_growing_table_as_a_whole(
     admin_client_myapps: Browser, monkeypatch: pytest.MonkeyPatch

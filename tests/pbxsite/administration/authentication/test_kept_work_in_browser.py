@@ -35,6 +35,7 @@ def lose_session(context: BrowserContext) -> None:
     context.clear_cookies(name="pbx_session")
 
 
+@pytest.mark.long
 def test_two_tabs_merge_and_ask_where_they_differ(
     context: BrowserContext, site: Site
 ) -> None:
@@ -107,6 +108,7 @@ def test_restore_fills_in_what_it_was_beside_other_changes(
     expect(page.locator("#unsaved")).to_be_hidden()
 
 
+@pytest.mark.long
 def test_restore_switches_back(context: BrowserContext, site: Site) -> None:
     page = open_tab(context, site)
     row = page.locator('[data-field="password_changes_forbidden"]')

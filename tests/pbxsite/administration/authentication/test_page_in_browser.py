@@ -237,6 +237,7 @@ def test_netlogon_is_tested_with_unsaved_values(
     expect(card.locator('.step[data-state="done"]')).to_have_count(6)
 
 
+@pytest.mark.long
 def test_oauth2_is_tested_with_unsaved_values(page: Page, provider: Provider) -> None:
     choose(page, "PBX and OAuth2")
     card = page.locator("#section-oauth2")

@@ -192,6 +192,7 @@ def test_who_may_only_look_invites_nobody(site: Server, user: PbxUser) -> None:
     assert f'href="{MANY}"' not in browser.get(LIST).content.decode()
 
 
+@pytest.mark.long
 @pytest.mark.database
 def test_a_thousand_are_invited_while_nobody_waits(
     site: Server, admin: Browser

@@ -248,6 +248,7 @@ def test_the_wait_grows_and_has_an_end(
     assert untold() == ["client voicemail: status 503"]
 
 
+@pytest.mark.long
 @pytest.mark.database
 def test_a_client_that_is_away_rests_with_all_that_it_is_to_be_told(
     party: Party, listener: Listener, start: Starter

@@ -55,6 +55,7 @@ def test_a_code_is_used_once(
         assert not Token.objects.exists()
 
 
+@pytest.mark.long
 def test_a_session_ends_however_often_a_client_asks_meanwhile(
     user: PbxUser, start: Starter, browser: Browser, pem: str
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_session_ends_however_often_a_client_asks_meanwhile(
         assert not Token.objects.exists()
 
 
+@pytest.mark.long
 def test_a_client_is_deleted_however_often_it_asks_meanwhile(
     user: PbxUser, start: Starter, browser: Browser, pem: str
 ) -> None:

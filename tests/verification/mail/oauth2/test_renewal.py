@@ -241,6 +241,7 @@ def test_a_worker_killed_with_a_rotated_refresh_token_is_told_with_the_remedy(
     assert standing_of(configuration).is_well
 
 
+@pytest.mark.long
 @pytest.mark.database
 def test_a_worker_killed_after_storing_leaves_a_token_to_the_next(
     mail_provider: MailProvider,

@@ -152,6 +152,7 @@ def test_postfix_with_a_certificate_of_nobody_gets_no_mail(
     assert not list(postfix.place.glob("mailboxes/anna/new/*"))
 
 
+@pytest.mark.long
 def test_a_limit_of_postfix_is_no_fault_of_the_mails(
     two_factor: AuthenticationSettings,
     user: PbxUser,
