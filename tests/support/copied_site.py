@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+from pathlib import Path
 
 import django
 from django.core.management import (
@@ -43,7 +44,8 @@ def main() -> None:
     options, words = parser.parse_known_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pbxsite.settings")
     django.setup()
-    if options.commands:
+    # A site that begins anew with a new address is served already.
+    if options.commands and Path(f"/proc/self/fd/{options.commands}").exists():
         _serve_commands(options.commands)
     if seconds := os.environ.get("SWEEP_SECONDS"):
         _sweep_every(float(seconds))

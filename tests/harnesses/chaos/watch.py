@@ -123,7 +123,8 @@ class Watch:
                     yield f"    {name}: {words or 'all is well'}"
 
     def _login_words(self, period: Period) -> str:
-        meanwhile = [each for each in self.logins if _meets(period, each)]
+        until = self._traced_until(period)
+        meanwhile = [each for each in self.logins if _meets(period, each, until)]
         bad = [each for each in meanwhile if is_bad(each)]
         slowest = max((each.seconds for each in meanwhile), default=0.0)
         words = f"{len(meanwhile)}, slowest {slowest:.1f} s"
@@ -133,13 +134,19 @@ class Watch:
         right = max(0.0, bad[-1].ended_at - period.ended_at)
         return f"{words}, {len(bad)} bad ({answers}), right {right:.1f} s after the end"
 
+    def _traced_until(self, period: Period) -> float:
+        """Look for its traces until the next one begins."""
+        later = [
+            each.began_at for each in self.periods if each.began_at > period.began_at
+        ]
+        return min([period.ended_at + AFTER_SECONDS, *later])
+
 
 def is_bad(login: Seen) -> bool:
     return login.words != "302" or login.seconds > SLOW_SECONDS
 
 
-def _meets(period: Period, seen: Seen) -> bool:
-    until = period.ended_at + AFTER_SECONDS
+def _meets(period: Period, seen: Seen, until: float) -> bool:
     return seen.ended_at >= period.began_at and seen.at <= until
 
 

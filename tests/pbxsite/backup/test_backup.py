@@ -91,7 +91,6 @@ def shown(site: Site) -> dict[str, object]:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not settings.EMBEDDED, reason="the embedded mode's own")
 def test_a_saved_site_is_there_again_on_another_machine(
     site: Site, saved: Path, tmp_path: Path
 ) -> None:
