@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
 
 from authconfig.choices import Event, Method
 from authconfig.models import AuthenticationSettings
 from authconfig.users import audit
 from authconfig.users.models import AuditEvent, PbxUser
+from pbxsite.people import erasure, naming
 from pbxsite.people.erasure import erase
 from tests.conftest import SettingsSetter, Starter
 from tests.pbxsite.people.conftest import HERE
@@ -89,6 +92,66 @@ def test_an_event_that_is_recorded_meanwhile(db: None) -> None:
 
         assert traces() == []
         assert not AuditEvent.objects.filter(address=HERE.address).exists()
+
+
+def test_an_event_that_comes_after_the_digests_and_before_the_end(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make()
+    record = partial(audit.record, Event.LOGIN_FAILED, user=user, origin=HERE)
+    leave_digests, late = naming.leave_digests, Thread(target=in_thread, args=[record])
+
+    def leave_digests_and_be_late(person: naming.Person) -> int:
+        left = leave_digests(person)
+        late.start()
+        await_blocked()
+        return left
+
+    monkeypatch.setattr(naming, "leave_digests", leave_digests_and_be_late)
+
+    erase(user, actor=None)
+
+    late.join()
+    assert traces() == []
+    assert not AuditEvent.objects.filter(address=HERE.address).exists()
+
+
+def test_whoever_records_a_mail_and_whoever_erases_wait_in_one_order(
+    two_factor: AuthenticationSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "TRIES", 1)
+    user = make()
+    facts = LoginFacts("myapps", Method.PASSWORD, HERE, "en")  # type: ignore[arg-type]
+    flows.start_login(user, facts)
+    erasing = Thread(target=in_thread, args=[partial(erase_in_thread, user)])
+
+    with transaction.atomic():
+        OutgoingEmail.objects.select_for_update(of=("self",)).get()
+        erasing.start()
+        await_blocked()
+        # In the other order each would wait for the other, and one be ended.
+        audit.record(Event.MAIL_SENT, user=user, origin=HERE)
+    erasing.join()
+
+    assert traces() == []
+
+
+def in_thread(call: Callable[[], object]) -> None:
+    try:
+        quietly(call)
+    finally:
+        connection.close()
+
+
+def await_blocked() -> None:
+    """Wait until somebody waits for another's lock, for two seconds at most."""
+    limit = time.monotonic() + 2
+    with connection.cursor() as cursor:
+        while time.monotonic() < limit:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone() != (0,):
+                return
+            time.sleep(0.02)
 
 
 def test_a_login_that_is_completed_meanwhile(
