@@ -40,6 +40,16 @@ def page_of(model: str, pk: object) -> str:
     return f"{_list(model)}{pk}/change/"
 
 
+def mail_address(address: str) -> SafeString:
+    """Return an address that a narrow column breaks before its domain alone."""
+    before, at, domain = address.rpartition("@")
+    return (
+        format_html("{}{}<wbr>{}", before, at, domain)
+        if at
+        else format_html("{}", address)
+    )
+
+
 def badge(text: str, color: str) -> SafeString:
     """Return a short text that stands out; its words say what its colour does."""
     return format_html('<span class="badge badge-{}">{}</span>', color, text)

@@ -16,7 +16,7 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import label_for_field, quote
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import CharField, Field, Model, TextField
+from django.db.models import CharField, EmailField, Field, Model, TextField
 from django.urls import reverse
 from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from unfold.utils import display_for_field, display_for_value
 from unfold.views import ChangeList
 
-from pbxsite.administration.cells import badge
+from pbxsite.administration.cells import badge, mail_address
 
 CHECKBOX = "action_checkbox"
 # Stands for the key in an address; no name of an application or model has it.
@@ -100,6 +100,8 @@ def _of_field(field: Any) -> Show:
         words = dict(field.flatchoices)
         in_words = cache(lambda key: str(words.get(key, "")))
         return lambda row: in_words(getattr(row, name))
+    if isinstance(field, EmailField):
+        return lambda row: mail_address(getattr(row, name))
     if isinstance(field, CharField | TextField):
         return lambda row: getattr(row, name)
     return lambda row: display_for_field(getattr(row, name), field, "")

@@ -17,7 +17,7 @@ from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.policy import UserFacts
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import badge, because, moment
+from pbxsite.administration.cells import badge, because, mail_address, moment
 from pbxsite.administration.entry import words
 from pbxsite.administration.entry.answers import answer
 from pbxsite.administration.entry.export import as_csv, as_json
@@ -129,7 +129,7 @@ class WhoCanLogIn(GrowingList, ModelAdmin):
 
     @display(description=_("e-mail address"), ordering="email")
     def address(self, user: PbxUser) -> str:
-        return user.email
+        return mail_address(user.email)
 
     @display(description=_("second factor"))
     def factor(self, user: PbxUser) -> str:

@@ -17,7 +17,7 @@ from authconfig.clients.choices import Kind
 from authconfig.models import current_rules
 from authconfig.users.changes import without_factor
 from authconfig.users.models import PbxUser
-from pbxsite.administration.cells import badge, because, moment
+from pbxsite.administration.cells import badge, because, mail_address, moment
 from pbxsite.administration.entry.answers import answer
 from pbxsite.administration.entry.facts import FACTS, with_facts
 from pbxsite.administration.entry.view import WhoCanLogIn
@@ -91,7 +91,9 @@ class UserList(GrowingList):
 
     @display(description=_("e-mail address"), ordering="email")
     def email_or_warning(self, user: PbxUser) -> str:
-        return user.email or badge(gettext("No e-mail address"), "warning")
+        if not user.email:
+            return badge(gettext("No e-mail address"), "warning")
+        return mail_address(user.email)
 
     @display(description=_("login"), ordering="is_active")
     def access(self, user: PbxUser) -> str:
