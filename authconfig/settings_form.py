@@ -136,13 +136,19 @@ class SettingsForm(MailAccountForm):
         return saved
 
     def changed_keys(self) -> list[str]:
-        """Return the fields that the screen would change, invalid ones left out."""
+        """Return the fields that differ on the screen, faulty ones among them."""
         new_rules = self.new_rules()
         return [
             name
             for name in FIELDS
             if getattr(self.rules, name) != getattr(new_rules, name)
+            or self._is_faulty_change(name)
         ]
+
+    def _is_faulty_change(self, name: str) -> bool:
+        """A fault takes a value out of the cleaned ones: what was entered stays."""
+        is_out = name in self.errors and name not in self.cleaned_data
+        return is_out and name in self.changed_data
 
     def changes(self) -> Iterator[tuple[str, str, str]]:
         """Yield (key, from, to) of each changed field; secrets appear as words."""
@@ -171,7 +177,13 @@ class SettingsForm(MailAccountForm):
         """Whoever gets an alarm has to be able to tell that it is this site's."""
         url, secret = cleaned.get("alarm_webhook_url"), "alarm_webhook_secret"
         if url and not cleaned.get(secret) and secret not in self.errors:
-            self.add_error(secret, _("Enter the secret that signs the webhook."))
+            self.add_error(
+                secret,
+                _(
+                    "Enter the secret that signs the webhook. “openssl rand -base64 32”"
+                    " makes one."
+                ),
+            )
 
     def _check_methods(self, new_rules: AuthenticationSettings) -> None:
         fault = _("Needed by the authentication type that you chose.")

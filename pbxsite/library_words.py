@@ -6,7 +6,7 @@ the libraries' pages as well.
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext_lazy
 
 UNFOLD = (
     gettext_noop("All applications"),
@@ -40,6 +40,12 @@ UNFOLD = (
     ),
     gettext_noop("Toggle password visibility"),
     gettext_noop("Type to search"),
+)
+# What a search found, with the blanks and line ends of its template.
+UNFOLD_FOUND = ngettext_lazy(
+    "\n                Found %(counter)s result in %(time)s seconds\n            ",
+    "\n                Found %(counter)s results in %(time)s seconds\n            ",
+    0,
 )
 # Django has German for these, with another word for "save" than ours.
 DJANGO = (

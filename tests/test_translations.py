@@ -18,6 +18,8 @@ import polib
 import pytest
 import unfold
 from django.template.base import Lexer, TokenType
+from django.template.loader import get_template
+from django.utils import translation
 
 from pbxsite import library_words
 
@@ -231,3 +233,12 @@ def test_libraries_still_say_what_we_translate_for_them(
     said = "\n".join(path.read_text() for path in files)
 
     assert [w for w in words if f'"{w}"' not in said and f"'{w}'" not in said] == []
+
+
+def test_what_a_search_found_is_told_in_german() -> None:
+    template = get_template("unfold/helpers/command_results.html")
+    found = {"page_obj": {"count": 2}, "execution_time": 1}
+    with translation.override("de"):
+        page = template.render(found)
+
+    assert "2 Treffer in 1,00 Sekunden" in page

@@ -21,12 +21,16 @@ SHOWN_ROWS = 20
 
 def confirmed(
     question: str | Promise,
-    yes: str | Promise,
+    *,
+    yes: str | Promise = "",
+    way: str | Promise = "",
+    more: str | Promise = "",
     goes: Callable[[QuerySet[Any]], str] = lambda _rows: "",
 ) -> Callable[[Action], Action]:
     """Have an action ask `question` first; the button `yes` says what it does.
 
-    `goes` says how much is gone for good then.
+    The button `way` does the same for what harms nobody; `more` says what else there is
+    to know, and `goes` how much is gone for good then.
     """
 
     def decorate(perform: Action) -> Action:
@@ -36,7 +40,8 @@ def confirmed(
         ) -> HttpResponse | None:
             if CONFIRMED in request.POST:
                 return perform(admin, request, queryset)
-            shown = {"title": question, "yes": yes, "goes": goes(queryset)}
+            shown = {"title": question, "yes": yes, "way": way, "note": more}
+            shown["goes"] = goes(queryset)
             context = _question(admin, request, queryset) | shown
             return TemplateResponse(request, QUESTION, context)
 

@@ -170,7 +170,7 @@ class OutgoingEmail(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk} {self.state}"
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 class SendingPause(models.Model):

@@ -123,7 +123,8 @@ class Fold:
 
     @property
     def contents(self) -> str:
-        return ", ".join(str(row.field.label) for row in self.rows)
+        # Some labels hold a comma themselves.
+        return " · ".join(str(row.field.label) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,12 @@ def name_of(key: str) -> str:
 def conditions(form: SettingsForm, rules: AuthenticationSettings) -> list[Condition]:
     return [
         Condition(
-            _("The SMTP server has accepted a test e-mail with this account."),
+            _("Send a test e-mail that the SMTP server accepts"),
             "#send-test",
             bool(rules.smtp_server) and form.outside.account_was_accepted(rules),
         ),
         Condition(
-            _("The verification link is entered."),
+            _("Enter the verification link"),
             f"#{form['verification_link'].id_for_label}",
             bool(rules.verification_link),
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from authconfig.clients.models import ClientApplication
@@ -31,7 +32,7 @@ class ApplicationForm(AskingForm):
         required=False,
         strip=False,
         max_length=128,
-        label=ClientApplication._meta.get_field("app_password").verbose_name,
+        label=_("App password"),
         help_text=ClientApplication._meta.get_field("app_password").help_text,
     )
 

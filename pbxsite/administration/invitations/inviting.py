@@ -40,7 +40,7 @@ ASKING = ["GET", "HEAD", "POST"]
 
 
 @action(description=_("Invite to set a password"), permissions=["change"])
-@confirmed(_("Invite these users to set a PBX password?"), yes=_("Invite"))
+@confirmed(_("Invite these users to set a PBX password?"), way=_("Invite"))
 @method_decorator(reauthentication_required)  # type: ignore[arg-type]  # base class
 def invite_selected(
     shown: Any, request: HttpRequest, queryset: QuerySet[PbxUser]

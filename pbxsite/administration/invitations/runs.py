@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
+from pbxsite.administration.queue.report import findings_of_mail
 from verification.password_links import invitations
 from verification.password_links.choices import Obstacle
 from verification.password_links.models import InvitationRun
@@ -97,10 +98,13 @@ def _few(names: list[str]) -> str:
 
 def page_context(run: InvitationRun) -> dict[str, Any]:
     mails = reverse("admin:mail_outgoingemail_changelist")
+    progress = progress_of(run)
     left_out = run.uninvited.select_related("user").order_by("user__name_key")
     return {
         "run": run,
-        "progress": progress_of(run),
+        "progress": progress,
+        # What keeps those that still wait.
+        "troubles": findings_of_mail()[:1] if progress.still else [],
         "left_out": left_out,
         "mails_url": f"{mails}?kind__exact=invitation",
     }

@@ -27,12 +27,13 @@ def operator_of(request: HttpRequest) -> Operator:
 
 @action(description=_("Queue selected e-mails again"), permissions=["operate"])
 @confirmed(
-    _(
-        "Queue these e-mails again? Of a notice or voicemail that may be there"
-        " already a second one goes out. What was sent, and verification e-mails"
-        " that may be there or whose login is over, stay as they are."
+    _("Queue these e-mails again?"),
+    way=_("Queue again"),
+    more=_(
+        "Of a notice or voicemail that may be there already a second one goes out."
+        " What was sent, and verification e-mails that may be there or whose login is"
+        " over, stay as they are."
     ),
-    yes=_("Queue again"),
 )
 def retry_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> None:
     assert isinstance(queryset, OutgoingEmailQuerySet)
@@ -51,8 +52,9 @@ def retry_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) ->
 
 @action(description=_("Cancel selected e-mails"), permissions=["operate"])
 @confirmed(
-    _("Cancel these e-mails? Only those that are still queued will be."),
+    _("Cancel these e-mails?"),
     yes=_("Cancel the e-mails"),
+    more=_("Only those that are still queued will be."),
 )
 def cancel_selected(admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> None:
     assert isinstance(queryset, OutgoingEmailQuerySet)

@@ -32,9 +32,14 @@ class RowFault:
     def __str__(self) -> str:
         if not self.line:
             return self.text
+        if not self.value:
+            return self._at_an_empty_cell()
+        return _("Line %(line)d, %(column)s “%(value)s”: %(text)s") % vars(self)
+
+    def _at_an_empty_cell(self) -> str:
         if not self.column:
             return _("Line %(line)d: %(text)s") % vars(self)
-        return _("Line %(line)d, %(column)s “%(value)s”: %(text)s") % vars(self)
+        return _("Line %(line)d, %(column)s: %(text)s") % vars(self)
 
 
 @dataclass(frozen=True)

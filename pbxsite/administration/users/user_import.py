@@ -130,9 +130,15 @@ class UserImport:
     def _check_number(self, user: PbxUser) -> None:
         owners = self.owners.get(user.number, {}) if user.number else {}
         key = name_key(user.name)
-        if others := [name for owner, name in owners.items() if owner != key]:
-            text = _("%(name)s has this number. Enter another one or none.")
-            raise ValidationError({"number": text % {"name": shown(min(others))}})
+        others = [(name, owner) for owner, name in owners.items() if owner != key]
+        if not others:
+            return
+        name, owner = min(others)
+        text = _("%(name)s has this number. Enter another one or none.")
+        if owner in self.lines:
+            text = _("%(name)s, line %(line)d, has it too. Enter another one or none.")
+        values = {"name": shown(name), "line": self.lines.get(owner)}
+        raise ValidationError({"number": text % values})
 
     def _check_source(self, user: PbxUser) -> None:
         """What a directory or a provider says of a user, it would write again."""

@@ -37,7 +37,8 @@ HELP = {
         "Microsoft: somebody logs in there once and authorizes this site."
     ),
     SmtpLogin.MICROSOFT_365: _(
-        "Microsoft: this site shows the password of a user who has no second factor."
+        "Microsoft: this site logs in with the password of a user who has no second"
+        " factor."
     ),
     SmtpLogin.MICROSOFT_365_APPLICATION: _(
         "Microsoft: this site is an application with a right of its own. Nobody has to"
@@ -49,10 +50,10 @@ HELP = {
         " there."
     ),
     SmtpLogin.CLIENT_SECRET: _(
-        "Any provider, all values are free: this site shows a secret, by post or basic."
+        "Any provider, with values of your own: this site shows a client secret."
     ),
     SmtpLogin.PRIVATE_KEY_JWT: _(
-        "Any provider, all values are free: this site signs with a private key."
+        "Any provider, with values of your own: this site signs with a private key."
     ),
 }
 ENDPOINT_FIELDS = tuple(f"{PREFIX}{name}" for name in UNDER_MORE)

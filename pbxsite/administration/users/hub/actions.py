@@ -86,7 +86,8 @@ def _end_all(request: HttpRequest, user: PbxUser) -> str:
 
 def _reset_factors(request: HttpRequest, user: PbxUser) -> str:
     assert isinstance(request.user, PbxUser)
-    remove_all(user, actor=request.user)
+    if not remove_all(user, actor=request.user):
+        return gettext("The user had no second factor.")
     return gettext("The second factors were removed; the user is told by e-mail.")
 
 

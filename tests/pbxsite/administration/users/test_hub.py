@@ -177,6 +177,15 @@ def test_factors_are_reset_and_the_user_is_told(
     assert OutgoingEmail.objects.get().recipient == "anna@example.com"
 
 
+def test_of_a_user_without_factors_none_is_said_to_be_removed(
+    admin: Browser, user: PbxUser
+) -> None:
+    page = admin.post(url(user, "reset-factors"), follow=True).content.decode()
+
+    assert "The user had no second factor." in page
+    assert not OutgoingEmail.objects.exists()
+
+
 @pytest.mark.usefixtures("two_factor")
 def test_the_question_says_who_cannot_log_in_without_the_factor(
     admin: Browser, user: PbxUser

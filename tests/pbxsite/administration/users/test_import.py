@@ -57,7 +57,7 @@ def test_a_user_is_found_and_added_without_what_cannot_be_seen(user: PbxUser) ->
 
 @pytest.mark.django_db
 def test_a_row_whose_name_cannot_be_seen_is_refused() -> None:
-    assert "name “”: This field cannot be blank." in faults("\u200b,,,,1\n")[0]
+    assert "name: This field cannot be blank." in faults("\u200b,,,,1\n")[0]
 
 
 def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
@@ -70,7 +70,7 @@ def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
-        (",x,,,1", "Line 2, name “”: This field cannot be blank."),
+        (",x,,,1", "Line 2, name: This field cannot be blank."),
         ("a\\b,,,,1", "Line 2, name “a\\b”: Remove the backslash"),
         ("b,,nonsense,,1", "Line 2, email “nonsense”: Enter a valid email address."),
         ('b,"x\ny",,,1', "Line 2, long_name “x y”: Remove the line break"),
@@ -81,7 +81,7 @@ def test_an_unchanged_user_is_left_alone(user: PbxUser) -> None:
         ("b,,,4.97112e+011,1", "Line 2, number “4.97112e+011”: Enter the digits"),
         ("b,,,,maybe", "Line 2, active “maybe”: Enter 1 for active or 0 for inactive."),
         ("c,,,,1\nC,,,,1", "Line 3, name “C”: Line 2 has this user already."),
-        ("c,,,5,1\nd,,,5,1", "Line 2, number “5”: d has this number."),
+        ("c,,,5,1\nd,,,5,1", "Line 2, number “5”: d, line 3, has it too."),
         ("c,,,9,1", "Line 2, number “9”: anna has this number."),
         (f"{'ῷ' * 101},,,,1", "Line 2, name “ῷ"),
         ("b\u202ec,,,,1", "Line 2, name “bc”: Remove the invisible character U+202E"),

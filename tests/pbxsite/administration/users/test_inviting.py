@@ -16,10 +16,11 @@ from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import PASSWORD, SettingsSetter, Starter
 from tests.pbxsite.administration.users.test_import_pages import confirm, upload
 from tests.support.browsers import sign_in
+from tests.support.html import Page
 from tests.support.password_links import deliver, links, set_password
 from tests.support.smtp_servers import Server
 from tests.verification.login.test_rescue import PROVIDERS
-from verification.mail.models import OutgoingEmail
+from verification.mail.models import OutgoingEmail, SendingPause
 from verification.password_links import making
 from verification.password_links.models import PasswordLink
 
@@ -122,7 +123,18 @@ def test_the_page_tells_how_far_it_is(site: Server, admin: Browser) -> None:
 
     assert numbers == [["3", "0", "0"], ["3", "0", "0"], ["3", "3", "0"]]
     assert re.findall(r'class="figure">(\d+)', page) == ["3", "3", "1"]
-    assert "All e-mails of these invitations are done." in page
+    assert "All invitations were sent." in page
+
+
+def test_the_page_tells_why_invitations_wait(site: Server, admin: Browser) -> None:
+    add_users(1)
+    SendingPause.objects.create()
+    address = admin.post(MANY).url
+    page = Page(admin.get(f"{address}live/").content.decode())
+
+    assert page.texts("verdict-title") == ["The invitations wait."]
+    assert "Sending is paused" in page.text(id="invitations-verdict")
+    assert "1 still waits" in page.text(id="invitations-numbers")
 
 
 def test_who_has_no_password_is_invited_after_an_import(
