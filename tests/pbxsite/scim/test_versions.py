@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from authconfig.sync.models import ScimUser
+from authconfig.sync.scim import told
 from authconfig.users.models import PbxUser
 from tests.support.scim import USERS, ScimClient
 
@@ -41,6 +42,17 @@ def test_what_was_read_too_early_changes_nothing(anna: str, scim: ScimClient) ->
     assert [patched.status_code, deleted.status_code] == [412, 412]
     assert PbxUser.objects.get(name="anna").is_active
     assert ScimUser.objects.get().version == 2
+
+
+def test_what_changes_between_the_look_and_the_write_changes_nothing(anna: str) -> None:
+    """The protocol's library looked at the version before."""
+    with pytest.raises(told.OutdatedError):
+        told.change(anna, told.Told("berta@example.com"), version=1)
+    with pytest.raises(told.OutdatedError):
+        told.delete(anna, version=1)
+
+    row = ScimUser.objects.get()
+    assert (row.user_name, row.version, row.deleted_at) == ("anna@example.com", 2, None)
 
 
 def test_what_was_read_as_it_is_changes_it(anna: str, scim: ScimClient) -> None:
