@@ -177,6 +177,7 @@ def test_a_database_that_somebody_has_locked_is_not_ready(browser: Browser) -> N
 @pytest.mark.usefixtures("asked_anew")
 def test_the_overview_and_the_queue_tell_of_a_lock_too(admin: Browser) -> None:
     assert admin.get("/readyz").content == b"ok\n"
+    assert "No Celery worker has reported" in admin.get("/admin/").content.decode()
     LastWrite.at = float("-inf")
     own = connection.copy()
     own.ensure_connection()

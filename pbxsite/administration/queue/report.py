@@ -114,11 +114,11 @@ def queue_report(measure: Callable[[], MailTimes] = mail_times) -> QueueReport:
     rules, found, now = current_rules(), overview(), database_now()
     pause, speakers, asked = actions.current_pause(), _speakers(now), broker()
     needed, failed = servers(rules), failures()
-    findings = [
-        *_no_writes(),
-        *_findings(found, pause, speakers, asked, needed),
-        *_no_room(failed),
-    ]
+    locked = list(_no_writes())
+    # Nobody can report in a database that takes no writes.
+    heard = None if locked else speakers
+    told = _findings(found, pause, heard, asked, needed)
+    findings = [*locked, *told, *_no_room(failed)]
     return QueueReport(
         at=now,
         findings=findings,
@@ -201,7 +201,7 @@ def _speakers(now: datetime) -> list[Speaker]:
 def _findings(
     found: Overview,
     pause: SendingPause | None,
-    speakers: list[Speaker],
+    speakers: list[Speaker] | None,
     asked: Broker,
     needed: Iterable[Server],
 ) -> Iterator[Finding]:
@@ -278,19 +278,19 @@ def oversized_words(found: Oversized) -> list[str]:
 
 
 def _engine_findings(
-    found: Overview, speakers: list[Speaker], asked: Broker, *, is_paused: bool
+    found: Overview, speakers: list[Speaker] | None, asked: Broker, *, is_paused: bool
 ) -> Iterator[Finding]:
     """Yield the causes first, then how long somebody has waited for their mail."""
     queue = reverse("queue")
-    causes = list(_silence(speakers))
+    causes = [] if speakers is None else list(_silence(speakers))
     if not asked.is_up:
         causes.insert(0, (AlarmKind.BROKER, _broker_words(asked)))
     yield from (Finding(kind, sentence, queue) for kind, sentence in causes)
-    yield from _wrong_clocks(speakers)
+    yield from _wrong_clocks(speakers or [])
     waited = found.oldest_due_seconds
     if waited and waited > TAKEN_UP_WITHIN.total_seconds() and not is_paused:
         seconds = number_format(waited, 0)
-        words = _waiting_words(found, is_explained=bool(causes))
+        words = _waiting_words(found, is_explained=bool(causes) or speakers is None)
         yield Finding(AlarmKind.WAITING, words % {"seconds": seconds}, queue)
 
 
