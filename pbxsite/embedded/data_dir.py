@@ -19,6 +19,8 @@ OWN_NAMES = (
     *("site.env", "site.lock", "beat-schedule"),
     *("log", "mailbox", "recordings", "static"),
 )
+# When a mail came, as the name of its file.
+MAIL_NAME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 # Linux takes 107 bytes, other systems as few as 103.
 MAX_SOCKET_PATH = 100
 
@@ -97,6 +99,10 @@ def _short_directory(data_dir: Path) -> Path:
     if (found.st_mode, found.st_uid) != (0o40700, os.getuid()):
         raise PermissionError(f"{directory} is not a private directory of this user.")
     return directory
+
+
+def mailbox(data_dir: Path) -> Path:
+    return data_dir / "mailbox"
 
 
 def redis_url(data_dir: Path) -> str:

@@ -11,14 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from django.conf import settings
+
+from pbxsite.embedded.data_dir import MAIL_NAME_FORMAT
 
 logger = logging.getLogger(__name__)
-NAME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
-
-
-def directory() -> Path:
-    return Path(settings.DATA_DIR) / "mailbox"
 
 
 class KeepEveryMail:
@@ -30,7 +26,7 @@ class KeepEveryMail:
     async def handle_DATA(
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        name = f"{datetime.now(UTC):{NAME_FORMAT}}-{secrets.token_hex(4)}"
+        name = f"{datetime.now(UTC):{MAIL_NAME_FORMAT}}-{secrets.token_hex(4)}"
         try:
             await asyncio.to_thread(self._keep, name, envelope.content)
         except OSError:

@@ -24,7 +24,7 @@ from django.views.decorators.http import require_safe
 
 from authconfig.validators import is_loopback
 from pbxsite.edge.local import is_on_this_machine
-from pbxsite.embedded.mailbox import NAME_FORMAT, directory
+from pbxsite.embedded.data_dir import MAIL_NAME_FORMAT, mailbox
 
 SHOWN_MAILS = 200
 # What a mail brings along must neither run nor load anything, nor act as this site.
@@ -66,13 +66,14 @@ class KeptMail:
 
 def _kept() -> list[Path]:
     """Return the mails that the mailbox wrote, newest first, and no other file."""
-    files = (file for file in directory().glob("*.eml") if _received_at(file))
+    found = mailbox(settings.DATA_DIR).glob("*.eml")
+    files = (file for file in found if _received_at(file))
     return sorted(files, reverse=True)
 
 
 def _received_at(file: Path) -> datetime | None:
     try:
-        moment = datetime.strptime(file.name.partition("-")[0], NAME_FORMAT)
+        moment = datetime.strptime(file.name.partition("-")[0], MAIL_NAME_FORMAT)
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC)

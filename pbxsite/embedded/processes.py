@@ -73,7 +73,7 @@ def _work(plan: Plan) -> None:
 
 
 def _receive_mails(plan: Plan) -> None:
-    asyncio.run(mailbox.serve(mailbox.directory(), plan.mailbox_port))
+    asyncio.run(mailbox.serve(embedded.mailbox(plan.data_dir), plan.mailbox_port))
 
 
 def web_server(

@@ -23,7 +23,6 @@ from pbxsite.embedded import data_dir as embedded
 from pbxsite.embedded import first_start, processes
 from pbxsite.embedded.environment import forget
 from pbxsite.embedded.first_start import Administrator
-from pbxsite.embedded.mailbox import directory
 from pbxsite.embedded.mailbox_pages import is_reachable
 from pbxsite.embedded.plan import Plan
 from pbxsite.embedded.questions import Questions
@@ -135,8 +134,8 @@ def _await_answers(
 
 def _welcome(plan: Plan, say: Say, warnings: list[str]) -> None:
     say(f"Administration: {plan.url}/admin/")
-    mailbox = f"{plan.url}/mailbox/" if is_reachable() else str(directory())
-    say(f"Mailbox: {mailbox}")
+    directory = embedded.mailbox(plan.data_dir)
+    say(f"Mailbox: {f'{plan.url}/mailbox/' if is_reachable() else directory}")
     for warning in warnings:
         say(f"Warning: {warning}")
     say(f"Ready: {plan.url}/")

@@ -6,9 +6,10 @@ import asyncio
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from pbxsite.embedded import mailbox
+from pbxsite.embedded import data_dir, mailbox
 
 
 class Command(BaseCommand):
@@ -19,4 +20,5 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(mailbox.serve(mailbox.directory(), options["port"]))
+        directory = data_dir.mailbox(settings.DATA_DIR)
+        asyncio.run(mailbox.serve(directory, options["port"]))
