@@ -69,7 +69,8 @@ def imported() -> Iterator[str]:
 
 
 def test_each_package_that_is_imported_is_asked_for() -> None:
-    wishes = (ROOT / "requirements" / "base.in").read_text().lower()
+    files = (ROOT / "requirements" / f"{name}.in" for name in ("server", "base"))
+    wishes = "\n".join(file.read_text().lower() for file in files)
     asked = set(re.findall(r"^[\w-]+", wishes, re.MULTILINE))
     homes = packages_distributions()
 
