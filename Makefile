@@ -19,7 +19,7 @@ PRODUCTION := env SECRET_KEY=not-a-secret-but-long-and-varied-enough-for-the-che
 	SITE_URL=https://pbx.example ALLOWED_HOSTS=pbx.example
 
 .PHONY: install install-dev run test test-fast test-sqlite test-postgresql \
-	test-browser test-long lint fix messages check bench chaos production trace looks release flower lock
+	test-browser test-long test-next lint fix messages check bench chaos production trace looks release flower lock
 .DEFAULT_GOAL := run
 
 install:
@@ -77,6 +77,15 @@ test-long: install-dev
 	@.ci/packages long
 	@echo "Long tests"
 	@$(SERVICES) --database postgresql $(PYTEST) --timeout=1800 -m long
+
+# The quick tests with tomorrow's Django: make test-next PYTHON=python3.13.
+NEXT := .venv/next/bin
+test-next: install-dev
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
+		{ echo "They need Python 3.12 or newer: make test-next PYTHON=…"; exit 1; }
+	@.ci/install next
+	@$(NEXT)/python -m tests.support.services --database sqlite $(NEXT)/pytest -q $(PARALLEL) \
+		-n 4 -m "not browser and not long and not postgresql"
 
 lint: install-dev
 	@echo "Format, lint, types, arrows, templates"
@@ -141,6 +150,10 @@ lock:
 	@$(PYTHON) -m venv .venv/lock
 	@.venv/lock/bin/pip install -qq --disable-pip-version-check uv
 	@$(UV) base.in -o base.txt
+	@$(UV) server.in -c base.txt -o server.txt
 	@$(UV) dev.in -c base.txt -o dev.txt
+	@cp requirements/dev.txt requirements/next.txt
+	@$(subst 3.11,3.12,$(UV)) dev.in --override next.in -P django -P django-allauth \
+		-P django-unfold -o next.txt
 	@$(UV) operators.in -o operators.txt
 	@$(UV) $(CANAILLE).in -o $(CANAILLE).txt
