@@ -75,5 +75,5 @@ def _key(rules: AuthenticationSettings) -> str:
         rules.netlogon_bind_dn,
         rules.netlogon_bind_password,
     )
-    digest = salted_hmac(__name__, repr(values)).hexdigest()
+    digest = salted_hmac(__name__, repr(values), algorithm="sha256").hexdigest()
     return f"netlogon-service-refused:{digest}"

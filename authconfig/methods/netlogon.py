@@ -143,8 +143,8 @@ class Failures:
     counted = "netlogon-failures"
 
     def __init__(self, key: str) -> None:
-        digest = salted_hmac("authconfig.methods.netlogon", key).hexdigest()
-        self._key = f"{self.counted}:{digest}"
+        keyed = salted_hmac("authconfig.methods.netlogon", key, algorithm="sha256")
+        self._key = f"{self.counted}:{keyed.hexdigest()}"
 
     def share_of(self, most: int) -> int:
         return most

@@ -141,8 +141,8 @@ class OAuth2LoginClient(OAuth2Client):
     def _kept_as(self) -> str:
         """Return the cache's key, another one once address, ID or secret change."""
         facts = (self.access_token_url, self.consumer_key, self.consumer_secret)
-        digest = salted_hmac("oauth2-client-way", json.dumps(facts)).hexdigest()
-        return f"openid-provider:way:{digest}"
+        keyed = salted_hmac("oauth2-client-way", json.dumps(facts), algorithm="sha256")
+        return f"openid-provider:way:{keyed.hexdigest()}"
 
     def _ask(self, form: dict[str, str], way: ClientWay) -> requests.Response:
         client_id, secret, auth = self.consumer_key, self.consumer_secret, None

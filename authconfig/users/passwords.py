@@ -266,8 +266,8 @@ class ParametersInUse:
             make_password(password)
 
     def _start_for(self, key: str) -> str:
-        digest = salted_hmac("authconfig.users.passwords", key).digest()
-        part = int.from_bytes(digest[:6]) / 2**48
+        keyed = salted_hmac("authconfig.users.passwords", key, algorithm="sha256")
+        part = int.from_bytes(keyed.digest()[:6]) / 2**48
         point = part * sum(number for _start, number in self._counts)
         for start, number in self._counts:
             point -= number

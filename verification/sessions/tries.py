@@ -52,7 +52,8 @@ def add_unknown_failure(name: str) -> int:
     nobodys = FailureCount.objects.filter(user=NOBODY)
     _add_one(nobodys)
     nobodys.values_list("in_row", flat=True).first()
-    digest = salted_hmac("verification.sessions.tries", name).hexdigest()
+    kept_as = salted_hmac("verification.sessions.tries", name, algorithm="sha256")
+    digest = kept_as.hexdigest()
     failures: int = cache.get(f"failures-in-row:{digest}", 0) + 1
     if failures > 1 or _is_room():
         cache.set(f"failures-in-row:{digest}", failures, UNKNOWN_TTL_SECONDS)

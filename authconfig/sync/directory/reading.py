@@ -150,7 +150,7 @@ def _invocation_id(connection: DirectoryConnection) -> str:
 def _digest(rules: AuthenticationSettings, server: str) -> str:
     """Name the directory and the rules: with other rules every entry is read anew."""
     values = [server, *(str(getattr(rules, name)) for name in OF_RULES)]
-    return salted_hmac(__name__, repr(values)).hexdigest()
+    return salted_hmac(__name__, repr(values), algorithm="sha256").hexdigest()
 
 
 @dataclass
