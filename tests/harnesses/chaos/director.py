@@ -40,6 +40,8 @@ FAULT_LIMIT = 30.0
 SETTLED_SECONDS = 0.3
 # So long a worker may take from the server's reply to its mark.
 MARK_SECONDS = 2.0
+# A fault of one moment lasts until what it killed is started again.
+TRACED_SECONDS = 2.0
 HANDED = (Step.DATA, Step.BODY, Step.REPLIED)
 GO: dict[str, Any] = {"action": Action.GO}
 
@@ -201,7 +203,6 @@ class Director:
 
     def _begin(self, fault: Fault) -> None:
         self._outage = self._outages[fault.victim]
-        self.periods.append(Period(fault.name, time.time()))
         if self._outage.holds_database:
             since = time.monotonic() - MARK_SECONDS
             self.ledger.held |= {a for a, at in self._handed_at.items() if at > since}
@@ -211,7 +212,9 @@ class Director:
     def _stop_redis(self, fault: Fault) -> None:
         self._frozen = fault.victim == FROZEN_REDIS
         self._redis.stop(signal.SIGSTOP if self._frozen else signal.SIGKILL)
-        self._restored_at = time.monotonic() + self._seconds(fault)
+        seconds = self._seconds(fault)
+        self._restored_at = time.monotonic() + seconds
+        self._last(seconds)
 
     def decide(self, event: Event) -> dict[str, Any]:
         """Answer the server; it waits, and with it the mail."""
@@ -273,7 +276,7 @@ class Director:
         if is_cut and fault.step == Step.BODY:
             self.ledger.cuts.add(event["recipient"])
         seconds = self._seconds(fault)
-        self._done(after=seconds)
+        self._last(seconds)
         return {"action": fault.action, "seconds": seconds}
 
     def _freeze(self, fault: Fault, port: int) -> None:
@@ -284,7 +287,7 @@ class Director:
             now = time.monotonic()
             self._unsettled.append((now + SETTLED_SECONDS, owner))
             self._frozen_workers.append((now + seconds, owner))
-            self._done(after=seconds)
+            self._last(seconds)
 
     def _doom(self, port: int) -> None:
         owner = self._owners.get(port)
@@ -306,9 +309,16 @@ class Director:
     def _take(self, fault: Fault) -> None:
         self._armed = None
         self.ledger.note(fault.name)
+        now = time.time()
+        self.periods.append(Period(fault.name, now, now + TRACED_SECONDS))
 
     def _seconds(self, fault: Fault) -> float:
         return self._random.uniform(*fault.seconds)
+
+    def _last(self, seconds: float) -> None:
+        """The fault that has just begun ends by itself after so many seconds."""
+        self.periods[-1].ended_at = time.time() + seconds
+        self._done(after=seconds)
 
     def _done(self, after: float = 0.0) -> None:
         self.ledger.last_at = max(self.ledger.last_at, time.time() + after)

@@ -145,17 +145,26 @@ def test_a_row_that_is_gone_is_a_loss(user: PbxUser, journal: Path) -> None:
 def test_what_was_seen_in_an_outage_is_told_with_how_long_it_lasted() -> None:
     watch = Watch(
         "http://nowhere",
-        logins=[Seen(99, 0.1, "302"), Seen(104, 6, "302"), Seen(111, 1, "503")],
+        logins=[
+            *(Seen(99, 0.1, "302"), Seen(104, 6, "302"), Seen(111, 1, "503")),
+            *(Seen(113, 9, "503"), Seen(200, 0.2, "302")),
+        ],
         readiness=[Seen(90, 0, "200 ok"), Seen(105, 0, "503 full")],
-        findings=[Seen(105, 0, "")],
-        periods=[Period("an outage", 100, 110)],
+        findings=[Seen(105, 0, ""), Seen(200, 0, "")],
+        periods=[
+            Period("an outage", 100, 110),
+            Period("another", 112.5, 114),
+            Period("an outage", 200, 201),
+        ],
     )
 
     told = list(watch.report({98: 1, 101: 2, 105: 7, 108: 4}))
 
-    assert told == [
-        "an outage, 10 s",
-        "    logins: 2, slowest 6.0 s, 2 bad (302, 503), right 2.0 s after the end",
+    assert told[5] == "another (1), 2 s"
+    # The login that another outage met is none of the first.
+    assert told[:5] == [
+        "an outage (2), 11 s",
+        "    logins: 3, slowest 6.0 s, 2 bad (302, 503), right 2.0 s after the end",
         "    e-mails: 3 waited, 1 taken meanwhile,"
         " the others 2.0 s (half) and 2.0 s (all) after the end",
         "    readyz: 503 full",

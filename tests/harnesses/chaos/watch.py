@@ -114,31 +114,41 @@ class Watch:
 
     def report(self, delays: Mapping[float, float]) -> Iterator[str]:
         """`delays`: of each mail when it was queued, and for how long it waited."""
-        for period in self.periods:
-            yield f"{period.name}, {period.ended_at - period.began_at:.0f} s"
-            yield f"    logins: {self._login_words(period)}"
-            yield f"    e-mails: {_mail_words(period, delays)}"
-            for name, seen in (("readyz", self.readiness), ("overview", self.findings)):
-                for words in dict.fromkeys(_within(period, seen)):
-                    yield f"    {name}: {words or 'all is well'}"
+        for name, periods in self._kinds().items():
+            lasted = sum(period.ended_at - period.began_at for period in periods)
+            yield f"{name} ({len(periods)}), {lasted:.0f} s"
+            yield f"    logins: {self._login_words(periods)}"
+            yield f"    e-mails: {_mail_words(periods, delays)}"
+            for page, seen in (("readyz", self.readiness), ("overview", self.findings)):
+                for words in dict.fromkeys(_within(periods, seen)):
+                    yield f"    {page}: {words or 'all is well'}"
 
-    def _login_words(self, period: Period) -> str:
-        until = self._traced_until(period)
-        meanwhile = [each for each in self.logins if _meets(period, each, until)]
-        bad = [each for each in meanwhile if is_bad(each)]
-        slowest = max((each.seconds for each in meanwhile), default=0.0)
+    def _kinds(self) -> dict[str, list[Period]]:
+        kinds: dict[str, list[Period]] = {}
+        for period in self.periods:
+            kinds.setdefault(period.name, []).append(period)
+        return kinds
+
+    def _login_words(self, periods: list[Period]) -> str:
+        meanwhile = [
+            (period, login)
+            for period in periods
+            for login in self.logins
+            if _meets(period, login, self._traced_until(period))
+        ]
+        bad = [(period, login) for period, login in meanwhile if is_bad(login)]
+        slowest = max((login.seconds for _, login in meanwhile), default=0.0)
         words = f"{len(meanwhile)}, slowest {slowest:.1f} s"
         if not bad:
             return f"{words}, none failed or was slow"
-        answers = ", ".join(sorted({each.words for each in bad}))
-        right = max(0.0, bad[-1].ended_at - period.ended_at)
+        answers = ", ".join(sorted({login.words for _, login in bad}))
+        right = max(0.0, *(login.ended_at - period.ended_at for period, login in bad))
         return f"{words}, {len(bad)} bad ({answers}), right {right:.1f} s after the end"
 
     def _traced_until(self, period: Period) -> float:
         """Look for its traces until the next one begins."""
-        later = [
-            each.began_at for each in self.periods if each.began_at > period.began_at
-        ]
+        begun = [each.began_at for each in self.periods]
+        later = [began_at for began_at in begun if began_at > period.began_at]
         return min([period.ended_at + AFTER_SECONDS, *later])
 
 
@@ -150,25 +160,25 @@ def _meets(period: Period, seen: Seen, until: float) -> bool:
     return seen.ended_at >= period.began_at and seen.at <= until
 
 
-def _within(period: Period, seen: list[Seen]) -> Iterator[str]:
+def _within(periods: list[Period], seen: list[Seen]) -> Iterator[str]:
     """Yield the words of whole looks between its beginning and its end."""
     for each in seen:
-        if period.began_at <= each.at and each.at <= period.ended_at:
+        if any(period.began_at <= each.at <= period.ended_at for period in periods):
             yield each.words
 
 
-def _mail_words(period: Period, delays: Mapping[float, float]) -> str:
+def _mail_words(periods: list[Period], delays: Mapping[float, float]) -> str:
     """Tell of the mails that waited while it was on, and how long after its end."""
-    met = {
-        at: waited
+    left = [
+        at + waited - period.ended_at
+        for period in periods
         for at, waited in delays.items()
         if at <= period.ended_at and at + waited >= period.began_at
-    }
-    if not met:
+    ]
+    if not left:
         return "none was waiting"
-    left = [at + waited - period.ended_at for at, waited in met.items()]
     after = sorted(seconds for seconds in left if seconds > 0)
-    words = f"{len(met)} waited, {len(met) - len(after)} taken meanwhile"
+    words = f"{len(left)} waited, {len(left) - len(after)} taken meanwhile"
     if not after:
         return words
     return (
