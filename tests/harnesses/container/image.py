@@ -18,7 +18,6 @@ from typing import Any
 from tests.support.services import ROOT
 
 RELEASE = "bookworm"
-DEBIAN = "http://deb.debian.org/debian"
 BASE = "localhost/pbx-debian"
 BUILD_SECONDS = 1500
 # Where packages come from, and whom to trust there; what is a place on this machine
@@ -72,7 +71,7 @@ class Buildah:
         """Make Debian as small as it comes, with nothing of this machine in it."""
         self._do("from", "--name", "debian", "scratch")
         root = self._do("mount", "debian")
-        make = ["debootstrap", "--variant=minbase", RELEASE, root, mirror()]
+        make = ["debootstrap", "--variant=minbase", RELEASE, root, *mirror()]
         done = subprocess.run(make, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout[-3000:]
         subprocess.run(["chroot", root, "apt-get", "clean"], check=True)
@@ -111,13 +110,13 @@ def _image(root: Path, told: dict[str, Any]) -> Image:
     )
 
 
-def mirror() -> str:
-    """Return where this machine has its own Debian from, if it is one."""
+def mirror() -> list[str]:
+    """Return where this machine has its own Debian from; nothing if it is another."""
     form = "$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)"
     asked = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
     told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^Debian \w+ main (http:\S+)", told, re.MULTILINE)
-    return found[1] if found else DEBIAN
+    return [found[1]] if found else []
 
 
 def proxies() -> dict[str, str]:
