@@ -346,12 +346,19 @@ def _silence(speakers: list[Speaker]) -> Iterator[tuple[AlarmKind, str]]:
             " whether a worker is running."
         )
         yield AlarmKind.WORKER, words
-    elif Part.SCHEDULER not in speaking:
+    elif Part.SCHEDULER not in speaking and _have_settled(speakers):
         words = _(
             "The scheduler (beat) has not reported in the last minute, so tries that"
             " failed are not repeated. Look whether beat and Redis are running."
         )
         yield AlarmKind.SCHEDULER, words
+
+
+def _have_settled(speakers: list[Speaker]) -> bool:
+    """Tell whether the site runs for a minute: until then nobody misses its beat."""
+    latest = database_now() - heartbeat.SILENCE
+    workers = (each for each in speakers if each.kind == Part.WORKER)
+    return any(each.started_at < latest for each in workers)
 
 
 def paused_words() -> str:

@@ -24,7 +24,7 @@ from tests.support.html import Page
 from tests.support.webhooks import Receiver
 from verification.approval.models import LoginSession
 from verification.mail.account import account_of
-from verification.mail.choices import MailState, TrialState
+from verification.mail.choices import MailState, Part, TrialState
 from verification.mail.models import AccountTrial, Heartbeat, OutgoingEmail
 from verification.mail.operation import actions, heartbeat
 from verification.mail.operation.actions import Operator
@@ -72,11 +72,11 @@ def test_a_fresh_site_says_that_all_is_well(admin_client_myapps: Browser) -> Non
 def test_it_counts_who_cannot_log_in(
     admin_client_myapps: Browser, user: PbxUser
 ) -> None:
-    assert "could not log in" not in alarms(admin_client_myapps)
+    assert "cannot log in" not in alarms(admin_client_myapps)
 
     PbxUser.objects.filter(pk=user.pk).update(email="")
 
-    told = "1 user could not log in to myApps. Show these users"
+    told = "1 user cannot log in to myApps. Show these users"
     assert told in alarms(admin_client_myapps)
 
 
@@ -124,6 +124,18 @@ def test_silence_of_the_worker_is_told_before_anything_waits(
     said = alarms(admin_client_myapps)
 
     assert "No Celery worker has reported in the last minute" in said
+
+
+def test_the_scheduler_is_missed_once_the_site_has_run_for_a_minute(
+    admin_client_myapps: Browser,
+) -> None:
+    Heartbeat.objects.filter(kind=Part.SCHEDULER).delete()
+
+    at_first = alarms(admin_client_myapps)
+    Heartbeat.objects.update(started_at=timezone.now() - timedelta(seconds=61))
+
+    assert at_first == ""
+    assert "The scheduler (beat) has not reported" in alarms(admin_client_myapps)
 
 
 def test_a_server_that_refuses_is_quoted_until_it_takes_mails_again(

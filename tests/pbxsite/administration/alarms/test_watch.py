@@ -174,6 +174,7 @@ def test_it_finds_what_is_wrong(administrator: PbxUser) -> None:
     actions.pause(Operator(administrator, Origin()))
     audit.record(Event.LOGIN_REJECTED, user=administrator)
     Heartbeat.objects.filter(kind="scheduler").delete()
+    Heartbeat.objects.update(started_at=timezone.now() - timedelta(minutes=2))
 
     found = {each.kind: each for each in findings()}
 
