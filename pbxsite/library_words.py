@@ -47,11 +47,13 @@ UNFOLD_FOUND = ngettext_lazy(
     "\n                Found %(counter)s results in %(time)s seconds\n            ",
     0,
 )
-# Django has German for these, with another word for "save" than ours.
+# Django has German for these, with another word for "save" than ours, and one for
+# "common" that nobody says of a password.
 DJANGO = (
     gettext_noop("History"),
     gettext_noop("Save and add another"),
     gettext_noop("Save and continue editing"),
+    gettext_noop("This password is too common."),
 )
 ALLAUTH = (
     gettext_noop("MFA"),

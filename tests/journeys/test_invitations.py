@@ -180,7 +180,7 @@ def test_another_authentication_type_changes_who_can_log_in(
     admin.get_by_role("radio", name="PBX and Netlogon").check()
     admin.locator("#id_netlogon_domain").fill("ad.example.com")
     told = admin.locator('[data-changes="authentication"]')
-    expect(told).to_contain_text("could not log in")
+    expect(told).to_contain_text("cannot log in")
     admin.get_by_role("button", name="Save", exact=True).click()
     expect(admin.get_by_text("Saved: Authentication type")).to_be_visible()
 

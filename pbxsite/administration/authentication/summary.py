@@ -233,7 +233,7 @@ def without_factor(count: int) -> str:
 
 def never_approved(count: int) -> str:
     return ngettext(
-        "End the %(count)s other myApps session that nobody approved",
+        "End the other myApps session that nobody approved",
         "End the %(count)s other myApps sessions that nobody approved",
         count,
     ) % {"count": count}

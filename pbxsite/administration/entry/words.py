@@ -65,14 +65,14 @@ def all_closed(census: Census) -> list[Closed]:
 
 def _closed_to_all(count: int) -> str:
     return ngettext(
-        "%(count)s user could not log in.", "%(count)s users could not log in.", count
+        "%(count)s user cannot log in.", "%(count)s users cannot log in.", count
     ) % {"count": count}
 
 
 def closed(count: int, kind: Kind) -> str:
     return ngettext(
-        "%(count)s user could not log in to %(kind)s.",
-        "%(count)s users could not log in to %(kind)s.",
+        "%(count)s user cannot log in to %(kind)s.",
+        "%(count)s users cannot log in to %(kind)s.",
         count,
     ) % {"count": count, "kind": kind.label}
 

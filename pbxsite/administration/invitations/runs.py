@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from authconfig.models import current_rules
 from authconfig.users.audit import origin_of
 from authconfig.users.models import PbxUser
 from pbxsite.administration.queue.report import findings_of_mail
@@ -64,19 +65,26 @@ def question(
     context = admin.site.each_context(request) | {
         "title": title,
         "opts": PbxUser._meta,
-        "rows": [_invited(len(invited)), *_left(left_out)],
+        "rows": [*_invited(len(invited)), *_left(left_out)],
         "back_url": back_url,
         "way": _("Invite"),
     }
     return TemplateResponse(request, "admin/confirm_action.html", context)
 
 
-def _invited(count: int) -> str:
-    return ngettext(
+def _invited(count: int) -> list[str]:
+    hours = current_rules().invitation_hours
+    who = ngettext(
         "%(n)d user gets an e-mail with a link that sets a PBX password.",
         "%(n)d users get an e-mail with a link that sets a PBX password.",
         count,
-    ) % {"n": count}
+    )
+    how_long = ngettext(
+        "The link works once, for %(n)d hour.",
+        "The link works once, for %(n)d hours.",
+        hours,
+    )
+    return [who % {"n": count}, how_long % {"n": hours}]
 
 
 def _left(left_out: list[tuple[PbxUser, Obstacle]]) -> list[str]:

@@ -49,7 +49,7 @@ def test_an_import_says_who_could_not_log_in(user: PbxUser, file: Path) -> None:
     call_command("pbxusers", "import", str(file), stdout=io.StringIO(), stderr=said)
 
     assert said.getvalue().splitlines() == [
-        "1 user could not log in. See: manage.py pbxusers access --closed"
+        "1 user cannot log in. See: manage.py pbxusers access --closed"
     ]
 
 

@@ -15,7 +15,7 @@ from tests.support.settings_data import posted
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/authconfig/authenticationsettings/"
-OFFER = "End the 1 other myApps session that nobody approved"
+OFFER = "End the other myApps session that nobody approved"
 
 
 @pytest.fixture

@@ -292,7 +292,7 @@ def test_preview_counts_who_could_not_log_in(
     PbxUser.objects.create_user("cleo", "a long password", is_active=False)
     preview = admin.post(PREVIEW, posted(two_factor="on", **ACCOUNT)).json()
 
-    sentence = "1 user could not log in to myApps."
+    sentence = "1 user cannot log in to myApps."
     assert sentence in preview["sections"]["authentication"]
     held = "1 user could not log in with it: nothing could approve the login."
     assert any(held in fact for fact in page_of(admin).texts("fact"))
@@ -303,7 +303,7 @@ def test_the_page_says_who_cannot_log_in_now(admin: Browser) -> None:
 
     page = page_of(admin)
 
-    assert "1 user could not log in. Show them" in page.texts("fact")
+    assert "1 user cannot log in. Show them" in page.texts("fact")
     assert page.find(href="/admin/users/pbxuser/access/?myapps=no&is_active__exact=1")
 
 
@@ -315,12 +315,12 @@ def test_preview_of_another_type_asks_the_policy(admin: Browser) -> None:
     ).json()["sections"]["authentication"]
 
     # Ben can from then on, but the administrator's account is not connected.
-    assert "1 user could not log in to myApps." in said
+    assert "1 user cannot log in to myApps." in said
     PbxUser.objects.create(name="cleo", password="!none", is_staff=True)
     said = admin.post(
         PREVIEW, posted(authentication_type="pbx_and_oauth2", **OAUTH2)
     ).json()["sections"]["authentication"]
-    assert "1 user could not log in to myApps." in said
+    assert "1 user cannot log in to myApps." in said
 
 
 def test_conditions_of_two_factor_are_told(admin: Browser) -> None:

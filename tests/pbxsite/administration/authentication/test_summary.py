@@ -189,7 +189,7 @@ def test_it_says_how_many_could_not_log_in() -> None:
     said = changes(rules(), rules(two_factor=True), closed=(1, 3))
 
     assert said[0].startswith("Each login to myApps has to be approved")
-    assert said[1] == "3 users could not log in to myApps."
+    assert said[1] == "3 users cannot log in to myApps."
 
 
 def test_it_counts_nobody_whom_the_change_does_not_touch() -> None:
@@ -197,8 +197,8 @@ def test_it_counts_nobody_whom_the_change_does_not_touch() -> None:
     same = changes(rules(), rules(pbx_domain="pbx.example"), closed=(3, 3))
     other = changes(rules(), rules(pbx_domain="pbx.example"), closed=(3, 4))
 
-    assert not any("could not log in" in sentence for sentence in [*said, *same])
-    assert other == ["4 users could not log in to myApps."]
+    assert not any("cannot log in" in sentence for sentence in [*said, *same])
+    assert other == ["4 users cannot log in to myApps."]
 
 
 def test_one_user_whom_nothing_approves_is_singular() -> None:

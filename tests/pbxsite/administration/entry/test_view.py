@@ -71,10 +71,10 @@ def test_it_counts_who_could_not_and_leads_to_them(admin: Browser) -> None:
     page = Page(html)
 
     assert "<title> Who can log in | " in html
-    assert page.texts("fact-warning") == ["3 users could not log in. Show them"]
+    assert page.texts("fact-warning") == ["3 users cannot log in. Show them"]
     assert page.find(href=f"{VIEW}?myapps=no&is_active__exact=1")
     there = Page(admin.get(f"{VIEW}?myapps=no&is_active__exact=1").content.decode())
-    assert there.texts("fact-warning") == ["3 users could not log in."]
+    assert there.texts("fact-warning") == ["3 users cannot log in."]
     assert names(admin, myapps="no", is_active__exact="1") == ["new0", "new1", "new2"]
 
 
@@ -104,7 +104,7 @@ def test_another_authentication_type_changes_the_answers(
     assert len(names(admin, reason="no_method", mypbx="no")) == 4
     # Nobody is to log in to myPBX, so nobody is missed there.
     assert Page(admin.get(VIEW).content.decode()).texts("fact-warning") == [
-        "1 user could not log in to myApps. Show them"
+        "1 user cannot log in to myApps. Show them"
     ]
 
 

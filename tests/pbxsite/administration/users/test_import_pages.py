@@ -57,7 +57,7 @@ def test_an_import_says_who_could_not_log_in(admin_client_myapps: Browser) -> No
     preview = upload(admin_client_myapps, "ben,,,,1\ncleo,,,,1\nold,,,,0\n")
     done = confirm(admin_client_myapps, preview)
 
-    said = "2 users could not log in."
+    said = "2 users cannot log in."
     assert said in preview.content.decode()
     assert said in done.content.decode()
     listed = "/admin/users/pbxuser/access/?myapps=no&amp;is_active__exact=1"

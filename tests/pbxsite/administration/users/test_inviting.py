@@ -149,6 +149,7 @@ def test_who_has_no_password_is_invited_after_an_import(
     assert "4 active users have no PBX password." in done
     assert f'href="{MANY}"' in done
     assert "3 users get an e-mail" in asked
+    assert "The link works once, for 72 hours." in asked
     assert "Not invited, no e-mail address (1): silent" in asked
     told = sorted(mail.recipient for mail in site.mails)
     assert told == ["u0@example.com", "u1@example.com", "u2@example.com"]
