@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -116,6 +116,7 @@ class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
         *("stage", "code", "words", "remedy", "language", "history"),
     )
     actions = [retry_selected, cancel_selected]
+    change_form_template = "admin/mail/outgoingemail/change_form.html"
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return is_operator(request)
@@ -123,6 +124,18 @@ class OutgoingEmailAdmin(MailCells, ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may_view = bool(super().has_view_permission(request, obj))
         return may_view or self.has_operate_permission(request)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer on the page of a mail what the list does with those chosen there."""
+        shown = OutgoingEmail.objects.filter(pk=context["original"].pk)
+        may = self.has_operate_permission(request)
+        context["may_queue_again"] = may and shown.retryable().exists()
+        page: HttpResponse = super().render_change_form(
+            request, context, *args, **kwargs
+        )
+        return page
 
     def in_words(self, mail: OutgoingEmail) -> str:
         return f"{mail.get_kind_display()} · {mail.recipient} · {mail.words}"

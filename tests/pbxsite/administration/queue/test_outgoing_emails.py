@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from authconfig.choices import Event
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
+from tests.support.html import Page
 from verification.approval.tokens import approval_code, link_token
 from verification.mail.choices import MailState, SmtpStage
 from verification.mail.models import OutgoingEmail
@@ -38,6 +39,28 @@ def test_a_mail_tells_its_history_and_neither_link_nor_code(
     login = mail.login_mail.login
     assert link_token(login) not in html
     assert f">{approval_code(login)}<" not in html
+
+
+def test_the_page_of_a_failed_mail_queues_it_again(
+    operator: Browser, make_mails: MailMaker
+) -> None:
+    (sent,) = make_mails(1, MailState.SENT)
+    (failed,) = make_mails(1, MailState.FAILED)
+    pages = {
+        mail.pk: Page(operator.get(f"{MAILS}{mail.pk}/change/").content.decode())
+        for mail in (sent, failed)
+    }
+    (form,) = pages[failed.pk].find(action=MAILS, method="post")
+    names = ("action", "_selected_action", "csrfmiddlewaretoken")
+    posted = {n: pages[failed.pk].find(name=n)[-1]["value"] for n in names}
+
+    question = operator.post(form["action"], posted).content.decode()
+    operator.post(form["action"], posted | {"confirmed": "yes"})
+
+    assert not pages[sent.pk].find(action=MAILS)
+    assert "Queue these e-mails again?" in question
+    failed.refresh_from_db()
+    assert failed.state == MailState.QUEUED
 
 
 @pytest.mark.database
