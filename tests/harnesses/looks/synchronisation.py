@@ -49,6 +49,7 @@ def directory(looker: Looker) -> None:
         await_end(looker)
         looker.look("directory-preview")
         confirm(looker, "directory")
+        configure(looker.site, {"directory_sync": "on"})
         in_progress(looker)
         for dn in dns[:8]:
             running.remove(dn)
@@ -83,7 +84,8 @@ def let_come(site: Site, running: Directory) -> None:
     (site.data_dir / "ca.pem").write_text(running.ca_pem)
     values = running.settings(
         netlogon_ca_certificate=f"@{site.data_dir}/ca.pem",
-        directory_sync="on",
+        # Switched on after a preview: otherwise a run follows at once by itself.
+        directory_sync="off",
         directory_sync_base=OU,
     )
     configure(site, {key: str(value) for key, value in values.items()})
