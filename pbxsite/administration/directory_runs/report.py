@@ -37,6 +37,8 @@ HEADS: dict[Change, Promise] = {
     Change.REACTIVATED: gettext_lazy("Reactivated"),
     Change.REFUSED: gettext_lazy("Refused"),
 }
+# What a run leaves as it is, since it would be too many.
+KEPT = gettext_lazy("Not deactivated")
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,11 @@ def tallies(
 ) -> Iterator[Tally]:
     counted = items.order_by().values_list("change").annotate(Count("pk"))
     counts = dict(counted)
-    for change in Change:
+    kept = items.filter(change=Change.DEACTIVATED, is_kept=True)
+    heads = HEADS | ({Change.DEACTIVATED: KEPT} if kept.exists() else {})
+    for change, head in heads.items():
         count = counts.get(change.value, 0)
-        yield Tally(change.value, HEADS[change], count, change.value == chosen)
+        yield Tally(change.value, head, count, change.value == chosen)
 
 
 def _chosen(run: SyncRun, change: str, words: str) -> QuerySet[SyncItem]:
@@ -142,7 +146,9 @@ def _chosen(run: SyncRun, change: str, words: str) -> QuerySet[SyncItem]:
 
 
 def _row(run: SyncRun, item: SyncItem) -> Row:
-    head = HEADS[Change(item.change)]
+    change = Change(item.change)
+    is_kept = item.is_kept and change == Change.DEACTIVATED
+    head = KEPT if is_kept else HEADS[change]
     return Row(item.name or item.identity, head, item.detail, _note_of(run, item))
 
 

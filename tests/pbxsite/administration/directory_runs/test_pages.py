@@ -70,6 +70,9 @@ def test_a_preview_shows_who_and_why(admin: Browser, preview: SyncRun) -> None:
     assert "This PBX user becomes one with the entry." in page
     assert "The entry has no name." in page
     assert "Kept: too many at once." in page
+    # As the tile and in its row: nobody was.
+    assert page.count("Not deactivated") == 2
+    assert ">Deactivated<" not in page
 
 
 @pytest.mark.parametrize(
