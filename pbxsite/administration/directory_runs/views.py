@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authconfig.models import AuthenticationSettings, current_rules
@@ -71,7 +71,7 @@ def begin_asked(request: HttpRequest, source: Source) -> HttpResponse:
 @require_safe
 def show(request: HttpRequest, public_id: UUID) -> HttpResponse:
     run = get_object_or_404(SyncRun, public_id=public_id)
-    title = _("Preview of the users") if run.is_preview else _("Run")
+    title = _("Preview of the users") if run.is_preview else pgettext("a run", "Run")
     return page(request, "run", report.context(request, run) | {"title": title})
 
 

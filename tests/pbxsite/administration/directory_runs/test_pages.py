@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client as Browser
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from authconfig.models import current_rules
 from authconfig.sync import runs
@@ -364,3 +364,11 @@ def test_the_settings_show_the_part_with_its_presets(
     assert 'id="part-directory_sync"' in page
     for name in ("Active Directory", "OpenLDAP", "389 / FreeIPA"):
         assert f"As in {name}" in page
+
+
+def test_a_run_is_no_order_in_german(admin: Browser) -> None:
+    urls = (PAGE, f"{PAGE}{ended().public_id}/")
+    with translation.override("de"):
+        pages = [admin.get(url, headers={"Accept-Language": "de"}).text for url in urls]
+
+    assert all("Lauf" in page and ">Ausführen" not in page for page in pages)
