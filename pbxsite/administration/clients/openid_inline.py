@@ -28,7 +28,10 @@ class OpenIdInline(StackedInline):
     model = OpenIdClient
     form = OpenIdForm
     verbose_name = verbose_name_plural = "OpenID Connect"
-    hide_title = True
+    if hasattr(StackedInline, "show_title"):
+        show_title = False
+    else:  # unfold 0.91
+        hide_title = True
     can_delete = False
     max_num = 1
     readonly_fields = ("lacks_pkce", "untold", "configuration", "identifier", "secret")
