@@ -13,6 +13,7 @@ from django.contrib.admin import (
 )
 from django.db.models import Model, QuerySet
 from django.forms import Media
+from django.forms.widgets import MediaAsset
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
@@ -99,11 +100,16 @@ def _light(page: HttpResponse, *more: str) -> HttpResponse:
     if isinstance(page, TemplateResponse) and page.context_data:
         files = page.context_data.get("media", Media())._js
         unused = (*UNUSED, *more)
-        if not any(str(each).endswith(CALENDAR) for each in files):
+        if not any(_path(each).endswith(CALENDAR) for each in files):
             unused = (*unused, OF_CALENDAR)
-        used = [each for each in files if not str(each).endswith(unused)]
+        used = [each for each in files if not _path(each).endswith(unused)]
         page.context_data["media"] = Media(js=used)
     return page
+
+
+def _path(script: str | MediaAsset) -> str:
+    """Return what names it: since Django 6.1 each is an object, written as its tag."""
+    return str(getattr(script, "_path", script))
 
 
 def _parameters(admin: Any, request: HttpRequest, listed: Any) -> list[str | None]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from allauth.account.views import logout
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
@@ -28,6 +31,7 @@ from pbxsite.administration.search import found
 from verification.mail.operation.operators import is_operator_alone
 
 RESULTS_ON_A_PAGE = 100
+View = Callable[..., HttpResponse]
 
 
 class PbxAdminSite(UnfoldAdminSite):
@@ -79,12 +83,15 @@ class PbxAdminSite(UnfoldAdminSite):
             raise BadRequest("page") from error
         name = "command" if "extended" in request.GET else "search"
         context = {
+            "search_term": entered,
             "page_obj": paginator,
             "results": page,
             "execution_time": time.perf_counter() - begun,
             "page_counter": page.start_index() - 1 if page else 0,
         }
-        template = f"unfold/helpers/{name}_results.html"
+        # Later versions of the theme have one for both.
+        names = (name, "command")
+        template = [f"unfold/helpers/{each}_results.html" for each in names]
         headers = {"HX-Trigger": "search"}
         return TemplateResponse(request, template, context, headers=headers)
 
@@ -99,4 +106,16 @@ class PbxAdminSite(UnfoldAdminSite):
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
         """Allow what the theme needs: Alpine evaluates attributes and sets styles."""
         relax = csp_update({"script-src": [UNSAFE_EVAL], "style-src": [UNSAFE_INLINE]})
-        return relax(super().admin_view(view, cacheable))
+        return relax(_never_framed(super().admin_view(view, cacheable)))
+
+
+def _never_framed(view: View) -> View:
+    """Refuse the frames that later versions of the theme open and no page of ours."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(*args, **kwargs)
+        response["X-Frame-Options"] = settings.X_FRAME_OPTIONS
+        return response
+
+    return answer

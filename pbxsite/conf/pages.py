@@ -22,6 +22,11 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+# Ours first, then those of the packages.
+LOADERS = [
+    "django.template.loaders.filesystem.Loader",
+    "pbxsite.administration.frame.Loader",
+]
 
 
 def templates(directory: Path) -> list[dict[str, Any]]:
@@ -29,8 +34,8 @@ def templates(directory: Path) -> list[dict[str, Any]]:
         {
             "BACKEND": "django.template.backends.django.DjangoTemplates",
             "DIRS": [directory],
-            "APP_DIRS": True,
             "OPTIONS": {
+                "loaders": [("django.template.loaders.cached.Loader", LOADERS)],
                 "context_processors": [
                     "django.template.context_processors.request",
                     "django.contrib.auth.context_processors.auth",

@@ -17,7 +17,7 @@ from django.utils import timezone
 from authconfig.users.models import PbxUser
 from pbxsite.gateway.openid.models import Grant
 from tests.conftest import PASSWORD
-from tests.support.openid import Party, basic, make_party
+from tests.support.openid import Party, basic, handed_out, make_party
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +56,7 @@ def test_no_fresh_code_revives_the_tokens_of_a_session_that_ended(
     )
 
     assert answer.status_code == 400
-    assert not Token.objects.exists()
+    assert not handed_out().exists()
     assert party.refresh(held["refresh_token"]).status_code == 400
     assert party.userinfo(held["access_token"]).status_code == 401
 

@@ -12,9 +12,7 @@ STATIC = ROOT / "pbxsite/static"
 TOKENS = STATIC / "pbxsite/tokens.css"
 STYLESHEETS = sorted(STATIC.rglob("*.css"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-# The frame of the theme's pages, which writes its colours into each of them.
-FRAME = ROOT / "templates/unfold/layouts/skeleton.html"
-PAGES = [page for page in TEMPLATES if "mail" not in page.parts and page != FRAME]
+PAGES = [page for page in TEMPLATES if "mail" not in page.parts]
 DECLARATION = re.compile(r"--([\w-]+):\s*([^;]+);")
 BOTH_SCHEMES = re.compile(
     r"var\(--in-light, (.+)\)\s+var\(--in-dark, (.+)\)", re.DOTALL

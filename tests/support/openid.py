@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
+from allauth.idp.oidc.models import Token
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.test import Client as Browser
 
@@ -108,6 +110,11 @@ class Party:
             ],
         )
         return claims
+
+
+def handed_out() -> QuerySet[Token]:
+    """Return the tokens that clients got; some versions of allauth keep codes there."""
+    return Token.objects.exclude(type=Token.Type.AUTHORIZATION_CODE)
 
 
 def bearer(value: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -31,6 +31,7 @@ from verification.sessions.reauthentication import authenticated_at
 from verification.sessions.signed_in import user_of
 
 CODE_TTL = timedelta(seconds=app_settings.AUTHORIZATION_CODE_EXPIRES_IN)
+CODE = Q(type=Token.Type.AUTHORIZATION_CODE)
 # A used code is recognised for so long, even when no token is left of it.
 REMEMBERED_TTL = timedelta(days=2)
 # RFC 8176: "mfa" is said of a factor alone, for an approval by e-mail is none at AAL2
@@ -52,8 +53,9 @@ def begin(
     key = request.session.session_key
     session = UserSession.objects.filter(session_key=key, user=request.user).first()
     if session is None:
+        Token.objects.filter(CODE, hash=_hash(code)).delete()
         return False
-    Grant.objects.create(
+    grant = Grant.objects.create(
         session=session,
         user_id=session.user_id,
         client_id=client_id,
@@ -62,7 +64,14 @@ def begin(
         authentication_methods=methods(session.data),
         has_challenge=has_challenge,
     )
+    _keep_code(grant)
     return True
+
+
+def _keep_code(grant: Grant) -> None:
+    """Let the code's row end with the grant where allauth keeps one (from 65.22 on)."""
+    if Token.objects.filter(CODE, hash=grant.code_hash).exists():
+        GrantedToken.objects.create(grant=grant, hash=grant.code_hash)
 
 
 def methods(facts: dict[str, str]) -> str:
@@ -78,7 +87,7 @@ def of_code(code: str) -> Grant | None:
 def of_token(value: str) -> Grant | None:
     """Return the grant of a token, if that is of the grant's own user and client."""
     same = {"user": OuterRef("user"), "client": OuterRef("client")}
-    token = Token.objects.filter(hash=_hash(value), **same)
+    token = Token.objects.filter(~CODE, hash=_hash(value), **same)
     return _first(Exists(token), tokens__hash=_hash(value))
 
 
@@ -147,7 +156,8 @@ def forget_old() -> None:
     GrantedToken.objects.filter(~Exists(kept)).delete()
     # Of grants that ended before tokens ended with them.
     bound = GrantedToken.objects.filter(hash=OuterRef("hash"))
-    Token.objects.filter(~Exists(bound)).delete()
+    # A code that was just made is bound in the next moment, and soon expires.
+    Token.objects.filter(~CODE, ~Exists(bound)).delete()
     old = Grant.objects.filter(created_at__lt=timezone.now() - REMEMBERED_TTL)
     old.filter(tokens=None).delete()
 

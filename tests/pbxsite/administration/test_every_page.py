@@ -96,7 +96,9 @@ def _with_times(user: PbxUser) -> None:
 
 
 def heading(page: Page) -> list[str]:
-    return [" ".join(words) for tag, _facts, words in page.elements if tag == "h1"]
+    """Without that of the keys' list, which later versions of the theme hide there."""
+    found = [" ".join(words) for tag, _facts, words in page.elements if tag == "h1"]
+    return [each for each in found if each != "Available shortcuts"]
 
 
 def test_each_page_keeps_what_all_of_them_keep(pages: Pages) -> None:

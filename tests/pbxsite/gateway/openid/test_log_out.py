@@ -5,12 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 import pytest
-from allauth.idp.oidc.models import Token
 from django.test import Client as Browser
 
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, Starter
-from tests.support.openid import AFTER_LOGOUT, CALLBACK, Party, make_party
+from tests.support.openid import AFTER_LOGOUT, CALLBACK, Party, handed_out, make_party
 
 HOSTILE = [
     CALLBACK,
@@ -95,7 +94,7 @@ def test_what_the_client_has_of_this_session_ends_and_of_no_other(
     assert party.userinfo(elsewhere["access_token"]).status_code == 200
     stayed = chat.userinfo(kept["access_token"]).status_code == 200
     assert stayed is (action == "stay")
-    assert Token.objects.count() == (4 if action == "stay" else 2)
+    assert handed_out().count() == (4 if action == "stay" else 2)
 
 
 def test_an_id_token_tells_the_client_as_well(anna: Browser, party: Party) -> None:

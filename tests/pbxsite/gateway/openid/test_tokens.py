@@ -24,7 +24,7 @@ from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.gateway.openid import grants
 from pbxsite.gateway.openid.models import Grant, GrantedToken, SigningKey
 from tests.conftest import PASSWORD, SettingsSetter, Starter
-from tests.support.openid import CALLBACK, Party, make_party
+from tests.support.openid import CALLBACK, Party, handed_out, make_party
 from tests.support.provider import Provider
 from tests.support.totp import approve_factors, totp
 from tests.verification.login.factors.test_factors import app, later
@@ -151,7 +151,7 @@ def test_what_is_wrong_gets_no_token(
     words = {"code": party.code(anna)} | changes
 
     assert error(party.token(**words)) == code
-    assert not Token.objects.exists()
+    assert not handed_out().exists()
 
 
 def test_a_code_is_for_the_client_that_it_was_given_to(
@@ -387,6 +387,15 @@ def test_a_client_takes_its_tokens_back(anna: Browser, party: Party) -> None:
     assert anna.post("/openid/revoke", words | own).status_code == 200
     assert party.userinfo(tokens["access_token"]).status_code == 401
     assert error(party.refresh(tokens["refresh_token"])) == "invalid_grant"
+
+
+def test_a_code_is_no_token(anna: Browser, party: Party) -> None:
+    code = party.code(anna)
+
+    assert party.userinfo(code).status_code == 401
+    assert grants.of_token(code) is None
+    grants.forget_old()
+    assert party.token(code=code).status_code == 200
 
 
 def test_what_is_over_is_forgotten(anna: Browser, party: Party) -> None:

@@ -18,8 +18,8 @@ from tests.conftest import PASSWORD, Starter
 from verification.approval.models import LoginSession
 from verification.approval.tokens import approval_code, link_token
 
-# As a worker does when it starts: no module of tasks is left out.
-app.loader.import_default_modules()
+# No module of tasks is left out.
+app.autodiscover_tasks(force=True)
 OWN = sorted(name for name in app.tasks if not name.startswith("celery."))
 
 
