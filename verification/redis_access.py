@@ -198,15 +198,19 @@ class SealedClient(RedisCacheClient):
 class RedisOrLocalCache(RedisCache):
     """Keeps the rate limits, which must neither fail a login nor stop counting."""
 
+    MOST_LEFT = 1000
+
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self._class = SealedClient
         self._local = LocMemCache("redis-is-away", {})
+        self._left: dict[tuple[Any, ...], None] = {}
 
     def _either(self, name: str, *args: Any, **kwargs: Any) -> Any:
         shared: Callable[..., Any] = getattr(super(), name)
         if not redis_outage.is_on():
             try:
+                self._delete_left()
                 return shared(*args, **kwargs)
             except RedisError as error:
                 redis_outage.begin(error)
@@ -223,7 +227,21 @@ class RedisOrLocalCache(RedisCache):
         return self._either("set", *args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> Any:
-        return self._either("delete", *args, **kwargs)
+        deleted = self._either("delete", *args, **kwargs)
+        if redis_outage.is_on() and len(self._left) < self.MOST_LEFT:
+            self._left[(*args, *kwargs.values())] = None
+        return deleted
+
+    def _delete_left(self) -> None:
+        """Delete what was to go while Redis was silent.
+
+        It still carries out what it was asked last: the lock of a rate limit would
+        keep people out for ten seconds.
+        """
+        while self._left:
+            key = next(iter(self._left))
+            super().delete(*key)
+            self._left.pop(key, None)
 
     def incr(self, *args: Any, **kwargs: Any) -> Any:
         return self._either("incr", *args, **kwargs)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from tests.conftest import Starter
-from verification.redis_access import redis_outage
+from tests.support.redis_servers import Redis as OwnRedis
+from verification.redis_access import RedisOrLocalCache, redis_outage
 
 VALUE = {"scopes": ("openid", "email"), "redirect_uri": "https://apps.example/"}
 
@@ -75,6 +79,33 @@ def test_redis_holds_json_and_gives_the_value_back(redis: Redis) -> None:
     assert len(signature) == 43
     assert written["redirect_uri"] == VALUE["redirect_uri"]
     assert cache.get("whole") == VALUE
+
+
+def test_a_lock_that_a_silent_redis_takes_late_keeps_nobody_out(
+    own_redis: OwnRedis,
+) -> None:
+    quick = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+    cache = RedisOrLocalCache(own_redis.url, {"OPTIONS": quick})
+    assert cache.get("asked-before") is None
+    own_redis.stop(signal.SIGSTOP)
+    assert cache.add("limit:lock", True, 10)
+    cache.delete("limit:lock")
+    own_redis.go_on()
+    with Redis.from_url(own_redis.url) as client:
+        assert client.keys("*limit:lock")
+    redis_outage.end()
+
+    assert cache.add("limit:lock", True, 10)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[OwnRedis]:
+    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as directory:
+        redis = OwnRedis(Path(directory))
+        redis.start()
+        yield redis
+        redis.stop(signal.SIGKILL)
+        redis_outage.end()
 
 
 @pytest.mark.parametrize(
