@@ -7,13 +7,15 @@ import re
 import shlex
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pbxsite.env import env
-from tests.harnesses.container.running import DEPLOY, Proxy, compose, example
+from tests.harnesses.container.running import COMPOSE, DEPLOY, Proxy, compose, example
 from tests.harnesses.production.units import UNITS
 from tests.support.certificates import make_authority
 from tests.support.services import ROOT
@@ -104,6 +106,32 @@ def test_the_database_and_redis_are_reached_by_the_site_alone() -> None:
         is_inner = name in ("database", "redis")
         assert told["networks"] == ["inside"] or not is_inner
         assert "ports" not in told or name == "proxy"
+
+
+@pytest.mark.long
+def test_compose_understands_its_file_and_reads_the_example(tmp_path: Path) -> None:
+    # Compose 1, which Debian 12 has, knows no name.
+    lines = COMPOSE.read_text().replace("name: pbx\n", "")
+    words = ["docker-compose", "--project-name=pbx", "--file=-", "config"]
+    done = subprocess.run(
+        words, cwd=DEPLOY, input=lines, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = yaml.safe_load(done.stdout)["services"]
+    assert set(told) == set(compose()["services"])
+    for name in SITE:
+        known = told[name]["environment"]
+        assert known == example() | service(name)["environment"]
+        assert {each["target"] for each in volumes(told[name])} == {"/var/lib/pbx"}
+    assert told["proxy"]["environment"] == example()
+
+
+def volumes(service: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield them in the long form, whichever the version writes."""
+    for each in service["volumes"]:
+        place = {} if isinstance(each, dict) else {"target": each.split(":")[1]}
+        yield place or each
 
 
 def test_caddy_understands_its_file(tmp_path: Path) -> None:
