@@ -143,12 +143,9 @@ class Batch:
         if user is None:
             return False
         synced = getattr(user, "synced", None)
-        is_same = (
-            synced is None
-            if step.is_linked
-            else (synced is not None and synced.identity == step.identity)
-        )
-        return is_same and all(
+        # Of a link the database says that somebody else has made one.
+        is_same = step.is_linked or (synced and synced.identity == step.identity)
+        return bool(is_same) and all(
             getattr(user, name) == value for name, value in step.before.items()
         )
 

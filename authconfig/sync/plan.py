@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from authconfig.sync.choices import Change, Reason, Stop
 from authconfig.sync.claims import Claims
@@ -29,7 +29,7 @@ def make_plan(found: Found, present: Present, consent: Consent) -> Plan:
     it keeps out of the steps, and all else in.
     """
     plan = Plan(active=sum(mark.is_active for mark in present.marks.values()))
-    people = [p for p in found.people if p.is_enabled and p.identity in found.seen]
+    people = [person for person in found.people if person.is_enabled]
     holding = hold_back(people, present, consent)
     people, plan.field_stops = holding.people, holding.stops
     claims = Claims(people, found, present, consent)
@@ -37,7 +37,7 @@ def make_plan(found: Found, present: Present, consent: Consent) -> Plan:
     for person in people:
         if person.identity not in claims.refused:
             plan.steps += _steps_of(person, claims, found, present)
-    plan.steps += _rights_of_unread(found, present, plan.steps)
+    plan.steps += _rights_of_unread(found, present)
     plan.removals = list(_removals(found, present))
     _keep_an_administrator(plan, present)
     stop = _stop(found, plan, consent)
@@ -117,14 +117,11 @@ def _rights(found: Found, identity: str, mark: Mark | None) -> bool | None:
     return False if mark and mark.has_rights_of_group else None
 
 
-def _rights_of_unread(
-    found: Found, present: Present, steps: Collection[Step]
-) -> Iterator[Step]:
+def _rights_of_unread(found: Found, present: Present) -> Iterator[Step]:
     """A group can change while the entries of its members do not."""
-    done = {step.identity for step in steps}
     read = {person.identity for person in found.people}
     for identity, mark in present.marks.items():
-        if identity not in found.seen or identity in done | read or not mark.is_active:
+        if identity not in found.seen or identity in read:
             continue
         rights = _rights(found, identity, mark)
         if rights is not None:

@@ -276,6 +276,14 @@ def test_a_refused_entry_keeps_its_user() -> None:
     assert told(plan) == {"refused": ["local"]}
 
 
+def test_whom_somebody_activated_again_is_a_user_as_others_are() -> None:
+    site = Site().add("anna", "1", is_removed=True)
+
+    (step,) = planned([person("1", "anna")], site).steps
+
+    assert (step.change, step.clears_mark) == (Change.CHANGED, True)
+
+
 def test_links_a_local_user_after_consent() -> None:
     plan = planned([ANNA], Site().add("Anna"), links={"1"})
 
@@ -540,6 +548,17 @@ def test_a_confirmation_holds_for_its_field_and_count(
     assert len(plan.steps) == (0 if len(stops) == 2 else 10)
 
 
+@pytest.mark.parametrize(("confirmed", "stops"), [(10, True), (11, False)])
+def test_a_confirmation_counts_whoever_is_not_active_as_well(
+    confirmed: int, *, stops: bool
+) -> None:
+    site = with_values(10).add("anna", "a", email="a@x.example", is_active=False)
+
+    plan = planned(read_again(site, email=""), site, losses={"email": confirmed})
+
+    assert (plan.stop is Stop.FIELDS) is stops
+
+
 def test_two_kinds_of_stops_stand_beside_each_other() -> None:
     site = with_values(20)
 
@@ -564,6 +583,11 @@ RIGHTS: dict[str, tuple[dict[str, Any], list[str] | None, bool | None]] = {
         False,
     ),
     "rights that somebody gave stay": ({"is_administrator": True}, [], None),
+    "whom an administrator deactivated is a member all the same": (
+        {"is_active": False},
+        ["1"],
+        True,
+    ),
     "without a group nothing ends": (
         {"is_administrator": True, "has_rights_of_group": True},
         None,
@@ -584,6 +608,14 @@ def test_rights(case: str, is_read: bool) -> None:
     assert [step.rights for step in plan.steps] == (
         [] if expected is None else [expected]
     )
+
+
+def test_whoever_is_refused_gets_no_rights() -> None:
+    site = Site().add("anna", "1").add("local")
+
+    plan = planned([person("1", "local")], site, administrators=["1"])
+
+    assert told(plan) == {"refused": ["local"]}
 
 
 def test_a_new_user_of_the_group_is_an_administrator() -> None:
