@@ -14,6 +14,7 @@ from tests.support.directory import Directory
 
 Sync = Callable[..., dict[str, Any]]
 OU = "ou=People,dc=ad,dc=example,dc=com"
+NAMES = ("anna", "bert", "clara", "dora", "emil")
 
 
 @pytest.fixture
@@ -26,6 +27,17 @@ def people(directory: Directory, netlogon: SettingsSetter) -> Iterator[Directory
     netlogon(directory_sync_base=OU)
     yield directory
     directory.empty(OU)
+
+
+@pytest.fixture
+def five(people: Directory) -> list[str]:
+    """Five users, whose DNs are returned."""
+    return [
+        people.add_user(
+            name, ou=OU, mail=f"{name}@example.com", telephoneNumber=f"4{at}"
+        )
+        for at, name in enumerate(NAMES)
+    ]
 
 
 @pytest.fixture

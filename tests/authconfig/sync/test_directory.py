@@ -8,11 +8,12 @@ import ldap
 import pytest
 
 from authconfig.choices import Event
+from authconfig.directory.backend import DirectoryConnection
 from authconfig.sync import leases, runs
 from authconfig.sync.choices import RunState, Trigger
-from authconfig.sync.models import SyncedUser, SyncRun
+from authconfig.sync.models import SyncedUser, SyncPlace, SyncRun
 from authconfig.users.models import AuditEvent, PbxUser
-from tests.authconfig.sync.conftest import OU, Sync
+from tests.authconfig.sync.conftest import NAMES, OU, Sync
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.browsers import sign_in
 from tests.support.directory import BASE, BLIND, GROUPS, Directory
@@ -21,18 +22,6 @@ from verification.approval.models import LoginSession
 from verification.mail.models import OutgoingEmail
 
 pytestmark = pytest.mark.django_db
-NAMES = ("anna", "bert", "clara", "dora", "emil")
-
-
-@pytest.fixture
-def five(people: Directory) -> list[str]:
-    """Five users, whose DNs are returned."""
-    return [
-        people.add_user(
-            name, ou=OU, mail=f"{name}@example.com", telephoneNumber=f"4{at}"
-        )
-        for at, name in enumerate(NAMES)
-    ]
 
 
 def user(name: str) -> PbxUser:
@@ -45,6 +34,7 @@ def test_a_preview_says_everything_and_changes_nothing(
     assert sync("--dry-run") == {"added": ["anna", "bert", "clara", "dora", "emil"]}
     assert not PbxUser.objects.exists()
     assert not SyncedUser.objects.exists()
+    assert not SyncPlace.objects.exists()
 
 
 def test_adds_users_with_what_the_directory_says(people: Directory, sync: Sync) -> None:
@@ -299,6 +289,9 @@ def test_the_group_of_administrators_gives_and_takes_rights(
     assert sync() == {"changed": ["anna", "bert"]}
     assert not user("anna").is_staff
     assert user("bert").is_superuser
+    # What an administrator gives from now on no run takes.
+    assert not user("anna").synced.has_rights_of_group
+    assert user("bert").synced.has_rights_of_group
 
 
 def test_the_audit_log_has_each_change_and_the_run(five: list[str], sync: Sync) -> None:
@@ -381,3 +374,18 @@ def test_a_fault_deactivates_nobody(
     assert words in said["stopped"]
     assert PbxUser.objects.filter(is_active=True).count() == 5
     assert SyncRun.objects.latest("pk").deactivated == 0
+
+
+def test_whoever_does_not_see_the_base_sees_nobody_go(
+    five: list[str], sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Active Directory shows an account without rights nothing, and no error."""
+    sync()
+    search = DirectoryConnection.search_s
+
+    def blind(self: Any, base: str, *words: Any, **more: Any) -> Any:
+        return [] if base == OU else search(self, base, *words, **more)
+
+    monkeypatch.setattr(DirectoryConnection, "search_s", blind)
+
+    assert "the search is not permitted" in sync()["stopped"]

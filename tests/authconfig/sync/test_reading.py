@@ -6,6 +6,7 @@ import uuid
 from types import SimpleNamespace
 from typing import Any
 
+import ldap
 import pytest
 from django.utils import timezone
 
@@ -18,7 +19,13 @@ from authconfig.sync.directory.entries import (
     IdentityKind,
     PersonReader,
 )
-from authconfig.sync.directory.reading import Directory, Place, Question, Reader
+from authconfig.sync.directory.reading import (
+    Directory,
+    Place,
+    Question,
+    Reader,
+    _directory,
+)
 from authconfig.sync.directory.searches import Searches, comparable
 
 GUID = uuid.UUID("6f9619ff-8b86-d011-b42d-00cf4fc964ff")
@@ -127,6 +134,48 @@ def test_members_come_in_ranges() -> None:
 
     assert list(searches._direct_members("cn=g")) == [f"cn={name}" for name in "abcde"]
     assert asked == list(answers)
+
+
+def test_references_to_other_servers_are_nobody() -> None:
+    """Active Directory sends some with each search from its root."""
+    found = [("cn=a", {"uid": [b"a"]}), (None, ["ldap://elsewhere"])]
+    connection = SimpleNamespace(
+        search_ext=lambda *_words, serverctrls: 1,
+        result3=lambda *_words: (101, found, 1, []),
+    )
+    attempt = DirectoryAttempt(AuthenticationSettings())
+    searches = Searches(connection, attempt)  # type: ignore[arg-type]
+
+    assert list(searches.pages("dc=x", "(cn=*)", ["uid"])) == [found[:1]]
+
+
+def test_without_a_controllers_own_name_its_count_means_nothing() -> None:
+    """Another controller counts its changes for itself."""
+
+    def refuse(*_words: Any, **_more: Any) -> None:
+        raise ldap.INSUFFICIENT_ACCESS
+
+    own = {"highestCommittedUSN": [b"9"], "dsServiceName": [b"cn=NTDS Settings"]}
+    connection: Any = SimpleNamespace(
+        is_active_directory=True, told_of_itself=own.get, search_s=refuse
+    )
+    rules = AuthenticationSettings()
+
+    assert _directory(connection, rules).newest == ""
+
+    raw = [("cn=NTDS Settings", {"invocationId": [GUID.bytes_le]})]
+    connection.search_s = lambda *_words, **_more: raw
+    assert _directory(connection, rules).newest == "9"
+
+
+def test_the_newest_change_counts_in_whatever_order_entries_come() -> None:
+    directory, rules = Directory(ENTRY_UUID, "same"), AuthenticationSettings()
+    reader = Reader(rules, "", None, directory, Question())  # type: ignore[arg-type]
+
+    for second in (b"1", b"3", b"2"):
+        reader._note_time([b"2026010508000" + second + b".0Z"])
+
+    assert reader.newest == "20260105080003Z"
 
 
 @pytest.mark.parametrize(
