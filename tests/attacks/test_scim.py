@@ -7,13 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client as Browser
 
 from authconfig.choices import Event
 from authconfig.sync.models import ScimKey, ScimRequest, ScimUser
-from authconfig.sync.scim import keys
+from authconfig.sync.scim import keys, told
 from authconfig.users.models import AuditEvent, PbxUser
 from pbxsite.edge.bodies import limited
+from pbxsite.scim import filters, requests
 from tests.support.scim import CORE, USERS, ScimClient, confirm
 from verification.voicemail import keys as voicemail_keys
 
@@ -260,3 +262,52 @@ def test_too_many_right_requests_are_told_to_wait(
     answers = [scim.ask("GET", USERS) for _try in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1]["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(ScimKey, "is_right"), (told, "everybody")]
+)
+def test_without_a_database_it_is_told_to_come_again(
+    scim: ScimClient, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_words: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(owner, name, away)
+
+    answer = scim.ask("GET", USERS)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+    assert answer.json()["detail"] == "The database does not answer. Ask again later."
+
+
+def test_what_is_asked_again_and_again_fills_no_table(
+    scim: ScimClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "KEPT", 2)
+    monkeypatch.setattr(requests, "MORE", 1)
+    for name in "abcd":
+        scim.ask("GET", f"{USERS}/{name}")
+
+    kept = ScimRequest.objects.order_by("pk").values_list("path", flat=True)
+    assert list(kept) == ["/Users/c", "/Users/d"]
+
+
+def test_a_character_that_no_row_holds_fails_no_request(scim: ScimClient) -> None:
+    assert scim.ask("GET", f"{USERS}/a%00").status_code == 404
+
+    assert ScimRequest.objects.get().path == "/Users/a\ufffd"
+
+
+def test_nobody_is_looked_for_among_more_than_can_be_looked_at(
+    scim: ScimClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filters, "MOST_LOOKED_AT", 1)
+    scim.add("anna", displayName="A")
+    assert scim.find('displayName eq "A"')["totalResults"] == 1
+    scim.add("bert", displayName="B")
+
+    answer = scim.find('displayName eq "A"')
+
+    assert answer["scimType"] == "tooMany"
+    assert scim.find('userName eq "bert"')["totalResults"] == 1

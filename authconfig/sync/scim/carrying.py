@@ -113,7 +113,8 @@ def refused() -> QuerySet[ScimUser]:
 def look_again() -> None:
     """Try again what was kept back or refused; what is in its way may be over."""
     waiting = kept_back() | refused()
-    rows = list(waiting.order_by("changed_at")[:LOOKED_AT_AGAIN])
+    # By chance, or those who wait for ever would keep all others waiting.
+    rows = list(waiting.order_by("?")[:LOOKED_AT_AGAIN])
     if rows:
         with transaction.atomic():
             hold()

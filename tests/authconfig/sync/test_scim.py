@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -128,6 +129,32 @@ def test_a_refused_one_is_tried_again(user: PbxUser) -> None:
     assert row.user.name == "anna"
 
 
+def test_those_who_wait_for_ever_keep_no_other_waiting(
+    user: PbxUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrying, "LOOKED_AT_AGAIN", 1)
+    confirm()
+    bert = PbxUser.objects.create_user("bert")
+    say("anna")
+    waiting = say("bert")
+    bert.delete()
+    looked_at = list[int]()
+    carry_out = carrying.carry_out
+
+    def count(rows: Sequence[ScimUser]) -> None:
+        looked_at.append(len(rows))
+        carry_out(rows)
+
+    monkeypatch.setattr(carrying, "carry_out", count)
+    # Each time one of both: that it is never the other happens to nobody.
+    while len(looked_at) < 60 and not PbxUser.objects.filter(name="bert").exists():
+        carrying.look_again()
+
+    waiting.refresh_from_db()
+    assert waiting.reason == ""
+    assert set(looked_at) == {1}
+
+
 def test_a_user_of_the_directory_stays_its_own(user: PbxUser) -> None:
     SyncedUser.objects.create(user=user, source=Source.DIRECTORY, identity="an-entry")
     confirm()
@@ -154,6 +181,18 @@ class TestStop:
         assert self.active() == 17
         assert carrying.kept_back().count() == 7
         schedule.run_due()
+        assert self.active() == 17
+
+    @pytest.mark.parametrize(
+        "facts", [{"is_preview": True}, {"state": RunState.FAILED}]
+    )
+    def test_a_run_that_confirms_nothing_begins_no_hour(
+        self, facts: dict[str, Any], staff: list[ScimUser]
+    ) -> None:
+        let_go(*staff[:3])
+        values = {"source": Source.SCIM, "trigger": Trigger.PAGE, "state": "done"}
+        SyncRun.objects.create(**(values | {"ended_at": timezone.now()} | facts))
+        let_go(staff[4])
         assert self.active() == 17
 
     def test_deleting_counts_too(self, staff: list[ScimUser]) -> None:
@@ -213,6 +252,8 @@ def test_the_last_administrator_stays(administrator: PbxUser) -> None:
     row.refresh_from_db()
     assert administrator.is_active
     assert row.reason == Reason.LAST_ADMINISTRATOR
+    # No stop is what keeps this one.
+    assert not carrying.kept_back().exists()
     told.delete(str(row.public_id))
     administrator.refresh_from_db()
     assert administrator.is_active

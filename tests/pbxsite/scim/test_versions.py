@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from authconfig.sync.models import ScimUser
-from authconfig.sync.scim import told
+from authconfig.sync.scim import carrying, told
 from authconfig.users.models import PbxUser
 from tests.support.scim import USERS, ScimClient
 
@@ -53,6 +55,26 @@ def test_what_changes_between_the_look_and_the_write_changes_nothing(anna: str) 
 
     row = ScimUser.objects.get()
     assert (row.user_name, row.version, row.deleted_at) == ("anna@example.com", 2, None)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_one_request_after_the_other_changes_what_is_kept() -> None:
+    anna = str(told.add(told.Told("anna")).public_id)
+
+    def change() -> None:
+        told.change(anna, told.Told("berta"), version=1)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            carrying.hold()
+            changing = pool.submit(change)
+            with pytest.raises(TimeoutError):
+                changing.result(0.3)
+        changing.result(10)
+
+    assert ScimUser.objects.get().user_name == "berta"
 
 
 def test_what_was_read_as_it_is_changes_it(anna: str, scim: ScimClient) -> None:
