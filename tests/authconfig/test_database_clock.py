@@ -12,6 +12,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from authconfig.network import database_clock, database_now
+from authconfig.sync import leases, runs
+from authconfig.sync.choices import RunState, Trigger
 from authconfig.users.models import PbxUser
 from pbxsite.administration.findings import AlarmKind
 from pbxsite.administration.queue.report import findings_of_mail
@@ -55,6 +57,31 @@ def test_a_worker_that_is_ahead_takes_over_no_living_lease(user: PbxUser) -> Non
 
         assert claims.requeue_abandoned() == 0
     assert OutgoingEmail.objects.get().state == MailState.SENDING
+
+
+def test_a_worker_that_is_behind_holds_its_mails_as_long_as_others(
+    user: PbxUser,
+) -> None:
+    queue(user)
+    with time_machine.travel(timezone.now() - MINUTE):
+        database_clock.compare()
+
+        assert claims.claim(1), "and sends what is due now"
+
+    database_clock.compare()
+    assert claims.requeue_abandoned() == 0
+
+
+def test_a_worker_that_is_ahead_ends_no_living_run() -> None:
+    run = runs.ask_for(Trigger.PAGE)
+    assert leases.take(run)
+
+    with time_machine.travel(timezone.now() + 2 * leases.LEASE_TTL):
+        database_clock.compare()
+        leases.end_dead_runs()
+
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
 
 
 def test_a_web_server_that_is_ahead_delays_no_mail(user: PbxUser) -> None:
