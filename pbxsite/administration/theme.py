@@ -33,6 +33,7 @@ def theme(site_name: str) -> dict[str, Any]:
             {"rel": "icon", "type": "image/svg+xml", "href": _file("favicon.svg")}
         ],
         "STYLES": [_file(f"{name}.css") for name in STYLES],
+        "SCRIPTS": [_file("device_scheme.js")],
         "COLORS": _scales(TOKENS.read_text()),
         "BORDER_RADIUS": "8px",
         "SHOW_VIEW_ON_SITE": False,

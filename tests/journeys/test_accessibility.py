@@ -598,7 +598,7 @@ def test_pages_of_the_voicemail_key_and_of_an_import(
     admin_page.goto(f"{key}/revoke/")
     check(admin_page, "voicemail-key-revoke")
     for name, address, told in (
-        ("import-preview", "nora@example.com", "1 user added"),
+        ("import-preview", "nora@example.com", "1 user to add"),
         ("import-faults", "no address", "the file has 1 fault"),
     ):
         admin_page.goto(f"{site.url}/admin/users/pbxuser/import/")

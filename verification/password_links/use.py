@@ -53,6 +53,14 @@ def needs_more(link: PasswordLink) -> bool:
     return is_forgotten and mailbox_is_one_factor(current_rules())
 
 
+def ends_sessions(link: PasswordLink) -> bool:
+    """Has the user any that end as soon as the password is set?
+
+    Most who are invited have none yet.
+    """
+    return not needs_more(link) and live_sessions().filter(user=link.user).exists()
+
+
 def set_password(link: PasswordLink, new: str, *, origin: Origin) -> bool:
     """Use the link up and set the password; of two at once only one does."""
     user, binds = link.user, needs_more(link)

@@ -73,6 +73,7 @@ def set_password(request: HttpRequest) -> HttpResponse:
         "owner": link.user,
         "purpose": link.purpose,
         "needs_more": use.needs_more(link),
+        "ends_sessions": use.ends_sessions(link),
         "min_length": current_rules().password_min_length,
     }
     return render(request, f"{FOLDER}/set_password.html", context)

@@ -23,6 +23,7 @@ from authconfig.sync.words import trouble
 from authconfig.users.csv_file import escape
 from pbxsite.administration.directory_runs.state import SCIM_PAGE, SYNC_PAGE
 from pbxsite.administration.entry.export import BYTE_ORDER_MARK
+from pbxsite.administration.kept_words import changes_in_words
 
 ROWS = 50
 # A worker that runs takes a run up at once.
@@ -149,7 +150,10 @@ def _row(run: SyncRun, item: SyncItem) -> Row:
     change = Change(item.change)
     is_kept = item.is_kept and change == Change.DEACTIVATED
     head = KEPT if is_kept else HEADS[change]
-    return Row(item.name or item.identity, head, item.detail, _note_of(run, item))
+    # A new user's facts are values alone.
+    is_new = change == Change.ADDED
+    detail = item.detail if is_new else changes_in_words(item.detail)
+    return Row(item.name or item.identity, head, detail, _note_of(run, item))
 
 
 def _note_of(run: SyncRun, item: SyncItem) -> str | Promise:

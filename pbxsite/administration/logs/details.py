@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from django.db.models import Field
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
@@ -18,35 +17,25 @@ from django.utils.translation import gettext_lazy as _
 from authconfig.choices import Event
 from authconfig.models import MODEL_FIELDS
 from authconfig.sections import SECTIONS
-from authconfig.users.models import AuditEvent, PbxUser
+from authconfig.users.models import AuditEvent
 from pbxsite.administration.cells import page_of
-from pbxsite.administration.stage_words import mail_in_words, stage_in_words
+from pbxsite.administration.kept_words import (
+    KEPT,
+    changes_in_words,
+    mail_in_words,
+    stage_in_words,
+)
 from verification.approval.choices import Ending
 from verification.mail import kinds
-from verification.password_links.choices import Purpose
 from verification.sessions.choices import Approver
 
 MAIL = re.compile(r"(?P<kind>\w+) (?P<pk>\d+)(: ?(?P<said>.*))?", re.DOTALL)
 SETTING = re.compile(r"(?P<key>\w+): (?P<change>.*)", re.DOTALL)
 LINK = '<a href="{}">{}</a>{}'
 CODES = {str(code): label for code, label in [*Approver.choices, *Ending.choices]}
-# What is kept of any event in these very words.
-KEPT = {
-    "added": _("added"),
-    "deleted": _("deleted"),
-    "set": _("set"),
-    "removed": _("removed"),
-    "generated": _("generated"),
-    "unlocked": _("unlocked"),
-    "all": _("all"),
-    "all others": _("all others"),
-    f"by a link ({Purpose.INVITATION})": _("by the link of an invitation"),
-    f"by a link ({Purpose.FORGOTTEN})": _("by the link for a forgotten password"),
-}
-# A change of a user: "email: old → new, is_active: on → off".
-FIELD = re.compile(r"(?:(?<=^)|(?<=, )|(?<=^import: ))(?P<key>\w+): ")
-VALUES = {"on": _("On"), "off": _("Off"), "empty": _("empty")}
-VALUE = re.compile(r"(?<=: )(?:on|off|empty)(?= → )|(?<= → )(?:on|off|empty)(?=, |$)")
+# Who wrote a change of a user, if nobody did it here by hand: "directory: …".
+WRITERS = {"import": _("import"), "directory": _("directory"), "scim": "SCIM"}
+WRITTEN = re.compile(r"(?P<writer>import|directory|scim): (?P<said>.*)", re.DOTALL)
 
 
 def detail_in_words(event: AuditEvent) -> str:
@@ -87,20 +76,12 @@ def _of_login(kept: str) -> str:
 
 
 def _of_user(kept: str) -> str:
-    """Name each field that was changed, and what nobody typed, as the page does."""
-    named = FIELD.sub(_label, str(KEPT.get(kept, kept)))
-    return VALUE.sub(lambda found: str(VALUES[found[0]]), named)
+    found = WRITTEN.fullmatch(kept)
+    if not found:
+        return changes_in_words(kept)
+    return f"{WRITERS[found['writer']]}: {changes_in_words(found['said'])}"
 
 
-def _label(found: re.Match[str]) -> str:
-    return f"{USER_FIELDS.get(found['key'], found['key'])}: "
-
-
-USER_FIELDS = {
-    field.name: field.verbose_name
-    for field in PbxUser._meta.get_fields()
-    if isinstance(field, Field)
-}
 WORDS: dict[str, Callable[[str], str]] = {
     Event.MAIL_SENT: _of_mail,
     Event.MAIL_FAILED: _of_mail,

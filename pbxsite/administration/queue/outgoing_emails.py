@@ -18,9 +18,9 @@ from unfold.decorators import display
 from authconfig.users.models import AuditEvent
 from authconfig.users.pseudonyms import in_words
 from pbxsite.administration.cells import moment
+from pbxsite.administration.kept_words import mail_in_words
 from pbxsite.administration.lists import ReadOnlyAdmin
 from pbxsite.administration.queue.mail_actions import cancel_selected, retry_selected
-from pbxsite.administration.stage_words import mail_in_words
 from verification.mail.choices import MailState
 from verification.mail.models import OutgoingEmail
 from verification.mail.operation.history import mail_history

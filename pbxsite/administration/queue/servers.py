@@ -14,7 +14,7 @@ from authconfig.dependencies import DependencyState
 from authconfig.directory.controllers import controllers_of
 from authconfig.models import AuthenticationSettings
 from authconfig.policy import uses
-from pbxsite.administration.stage_words import mail_in_words
+from pbxsite.administration.kept_words import mail_in_words
 
 # A controller that the DNS names no longer is not asked any more.
 REMEMBERED = timedelta(days=1)

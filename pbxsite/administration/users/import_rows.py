@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from authconfig.users.changes import check_key_length, difference
 from authconfig.users.csv_file import COLUMNS, UserRow, shown
 from authconfig.users.models import PbxUser
+from pbxsite.administration.kept_words import changes_in_words
 
 FIELDS = ("name", "long_name", "email", "number", "is_active")
 COLUMN_OF = dict(zip(FIELDS, COLUMNS, strict=True))
@@ -57,7 +58,7 @@ class UserChange:
     @property
     def preview(self) -> str:
         if self.before:
-            return self.difference
+            return changes_in_words(self.difference)
         facts = [self.user.long_name, self.user.email, self.user.number]
         facts.append("" if self.user.is_active else _("inactive"))
         return _("is added: %(facts)s") % {"facts": ", ".join(filter(None, facts))}

@@ -68,14 +68,27 @@ class UserImport:
 
     @property
     def summary(self) -> str:
-        added = sum(change.before is None for change in self.changes)
-        counts = {
-            "users": ngettext("%(n)d user added", "%(n)d users added", added)
-            % {"n": added},
-            "changed": len(self.changes) - added,
+        added = ngettext("%(n)d user added", "%(n)d users added", self._added)
+        words = _("%(users)s, %(changed)d changed, %(unchanged)d unchanged")
+        return words % (self._counts | {"users": added % {"n": self._added}})
+
+    @property
+    def outlook(self) -> str:
+        """Say what a preview found, of which nothing has happened."""
+        added = ngettext("%(n)d user to add", "%(n)d users to add", self._added)
+        words = _("%(users)s, %(changed)d to change, %(unchanged)d unchanged")
+        return words % (self._counts | {"users": added % {"n": self._added}})
+
+    @property
+    def _added(self) -> int:
+        return sum(change.before is None for change in self.changes)
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        return {
+            "changed": len(self.changes) - self._added,
             "unchanged": len(self.rows) - len(self.changes),
         }
-        return _("%(users)s, %(changed)d changed, %(unchanged)d unchanged") % counts
 
     def _fail(self, text: str) -> None:
         self.faults.append(RowFault(0, "", "", text))

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
+from pbxsite.administration.kept_words import mail_in_words
 from pbxsite.administration.queue.report import (
     QueueReport,
     oversized_words,
     queue_report,
 )
-from pbxsite.administration.stage_words import mail_in_words
 from pbxsite.management.site_command import SiteCommand
 from verification.mail.choices import MailState
 

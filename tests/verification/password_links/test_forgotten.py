@@ -36,6 +36,7 @@ def test_a_link_sets_a_password_and_ends_the_sessions(
     deliver()
     [link] = links(server)
 
+    assert "All your sessions are ended." in Browser().get(link).content.decode()
     answer = set_password(link)
 
     user.refresh_from_db()

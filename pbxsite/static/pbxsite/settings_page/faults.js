@@ -6,12 +6,14 @@ import { form } from "./form.js";
 let shown = [];
 
 export function clearFaults() {
-  for (const box of shown) {
-    box.replaceChildren();
-    box.hidden = true;
-    box.closest(".row").classList.remove("row-faulty");
-  }
+  shown.forEach(clearFault);
   shown = [];
+}
+
+function clearFault(box) {
+  box.replaceChildren();
+  box.hidden = true;
+  box.closest(".row").classList.remove("row-faulty");
 }
 
 export function showFaults(faults) {
@@ -30,6 +32,8 @@ function showAtField(name, sentences) {
   row.classList.add("row-faulty");
   reveal(row);
   shown.push(box);
+  // What is entered now is another value, which has not been tried.
+  row.addEventListener("input", () => clearFault(box), { once: true });
   return row;
 }
 

@@ -59,7 +59,7 @@ def shown(browser: Browser, path: str) -> str:
         ),
     ],
 )
-def test_a_failed_mail_says_stage_words_and_remedy_in_both_places(
+def test_a_failed_mail_says_kept_words_and_remedy_in_both_places(
     admin_client_myapps: Browser,
     user: PbxUser,
     configure: SettingsSetter,

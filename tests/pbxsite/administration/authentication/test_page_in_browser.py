@@ -159,6 +159,14 @@ def test_faults_of_the_account_are_shown_at_their_fields(page: Page) -> None:
     fault = page.locator('[data-field="smtp_server"] .fault')
     expect(fault).to_have_text("Enter the SMTP server first.")
     expect(page.get_by_label("SMTP server")).to_be_focused()
+    page.get_by_label("SMTP server").fill("mail.example.com")
+    expect(fault).to_have_count(0)
+
+
+def test_an_open_page_follows_the_device_to_dark_and_back(page: Page) -> None:
+    for scheme, name in (("dark", "dark"), ("light", "")):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_class(name)
 
 
 def test_refused_form_has_its_faults_in_focus(page: Page) -> None:

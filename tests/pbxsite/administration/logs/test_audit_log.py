@@ -63,7 +63,13 @@ SAID = [
         Event.USER_CHANGED,
         "import: number: empty → 15, is_active: on → off",
         ">import: extension number: empty → 15, active: On → Off<",
-        ">import: Nebenstelle: leer → 15, aktiv: Ein → Aus<",
+        ">Import: Nebenstelle: leer → 15, aktiv: Ein → Aus<",
+    ),
+    (
+        Event.USER_CHANGED,
+        "directory: linked with its entry, email: a@b.example → empty",
+        ">directory: linked with its entry, e-mail address: a@b.example → empty<",
+        ">Verzeichnis: mit dem Eintrag verknüpft, E-Mail-Adresse: a@b.example → leer<",
     ),
     (Event.CLIENT_OPENED, "a <b> c", "a &lt;b&gt; c", "a &lt;b&gt; c"),
 ]
@@ -89,6 +95,18 @@ def test_a_name_leads_to_the_user_and_a_time_names_its_zone(
 
     assert f'<a href="/admin/users/pbxuser/{user.pk}/change/">{user.name}</a>' in html
     assert " UTC<" in html
+
+
+def test_an_event_that_nobody_can_change_has_no_bar_for_buttons(
+    admin: Browser,
+) -> None:
+    audit.record(Event.LOGIN, user=None)
+
+    event = AuditEvent.objects.latest("pk")
+    shown = admin.get(f"{PATH}{event.pk}/change/").content.decode()
+
+    assert 'id="submit-row"' not in shown
+    assert 'id="submit-row"' in admin.get("/admin/auth/group/add/").content.decode()
 
 
 def test_events_are_counted(admin: Browser) -> None:

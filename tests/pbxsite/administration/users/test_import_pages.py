@@ -34,8 +34,8 @@ def test_a_preview_shows_what_happens_and_saves_nothing(
 
     html = upload(admin_client_myapps, rows).content.decode()
 
-    assert "1 user added, 1 changed, 0 unchanged" in html
-    assert "Anna Berg → Anna &lt;b&gt;Berg, is_active: on → off" in html
+    assert "1 user to add, 1 to change, 0 unchanged" in html
+    assert "Anna Berg → Anna &lt;b&gt;Berg, active: On → Off" in html
     assert "is added: Fritz, f@example.com, 5" in html
     assert PbxUser.objects.count() == 2
     assert PbxUser.objects.get(pk=user.pk).is_active
@@ -149,7 +149,7 @@ def test_an_export_opens_in_a_spreadsheet_and_comes_back(
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert text.splitlines()[1:] == ["anna,'=HYPERLINK(),anna@example.com,,1"]
     again = upload(admin_client_myapps, text.partition("\n")[2])
-    assert "0 changed, 1 unchanged" in again.content.decode()
+    assert "0 to change, 1 unchanged" in again.content.decode()
 
 
 @pytest.mark.django_db

@@ -71,6 +71,8 @@ def test_an_invited_user_sets_a_password_and_logs_in(
     deliver()
     [link] = links(site)
     overview = admin.get("/admin/").content.decode()
+    # Nobody has any yet.
+    assert "sessions are ended" not in Browser().get(link).content.decode()
     assert set_password(link).status_code == 302
 
     assert "1 invitation is out, and not used yet." in overview

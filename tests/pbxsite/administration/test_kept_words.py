@@ -15,7 +15,7 @@ from authconfig import dependencies
 from authconfig.choices import Dependency, Event
 from authconfig.users import audit
 from authconfig.users.models import PbxUser
-from pbxsite.administration.stage_words import STAGES
+from pbxsite.administration.kept_words import STAGES
 from tests.conftest import SettingsSetter
 from tests.support.html import Page
 from verification.mail import claims
