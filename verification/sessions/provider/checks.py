@@ -57,8 +57,8 @@ def end_outdated(rules: AuthenticationSettings) -> int:
     """End the sessions whose login nobody has vouched for in so many hours."""
     since = timezone.now() - timedelta(hours=rules.oauth2_session_hours)
     begun_before = live_logins().filter(created_at__lt=since)
-    proved = ProviderLogin.objects.exclude(refresh_token="")
-    proved = proved.filter(proved_at__gte=since, session__isnull=False)
+    # Of whom it cannot be asked again, it is proved when the session began.
+    proved = ProviderLogin.objects.filter(proved_at__gte=since, session__isnull=False)
     old = begun_before.exclude(pk__in=proved.values("session"))
     outdated = list(old.select_related("user")[:MOST])
     end(outdated, Event.SESSION_ENDED, "the login at the provider is too old")

@@ -111,6 +111,36 @@ def test_a_token_that_stays_is_used_again(refreshing: Scripted) -> None:
     assert refreshes(refreshing) == ["first", "first"]
 
 
+@pytest.mark.parametrize(
+    "words", [{"refresh_token": ""}, {"refresh_token": 7}, {"id_token": "sealed"}]
+)
+def test_words_that_say_nothing_change_nothing(
+    refreshing: Scripted, browser: Browser, words: dict[str, Any]
+) -> None:
+    refreshing.token_words = words
+    for turn in (1, 2):
+        with later(turn * QUARTER):
+            assert check_due() == 0
+    assert refreshes(refreshing) == ["first", "first"]
+    assert is_in(browser)
+
+
+def test_a_token_is_shown_to_nobody_but_who_gave_it(refreshing: Scripted) -> None:
+    ProviderLogin.objects.update(issuer="https://former.example")
+    with later():
+        assert check_due() == 0
+    assert refreshes(refreshing) == []
+
+
+def test_where_oauth2_is_off_nobody_is_asked(
+    refreshing: Scripted, configure: SettingsSetter
+) -> None:
+    configure(authentication_type="pbx_only")
+    with later():
+        assert check_due() == 0
+    assert refreshes(refreshing) == []
+
+
 def test_a_newer_token_takes_its_place(refreshing: Scripted) -> None:
     refreshing.token_words = {"refresh_token": "second"}
     for turn in (1, 2):
@@ -145,6 +175,32 @@ def test_whatever_else_it_says_ends_none(
         del refreshing.instead["/token"]
         check_due()
     assert refreshes(refreshing)[-1] == "first"
+
+
+def test_a_provider_in_trouble_is_not_asked_about_everybody(
+    refreshing: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(Browser(), refreshing)
+    refreshing.credentials.clear()
+    monkeypatch.setattr(checks, "AT_ONCE", 1)
+    refuse(refreshing, "server_error", 500)
+    with later():
+        check_due()
+    assert len(refreshes(refreshing)) == 1
+    # Whom it was asked about waits a little, and the other one is next.
+    with later():
+        check_due()
+        check_due()
+    assert len(refreshes(refreshing)) == 2
+
+
+def test_a_round_takes_only_so_long(
+    refreshing: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "ROUND_SECONDS", -1.0)
+    with later():
+        check_due()
+    assert refreshes(refreshing) == []
 
 
 def test_an_outage_ends_none(refreshing: Scripted, browser: Browser) -> None:

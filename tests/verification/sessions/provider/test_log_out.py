@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from authconfig.choices import Event
+from authconfig.oauth2.logout_tokens import LogoutToken
 from authconfig.users.models import AuditEvent, PbxUser
 from tests.conftest import LINK, SettingsSetter, Starter
 from tests.support.logout_tokens import PATH, logout_token, post
@@ -23,6 +24,7 @@ from tests.support.provider import Provider, running_provider
 from tests.support.scripted_provider import Scripted
 from verification.approval.models import LoginSession
 from verification.sessions.models import ProviderLogin, SpentLogoutToken
+from verification.sessions.provider.logins import log_out
 from verification.sessions.tasks import clear_expired_sessions
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +110,16 @@ def test_an_unknown_one_is_out_already(script: Scripted) -> None:
     assert is_in(browser)
 
 
+def test_another_providers_words_end_nothing_of_this_one(script: Scripted) -> None:
+    browser = sid_login(script, "one")
+
+    for issuer in ("https://a.example", "https://b.example"):
+        token = LogoutToken(issuer, token_id="same", subject="1", sid="one")
+        assert log_out(token) == 0
+
+    assert is_in(browser)
+
+
 def test_a_login_that_waits_begins_no_session(
     script: Scripted, two_factor: Any, configure: SettingsSetter, browser: Browser
 ) -> None:
@@ -126,6 +138,11 @@ def test_what_is_left_over_is_forgotten(script: Scripted) -> None:
     sid_login(script, "one")
     ProviderLogin.objects.create(issuer="i", subject="never approved")
     post(logout_token(script, {"sub": "2"}))
+    with time_machine.travel(timezone.now() + timedelta(minutes=50), tick=False):
+        clear_expired_sessions()
+    # The login may be approved yet, and the token be shown again.
+    assert ProviderLogin.objects.count() == 2
+    assert SpentLogoutToken.objects.exists()
     with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
         clear_expired_sessions()
     assert [login.subject for login in ProviderLogin.objects.all()] == ["1"]
