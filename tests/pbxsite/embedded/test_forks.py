@@ -112,6 +112,34 @@ def test_a_question_leaves_nothing_in_this_process() -> None:
     assert forks.succeeds(lambda: not asked.append(1))
     assert not forks.succeeds(lambda: False)
     assert asked == []
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & forks.SIGNALS
+
+
+def said_by(words: str) -> tuple[str, str]:
+    """Return what a process says that runs these words, on either output."""
+    begin = "import os, sys; from pbxsite.embedded.forks import fork; "
+    done = subprocess.run(
+        [sys.executable, "-c", begin + words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_what_is_not_written_yet_is_written_once() -> None:
+    said = said_by(
+        "print('before'); fork('copy', lambda: print('copy'), (0, 1, 2), 0).wait()"
+    )
+
+    assert said == ("before\ncopy\n", "")
+
+
+def test_outputs_may_be_each_others() -> None:
+    said = said_by(
+        "fork('copy', lambda: (os.write(1, b'one'), os.write(2, b'two')), (0, 2, 1), 0)"
+        ".wait()"
+    )
+
+    assert said == ("two", "one")
 
 
 @pytest.fixture
