@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -278,23 +279,69 @@ def test_people_read_the_names_at_the_end_of_the_line() -> None:
     assert formatter.format(_record("It failed")).splitlines()[0] == "It failed"
 
 
-def test_a_warning_that_comes_again_and_again_fills_no_disk(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    repetition, log = RepetitionFilter(), logging.getLogger("told.often")
-    stream = io.StringIO()
+@pytest.fixture
+def limited() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    log, stream = logging.getLogger("told.often"), io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.addFilter(repetition)
+    handler.addFilter(RepetitionFilter())
     log.addHandler(handler)
-    try:
-        for _ in range(1000):
-            log.error("out of open files")
-        log.error("something else")
-        monkeypatch.setattr(logs, "REPETITION_SECONDS", -1.0)
+    log.setLevel(logging.INFO)
+    yield log, stream
+    log.removeHandler(handler)
+    log.setLevel(logging.NOTSET)
+
+
+Limited = tuple[logging.Logger, io.StringIO]
+
+
+def test_a_warning_that_comes_again_and_again_fills_no_disk(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, stream = limited
+    for _ in range(1000):
         log.error("out of open files")
-    finally:
-        log.removeHandler(handler)
+    log.error("something else")
+    monkeypatch.setattr(logs, "REPETITION_SECONDS", -1.0)
+    log.error("out of open files")
 
     lines = stream.getvalue().splitlines()
     assert len(lines) == logs.MOST_REPETITIONS + 2
     assert lines[-2:] == ["something else", "out of open files (and 950 times more)"]
+
+
+def test_one_sentence_about_many_things_is_one(limited: Limited) -> None:
+    log, stream = limited
+    for number in range(100):
+        log.warning("mail %s: not sent", number)
+
+    assert len(stream.getvalue().splitlines()) == logs.MOST_REPETITIONS
+
+
+def test_requests_are_told_however_many(limited: Limited) -> None:
+    log, stream = limited
+    for _ in range(100):
+        log.info("GET /login/: 200")
+
+    assert len(stream.getvalue().splitlines()) == 100
+
+
+def test_the_limit_itself_keeps_few_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_SENTENCES", 10)
+    repetition = RepetitionFilter()
+
+    for number in range(100):
+        repetition.filter(logging.makeLogRecord({"msg": f"{number}", "levelno": 40}))
+
+    assert len(repetition._seen) <= 12
+
+
+def test_what_the_site_says_is_limited() -> None:
+    words = """
+from logging import config, getLogger
+from pbxsite.logs import configuration
+config.dictConfig(configuration("INFO", "text"))
+for _ in range(100): getLogger("a").error("out of open files")
+"""
+    said = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
+
+    assert said.stderr.count("out of open files") == logs.MOST_REPETITIONS
