@@ -82,6 +82,8 @@ def test_no_file_of_it_leaves_its_folder(file: Path, tmp_path: Path) -> None:
         entry.size = 1
         tar.addfile(entry, io.BytesIO(b"x"))
 
+    (tmp_path / "out").mkdir()
+
     with pytest.raises(BackupError, match="is no backup of this site, or damaged"):
         archive.unpack(file, tmp_path / "out", "")
     assert not (tmp_path / "outside").exists()

@@ -119,13 +119,17 @@ def said_by(words: str) -> tuple[str, str]:
     """Return what a process says that runs these words, on either output."""
     begin = "import os, sys; from pbxsite.embedded.forks import fork; "
     done = subprocess.run(
-        [sys.executable, "-c", begin + words], capture_output=True, text=True
+        [sys.executable, "-c", begin + words],
+        # Without PYTHONUNBUFFERED: what is said waits in the process.
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
 
-def test_what_is_not_written_yet_is_written_once() -> None:
+def test_what_was_said_before_a_copy_is_written_before_it() -> None:
     said = said_by(
         "print('before'); fork('copy', lambda: print('copy'), (0, 1, 2), 0).wait()"
     )

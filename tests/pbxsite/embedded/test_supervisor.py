@@ -85,13 +85,17 @@ def test_each_end_makes_the_pause_before_the_next_start_longer(family: Family) -
         assert child.starts_at - child.ends[-1] == pytest.approx(pause)
 
 
-def test_nobody_outlives_a_family_that_ends(family: Family) -> None:
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_nobody_outlives_a_family_that_ends(family: Family, is_guarded: bool) -> None:
     """Not even who hears no SIGTERM, or whom a child has started."""
     words = "trap '' TERM; sleep 60 & echo here $!; while :; do sleep 0.1; done"
     family.start("deaf", ["/bin/sh", "-c", words], patience=0.1)
     (child,) = family.children
     mend_until(family, lambda: "here" in child.log.read_text())
     grandchild = int(child.log.read_text().split()[1])
+    if not is_guarded:
+        family.guard.kill()
+        family.guard.wait()
 
     family.end()
 
