@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.test import Client as Browser
+from kombu.exceptions import OperationalError
 from redis import Redis as Client
+from redis.exceptions import ResponseError
 
 from authconfig.users.models import PbxUser
 from pbxsite.broker import broker
@@ -80,6 +82,7 @@ def test_a_redis_that_takes_no_writes_is_down_and_says_why(
 
     assert words in broker().sentence
     # While Redis is left alone, the reason is still known.
+    assert redis_outage.is_on()
     assert words in broker().sentence
 
 
@@ -117,6 +120,43 @@ def test_each_refusal_has_a_sentence_of_its_own(
         speak_to(url.format(server.socket))
 
         assert words in broker().sentence, url
+
+
+def test_a_redis_with_a_password_asks_for_it(
+    server: Redis, client: Client, speak_to: Callable[[str], None]
+) -> None:
+    client.config_set("requirepass", ALLOWED)
+    try:
+        speak_to(f"redis+socket://{server.socket}")
+        assert "asks for a password, and REDIS_URL has none" in broker().sentence
+        speak_to(f"redis+socket://:wrong@{server.socket}")
+        assert "refuses the user name or the password" in broker().sentence
+    finally:
+        client.config_set("requirepass", "")
+
+
+# In the words of Redis 5 to 7, as its source has them.
+SAID = {
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to"
+    " persist to disk.": "cannot write to its disk",
+    "LOADING Redis is loading the dataset in memory": "still reading its data",
+    "ERR Client sent AUTH, but no password is set": "has no password",
+    "ERR invalid password": "refuses the password",
+    "READONLY You can't write against a read only replica.": "is a replica",
+    "ERR DB index is out of range": "no database of the number",
+    "something else": "does not answer",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_a_reason_is_found_below_what_the_libraries_say(said: str) -> None:
+    outer = OperationalError("cannot connect")
+    outer.__cause__ = ResponseError(said)
+    redis_outage.begin(outer)
+
+    assert SAID[said] in broker().sentence
+
+    redis_outage.end()
 
 
 def test_a_certificate_that_nobody_knows_is_named(
