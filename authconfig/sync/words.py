@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -38,11 +39,12 @@ def _nobody_deactivated(run: SyncRun) -> str:
 
 
 def _too_many_fields(stop: SyncFieldStop) -> str:
-    words = {"kept": stop.kept, "had": stop.had, "field": label_of(stop)}
+    counts = {"kept": intcomma(stop.kept), "had": intcomma(stop.had)}
+    words = counts | {"field": label_of(stop)}
     if stop.is_emptied:
         return (
             _(
-                "“%(field)s” would be empty for %(kept)d of %(had)d users at once, so"
+                "“%(field)s” would be empty for %(kept)s of %(had)s users at once, so"
                 " it stays. Perhaps the service account may no longer read the"
                 " attribute. If the directory is right, confirm it."
             )
@@ -50,7 +52,7 @@ def _too_many_fields(stop: SyncFieldStop) -> str:
         )
     return (
         _(
-            "“%(field)s” would change for %(kept)d of %(had)d users at once, so it"
+            "“%(field)s” would change for %(kept)s of %(had)s users at once, so it"
             " stays. If the directory is right, confirm it."
         )
         % words
@@ -75,18 +77,25 @@ def words_of(step: Step) -> str:
 
 
 def _too_many(run: SyncRun) -> str:
+    counts = {"kept": intcomma(run.kept), "active": intcomma(run.active)}
     if run.source == Source.SCIM:
-        return _(
-            "%(kept)d of %(active)d users would be deactivated at once, so none was."
-            " If the provider is right, confirm it."
-        ) % {"kept": run.kept, "active": run.active}
-    return ngettext(
-        "%(kept)d of %(active)d users would be deactivated at once, so none was. If"
-        " the directory is right, confirm it.",
-        "%(kept)d of %(active)d users would be deactivated at once, so none was. If"
-        " the directory is right, confirm it.",
-        run.kept,
-    ) % {"kept": run.kept, "active": run.active}
+        return (
+            _(
+                "%(kept)s of %(active)s users would be deactivated at once, so none"
+                " was. If the provider is right, confirm it."
+            )
+            % counts
+        )
+    return (
+        ngettext(
+            "%(kept)s of %(active)s users would be deactivated at once, so none was. If"
+            " the directory is right, confirm it.",
+            "%(kept)s of %(active)s users would be deactivated at once, so none was. If"
+            " the directory is right, confirm it.",
+            run.kept,
+        )
+        % counts
+    )
 
 
 def _failure(run: SyncRun) -> str:

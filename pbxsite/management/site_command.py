@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import sys
 from argparse import ArgumentParser
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,13 +18,32 @@ from pbxsite.tables.release import lacks_migrations
 
 
 class SiteCommand(BaseCommand):
-    """Tells in one line, without traceback, of a database that is away or empty."""
+    """Tells in one line, without traceback, of a database that is away or empty.
+
+    Where nobody reads on, as behind `| head`, it ends without a word.
+    """
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
-            return super().execute(*args, **options)
+            output: str | None = super().execute(*args, **options)
+            self.stdout.flush()
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(_fault(error)) from error
+        except BrokenPipeError:
+            # It may have been a server's connection.
+            if _is_read(self.stdout.fileno()):
+                raise
+            # What is left would be written once more as Python ends.
+            with Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), self.stdout.fileno())
+            sys.exit(1)
+        return output
+
+
+def _is_read(file: int) -> bool:
+    asked = select.poll()
+    asked.register(file, 0)
+    return not any(events & select.POLLERR for _file, events in asked.poll(0))
 
 
 def _fault(error: Exception) -> str:

@@ -33,7 +33,7 @@ def test_an_administrator_lets_a_provider_write_users(
     made = {name: provider.add(name) for name in NAMES}
 
     page.goto(f"{site.url}/admin/")
-    expect(page.get_by_text("Nothing has come of it yet").first).to_be_visible()
+    expect(page.get_by_text("Nothing has come yet of what").first).to_be_visible()
     page.goto(f"{site.url}{SETTINGS}")
     # What is in use stands open already.
     for part in ("#section-oauth2", "#part-scim"):

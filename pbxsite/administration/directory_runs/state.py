@@ -92,7 +92,8 @@ def _unconfirmed(told: int) -> SyncState:
     if not told:
         return SyncState(_("The provider has told of nobody yet."), "")
     words = _(
-        "Nothing has come of it yet: look at a preview, then confirm the first run."
+        "Nothing has come yet of what the provider tells: look at a preview, then"
+        " confirm the first run."
     )
     return SyncState(_told(told), words)
 
@@ -132,7 +133,9 @@ def _last_run(source: Source = Source.DIRECTORY) -> SyncRun | None:
 
 def _sentence(last: SyncRun) -> str:
     assert last.ended_at
-    words = {"age": timesince(last.ended_at)}
+    # "0 minutes ago" reads like a fault.
+    ended_at = min(last.ended_at, timezone.now() - timedelta(minutes=1))
+    words = {"age": timesince(ended_at)}
     if last.state == RunState.FAILED:
         return _("The last run failed %(age)s ago.") % words
     if last.state == RunState.STOPPED:

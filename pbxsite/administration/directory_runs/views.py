@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -111,10 +112,12 @@ def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
             allowed_removals=allowed,
             allows_fields=with_fields,
         )
+    # What overrules a stop is red.
+    button = "way" if allowed is None and not with_fields else "yes"
     context = {
         "title": _("Change the users now?"),
         "rows": list(_rows(run, allowed, with_fields=with_fields)),
-        "way": _("Change them now"),
+        button: _("Change them now"),
         "back_url": "../",
     }
     return page(request, "", context)
@@ -124,7 +127,9 @@ def _rows(run: SyncRun, allowed: int | None, *, with_fields: bool) -> Iterator[s
     """Say what a run would do; what the run has done already is no part of it."""
     if run.is_preview:
         tallies = report.tallies(run.items.filter(is_kept=False))
-        yield from (f"{tally.head}: {tally.count}" for tally in tallies if tally.count)
+        yield from (
+            f"{tally.head}: {intcomma(tally.count)}" for tally in tallies if tally.count
+        )
         if linked := run.items.filter(is_linked=True).count():
             yield _linked(linked)
     if run.kept:
@@ -161,20 +166,20 @@ def _stays(stop: SyncFieldStop) -> str:
 
 def _linked(count: int) -> str:
     return ngettext(
-        "%(n)d PBX user that is here already becomes one with its entry.",
-        "%(n)d PBX users that are here already become one with their entries.",
+        "%(n)s PBX user that is here already becomes one with its entry.",
+        "%(n)s PBX users that are here already become one with their entries.",
         count,
-    ) % {"n": count}
+    ) % {"n": intcomma(count)}
 
 
 def _removed(run: SyncRun, allowed: int | None) -> str:
     if allowed is None:
         return _("Nobody is deactivated, since it would be too many at once.")
     return ngettext(
-        "%(n)d user is deactivated, and the sessions end at once.",
-        "%(n)d users are deactivated, and their sessions end at once.",
+        "%(n)s user is deactivated, and the sessions end at once.",
+        "%(n)s users are deactivated, and their sessions end at once.",
         run.kept,
-    ) % {"n": run.kept}
+    ) % {"n": intcomma(run.kept)}
 
 
 def begin_run(

@@ -38,6 +38,8 @@ def directory(looker: Looker) -> None:
     with running_directory(make_authority("Example CA")) as running:
         dns = fill(running)
         let_come(looker.site, running)
+        # Another part of the page that is open already would not load it anew.
+        looker.goto("/admin/")
         looker.goto(f"{SETTINGS}#part-directory_sync")
         # What is in use stands open already.
         for part in ("#section-netlogon", "#part-directory_sync"):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
+from django.core.management import call_command
 
 from tests.pbxsite.test_environment import PRODUCTION, run, settings_in
 
@@ -72,3 +76,17 @@ def test_a_silent_database_is_not_waited_for_for_long() -> None:
 
     assert known["default"]["OPTIONS"]["connect_timeout"] == 5
     assert named["default"]["OPTIONS"]["connect_timeout"] == 2
+
+
+@pytest.mark.django_db
+def test_a_command_whose_words_nobody_reads_ends_without_a_traceback() -> None:
+    read, written = os.pipe()
+    os.close(read)
+
+    with (
+        os.fdopen(written, "w", buffering=1) as output,
+        pytest.raises(SystemExit) as end,
+    ):
+        call_command("authconfig", "show", stdout=output)
+
+    assert end.value.code == 1

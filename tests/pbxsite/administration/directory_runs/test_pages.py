@@ -213,7 +213,7 @@ def test_only_who_may_change_the_settings_gets_in(
 
 STATES: dict[str, tuple[RunState | None, dict[str, Any], timedelta, str, str]] = {
     "never": (None, {}, timedelta(), "No run yet.", ""),
-    "well": (RunState.DONE, {}, timedelta(), "Last run 0\xa0minutes ago.", ""),
+    "well": (RunState.DONE, {}, timedelta(), "Last run 1\xa0minute ago.", ""),
     "late": (
         RunState.DONE,
         {},

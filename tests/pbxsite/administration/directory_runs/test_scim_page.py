@@ -12,6 +12,7 @@ from authconfig.models import current_rules
 from authconfig.sync import runs
 from authconfig.sync.choices import Source
 from authconfig.sync.models import ScimUser, SyncRun
+from authconfig.sync.scim import keys
 from authconfig.users.models import PbxUser
 from pbxsite.administration.alarms.present import findings
 from pbxsite.administration.directory_runs.state import scim_state, sync_state
@@ -34,11 +35,11 @@ def test_the_first_users_wait_for_a_confirmation(admin: Browser) -> None:
     scim.add("anna", "1")
     page = admin.get(PAGE).text
     assert "The provider tells of 1 user." in page
-    assert "Nothing has come of it yet" in page
+    assert "Nothing has come yet of what" in page
     assert "POST /Users" in page
     assert "Run now" not in page
     assert [f.kind.value for f in findings() if f.kind.value == "scim"] == ["scim"]
-    assert "Nothing has come of it yet" in admin.get("/admin/").text
+    assert "Nothing has come yet of what" in admin.get("/admin/").text
 
     answer = admin.post(f"{PAGE}begin/", {"what": "preview"})
     run = SyncRun.objects.get()
@@ -101,3 +102,14 @@ def test_the_key_stands_alone_on_the_last_line(capsys: Any) -> None:
     assert key not in shown
     call_command("scimkey", "revoke")
     assert ScimClient(key=key).ask("GET", USERS).status_code == 401
+
+
+def test_a_page_whose_key_was_revoked_says_that_nothing_is_written(
+    admin: Browser,
+) -> None:
+    confirm()
+    ScimClient().add("anna", "1")
+
+    assert "What the provider writes counts at once." in admin.get(PAGE).text
+    keys.revoke(actor=None)
+    assert "the provider cannot write any more" in admin.get(PAGE).text
