@@ -22,7 +22,7 @@ from authconfig.oauth2.faults import ProviderFault
 from authconfig.oauth2.remedies import REMEDIES
 from authconfig.policy import offers_digest, uses
 from authconfig.sections import FIELDS, SECRETS
-from authconfig.settings_fields.alarms import validate_webhook_secret
+from authconfig.settings_fields.alarms import COMMAND, validate_webhook_secret
 from authconfig.settings_fields.synchronisation import missing_for_sync
 from authconfig.smtp_login.account_form import (
     ACCOUNT_FIELDS,
@@ -180,9 +180,10 @@ class SettingsForm(MailAccountForm):
             self.add_error(
                 secret,
                 _(
-                    "Enter the secret that signs the webhook. “openssl rand -base64 32”"
-                    " makes one."
-                ),
+                    "Enter the secret that signs the webhook. This makes one:"
+                    " %(command)s"
+                )
+                % {"command": COMMAND},
             )
 
     def _check_methods(self, new_rules: AuthenticationSettings) -> None:

@@ -15,6 +15,8 @@ from authconfig.validators import validate_one_line, validate_secure_url
 MOST_RECIPIENTS = 10
 WEBHOOK_PREFIX = "whsec_"
 LEAST_BYTES, MOST_BYTES = 24, 64
+# Makes a secret.
+COMMAND = 'echo "whsec_$(openssl rand -base64 32)"'
 
 
 def split_recipients(text: str) -> list[str]:
@@ -67,7 +69,7 @@ def validate_webhook_secret(value: str) -> None:
                 " it or as this command does: %(command)s"
             ),
             code="secret",
-            params={"command": 'echo "whsec_$(openssl rand -base64 32)"'},
+            params={"command": COMMAND},
         )
 
 

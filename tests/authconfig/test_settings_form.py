@@ -165,6 +165,8 @@ def test_a_webhook_elsewhere_asks_for_its_secret(configure: Configure) -> None:
     form = form_of(alarm_webhook_url=OTHER_VALUES["alarm_webhook_url"])
 
     assert faulty(form) == {"alarm_webhook_secret"}
+    # What it makes is taken.
+    assert 'echo "whsec_$(openssl rand' in form.faults["alarm_webhook_secret"][0]
     assert form_of(alarm_recipients="a@b.example").faults == {}
 
 
