@@ -35,8 +35,10 @@ OFF = ("0", "off", "false", "no")
 NO_POOLER = "none"
 TRANSACTION_POOLER = "transaction"
 POOLERS = (NO_POOLER, "session", TRANSACTION_POOLER)
-# The backend's own option: how long a query may take, in seconds.
+# The backend's own options: how long a query may take, in seconds, where the server is
+# not told of it at the start; and how long anything may, a commit among it.
 STATEMENT_SECONDS = "statement_seconds"
+ANSWER_SECONDS = "answer_seconds"
 # How long a page may wait for a connection to PostgreSQL, in seconds: longer than it
 # takes to restart.
 CONNECTION_SECONDS = 5
@@ -130,6 +132,8 @@ def _postgresql_options(
         "keepalives_interval": 5,
         "keepalives_count": 3,
     }
+    if query_seconds:
+        options[ANSWER_SECONDS] = query_seconds
     if query_seconds and pooler == NO_POOLER:
         options["options"] = f"-c statement_timeout={query_seconds}s"
     elif query_seconds:

@@ -1,20 +1,24 @@
-"""The database backend: Django's own, but for a pool whose connections are dead.
+"""The database backend: Django's own, with a pool that gives no dead connection.
 
 A server that restarts, and a pooler, end all connections at once. The pool finds out
 one by one, and waits a second, two and four between them; of a server that refuses, it
-asks again no sooner. A login waits for that, though the server is long back.
+asks again no sooner. A login waits for that, though the server is long back. And where
+queries have a limit, waiting for the server's answer has one as well (patience.py).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
-from pbxsite.conf.databases import STATEMENT_SECONDS
+from pbxsite.conf.databases import ANSWER_SECONDS, STATEMENT_SECONDS
 from pbxsite.conf.pool import asking
+from pbxsite.postgresql.patience import AFTER_THE_SERVERS, patience
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -29,9 +33,35 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
-        # libpq does not know it.
-        parameters.pop(STATEMENT_SECONDS, None)
+        # libpq does not know them.
+        for own in (STATEMENT_SECONDS, ANSWER_SECONDS):
+            parameters.pop(own, None)
         return parameters
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        if self._answer_seconds and self._patiently not in self.execute_wrappers:
+            self.execute_wrappers.append(self._patiently)
+
+    @property
+    def _answer_seconds(self) -> int:
+        seconds: int = self.settings_dict["OPTIONS"].get(ANSWER_SECONDS, 0)
+        return seconds
+
+    def _patiently(self, execute: Callable[..., Any], *words: Any) -> Any:
+        with self._patience():
+            return execute(*words)
+
+    def _commit(self) -> None:
+        with self._patience():
+            super()._commit()  # type: ignore[misc]  # not in the stubs
+
+    def _patience(self) -> AbstractContextManager[None]:
+        """Give up once the server's own limit is over; without one wait for ever."""
+        if not self._answer_seconds or self.connection is None:
+            return nullcontext()
+        seconds = self._answer_seconds + AFTER_THE_SERVERS
+        return patience.within(self.connection, seconds)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         """Return one that is alive, or raise OperationalError after some tries."""

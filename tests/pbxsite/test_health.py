@@ -17,6 +17,7 @@ from authconfig.network import database_clock
 from authconfig.users.models import PbxUser
 from pbxsite.celery import app
 from pbxsite.errors import RETRY_AFTER_OUTAGE_SECONDS
+from pbxsite.tables import writes
 from pbxsite.tables.writes import WRITE_SECONDS, LastWrite
 from tests.conftest import Starter
 from verification.mail.models import Heartbeat
@@ -220,6 +221,21 @@ def test_what_a_file_system_says_is_told_without_its_place(
 
     expected = b"the database takes no writes: could not extend file\n"
     assert (response.status_code, response.content) == (503, expected)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("asked_anew")
+def test_a_database_whose_commits_wait_is_not_ready(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, "WRITE_SECONDS", 0)
+
+    response = browser.get("/readyz")
+
+    expected = b"the database takes no writes: a commit takes longer than 0 seconds\n"
+    assert (response.status_code, response.content) == (503, expected)
+    # It is looked at again, and not only after a while.
+    assert LastWrite.at == float("-inf")
 
 
 @pytest.mark.django_db
