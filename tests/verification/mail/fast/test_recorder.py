@@ -110,9 +110,12 @@ def test_after_a_failure_the_next_one_writes_what_was_kept(
     monkeypatch.setattr(batches, "write_down", fail)
     with pytest.raises(OperationalError):
         recorder.add(OutgoingEmail(pk=9), "250 Ok")
+    # Whoever claims meanwhile leaves it alone.
+    assert recorder.unwritten() == {9}
     monkeypatch.setattr(batches, "write_down", table.write_down)
 
     recorder.note_data_begins(OutgoingEmail(pk=1))
     recorder.flush()
 
     assert table.statements == [([1], [9])]
+    assert not recorder.unwritten()
