@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection, transaction
 
 from authconfig.sync.applying import Outcome, Writer, apply
 from authconfig.sync.choices import Change, Reason, Source
@@ -52,6 +54,28 @@ def test_whom_somebody_changed_meanwhile_is_left_alone(
     assert reasons(outcome) == {"anna": Reason.AT_THE_SAME_TIME}
     assert not outcome.done
     assert not PbxUser.objects.filter(number="41").exists()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_about_to_be_made_is_waited_for(synced: PbxUser) -> None:
+    step = new_number(synced)
+
+    def write() -> Outcome:
+        outcome = apply([step], Writer(Source.DIRECTORY))
+        connection.close()
+        return outcome
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            PbxUser.objects.update(number="7")
+            writing = pool.submit(write)
+            with pytest.raises(TimeoutError):
+                writing.result(0.3)
+        outcome = writing.result(10)
+
+    assert reasons(outcome) == {"anna": Reason.AT_THE_SAME_TIME}
+    assert PbxUser.objects.get().number == "7"
 
 
 def test_what_nobody_else_changed_is_written(synced: PbxUser) -> None:

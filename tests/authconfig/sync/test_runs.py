@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 from django.utils import timezone
 
 from authconfig.choices import Event
 from authconfig.sync import leases, runs, schedule, tasks
-from authconfig.sync.choices import RunState, Trigger
-from authconfig.sync.models import SyncRun
+from authconfig.sync.choices import RunState, Source, Trigger
+from authconfig.sync.models import SyncPlace, SyncRun
 from authconfig.sync.tasks import sync_directory
 from authconfig.users.models import AuditEvent
 from tests.conftest import SettingsSetter
@@ -93,6 +95,30 @@ def test_a_preview_delays_no_run(
     schedule.run_due()
 
     assert SyncRun.objects.filter(trigger=Trigger.SCHEDULE).count() == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_two_schedulers_one_waits_and_sees_what_the_other_began(
+    configure: SettingsSetter,
+) -> None:
+    configure(directory_sync=True)
+    SyncPlace.objects.create(source=Source.DIRECTORY)
+
+    def begin() -> None:
+        schedule._begin_due()
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            SyncPlace.objects.select_for_update().get()
+            other = pool.submit(begin)
+            with pytest.raises(TimeoutError):
+                other.result(0.3)
+            runs.ask_for(Trigger.SCHEDULE)
+        other.result(10)
+
+    assert SyncRun.objects.count() == 1
 
 
 def test_a_task_gives_way_to_logins_and_its_worker_does_not(
