@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.redis_servers import Redis
+from tests.support.redis_servers import Redis, running_redis
 from tests.support.site import USER_PASSWORD, Site, running_site
 
 # Whole sites are started and killed here: once, beside the browsers' tests.
@@ -29,12 +28,8 @@ OFTEN = {"SWEEP_SECONDS": str(SWEEP_SECONDS)}
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:
-    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as directory:
-        redis = Redis(Path(directory))
-        redis.start()
+    with running_redis() as redis:
         yield redis
-        redis.go_on()
-        redis.stop(signal.SIGKILL)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,18 @@ class Redis:
     def end(self) -> None:
         self._process.kill()
         self._process.wait(LIMIT)
+
+
+@contextmanager
+def running_redis() -> Iterator[Redis]:
+    """Yield one that answers; in a short path, for its socket's sake."""
+    with tempfile.TemporaryDirectory(prefix="pbx-redis-", dir="/tmp") as directory:
+        redis = Redis(Path(directory))
+        redis.start()
+        try:
+            yield redis
+        finally:
+            redis.end()
 
 
 @dataclass(frozen=True)

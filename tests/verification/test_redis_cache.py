@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from redis import Redis
 
 from tests.conftest import Starter
 from tests.support.redis_servers import Redis as OwnRedis
+from tests.support.redis_servers import running_redis
 from verification.redis_access import RedisOrLocalCache, redis_outage
 
 VALUE = {"scopes": ("openid", "email"), "redirect_uri": "https://apps.example/"}
@@ -82,16 +82,16 @@ def test_redis_holds_json_and_gives_the_value_back(redis: Redis) -> None:
 
 
 def test_a_lock_that_a_silent_redis_takes_late_keeps_nobody_out(
-    own_redis: OwnRedis,
+    silent: OwnRedis,
 ) -> None:
     quick = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
-    cache = RedisOrLocalCache(own_redis.url, {"OPTIONS": quick})
+    cache = RedisOrLocalCache(silent.url, {"OPTIONS": quick})
     assert cache.get("asked-before") is None
-    own_redis.stop(signal.SIGSTOP)
+    silent.stop(signal.SIGSTOP)
     assert cache.add("limit:lock", True, 10)
     cache.delete("limit:lock")
-    own_redis.go_on()
-    with Redis.from_url(own_redis.url) as client:
+    silent.go_on()
+    with Redis.from_url(silent.url) as client:
         assert client.keys("*limit:lock")
     redis_outage.end()
 
@@ -99,13 +99,11 @@ def test_a_lock_that_a_silent_redis_takes_late_keeps_nobody_out(
 
 
 @pytest.fixture
-def own_redis() -> Iterator[OwnRedis]:
-    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as directory:
-        redis = OwnRedis(Path(directory))
-        redis.start()
+def silent() -> Iterator[OwnRedis]:
+    """One that may fall silent."""
+    with running_redis() as redis:
         yield redis
-        redis.stop(signal.SIGKILL)
-        redis_outage.end()
+    redis_outage.end()
 
 
 @pytest.mark.parametrize(

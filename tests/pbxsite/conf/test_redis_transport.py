@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from kombu import Consumer, Message, Queue
@@ -12,18 +10,15 @@ from redis import Redis as Client
 
 from pbxsite.celery import app
 from pbxsite.conf.databases import broker_url
-from tests.support.redis_servers import Redis
+from tests.support.redis_servers import Redis, running_redis
 
 QUEUE = Queue("work")
 
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:
-    with tempfile.TemporaryDirectory(prefix="pbx-", dir="/tmp") as directory:
-        redis = Redis(Path(directory))
-        redis.start()
+    with running_redis() as redis:
         yield redis
-        redis.stop(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 import requests
@@ -21,7 +18,7 @@ from django.utils import timezone
 from authconfig.users.models import PbxUser
 from tests.conftest import PASSWORD, SettingsSetter
 from tests.support.heartbeats import silent_parts
-from tests.support.redis_servers import Redis
+from tests.support.redis_servers import Redis, running_redis
 from tests.support.server import running_server, shared
 from tests.support.services import ROOT, SITE
 from tests.support.smtp_servers import Server
@@ -39,13 +36,8 @@ LOGINS, LONGEST_SECONDS, LIMIT_SECONDS = 30, 6.0, 30
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:
-    # A short path, for its socket's sake.
-    directory = Path(tempfile.mkdtemp(prefix="pbx-redis-", dir="/tmp"))
-    server = Redis(directory)
-    server.start()
-    yield server
-    server.end()
-    shutil.rmtree(directory)
+    with running_redis() as redis:
+        yield redis
 
 
 @pytest.fixture
