@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -22,6 +21,7 @@ from psycopg import sql
 
 from authconfig.models import AuthenticationSettings
 from authconfig.users.models import AuditEvent, PbxUser
+from tests.harnesses.bench.copies import copied_database
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.logins import PASSWORD
 from verification.approval.models import LoginSession
@@ -52,7 +52,7 @@ def figures() -> Iterator[Figure]:
     pages = list(_pages())
     grow(FEW_USERS, FEW_ROWS)
     vacuum()
-    with _copied_database() as copy:
+    with copied_database() as copy:
         with _in_use(copy):
             grow(MANY_USERS, MANY_ROWS)
             vacuum()
@@ -66,24 +66,6 @@ def figures() -> Iterator[Figure]:
         yield Figure(
             name, round(many, 2), "ms", f"a day's rows ({few:.1f} ms)", many / few
         )
-
-
-@contextmanager
-def _copied_database() -> Iterator[BaseDatabaseWrapper]:
-    """Make a second database like the one in use, to ask both in turns."""
-    connection.close()
-    name = connection.settings_dict["NAME"]
-    copy = connections[DEFAULT_DB_ALIAS].copy()
-    copy.settings_dict["NAME"] = f"{name}_grown"
-    parameters = copy.get_connection_params() | {"dbname": "postgres"}
-    parameters.pop("cursor_factory")
-    with psycopg.connect(**parameters, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}_grown TEMPLATE {name}")
-        try:
-            yield copy
-        finally:
-            copy.close()
-            server.execute(f"DROP DATABASE {name}_grown")
 
 
 @contextmanager

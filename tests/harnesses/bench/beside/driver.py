@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import django
 from celery import Task
+from django.apps import apps
 from django.conf import settings
 from django.test import Client as Browser
 
@@ -44,11 +45,15 @@ class Driver:
             words = ("pbxusers", "add", name, f"--email={name}@example.com")
             self.manage(*words, "--password-stdin", stdin=f"{PASSWORD}\n")
 
+    def sign_in(self, name: str, times: int) -> list[str]:
+        """Log in so often for forward authentication; return each session's cookie."""
+        [client] = [m for m in apps.get_models() if m.__name__ == "ClientApplication"]
+        client._default_manager.get_or_create(slug="myapps", name="myApps")
+        return [_cookie(_logged_in(name)) for _ in range(times)]
+
     def open_lists(self, name: str, rows: int, times: int) -> dict[str, Any]:
         """Open the two longest lists with so many rows; return each one's figures."""
-        browser = Browser()
-        answer = browser.post("/login/", {"login": name, "password": PASSWORD})
-        assert answer.status_code == 302, answer.content
+        browser = _logged_in(name)
         self._import(rows)
         menu = browser.get("/admin/").content.decode()
         paths = {
@@ -80,11 +85,7 @@ class Driver:
                 assert answer.headers["Location"] == "/login/waiting/", answer.content
             seconds = time.perf_counter() - began
             cpu = time.process_time() - cpu_began
-        cookie = settings.SESSION_COOKIE_NAME
-        cookies = {
-            name: f"{cookie}={browser.cookies[cookie].value}"
-            for name, browser in self.browsers.items()
-        }
+        cookies = {name: _cookie(browser) for name, browser in self.browsers.items()}
         return {"seconds": seconds, "cpu_seconds": cpu, "cookies": cookies}
 
     def wake(self) -> None:
@@ -115,6 +116,18 @@ class Driver:
             assert answer.status_code == 200, answer.content
             time.sleep(pause)
         return begun
+
+
+def _logged_in(name: str) -> Browser:
+    browser = Browser()
+    answer = browser.post("/login/", {"login": name, "password": PASSWORD})
+    assert answer.status_code == 302, answer.content
+    return browser
+
+
+def _cookie(browser: Browser) -> str:
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={browser.cookies[name].value}"
 
 
 def _opened(browser: Browser, path: str, times: int) -> dict[str, float]:

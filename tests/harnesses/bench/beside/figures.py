@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +13,7 @@ from tests.harnesses.bench.beside.rounds import (
     BROWSERS,
     KINDS,
     Values,
+    forward_authentication,
     lists,
     logins,
     mails_and_browsers,
@@ -21,7 +23,9 @@ from tests.harnesses.bench.figures import Figure
 from tests.harnesses.older import older_tree
 from tests.support.services import ROOT
 
-LOGIN_ROUNDS, ROUNDS = 4, 3
+ROUNDS = 5
+# Proxies' connections, each with a session.
+SESSIONS = 20
 # Their passwords' hashes are the site's own, the others' cost nothing.
 VISITOR, TESTER = "visitor", "tester"
 Round = Callable[[Stand], Values]
@@ -38,7 +42,12 @@ def figures(commit: str) -> Iterator[Figure]:
     ):
         for site in (new, base):
             add_user(site, VISITOR)
-        yield from compared(commit, in_turns(new, base, LOGIN_ROUNDS, measure_logins))
+        yield from compared(commit, in_turns(new, base, ROUNDS, measure_logins))
+        cookies = {
+            site.name: site.drive("sign_in", VISITOR, SESSIONS) for site in (new, base)
+        }
+        ask = partial(ask_with, cookies)
+        yield from compared(commit, in_turns(new, base, ROUNDS, ask))
         yield from compared(commit, in_turns(new, base, ROUNDS, open_lists))
         names = [f"user{number}" for number in range(BROWSERS)]
         for site in (new, base):
@@ -52,6 +61,10 @@ def figures(commit: str) -> Iterator[Figure]:
 
 def measure_logins(site: Stand) -> Values:
     return logins(site, VISITOR)
+
+
+def ask_with(cookies: dict[str, list[str]], site: Stand) -> Values:
+    return forward_authentication(site, cookies[site.name])
 
 
 def open_lists(site: Stand) -> Values:

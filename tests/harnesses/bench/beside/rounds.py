@@ -10,11 +10,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any
 from urllib.parse import urlencode
 
 from tests.harnesses.bench.beside.driver import PASSWORD
 from tests.harnesses.bench.beside.stand import LINK, Stand
+from tests.harnesses.bench.forward import OURS as FORWARD_AUTHENTICATION
+from tests.harnesses.bench.forward import measure as asked
 from tests.harnesses.bench.usage import cpu_seconds, memory_kib
 from tests.harnesses.bench.waiters import next_told, waiting_browsers
 
@@ -40,6 +41,7 @@ class Kind:
 KINDS = {
     "logins": Kind("1/s", "logins per second"),
     "login_cpu": Kind("ms", "processor time of a login (less is better)"),
+    "asked": Kind("1/s", "forward authentication, answers per second"),
     "held": Kind("1/s", "logins held per second, without the password's hash"),
     "held_cpu": Kind("ms", "processor time of a held login (less is better)"),
     "mails": Kind("1/s", "mails per second"),
@@ -95,6 +97,11 @@ def _log_in(port: int, name: str, count: int) -> None:
     server.close()
 
 
+def forward_authentication(site: Stand, cookies: list[str]) -> Values:
+    with site.web() as (_pid, port):
+        return {"asked": asked(port, FORWARD_AUTHENTICATION, cookies)["rate"]}
+
+
 def lists(site: Stand, name: str) -> Values:
     found: Values = {}
     opened = site.drive("open_lists", name, LIST_ROWS, LIST_TIMES)
@@ -106,25 +113,20 @@ def lists(site: Stand, name: str) -> Values:
 
 def mails_and_browsers(site: Stand, names: list[str]) -> Values:
     """Hold a login for each, send the mails, wait with browsers, and decide some."""
-    held = site.drive("hold", names)
+    # By itself the worker would send some before they are counted.
+    with site.worker_stopped():
+        held = site.drive("hold", names)
+        site.sink.tell({"count": len(names), "pid": site.worker.pid})
+    site.drive("wake")
+    sent = site.sink.hear()
     found = {
         "held": len(names) / held["seconds"],
         "held_cpu": 1000 * held["cpu_seconds"] / len(names),
-    }
-    sent = _sent(site, len(names))
-    found |= {
         "mails": (len(names) - 1) / sent["seconds"],
         "mail_cpu": 1000 * sent["cpu_seconds"] / (len(names) - 1),
     }
     links = _links(sent["mails"])
     return found | _waiting(site, held["cookies"], links)
-
-
-def _sent(site: Stand, count: int) -> dict[str, Any]:
-    site.sink.tell({"count": count, "pid": site.worker.pid})
-    site.drive("wake")
-    found: dict[str, Any] = site.sink.hear()
-    return found
 
 
 def _links(mails: list[str]) -> dict[str, str]:

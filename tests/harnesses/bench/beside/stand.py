@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -110,6 +111,14 @@ class Stand:
                 process.wait()
 
     @contextmanager
+    def worker_stopped(self) -> Iterator[None]:
+        self.worker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.worker.send_signal(signal.SIGCONT)
+
+    @contextmanager
     def web(self) -> Iterator[tuple[int, int]]:
         """Run a new web server until the block ends; yield its process and its port."""
         port, (near, _far) = free_port(), cores()
@@ -134,7 +143,6 @@ def stand(name: str, tree: Path, place: Path) -> Iterator[Stand]:
         await_server(site.sink.process, port)
         site.drive("manage", "migrate", "--verbosity=0")
         site.drive("manage", "authconfig", "set", *_account(port))
-        # No beat tells it to look: it waits until somebody wakes it.
         worker = site.running(
             site.command(WORKER, f"{name}@bench"), stdout=subprocess.DEVNULL
         )
