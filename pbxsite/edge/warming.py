@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 
 from django.conf import settings
 from django.template import TemplateDoesNotExist
@@ -15,7 +17,10 @@ from django.template.engine import Engine
 from django.template.loader_tags import ExtendsNode, IncludeNode
 from django.urls import resolve
 from django.utils import translation
+from django.utils.formats import get_format
 
+# What the first page of the administration imports.
+MODULES = ("pbxsite.administration.front_page.page",)
 # What people open first after a start.
 PAGES = (
     "account/login.html",
@@ -49,12 +54,19 @@ PAGES = (
 )
 
 
+@cache
 def warm_up() -> None:
+    """Do it once: a copy of a process that did it has it all."""
+    for name in MODULES:
+        import_module(name)
     resolve("/login/")
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             translation.gettext("Log in")
+            get_format("DATETIME_FORMAT")
     engine, known = Engine.get_default(), set[str]()
+    # They are imported when they are asked for.
+    _processors = engine.template_context_processors
     for name in PAGES:
         _compile(engine, engine.get_template(name), known)
 

@@ -27,8 +27,11 @@ MODULES = (
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
     "uvicorn.protocols.websockets.auto",
+    "celery.app.amqp",
     "celery.app.control",
     "celery.app.events",
+    "celery.app.log",
+    "celery.app.routes",
     "celery.apps.worker",
     "celery.concurrency.thread",
     "celery.events.dispatcher",
@@ -36,9 +39,12 @@ MODULES = (
     "celery.worker.autoscale",
     "celery.worker.components",
     "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
     "celery.worker.strategy",
     "billiard.pool",
     "kombu.transport.redis",
+    "pbxsite.conf.redis_transport",
+    "dbm.dumb",
 )
 
 
@@ -47,7 +53,7 @@ def import_shared() -> None:
         import_module(name)
     # Django's checks are for those who change the site; each start would repeat them.
     os.environ["CELERY_SKIP_CHECKS"] = "true"
-    app.loader.import_default_modules()
+    app.loader.init_worker()
     app.finalize()
     warm_up()
     # What is there now is garbage never: no collection shall touch, and so copy, it.

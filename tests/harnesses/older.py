@@ -1,4 +1,4 @@
-"""An older commit of this site in a folder of its own, to measure beside this one."""
+"""A commit of this site in a folder of its own, to measure it beside another one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSTALL_SECONDS = 900
 
 
 @contextmanager
-def older_tree(commit: str) -> Iterator[Path]:
+def tree_of(commit: str) -> Iterator[Path]:
     """Yield a folder with the commit and the packages that it pins.
 
     The harnesses in it are these here, so that the same yardstick measures both.

@@ -25,7 +25,7 @@ from tests.harnesses.bench.beside.stand import Stand, environment_of
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.usage import cores, forget_peak, memory_kib, peak_memory_kib
 from tests.harnesses.bench.visitors import Door
-from tests.harnesses.older import older_tree
+from tests.harnesses.older import tree_of
 from tests.support.services import ROOT
 
 PASSWORD = "correct horse battery"
@@ -63,7 +63,7 @@ class Burst:
 
 def figures() -> Iterator[Figure]:
     commit = os.environ["BENCH_BASE"]
-    with older_tree(commit) as tree, tempfile.TemporaryDirectory() as place:
+    with tree_of(commit) as tree, tempfile.TemporaryDirectory() as place:
         new, base = (
             _site(name, root, Path(place), "burst")
             for name, root in (("new", ROOT), ("base", tree))

@@ -1,4 +1,4 @@
-"""`make run` on this tree and on an older commit, each in turn: starts and memory.
+"""`make run` on the newest commit and on an older one, each in turn: starts and memory.
 
 How long a second start takes until `Ready:`, what the site holds in memory once it was
 idle for a while, how long the first request of each page takes beside the tenth, and
@@ -20,8 +20,7 @@ from statistics import median
 
 from tests.harnesses.bench.figures import Figure
 from tests.harnesses.bench.walk import Walk
-from tests.harnesses.older import older_tree
-from tests.support.services import ROOT
+from tests.harnesses.older import tree_of
 from tests.support.site import NOT_FOR_SITES, free_port
 
 ROUNDS, IDLE_SECONDS, LIMIT_SECONDS = 5, 20, 180
@@ -142,8 +141,13 @@ def _proportional_kib(pid: int) -> int:
 
 def figures() -> Iterator[Figure]:
     commit = os.environ["BENCH_BASE"]
-    with older_tree(commit) as older, tempfile.TemporaryDirectory() as data:
-        sites = [Site(ROOT, Path(data) / "this"), Site(older, Path(data) / "older")]
+    with (
+        # Both as on a user's machine, without the packages of the tests.
+        tree_of("HEAD") as this,
+        tree_of(commit) as older,
+        tempfile.TemporaryDirectory() as data,
+    ):
+        sites = [Site(this, Path(data) / "this"), Site(older, Path(data) / "older")]
         found = [Rounds(), Rounds()]
         for site in sites:
             with site.running():

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.harnesses.older import older_tree
+from tests.harnesses.older import tree_of
 from tests.harnesses.trace.counting import Call, Trace
 from tests.harnesses.trace.limits import LIMITS, NO_LIMIT, excesses
 from tests.support.provider import running_provider
@@ -59,7 +59,7 @@ def main() -> int:
     # The older tree and the provider end with this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.base:
-        with older_tree(options.base) as tree:
+        with tree_of(options.base) as tree:
             say(f"Commit {options.base}:")
             show(traced(tree), options.verbose)
         say("", "This tree:")

@@ -20,7 +20,7 @@ from tests.harnesses.bench.beside.rounds import (
 )
 from tests.harnesses.bench.beside.stand import Stand, stand
 from tests.harnesses.bench.figures import Figure
-from tests.harnesses.older import older_tree
+from tests.harnesses.older import tree_of
 from tests.support.services import ROOT
 
 ROUNDS = 5
@@ -35,7 +35,7 @@ Pairs = list[tuple[Values, Values]]
 def figures(commit: str) -> Iterator[Figure]:
     """Measure the rows of both; each ratio is of this tree to the commit."""
     with (
-        older_tree(commit) as tree,
+        tree_of(commit) as tree,
         tempfile.TemporaryDirectory() as place,
         stand("new", ROOT, Path(place)) as new,
         stand("base", tree, Path(place)) as base,
