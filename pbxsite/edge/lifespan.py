@@ -18,7 +18,6 @@ from django.db import DatabaseError, connection
 from authconfig.models import current_rules
 from pbxsite.edge.warming import warm_up
 from pbxsite.tables.older import OlderDatabaseError
-from verification.sessions.user_agents import browser_text
 
 logger = logging.getLogger(__name__)
 # Each browser that waits holds a file open; a site has thousands of them at times.
@@ -58,8 +57,6 @@ def _open_files() -> None:
 def _warm_up() -> None:
     _open_files()
     warm_up()
-    # It reads its rules about browsers, which takes a fifth of a second.
-    browser_text("")
     # A process that starts during an outage serves as soon as that is over.
     with contextlib.suppress(DatabaseError):
         current_rules()

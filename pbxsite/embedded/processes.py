@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain, repeat
 
 from django.conf import settings
 
@@ -22,6 +23,8 @@ from pbxsite.embedded.supervisor import Family
 from verification.redis_access import BROKER_ERRORS
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
+# A worker that is not there yet answers a question never: the first ones are short.
+FIRST_ANSWERS_SECONDS, ANSWER_SECONDS = (0.2,) * 10, 1.0
 # Only the first start needs these; no server process should hold them.
 FIRST_START_NAMES = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_EMAIL"}
 
@@ -97,10 +100,11 @@ def web_server(
 
 def probes(plan: Plan) -> dict[str, Callable[[], bool]]:
     host = ANY_ADDRESS.get(plan.bind, plan.bind)
+    patience = chain(FIRST_ANSWERS_SECONDS, repeat(ANSWER_SECONDS))
     return {
         "web server": partial(_web_answers, host, plan.port),
         "mailbox": partial(_mailbox_answers, plan.mailbox_port),
-        "worker": partial(succeeds, partial(_worker_answers, plan)),
+        "worker": lambda: succeeds(partial(_worker_answers, plan, next(patience))),
     }
 
 
@@ -129,9 +133,9 @@ def _mailbox_answers(port: int) -> bool:
         return False
 
 
-def _worker_answers(plan: Plan) -> bool:
+def _worker_answers(plan: Plan, seconds: float) -> bool:
     try:
-        replies = celery_app.control.ping([plan.worker_name], timeout=1, limit=1)
+        replies = celery_app.control.ping([plan.worker_name], timeout=seconds, limit=1)
     except BROKER_ERRORS:
         return False
     return bool(replies)

@@ -12,6 +12,7 @@ from importlib import import_module
 
 from pbxsite.celery import app
 from pbxsite.edge.warming import warm_up
+from pbxsite.embedded.forks import fill_gaps
 
 # Besides the models; what a library would import late, in each process anew.
 MODULES = (
@@ -59,3 +60,4 @@ def import_shared() -> None:
     # What is there now is garbage never: no collection shall touch, and so copy, it.
     gc.collect()
     gc.freeze()
+    fill_gaps()

@@ -14,7 +14,6 @@ import pytest
 
 from pbxsite.asgi import application
 from tests.support.services import ROOT
-from verification.sessions import user_agents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,13 +49,6 @@ def test_a_process_says_when_it_serves_and_when_it_ends(
     assert live() == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
     assert [manager.recv(100) for _ in range(2)] == [b"READY=1", b"STOPPING=1"]
-
-
-def test_a_process_knows_browsers_before_it_serves() -> None:
-    user_agents._families.cache_clear()
-
-    live()
-    assert user_agents._families.cache_info().misses == 1
 
 
 def test_a_manager_that_is_gone_stops_nothing(manager: socket.socket) -> None:

@@ -11,6 +11,7 @@ from django.template.engine import Engine
 from django.test import Client
 
 from pbxsite.edge.warming import warm_up
+from verification.sessions import user_agents
 
 pytestmark = pytest.mark.django_db
 SETTINGS = "/admin/authconfig/authenticationsettings/"
@@ -60,3 +61,11 @@ def test_it_asks_no_database(
     with django_assert_num_queries(0):
         warm_up()
     assert compiled
+
+
+def test_browsers_are_known_before_the_first_request() -> None:
+    user_agents._families.cache_clear()
+    warm_up.cache_clear()
+
+    warm_up()
+    assert user_agents._families.cache_info().misses == 1

@@ -34,7 +34,8 @@ OURS = {"authconfig", "pbxsite", "verification"}
 # The web server, what it speaks and what its pages are made of.
 WEB = {
     *("asgiref", "click", "csp", "django", "h11", "unfold", "uvicorn", "websockets"),
-    *("whitenoise", "sqlparse", "prometheus_client", "ua_parser", "environ"),
+    *("whitenoise", "sqlparse", "prometheus_client", "environ"),
+    *("ua_parser", "ua_parser_builtins"),
 }
 # Logins: passwords, Windows accounts, OAuth2, passkeys.
 LOGINS = {
