@@ -40,6 +40,10 @@ class Driver:
         with mock.patch.object(sys, "stdin", io.StringIO(stdin)):
             command(*words, stdout=io.StringIO(), stderr=io.StringIO())
 
+    def has_setting(self, name: str) -> bool:
+        settings_model = apps.get_model("authconfig", "AuthenticationSettings")
+        return name in {field.name for field in settings_model._meta.get_fields()}
+
     def add_users(self, names: list[str]) -> None:
         for name in names:
             words = ("pbxusers", "add", name, f"--email={name}@example.com")
