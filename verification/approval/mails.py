@@ -142,7 +142,7 @@ def _is_wanted(mail: OutgoingEmail) -> bool:
     login = mail.login_mail.login
     is_newest = mail.login_mail.link_number == login.link_number
     is_pending = login.state == LoginState.PENDING
-    is_theirs = mail.recipient == login.user.email
+    is_theirs = mail.user is not None and mail.recipient == mail.user.email
     return is_pending and is_newest and is_theirs and login.expires_at > timezone.now()
 
 
@@ -166,7 +166,7 @@ APPROVAL = MailKind(
     context=_approval_context,
     is_wanted=_is_wanted,
     still_wanted=_still_wanted,
-    related=("login_mail__login__user",),
+    related=("login_mail__login",),
     # Its link may have arrived: the user presses "send again", which voids that link.
     may_follow_doubt=False,
     log_subject=_login_id,

@@ -58,19 +58,29 @@ def claim(
     with transaction.atomic():
         wanted = claimable().exclude(pk__in=but) if but else claimable()
         first = wanted.filter(**only).order_by("priority", "due_at")
-        locked = first.select_for_update(skip_locked=True, of=("self",))
-        mails = list(locked.select_related("user", *kinds.related())[:count])
-        if not mails:
+        locked = first.select_for_update(skip_locked=True)
+        found = dict(locked.values_list("pk", "kind")[:count])
+        if not found:
             return []
-        claimed = OutgoingEmail.objects.filter(
-            pk__in=[mail.pk for mail in mails], state=MailState.QUEUED
-        )
+        claimed = OutgoingEmail.objects.filter(pk__in=found, state=MailState.QUEUED)
         values = {"state": MailState.SENDING, "lease_expires_at": _lease(now)}
         claimed.update(attempts=F("attempts") + 1, data_began_at=None, **values)
-    for mail in mails:
-        mail.attempts += 1
-        mail.state, mail.data_began_at = MailState.SENDING, None
-    return mails
+        return _read(found)
+
+
+def _read(found: dict[int, str]) -> list[OutgoingEmail]:
+    """Read mails, given with their kinds and in this order, with what belongs to them.
+
+    The tables of a kind are read for its own mails alone: to join those of every kind
+    would cost each mail as much as all else in the claim.
+    """
+    mails: dict[int, OutgoingEmail] = {}
+    for kind in set(found.values()):
+        pks = [pk for pk, its_kind in found.items() if its_kind == kind]
+        rows = OutgoingEmail.objects.filter(pk__in=pks)
+        rows = rows.select_related("user", *kinds.related(kind))
+        mails |= {mail.pk: mail for mail in rows}
+    return [mails[pk] for pk in found]
 
 
 def _lease(now: datetime) -> datetime:

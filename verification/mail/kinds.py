@@ -89,5 +89,6 @@ def choices() -> list[tuple[str, str | Promise]]:
     return [(kind.name, kind.label) for kind in every_kind()]
 
 
-def related() -> list[str]:
-    return [name for kind in every_kind() for name in kind.related]
+def related(name: str) -> tuple[str, ...]:
+    """Return what is read along with a mail of that kind, if this version knows it."""
+    return _registered[name].related if name in _registered else ()
