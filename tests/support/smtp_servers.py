@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from authconfig.choices import SmtpSecurity
 from tests.support.certificates import Authority, make_authority
-from verification.mail.account import Account
+
+if TYPE_CHECKING:
+    from verification.mail.account import Account
 
 LIMIT = 10.0  # seconds for whatever a server does to start or to end
 CREDENTIALS = ("site@example.com", "correct horse")
@@ -67,6 +69,9 @@ class Server:
     def account(self, **changes: Any) -> Account:
         """Return an account with which this server accepts everything."""
         username, password = self.credentials or ("", "")
+        # Those who only want a server have set up no Django.
+        from verification.mail.account import Account  # noqa: PLC0415
+
         account = Account(
             server=self.host,
             port=self.port,
