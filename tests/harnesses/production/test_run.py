@@ -7,8 +7,8 @@ import pytest
 from tests.harnesses.production.run import Outcome, production_run
 
 pytestmark = [pytest.mark.long, pytest.mark.postgresql, pytest.mark.timeout(900)]
-# What two slow cores can do that the site shares with the browsers, PostgreSQL, Redis and
-# nginx. Of more logins some are told to come back: 503, which is no fault of a restart.
+# Of two slow cores that the site shares with the browsers, PostgreSQL, Redis and nginx.
+# Of more than it can serve, some are told to come back, by no fault of a restart.
 RATE = 8.0
 LONGEST_PAUSE_SECONDS = 15.0
 
