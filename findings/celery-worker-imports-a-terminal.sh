@@ -2,10 +2,9 @@
 # celery 5.7.0, click-repl 0.4.1, prompt_toolkit 3.0.53, Python 3.11.
 #
 # The command `celery` imports the library of an interactive terminal for every one of its
-# commands, `worker` and `beat` among them: click_repl, and by it the 115 modules of
-# prompt_toolkit, of asyncio, and the width of every character (wcwidth), although only
-# `celery shell`'s sister `celery repl` reads a line. A worker that is made by the application
-# (`app.Worker(...)`, `app.worker_main` goes by the command again) has none of them.
+# commands, `worker` and `beat` among them: click_repl, and with it 115 modules of
+# prompt_toolkit, and those of asyncio and wcwidth. `celery repl` alone reads a line. A worker
+# that the application makes (`app.Worker(...)`) has none of them.
 #
 # Why it surprises: each worker of a machine pays it, some 9 MiB here, before its first task, and
 # nothing in the worker's settings leaves it out.
