@@ -11,6 +11,7 @@ from statistics import median
 
 from django.conf import settings
 from django.db import connection, connections
+from django.utils import timezone
 
 from authconfig.models import AuthenticationSettings, current_rules
 from authconfig.users.models import PbxUser
@@ -26,7 +27,7 @@ from tests.harnesses.bench.mailers import (
     rendered,
     this_site,
 )
-from tests.harnesses.bench.old_mails import add_old_mails
+from tests.harnesses.bench.old_mails import add_old_mails, await_vacuum
 from tests.harnesses.bench.sinks import sink
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
@@ -173,7 +174,9 @@ def with_old_rows() -> Iterator[Figure]:
         old = copy.settings_dict["NAME"]
         with named(old):
             user = PbxUser.objects.create_user("old", None, email="old@example.com")
+            began = timezone.now()
             add_old_mails(user, OLD_ROWS)
+            await_vacuum(began)
         mailers = OURS | {BARE_MERGED: PEERS[BARE_MERGED]}
         rates = measure_in((young, old), AT_ONCE, mailers)
         with named(old):

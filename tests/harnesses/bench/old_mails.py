@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from django.db import connection
 
@@ -32,12 +33,15 @@ WHERE relname = 'mail_outgoingemail'
 
 
 def add_old_mails(user: PbxUser, count: int) -> None:
-    """Add mails that were sent over the last month; the server tidies up by itself."""
+    """Add mails that were sent over the last month."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        (began,) = cursor.fetchone()
         cursor.execute(ADD, [user.pk, DAYS, count, count])
-        limit = time.monotonic() + VACUUM_SECONDS
+
+
+def await_vacuum(began: datetime) -> None:
+    """Wait until the server has vacuumed and analyzed the table by itself."""
+    limit = time.monotonic() + VACUUM_SECONDS
+    with connection.cursor() as cursor:
         while time.monotonic() < limit:
             cursor.execute(TIDIED, [began, began])
             if cursor.fetchone() == (1,):
