@@ -27,7 +27,9 @@ STATE_FIELDS = (
 )
 # Bytes; a gap is filled by the largest of them that it has room for, then by the next.
 GAP_SIZES = (*range(8192, 1024, -1024), *range(1024, 0, -16))
-MOST_PIECES = 20_000
+# So many pieces of a size may come from what a thread keeps for itself (seven), or from
+# the end of memory, before there is no gap of that size.
+MISSES = 8
 # Standard input, output and errors.
 Files = tuple[int, int, int]
 
@@ -142,14 +144,20 @@ def fill_gaps() -> int:
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallinfo2"):
         return 0
-    state, take = library.mallinfo2, library.malloc
-    state.restype = MemoryState
+    take = library.malloc
+    library.mallinfo2.restype = MemoryState
     take.argtypes, take.restype = [ctypes.c_size_t], ctypes.c_void_p
+
+    def in_gaps() -> int:
+        state = library.mallinfo2()
+        return int(state.fordblks - state.keepcost)
+
     pieces = 0
     for size in GAP_SIZES:
-        end = state().keepcost
-        # What is taken from the end found no gap.
-        while state().keepcost >= end and pieces < MOST_PIECES:
+        misses = 0
+        while misses < MISSES:
+            before = in_gaps()
             take(size)
             pieces += 1
+            misses = 0 if in_gaps() < before else misses + 1
     return pieces
