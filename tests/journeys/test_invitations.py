@@ -90,7 +90,7 @@ def test_imported_users_are_invited_and_one_logs_in_on_a_phone(
     admin.get_by_role("link", name="Invite them").click()
     check(admin, "invite-question")
     admin.get_by_role("button", name="Invite", exact=True).click()
-    done = admin.get_by_role("heading", name="All e-mails of these")
+    done = admin.get_by_role("heading", name="All invitations were sent.")
     expect(done).to_be_visible(timeout=60_000)
     check(admin, "invitations")
     assert admin.locator(".figure").all_inner_texts() == ["60", "60", "0"]
