@@ -23,7 +23,7 @@ from pbxsite.embedded.supervisor import Family
 from verification.redis_access import BROKER_ERRORS
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
-# A worker that is not there yet answers a question never: the first ones are short.
+# A worker that is not there yet never answers a question: the first ones are short.
 FIRST_ANSWERS_SECONDS, ANSWER_SECONDS = (0.2,) * 10, 1.0
 # Only the first start needs these; no server process should hold them.
 FIRST_START_NAMES = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "ADMIN_EMAIL"}
