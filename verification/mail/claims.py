@@ -77,7 +77,7 @@ def _read(found: dict[int, str]) -> list[OutgoingEmail]:
     mails: dict[int, OutgoingEmail] = {}
     for kind in set(found.values()):
         pks = [pk for pk, its_kind in found.items() if its_kind == kind]
-        rows = OutgoingEmail.objects.filter(pk__in=pks)
+        rows = OutgoingEmail.objects.filter(pk__in=pks).order_by()
         rows = rows.select_related("user", *kinds.related(kind))
         mails |= {mail.pk: mail for mail in rows}
     return [mails[pk] for pk in found]

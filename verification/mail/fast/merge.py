@@ -64,9 +64,15 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _filled(pieces: Pieces, context: Mapping[str, str]) -> str:
-    values = dict(context)
-    values |= {name + ESCAPED: escape(value) for name, value in context.items()}
-    return "".join(values[p] if n % 2 else p for n, p in enumerate(pieces))
+    filled = list(pieces)
+    filled[1::2] = [_value(name, context) for name in pieces[1::2]]
+    return "".join(filled)
+
+
+def _value(name: str, context: Mapping[str, str]) -> str:
+    if name.endswith(ESCAPED):
+        return escape(context[name.removesuffix(ESCAPED)])
+    return context[name]
 
 
 class MergedMessage(EmailMessage):

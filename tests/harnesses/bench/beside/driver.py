@@ -76,7 +76,8 @@ class Driver:
 
     def hold(self, names: list[str]) -> dict[str, Any]:
         """Log in as each and let the logins wait; no worker is woken yet."""
-        self.browsers = {name: Browser() for name in names}
+        browsers = {name: Browser() for name in names}
+        self.browsers |= browsers
         wake = Task.apply_async
 
         def keep(task: Task[..., Any], *words: Any, **options: Any) -> None:
@@ -84,12 +85,12 @@ class Driver:
 
         with mock.patch.object(Task, "apply_async", keep):
             began, cpu_began = time.perf_counter(), time.process_time()
-            for name, browser in self.browsers.items():
+            for name, browser in browsers.items():
                 answer = browser.post("/login/", {"login": name, "password": PASSWORD})
                 assert answer.headers["Location"] == "/login/waiting/", answer.content
             seconds = time.perf_counter() - began
             cpu = time.process_time() - cpu_began
-        cookies = {name: _cookie(browser) for name, browser in self.browsers.items()}
+        cookies = {name: _cookie(browser) for name, browser in browsers.items()}
         return {"seconds": seconds, "cpu_seconds": cpu, "cookies": cookies}
 
     def wake(self) -> None:

@@ -12,11 +12,13 @@ from tests.harnesses.bench.beside.driver import PASSWORD
 from tests.harnesses.bench.beside.rounds import (
     BROWSERS,
     KINDS,
+    Held,
     Values,
     forward_authentication,
     lists,
     logins,
-    mails_and_browsers,
+    mails,
+    waiting,
 )
 from tests.harnesses.bench.beside.stand import Stand, stand
 from tests.harnesses.bench.figures import Figure
@@ -25,12 +27,15 @@ from tests.support.services import ROOT
 
 # Short ones are more, since the machine itself is faster at some moments.
 ROUNDS, SHORT_ROUNDS = 5, 11
+# The mails of a round go out in so many turns.
+SHARES = 4
 # Proxies' connections, each with a session.
 SESSIONS = 20
 # Their passwords' hashes are the site's own, the others' cost nothing.
 VISITOR, TESTER = "visitor", "tester"
 Round = Callable[[Stand], Values]
-Pairs = list[tuple[Values, Values]]
+Pair = tuple[Values, Values]
+Pairs = list[Pair]
 
 
 def figures(commit: str) -> Iterator[Figure]:
@@ -54,10 +59,9 @@ def figures(commit: str) -> Iterator[Figure]:
         for site in (new, base):
             site.drive("add_users", names)
             hold_logins(site)
-        yield from compared(
-            commit,
-            in_turns(new, base, ROUNDS, lambda site: mails_and_browsers(site, names)),
-        )
+        sent, waited = mails_and_browsers(new, base, names)
+        yield from compared(commit, sent)
+        yield from compared(commit, waited)
 
 
 def measure_logins(site: Stand) -> Values:
@@ -83,14 +87,29 @@ def hold_logins(site: Stand) -> None:
     site.drive("manage", "authconfig", "set", "two_factor=on", tester)
 
 
+def mails_and_browsers(
+    new: Stand, base: Stand, names: list[str]
+) -> tuple[Pairs, Pairs]:
+    """In each round the mails go out in shares, then all the browsers wait."""
+    sent, waited = Pairs(), Pairs()
+    for number in range(ROUNDS):
+        held = {site.name: Held() for site in (new, base)}
+        for first in range(SHARES):
+            send = partial(mails, held, names[first::SHARES])
+            sent.append(one_turn(new, base, number + first, send))
+        waited.append(one_turn(new, base, number, partial(waiting, held)))
+    return sent, waited
+
+
 def in_turns(new: Stand, base: Stand, rounds: int, measure: Round) -> Pairs:
-    """Measure one and the other; each round begins with the other one."""
-    pairs = []
-    for number in range(rounds):
-        order = (new, base) if number % 2 else (base, new)
-        values = {site.name: measure(site) for site in order}
-        pairs.append((values[new.name], values[base.name]))
-    return pairs
+    return [one_turn(new, base, number, measure) for number in range(rounds)]
+
+
+def one_turn(new: Stand, base: Stand, number: int, measure: Round) -> Pair:
+    """Measure one and the other; each turn begins with the other one."""
+    order = (new, base) if number % 2 else (base, new)
+    values = {site.name: measure(site) for site in order}
+    return values[new.name], values[base.name]
 
 
 def compared(commit: str, pairs: Pairs) -> Iterator[Figure]:

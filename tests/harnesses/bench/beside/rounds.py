@@ -8,7 +8,7 @@ import http.client
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 from urllib.parse import urlencode
 
@@ -111,22 +111,30 @@ def lists(site: Stand, name: str) -> Values:
     return found
 
 
-def mails_and_browsers(site: Stand, names: list[str]) -> Values:
-    """Hold a login for each, send the mails, wait with browsers, and decide some."""
+@dataclass
+class Held:
+    """Logins of a site that wait: each user's cookie, and the link of the mail."""
+
+    cookies: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+
+def mails(held: dict[str, Held], names: list[str], site: Stand) -> Values:
+    """Hold a login for each, and send the mails; `held` takes them, by site."""
     # By itself the worker would send some before they are counted.
     with site.worker_stopped():
-        held = site.drive("hold", names)
+        found = site.drive("hold", names)
         site.sink.tell({"count": len(names), "pid": site.worker.pid})
     site.drive("wake")
     sent = site.sink.hear()
-    found = {
-        "held": len(names) / held["seconds"],
-        "held_cpu": 1000 * held["cpu_seconds"] / len(names),
+    held[site.name].cookies |= found["cookies"]
+    held[site.name].links |= _links(sent["mails"])
+    return {
+        "held": len(names) / found["seconds"],
+        "held_cpu": 1000 * found["cpu_seconds"] / len(names),
         "mails": (len(names) - 1) / sent["seconds"],
         "mail_cpu": 1000 * sent["cpu_seconds"] / (len(names) - 1),
     }
-    links = _links(sent["mails"])
-    return found | _waiting(site, held["cookies"], links)
 
 
 def _links(mails: list[str]) -> dict[str, str]:
@@ -144,7 +152,9 @@ def _links(mails: list[str]) -> dict[str, str]:
     return found
 
 
-def _waiting(site: Stand, cookies: dict[str, str], links: dict[str, str]) -> Values:
+def waiting(held: dict[str, Held], site: Stand) -> Values:
+    """Wait with a browser for each of the site's logins, and decide some."""
+    cookies, links = held[site.name].cookies, held[site.name].links
     numbered = dict(enumerate(cookies.values()))
     chosen = dict(list(enumerate(cookies))[:: len(cookies) // DECISIONS])
     pages = {
