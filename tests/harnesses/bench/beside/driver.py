@@ -24,6 +24,7 @@ import django
 from celery import Task
 from django.apps import apps
 from django.conf import settings
+from django.db.models import Model
 from django.test import Client as Browser
 
 PASSWORD = "correct horse battery"
@@ -51,7 +52,7 @@ class Driver:
 
     def sign_in(self, name: str, times: int) -> list[str]:
         """Log in so often for forward authentication; return each session's cookie."""
-        [client] = [m for m in apps.get_models() if m.__name__ == "ClientApplication"]
+        client = _model("ClientApplication")
         client._default_manager.get_or_create(slug="myapps", name="myApps")
         return [_cookie(_logged_in(name)) for _ in range(times)]
 
@@ -75,7 +76,11 @@ class Driver:
             self.manage("pbxusers", "import", file.name)
 
     def hold(self, names: list[str]) -> dict[str, Any]:
-        """Log in as each and let the logins wait; no worker is woken yet."""
+        """Log in as each and let the logins wait.
+
+        No worker is woken, and none that looks by itself sends a mail yet.
+        """
+        _model("SendingPause")._default_manager.get_or_create(pk=1)
         browsers = {name: Browser() for name in names}
         self.browsers |= browsers
         wake = Task.apply_async
@@ -95,6 +100,7 @@ class Driver:
 
     def wake(self) -> None:
         """Have the workers send what waits, as the last login would have."""
+        _model("SendingPause")._default_manager.all().delete()
         self.wakings[-1]()
         self.wakings.clear()
 
@@ -121,6 +127,12 @@ class Driver:
             assert answer.status_code == 200, answer.content
             time.sleep(pause)
         return begun
+
+
+def _model(name: str) -> type[Model]:
+    """Return the model that each commit has in another application."""
+    [found] = [model for model in apps.get_models() if model.__name__ == name]
+    return found
 
 
 def _logged_in(name: str) -> Browser:

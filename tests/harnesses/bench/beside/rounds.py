@@ -121,10 +121,8 @@ class Held:
 
 def mails(held: dict[str, Held], names: list[str], site: Stand) -> Values:
     """Hold a login for each, and send the mails; `held` takes them, by site."""
-    # By itself the worker would send some before they are counted.
-    with site.worker_stopped():
-        found = site.drive("hold", names)
-        site.sink.tell({"count": len(names), "pid": site.worker.pid})
+    found = site.drive("hold", names)
+    site.sink.tell({"count": len(names), "pid": site.worker.pid})
     site.drive("wake")
     sent = site.sink.hear()
     held[site.name].cookies |= found["cookies"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -109,14 +108,6 @@ class Stand:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-    @contextmanager
-    def worker_stopped(self) -> Iterator[None]:
-        self.worker.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.worker.send_signal(signal.SIGCONT)
 
     @contextmanager
     def web(self) -> Iterator[tuple[int, int]]:
