@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from authconfig.models import current_rules
@@ -102,14 +103,13 @@ def _approval_context(mail: OutgoingEmail) -> dict[str, Any]:
     login = mail.login_mail.login
     assert mail.user
     query = urlencode({"id": link_token(login)})
-    started, until = localtime(login.created_at), localtime(login.expires_at)
     return {
         "who": mail.user.name,
         "kind": str(login.get_kind_display()),
         "browser": browser_text(login.user_agent),
         "address": login.address or "–",  # noqa: RUF001
-        "started": date_format(started, "DATETIME_FORMAT"),
-        "until": date_format(until, "DATETIME_FORMAT"),
+        "started": _shown(login.created_at),
+        "until": _shown(login.expires_at),
         "link": f"{current_rules().verification_link}?{query}",
         **_factor_context(login),
     }
@@ -119,8 +119,19 @@ def _factor_context(login: LoginSession) -> dict[str, str]:
     """Without a factor there are no such names: the merge takes any value for one."""
     if login.factor is None:
         return {}
-    added = date_format(localtime(login.factor.created_at), "DATETIME_FORMAT")
-    return {"factor": login.factor_text, "added": added}
+    return {"factor": login.factor_text, "added": _shown(login.factor.created_at)}
+
+
+def _shown(at: datetime) -> str:
+    """Return the minute as the mail's reader writes it, in the active time zone."""
+    minutes = int(at.timestamp()) // 60
+    return _minute(minutes, timezone.get_current_timezone(), get_language())
+
+
+@lru_cache(maxsize=256)
+def _minute(minutes: int, zone: tzinfo, language: str | None) -> str:
+    """Mails of the same minute show the same words; `language` is the active one."""
+    return date_format(datetime.fromtimestamp(60 * minutes, zone), "DATETIME_FORMAT")
 
 
 def _rejection_context(mail: OutgoingEmail) -> dict[str, Any]:

@@ -171,6 +171,29 @@ def test_nothing_of_a_mail_is_left_for_the_next_one(
     assert not any("anna" in text for text in texts(mail))
 
 
+def test_each_mail_shows_its_own_minute_in_its_readers_zone_and_language(
+    mail: OutgoingEmail,
+) -> None:
+    login = mail.login_mail.login
+    shown = []
+    for zone, language, minute in (
+        ("Europe/Berlin", "en", 0),
+        ("America/New_York", "en", 0),
+        ("America/New_York", "de", 0),
+        ("America/New_York", "de", 1),
+    ):
+        mail.user.time_zone, mail.language = zone, language
+        login.created_at = NOW.replace(minute=minute, second=59)
+        shown.append(texts(mail)[1])
+
+    times = (
+        *("2026-11-24 13:00 CET", "2026-11-24 07:00 EST"),
+        *("24.11.2026 07:00 EST", "24.11.2026 07:01 EST"),
+    )
+    for text, time in zip(shown, times, strict=True):
+        assert time in text
+
+
 def test_a_name_that_is_a_boundary_ends_no_part(mail: OutgoingEmail) -> None:
     mail.user.name = f"--{BOUNDARY}"
 
