@@ -138,3 +138,17 @@ def test_the_administrators_menu_is_opened_and_leads_out(
     press(admin_page, admin_page.get_by_role("button", name="Log out"))
 
     expect(admin_page).to_have_url(f"{site.url}/login/")
+
+
+@pytest.mark.parametrize(("width", "is_open"), [(390, False), (1400, True)])
+def test_the_navigation_is_opened_and_closed(
+    admin_page: Page, width: int, is_open: bool
+) -> None:
+    admin_page.set_viewport_size({"width": width, "height": 900})
+    admin_page.goto(admin_page.url)
+    navigation = admin_page.locator("#nav-sidebar")
+    expect(navigation).to_be_visible(visible=is_open)
+
+    button = admin_page.locator("[x-on\\:click*=sidebarToggle]", has_text="dock")
+    press(admin_page, button)
+    expect(navigation).to_be_visible(visible=not is_open)
